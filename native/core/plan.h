@@ -1,0 +1,39 @@
+// The plan as it crosses from TypeScript: one Int32Array, whose field order is CONVMAT_PLAN_FIELDS below and
+// lib/plan/wire.ts on the other side. The two lists are compared when the addon loads.
+#pragma once
+
+#include <cstdint>
+
+namespace convmat {
+
+enum class DType : int32_t { f32, f64, i8, u8, i16, u16, i32, u32 };
+enum class ConvOp : int32_t { forward, input_grad, weight_grad };
+enum class Algorithm : int32_t { im2col, direct, depthwise, winograd, fft, toeplitz };
+enum class PaddingMode : int32_t { zeros, circular, reflect, replicate };
+
+// One spatial axis of the forward convolution; counts and distances are in elements.
+//   input position = output * stride + tap * dilation - pad_before
+struct Axis {
+  int64_t in, kernel, stride, dilation, pad_before, pad_after, out;
+};
+
+// Geometry of a convolution, always described as the forward one, y[n,o,...] = sum x[n,c,...] w[o,c,...]:
+// the input gradient (and so the transposed convolution) reads y and writes x, the weight gradient writes w.
+// Ranks 1 and 2 are padded with leading axes of size 1, so that there is one code path: axis = {depth, height, width}.
+struct ConvPlan {
+  ConvOp op;
+  DType dtype;
+  Algorithm algorithm;
+  int32_t variant;  // a choice within the algorithm: Winograd's output tile, for example
+  PaddingMode padding_mode;
+  int64_t batch, groups, in_channels, out_channels;
+  Axis axis[3];
+};
+
+#define CONVMAT_PLAN_FIELDS                                                                          \
+  "op", "dtype", "algorithm", "variant", "paddingMode", "batch", "groups", "inChannels", "outChannels", \
+      "depth.in", "depth.kernel", "depth.stride", "depth.dilation", "depth.padBefore", "depth.padAfter", "depth.out", \
+      "height.in", "height.kernel", "height.stride", "height.dilation", "height.padBefore", "height.padAfter", "height.out", \
+      "width.in", "width.kernel", "width.stride", "width.dilation", "width.padBefore", "width.padAfter", "width.out"
+
+}  // namespace convmat
