@@ -1,0 +1,62 @@
+/**
+ * What a backend runs: finished plans on typed arrays. Two implementations, one conformance suite. Callers have
+ * checked everything; a backend allocates no result and reads no option.
+ */
+import type { ConvPlan } from '../plan/conv-plan.js';
+import type { Machine } from '../plan/machine.js';
+import type { PoolPlan } from '../plan/pool-plan.js';
+import type { FloatArray, TypedArray } from '../tensor/dtype.js';
+
+/** Results are clamped to [min, max]; NaN passes through. (-∞, ∞) is no clamp. */
+export interface Clamp {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Weight as OIHW of the forward convolution; bias has one entry per channel of the written tensor. */
+export interface ConvOperands {
+  readonly weight: FloatArray;
+  readonly bias: FloatArray | null;
+  readonly clamp: Clamp;
+}
+
+/** Weights packed for one plan ('forward' or 'inputGrad'), ready to run any number of times, also concurrently. */
+export interface BoundConv {
+  /** Memory that the packed weights hold outside V8's heap or in it, in bytes. */
+  readonly packedBytes: number;
+  run(input: TypedArray, output: TypedArray): void;
+  /** The input is copied before this returns; `output` is written no later than the promise is fulfilled. */
+  runAsync(input: TypedArray, output: TypedArray, signal?: AbortSignal): Promise<void>;
+  /** Frees the packed weights once runs in flight have ended. */
+  release(): void;
+}
+
+export interface Backend {
+  readonly name: 'native' | 'js';
+  readonly machine: Machine;
+  setNumThreads(n: number): void;
+
+  /** 'forward': input is x, output is y. 'inputGrad': input is dy, output is dx. */
+  conv(plan: ConvPlan, operands: ConvOperands, input: FloatArray, output: FloatArray): void;
+  /** As conv, off the event loop; weights are packed there too. Operands are copied before this returns. */
+  convAsync(
+    plan: ConvPlan,
+    operands: ConvOperands,
+    input: FloatArray,
+    output: FloatArray,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** `similar` may lend its packed weights when they are packed alike. */
+  bindConv(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): BoundConv;
+  convWeightGrad(plan: ConvPlan, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
+
+  /** columns[n][c·taps][outputs] ← input[n][c][in]; the plan has one group, and outChannels is not read. */
+  unfold(plan: ConvPlan, input: TypedArray, columns: TypedArray): void;
+  fold(plan: ConvPlan, columns: TypedArray, output: TypedArray): void;
+  /** c[m][n] = a[m][k]·b[k][n]: one floating dtype, or int8/uint8 in any mix into int32. */
+  matmul(m: number, n: number, k: number, a: TypedArray, b: TypedArray, c: TypedArray): void;
+
+  /** `indices` receives each maximum's flat spatial index in the unpadded input, when given. */
+  maxPool(plan: PoolPlan, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
+  avgPool(plan: PoolPlan, input: FloatArray, output: FloatArray): void;
+}

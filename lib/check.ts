@@ -1,0 +1,145 @@
+/** Predicates, and the one way to make an error: argument, what it needs, what came. */
+import { ArgumentError, type ConvmatError, MemoryError } from './errors.js';
+
+type ErrorClass = new (message: string) => ConvmatError;
+
+/** The error for `argument`: «weight: expected 4 axes, got shape [3, 3]». */
+export function mismatch(
+  Class: ErrorClass,
+  argument: string,
+  expected: string,
+  actual: string,
+): ConvmatError {
+  return new Class(`${argument}: expected ${expected}, got ${actual}`);
+}
+
+/** The same for a wrong value of any kind, which the message shows. */
+export function mistake(Class: ErrorClass, argument: string, expected: string, value: unknown): ConvmatError {
+  return mismatch(Class, argument, expected, describe(value));
+}
+
+/** A value as a message shows it: short, and never throwing, whatever it is. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'symbol') return 'a symbol';
+  if (typeof value === 'function') return 'a function';
+  if (value === null || typeof value !== 'object') return String(value);
+  if (ArrayBuffer.isView(value))
+    return `${className(value)}(${(value as { length?: number }).length ?? '?'})`;
+  if (!Array.isArray(value)) return className(value);
+  const shown = value.slice(0, 8).map(describe).join(', ');
+  return value.length > 8 ? `[${shown}, … ${value.length} in all]` : `[${shown}]`;
+}
+
+function className(value: object): string {
+  const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
+  return typeof name === 'string' && name !== 'Object' && name !== '' ? name : 'an object';
+}
+
+export function describeShape(shape: readonly number[]): string {
+  return `shape [${shape.join(', ')}]`;
+}
+
+export function isInteger(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value);
+}
+
+/** The most elements that a tensor may have: an index is an int32 in the kernels. */
+export const MAX_ELEMENTS = 2 ** 31 - 1;
+
+/** The product of sizes, or MemoryError when it passes what a tensor may hold. An empty product is 1. */
+export function elementCount(shape: readonly number[], argument: string): number {
+  if (shape.includes(0)) return 0;
+  let count = 1;
+  for (const size of shape) count *= size;
+  if (count > MAX_ELEMENTS) {
+    throw mismatch(
+      MemoryError,
+      argument,
+      'at most 2^31 - 1 elements',
+      `${describeShape(shape)} with ${count}`,
+    );
+  }
+  return count;
+}
+
+/** An integer in [min, max], or ArgumentError. */
+export function checkInteger(value: unknown, argument: string, min: number, max = MAX_ELEMENTS): number {
+  if (!isInteger(value) || value < min || value > max) {
+    const range = max === MAX_ELEMENTS ? `an integer ≥ ${min}` : `an integer from ${min} to ${max}`;
+    throw mistake(ArgumentError, argument, range, value);
+  }
+  return value;
+}
+
+/** A number that is not NaN and lies in [min, max], or ArgumentError. */
+export function checkNumber(value: unknown, argument: string, min = -Infinity, max = Infinity): number {
+  if (typeof value !== 'number' || !(value >= min && value <= max)) {
+    const range =
+      min === -Infinity && max === Infinity
+        ? 'a number'
+        : max === Infinity
+          ? `a number ≥ ${min}`
+          : `a number from ${min} to ${max}`;
+    throw mistake(ArgumentError, argument, range, value);
+  }
+  return value;
+}
+
+export function checkBoolean(value: unknown, argument: string): boolean {
+  if (typeof value !== 'boolean') throw mistake(ArgumentError, argument, 'true or false', value);
+  return value;
+}
+
+export function checkOneOf<const T extends string>(
+  value: unknown,
+  argument: string,
+  choices: readonly T[],
+): T {
+  if (!choices.includes(value as T)) {
+    throw mistake(ArgumentError, argument, `one of ${choices.map((c) => `'${c}'`).join(', ')}`, value);
+  }
+  return value as T;
+}
+
+/**
+ * The caller's options as an object that has only known names, or ArgumentError: a misspelt option must not pass
+ * for a default. `undefined` stands for no options, and an option that is `undefined` for its default.
+ */
+export function checkOptions<T extends object>(
+  options: T | undefined,
+  known: readonly string[],
+  argument = 'options',
+): Partial<T> {
+  if (options === undefined) return {};
+  if (
+    options === null ||
+    typeof options !== 'object' ||
+    Array.isArray(options) ||
+    ArrayBuffer.isView(options)
+  ) {
+    throw mistake(ArgumentError, argument, 'an object', options);
+  }
+  for (const name in options) {
+    if (!known.includes(name)) {
+      throw new ArgumentError(`${argument}.${name}: unknown option, expected one of ${known.join(', ')}`);
+    }
+  }
+  return options;
+}
+
+/** A list of sizes (integers ≥ 0), or ArgumentError. */
+export function checkShape(shape: unknown, argument: string, min = 0): number[] {
+  if (!Array.isArray(shape) && !(ArrayBuffer.isView(shape) && 'length' in shape)) {
+    throw mistake(ArgumentError, argument, 'an array of sizes', shape);
+  }
+  return Array.from(shape as ArrayLike<number>, (size, axis) =>
+    checkInteger(size, `${argument}[${axis}]`, min),
+  );
+}
+
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}

@@ -1,0 +1,47 @@
+/**
+ * Every error that convmat throws on purpose: `instanceof ConvmatError`, with a stable `code`, and a message that
+ * names the argument, what it needs and what it got. The class says what kind of mistake it was.
+ */
+export class ConvmatError extends Error {
+  readonly code: string = 'ERR_CONVMAT';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Shapes are of the wrong rank, or disagree with one another. */
+export class ShapeError extends ConvmatError {
+  override readonly code = 'ERR_CONVMAT_SHAPE';
+}
+
+/** A dtype is not served by the operation, or operands mix dtypes. */
+export class DTypeError extends ConvmatError {
+  override readonly code = 'ERR_CONVMAT_DTYPE';
+}
+
+/** A value is of the wrong kind or out of range, or an option is unknown. */
+export class ArgumentError extends ConvmatError {
+  override readonly code = 'ERR_CONVMAT_ARGUMENT';
+}
+
+/** The request is valid, but the algorithm, backend or machine that it names cannot serve it. */
+export class UnsupportedError extends ConvmatError {
+  override readonly code = 'ERR_CONVMAT_UNSUPPORTED';
+}
+
+/** The result or its workspace does not fit in memory, or passes what an index can count. */
+export class MemoryError extends ConvmatError {
+  override readonly code = 'ERR_CONVMAT_MEMORY';
+}
+
+/** A system of equations is singular to working precision. */
+export class SingularError extends ConvmatError {
+  override readonly code = 'ERR_CONVMAT_SINGULAR';
+}
+
+/** A file is not what its format demands. */
+export class FormatError extends ConvmatError {
+  override readonly code = 'ERR_CONVMAT_FORMAT';
+}

@@ -1,0 +1,85 @@
+/** A convolution with every number derived: frozen, the same for every backend, made once per geometry. */
+import { elementCount } from '../check.js';
+import type { FloatDType } from '../tensor/dtype.js';
+import type { Shape } from '../tensor/tensor.js';
+import { type Accuracy, type Algorithm, type Choice, chooseAlgorithm } from './algorithms.js';
+import { type Axis, type AxisTriple, type PaddingMode, type Rank, toTriple } from './axes.js';
+import type { Machine } from './machine.js';
+import { encodeConvPlan } from './wire.js';
+
+/**
+ * Always described as the forward convolution y[n,o,…] = Σ x[n,c,…]·w[o,c,…]: 'forward' writes y, 'inputGrad' (and so
+ * the transposed convolution) reads y and writes x, 'weightGrad' reads both and writes w.
+ */
+export type ConvOp = 'forward' | 'inputGrad' | 'weightGrad';
+
+/** The geometry alone: everything that the choice of an algorithm may look at. */
+export interface ConvGeometry {
+  readonly op: ConvOp;
+  readonly dtype: FloatDType;
+  readonly rank: Rank;
+  readonly batch: number;
+  readonly groups: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly axes: AxisTriple;
+  readonly paddingMode: PaddingMode;
+}
+
+export interface ConvPlan extends ConvGeometry, Choice {
+  /** [batch, inChannels, spatial…] of x, [outChannels, inChannels/groups, kernel…] of w, [batch, outChannels, spatial…] of y. */
+  readonly inputShape: Shape;
+  readonly weightShape: Shape;
+  readonly outputShape: Shape;
+  /** The plan as it crosses to native code: see wire.ts. */
+  readonly wire: Int32Array;
+}
+
+export interface ConvRequest extends Omit<ConvGeometry, 'axes'> {
+  readonly axes: readonly Axis[];
+  readonly algorithm: Algorithm;
+  readonly accuracy: Accuracy;
+  /** The share of weights that are not zero, when the caller knows it; 1 otherwise. */
+  readonly density: number;
+}
+
+const CACHE_SIZE = 512;
+const cache = new Map<string, ConvPlan>();
+
+/** The plan of a checked geometry. Plans are cached (the oldest is dropped), so repeats cost a look-up. */
+export function planConv(request: ConvRequest, machine: Machine): ConvPlan {
+  const key = cacheKey(request, machine);
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const plan = makePlan(request, machine);
+  if (cache.size >= CACHE_SIZE) cache.delete(cache.keys().next().value as string);
+  cache.set(key, plan);
+  return plan;
+}
+
+function makePlan({ axes, algorithm, accuracy, density, ...rest }: ConvRequest, machine: Machine): ConvPlan {
+  const geometry: ConvGeometry = { ...rest, axes: toTriple(axes) };
+  const inputShape = [rest.batch, rest.inChannels, ...axes.map((a) => a.in)];
+  const weightShape = [rest.outChannels, rest.inChannels / rest.groups, ...axes.map((a) => a.kernel)];
+  const outputShape = [rest.batch, rest.outChannels, ...axes.map((a) => a.out)];
+  elementCount(inputShape, 'input');
+  elementCount(weightShape, 'weight');
+  elementCount(outputShape, 'output');
+  const choice = chooseAlgorithm(geometry, { algorithm, accuracy, density }, machine);
+  return Object.freeze({
+    ...geometry,
+    ...choice,
+    inputShape: Object.freeze(inputShape),
+    weightShape: Object.freeze(weightShape),
+    outputShape: Object.freeze(outputShape),
+    wire: encodeConvPlan(geometry, choice),
+  });
+}
+
+function cacheKey(r: ConvRequest, machine: Machine): string {
+  let key = `${machine.isa} ${r.op} ${r.dtype} ${r.algorithm} ${r.accuracy} ${r.density} ${r.paddingMode} ${r.rank} ${r.batch} ${r.groups} ${r.inChannels} ${r.outChannels}`;
+  for (const a of r.axes) {
+    key += ` ${a.in} ${a.kernel} ${a.stride} ${a.dilation} ${a.padBefore} ${a.padAfter} ${a.out}`;
+  }
+  return key;
+}

@@ -1,0 +1,107 @@
+/** A pooling window over every channel plane, with every number derived. */
+import { checkBoolean, elementCount, mismatch } from '../check.js';
+import { ArgumentError, ShapeError } from '../errors.js';
+import { DTYPES, type DType } from '../tensor/dtype.js';
+import type { Shape } from '../tensor/tensor.js';
+import {
+  type Axes,
+  type Axis,
+  type AxisTriple,
+  explicitPadding,
+  extent,
+  outputSize,
+  perAxis,
+  type Rank,
+  toTriple,
+} from './axes.js';
+
+/** `stride` defaults to the kernel size, as in PyTorch. */
+export interface PoolOptions {
+  readonly stride?: Axes;
+  readonly padding?: Axes | readonly (readonly [before: number, after: number])[];
+  readonly dilation?: Axes;
+  /** Count windows that start inside the input but end past its padding. Default false. */
+  readonly ceilMode?: boolean;
+}
+export interface AvgPoolOptions extends Omit<PoolOptions, 'dilation'> {
+  /** Padding counts in the divisor. Default true. */
+  readonly countIncludePad?: boolean;
+}
+
+export interface PoolPlan {
+  readonly dtype: DType;
+  /** batch · channels: each plane is pooled on its own. */
+  readonly planes: number;
+  readonly axes: AxisTriple;
+  readonly countIncludePad: boolean;
+  readonly outputShape: Shape;
+  /** dtype, planes, countIncludePad, then depth, height, width: in, kernel, stride, dilation, padBefore, padAfter, out. */
+  readonly wire: Int32Array;
+}
+
+export function planPool(
+  shape: Shape,
+  dtype: DType,
+  rank: Rank,
+  kernelSize: Axes,
+  options: PoolOptions & AvgPoolOptions,
+): PoolPlan {
+  const spatial = shape.slice(-rank);
+  const kernel = perAxis(kernelSize, rank, 'kernelSize', 1);
+  const stride = perAxis(options.stride ?? kernel, rank, 'options.stride', 1);
+  const dilation = perAxis(options.dilation ?? 1, rank, 'options.dilation', 1);
+  const padding = explicitPadding(options.padding ?? 0, rank, 'options.padding');
+  const ceilMode = checkBoolean(options.ceilMode ?? false, 'options.ceilMode');
+  const countIncludePad = checkBoolean(options.countIncludePad ?? true, 'options.countIncludePad');
+  const axes = spatial.map((size, axis) => {
+    const [padBefore, padAfter] = padding[axis];
+    const window = {
+      kernel: kernel[axis],
+      stride: stride[axis],
+      dilation: dilation[axis],
+      padBefore,
+      padAfter,
+    };
+    return poolAxis(size, window, ceilMode, axis);
+  });
+  const leading = shape.slice(0, -rank);
+  const planes = elementCount(leading, 'input');
+  const outputShape = Object.freeze([...leading, ...axes.map((axis) => axis.out)]);
+  elementCount(outputShape, 'output');
+  const triple = toTriple(axes);
+  const wire = Int32Array.from([
+    DTYPES.indexOf(dtype),
+    planes,
+    Number(countIncludePad),
+    ...triple.flatMap((a) => [a.in, a.kernel, a.stride, a.dilation, a.padBefore, a.padAfter, a.out]),
+  ]);
+  return Object.freeze({ dtype, planes, axes: triple, countIncludePad, outputShape, wire });
+}
+
+function poolAxis(size: number, window: Omit<Axis, 'in' | 'out'>, ceilMode: boolean, axis: number): Axis {
+  const reach = extent(window.kernel, window.dilation);
+  const largest = Math.max(window.padBefore, window.padAfter);
+  // PyTorch's bound is half the kernel; ours is what keeps an element of the input in reach of every window.
+  if (largest >= reach) {
+    throw mismatch(
+      ArgumentError,
+      'options.padding',
+      `less than the dilated kernel (${reach}) on spatial axis ${axis}`,
+      `${largest}`,
+    );
+  }
+  const padded = size + window.padBefore + window.padAfter;
+  if (padded < reach) {
+    throw mismatch(
+      ShapeError,
+      'kernelSize',
+      `a dilated kernel within the padded input (${padded} on spatial axis ${axis})`,
+      `${reach}`,
+    );
+  }
+  let out = outputSize(size, window);
+  const remainder = (padded - reach) % window.stride;
+  // In ceil mode one more window counts when it starts inside the input or its leading padding.
+  if (ceilMode && remainder > 0 && out * window.stride < size + window.padBefore) out++;
+  return { in: size, ...window, out };
+}

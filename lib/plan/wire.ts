@@ -1,0 +1,51 @@
+/**
+ * The plan as one Int32Array: what crosses to native code. The order is written down here and in
+ * native/core/plan.h; the two lists are compared when the addon loads.
+ */
+import { DTYPES } from '../tensor/dtype.js';
+import { ALGORITHMS, type Choice } from './algorithms.js';
+import { type AxisTriple, PADDING_MODES } from './axes.js';
+import type { ConvGeometry, ConvOp } from './conv-plan.js';
+
+const OPS = ['forward', 'inputGrad', 'weightGrad'] as const satisfies readonly ConvOp[];
+
+const HEADER_FIELDS = [
+  'op',
+  'dtype',
+  'algorithm',
+  'variant',
+  'paddingMode',
+  'batch',
+  'groups',
+  'inChannels',
+  'outChannels',
+] as const;
+const AXIS_NAMES = ['depth', 'height', 'width'] as const;
+const AXIS_FIELDS = ['in', 'kernel', 'stride', 'dilation', 'padBefore', 'padAfter', 'out'] as const;
+
+export const CONV_PLAN_FIELDS: readonly string[] = [
+  ...HEADER_FIELDS,
+  ...AXIS_NAMES.flatMap((axis) => AXIS_FIELDS.map((field) => `${axis}.${field}`)),
+];
+
+export function encodeConvPlan(
+  geometry: ConvGeometry,
+  choice: Pick<Choice, 'algorithm' | 'variant'>,
+): Int32Array {
+  const header: Record<(typeof HEADER_FIELDS)[number], number> = {
+    op: OPS.indexOf(geometry.op),
+    dtype: DTYPES.indexOf(geometry.dtype),
+    algorithm: ALGORITHMS.indexOf(choice.algorithm),
+    variant: choice.variant,
+    paddingMode: PADDING_MODES.indexOf(geometry.paddingMode),
+    batch: geometry.batch,
+    groups: geometry.groups,
+    inChannels: geometry.inChannels,
+    outChannels: geometry.outChannels,
+  };
+  return Int32Array.from([...HEADER_FIELDS.map((field) => header[field]), ...encodeAxes(geometry.axes)]);
+}
+
+function encodeAxes(axes: AxisTriple): number[] {
+  return axes.flatMap((axis) => AXIS_FIELDS.map((field) => axis[field]));
+}

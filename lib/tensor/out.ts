@@ -1,0 +1,39 @@
+/** Where a result goes: a new tensor, or the caller's `out` after checking that it may receive it. */
+import { describe, describeShape, elementCount, mismatch, mistake, sameShape } from '../check.js';
+import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
+import { type DType, uninitialised } from './dtype.js';
+import { checkData, type Shape, Tensor } from './tensor.js';
+
+/**
+ * @param out     The caller's option: a Tensor of exactly this shape and dtype that shares no memory with `inputs`.
+ * @param inputs  The operands that the call reads, by argument name.
+ */
+export function resultTensor(
+  out: unknown,
+  shape: Shape,
+  dtype: DType,
+  inputs: Readonly<Record<string, Tensor | null>>,
+): Tensor {
+  if (out === undefined) return new Tensor(uninitialised(dtype, elementCount(shape, 'output')), shape);
+  if (!(out instanceof Tensor)) throw mistake(ArgumentError, 'out', 'a Tensor', out);
+  checkData(out.data, 'out');
+  if (out.dtype !== dtype) throw mismatch(DTypeError, 'out', dtype, out.dtype);
+  if (!sameShape(out.shape, shape)) {
+    throw new ShapeError(`out: expected ${describeShape(shape)}, got ${describeShape(out.shape)}`);
+  }
+  if (out.data.length !== elementCount(shape, 'out'))
+    throw mismatch(ArgumentError, 'out', 'all of its data', describe(out.data));
+  for (const [name, input] of Object.entries(inputs)) {
+    if (input !== null && overlaps(out, input)) {
+      throw mismatch(ArgumentError, 'out', `memory of its own`, `memory shared with ${name}`);
+    }
+  }
+  return out;
+}
+
+function overlaps(a: Tensor, b: Tensor): boolean {
+  if (a.data.buffer !== b.data.buffer || a.size === 0 || b.size === 0) return false;
+  const aEnd = a.data.byteOffset + a.data.byteLength;
+  const bEnd = b.data.byteOffset + b.data.byteLength;
+  return a.data.byteOffset < bEnd && b.data.byteOffset < aEnd;
+}

@@ -1,0 +1,162 @@
+/** The dense, row-major array that every function takes and returns. */
+import { checkInteger, checkShape, describeShape, elementCount, mismatch, mistake } from '../check.js';
+import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
+import { type ArrayOf, checkDType, convert, type DType, dtypeOf, type TypedArray, zeros } from './dtype.js';
+
+export type Shape = readonly number[];
+export type Nested = number | readonly Nested[];
+
+/** Dense, row-major, contiguous: `data.length === product(shape)`. Shares its data with whoever made it. */
+export class Tensor<A extends TypedArray = TypedArray> {
+  readonly data: A;
+  readonly shape: Shape;
+  readonly dtype: DType;
+
+  /** @throws {DTypeError|ArgumentError|ShapeError} for data that is no usable typed array, or not of the shape's size. */
+  constructor(data: A, shape: Shape) {
+    this.dtype = checkData(data, 'data');
+    const sizes = checkShape(shape, 'shape');
+    const count = elementCount(sizes, 'shape');
+    if (data.length !== count) {
+      throw mismatch(
+        ShapeError,
+        'data',
+        `${count} elements for ${describeShape(sizes)}`,
+        `${data.length} elements`,
+      );
+    }
+    this.data = data;
+    this.shape = Object.freeze(sizes);
+  }
+
+  get size(): number {
+    return this.data.length;
+  }
+
+  /** The same data with another shape. One axis may be -1: it takes what is left. */
+  reshape(shape: Shape): Tensor<A> {
+    const sizes = Array.isArray(shape) ? [...shape] : checkShape(shape, 'shape');
+    const open = sizes.indexOf(-1);
+    if (open >= 0) {
+      const rest = sizes.reduce((product, size, axis) => (axis === open ? product : product * size), 1);
+      const fits = rest > 0 && this.size % rest === 0;
+      if (!fits || sizes.indexOf(-1, open + 1) >= 0) {
+        throw mistake(
+          ShapeError,
+          'shape',
+          `sizes whose product is ${this.size}, at most one of them -1`,
+          shape,
+        );
+      }
+      sizes[open] = this.size / rest;
+    }
+    sizes.forEach((size, axis) => {
+      checkInteger(size, `shape[${axis}]`, 0);
+    });
+    if (sizes.reduce((product, size) => product * size, 1) !== this.size) {
+      throw mistake(ShapeError, 'shape', `sizes whose product is ${this.size}`, shape);
+    }
+    return new Tensor(this.data, sizes);
+  }
+
+  toNested(): Nested {
+    const { data, shape } = this;
+    let at = 0;
+    const level = (axis: number): Nested => {
+      if (axis === shape.length) return data[at++];
+      return Array.from({ length: shape[axis] }, () => level(axis + 1));
+    };
+    return level(0);
+  }
+
+  [Symbol.iterator](): Iterator<number> {
+    return this.data[Symbol.iterator]();
+  }
+}
+
+/**
+ * A tensor from a typed array and its shape (default: one axis), sharing the data; or from nested arrays, copied.
+ *
+ * @param dtype  Of nested arrays: float32 unless given. A typed array of another dtype is converted into a copy.
+ * @throws {ShapeError} for ragged nesting, or a shape whose product is not the number of elements.
+ */
+export function tensor<A extends TypedArray>(data: A, shape?: Shape): Tensor<A>;
+export function tensor<D extends DType = 'float32'>(
+  data: TypedArray | Nested,
+  shape?: Shape,
+  dtype?: D,
+): Tensor<ArrayOf<D>>;
+export function tensor(data: TypedArray | Nested, shape?: Shape, dtype?: DType): Tensor {
+  if (dtype !== undefined) checkDType(dtype, 'dtype');
+  if (ArrayBuffer.isView(data)) {
+    const own = checkData(data, 'data');
+    const values = dtype === undefined || dtype === own ? data : convert(data, dtype);
+    return new Tensor(values, shape ?? [values.length]);
+  }
+  const flat = fromNested(data, dtype ?? 'float32', 'data');
+  return shape === undefined ? flat : new Tensor(flat.data, shape);
+}
+
+/** Nested arrays as a tensor: depth is rank, every level has one length, every leaf is a number. */
+export function fromNested(nested: unknown, dtype: DType, argument: string): Tensor {
+  const shape: number[] = [];
+  for (let level: unknown = nested; Array.isArray(level); level = level[0]) {
+    shape.push(level.length);
+    if (shape.length > 32) throw mismatch(ShapeError, argument, 'at most 32 axes', 'deeper nesting');
+  }
+  const data = zeros(dtype, elementCount(shape, argument));
+  let at = 0;
+  const fill = (value: unknown, axis: number): void => {
+    if (axis === shape.length) {
+      if (typeof value === 'number') data[at++] = value;
+      else if (Array.isArray(value))
+        throw mismatch(ShapeError, argument, `nesting of ${describeShape(shape)}`, 'ragged arrays');
+      else
+        throw mistake(ArgumentError, argument, 'a tensor, a typed array or nested arrays of numbers', value);
+      return;
+    }
+    if (!Array.isArray(value) || value.length !== shape[axis]) {
+      throw mismatch(ShapeError, argument, `nesting of ${describeShape(shape)}`, 'ragged arrays');
+    }
+    for (let index = 0; index < value.length; index++) fill(value[index], axis + 1);
+  };
+  fill(nested, 0);
+  return new Tensor(data, shape);
+}
+
+/**
+ * The dtype of a typed array that kernels may read and write, or an error. Shared memory is refused: another thread
+ * could write it in mid-call, and no result would be defined. A detached array has length 0 and no memory.
+ */
+export function checkData(data: unknown, argument: string): DType {
+  const dtype = dtypeOf(data);
+  if (dtype === undefined) {
+    if (ArrayBuffer.isView(data)) throw mistake(DTypeError, argument, 'one of the eight dtypes', data);
+    throw mistake(ArgumentError, argument, 'a typed array', data);
+  }
+  const { buffer } = data as TypedArray;
+  if (buffer instanceof SharedArrayBuffer) {
+    throw mismatch(
+      ArgumentError,
+      argument,
+      'memory that is not shared (copy it first)',
+      'a SharedArrayBuffer',
+    );
+  }
+  if (isDetached(buffer))
+    throw mismatch(ArgumentError, argument, 'an array with its buffer', 'a detached buffer');
+  return dtype;
+}
+
+function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false;
+  const { detached } = buffer as ArrayBuffer & { detached?: boolean };
+  if (detached !== undefined) return detached;
+  try {
+    // Before ArrayBuffer.prototype.detached, only a refusal tells a detached buffer from an empty one.
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
