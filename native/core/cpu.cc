@@ -1,0 +1,182 @@
+#include "core/cpu.h"
+
+#include <cstdint>
+
+#if defined(__x86_64__) || defined(_M_X64)
+  #define CONVMAT_X64 1
+  #if defined(_MSC_VER)
+    #include <immintrin.h>
+    #include <intrin.h>
+  #else
+    #include <cpuid.h>
+  #endif
+#elif defined(__aarch64__) || defined(_M_ARM64)
+  #define CONVMAT_ARM64 1
+#endif
+
+namespace convmat {
+
+namespace generic {
+extern const KernelTable kernels;
+}
+#if CONVMAT_X64
+namespace avx2 {
+extern const KernelTable kernels;
+}
+namespace avx512 {
+extern const KernelTable kernels;
+}
+#elif CONVMAT_ARM64
+namespace neon {
+extern const KernelTable kernels;
+}
+#endif
+
+namespace {
+
+enum Feature : uint32_t {
+  avx2_bit = 1u << 0,
+  fma_bit = 1u << 1,
+  avx512f_bit = 1u << 2,
+  avx512bw_bit = 1u << 3,
+  avx512dq_bit = 1u << 4,
+  avx512vl_bit = 1u << 5,
+  avx512vnni_bit = 1u << 6,
+  neon_bit = 1u << 7,
+};
+
+struct FeatureName {
+  uint32_t bit;
+  const char* name;
+};
+constexpr FeatureName kFeatureNames[] = {
+    {avx2_bit, "avx2"},
+    {fma_bit, "fma"},
+    {avx512f_bit, "avx512f"},
+    {avx512bw_bit, "avx512bw"},
+    {avx512dq_bit, "avx512dq"},
+    {avx512vl_bit, "avx512vl"},
+    {avx512vnni_bit, "avx512vnni"},
+    {neon_bit, "neon"},
+};
+
+struct Candidate {
+  uint32_t required;
+  const KernelTable* kernels;
+};
+// The first whose features are all there wins.
+constexpr Candidate kCandidates[] = {
+#if CONVMAT_X64
+    {avx512f_bit | avx512bw_bit | avx512dq_bit | avx512vl_bit, &avx512::kernels},
+    {avx2_bit | fma_bit, &avx2::kernels},
+#elif CONVMAT_ARM64
+    {neon_bit, &neon::kernels},
+#endif
+    {0, &generic::kernels},
+};
+
+#if CONVMAT_X64
+
+struct Registers {
+  uint32_t a, b, c, d;
+};
+
+Registers cpuid(uint32_t leaf) {
+  Registers r{};
+  #if defined(_MSC_VER)
+  int out[4];
+  __cpuidex(out, static_cast<int>(leaf), 0);
+  r = {static_cast<uint32_t>(out[0]), static_cast<uint32_t>(out[1]), static_cast<uint32_t>(out[2]),
+       static_cast<uint32_t>(out[3])};
+  #else
+  __cpuid_count(leaf, 0, r.a, r.b, r.c, r.d);
+  #endif
+  return r;
+}
+
+uint64_t enabled_state() {
+  #if defined(_MSC_VER)
+  return _xgetbv(0);
+  #else
+  // _xgetbv would need -mxsave for this baseline file.
+  uint32_t low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t{high} << 32 | low;
+  #endif
+}
+
+// A feature counts when the CPU has it (CPUID) and the operating system saves its registers (XCR0): a
+// hypervisor or an old kernel may leave the second out, and the first use would then kill the process.
+uint32_t detect_features() {
+  const uint32_t max_leaf = cpuid(0).a;
+  if (max_leaf < 7) return 0;
+  const Registers leaf1 = cpuid(1), leaf7 = cpuid(7);
+  const auto bit = [](uint32_t word, int index) { return (word >> index & 1) != 0; };
+  if (!bit(leaf1.c, 27)) return 0;  // OSXSAVE: without it there is no XGETBV
+  const uint64_t state = enabled_state();
+  constexpr uint64_t ymm_state = 0x6, zmm_state = 0xe6;
+  uint32_t features = 0;
+  if ((state & ymm_state) == ymm_state) {
+    if (bit(leaf7.b, 5)) features |= avx2_bit;
+    if (bit(leaf1.c, 12)) features |= fma_bit;
+  }
+  if ((state & zmm_state) == zmm_state) {
+    if (bit(leaf7.b, 16)) features |= avx512f_bit;
+    if (bit(leaf7.b, 17)) features |= avx512dq_bit;
+    if (bit(leaf7.b, 30)) features |= avx512bw_bit;
+    if (bit(leaf7.b, 31)) features |= avx512vl_bit;
+    if (bit(leaf7.c, 11)) features |= avx512vnni_bit;
+  }
+  return features;
+}
+
+#elif CONVMAT_ARM64
+
+// NEON is part of every arm64 system.
+uint32_t detect_features() { return neon_bit; }
+
+#else
+
+uint32_t detect_features() { return 0; }
+
+#endif
+
+uint32_t features() {
+  static const uint32_t found = detect_features();
+  return found;
+}
+
+}  // namespace
+
+const std::vector<const KernelTable*>& available_kernels() {
+  static const std::vector<const KernelTable*> available = [] {
+    std::vector<const KernelTable*> tables;
+    for (const Candidate& candidate : kCandidates) {
+      if ((features() & candidate.required) == candidate.required) tables.push_back(candidate.kernels);
+    }
+    return tables;
+  }();
+  return available;
+}
+
+const KernelTable& best_kernels() { return *available_kernels().front(); }
+
+const KernelTable* find_kernels(std::string_view name) {
+  for (const KernelTable* kernels : available_kernels()) {
+    if (name == kernels->name) return kernels;
+  }
+  return nullptr;
+}
+
+const std::vector<const char*>& cpu_feature_names() {
+  static const std::vector<const char*> names = [] {
+    std::vector<const char*> found;
+    for (const FeatureName& feature : kFeatureNames) {
+      if ((features() & feature.bit) != 0) found.push_back(feature.name);
+    }
+    return found;
+  }();
+  return names;
+}
+
+}  // namespace convmat

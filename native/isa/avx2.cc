@@ -1,0 +1,35 @@
+#define CONVMAT_ISA avx2
+
+#include "core/kernel_table.h"
+#include "simd/vec_avx2.h"
+
+namespace convmat::avx2 {
+namespace {
+
+// 12 accumulators, a row of B and a broadcast fit the 16 registers.
+constexpr int kGemmMr = 6, kGemmNv = 2;
+constexpr int kGemmWideMr = 3, kGemmWideNv = 4;
+
+template <typename T>
+constexpr GemmBlocking gemm_blocking(int kc, int nc_bytes) {
+  return {kGemmMr, kGemmNv * Vec<T>::lanes, kGemmWideMr, kGemmWideNv * Vec<T>::lanes, kc, nc_bytes};
+}
+
+}  // namespace
+}  // namespace convmat::avx2
+
+#include "kernels/gemm-inl.h"
+
+namespace convmat::avx2 {
+
+extern const KernelTable kernels;
+const KernelTable kernels = {
+    "avx2",
+    gemm_blocking<float>(256, 256 << 10),
+    gemm_blocking<double>(256, 256 << 10),
+#define CONVMAT_KERNEL(field, function, type) function,
+#include "kernels/kernels.inc"
+#undef CONVMAT_KERNEL
+};
+
+}  // namespace convmat::avx2

@@ -1,0 +1,35 @@
+#define CONVMAT_ISA generic
+
+#include "core/kernel_table.h"
+#include "simd/vec_generic.h"
+
+namespace convmat::generic {
+namespace {
+
+// 8 accumulators, a row of B and a broadcast fit the 16 registers of SSE2.
+constexpr int kGemmMr = 4, kGemmNv = 2;
+constexpr int kGemmWideMr = 2, kGemmWideNv = 4;
+
+template <typename T>
+constexpr GemmBlocking gemm_blocking(int kc, int nc_bytes) {
+  return {kGemmMr, kGemmNv * Vec<T>::lanes, kGemmWideMr, kGemmWideNv * Vec<T>::lanes, kc, nc_bytes};
+}
+
+}  // namespace
+}  // namespace convmat::generic
+
+#include "kernels/gemm-inl.h"
+
+namespace convmat::generic {
+
+extern const KernelTable kernels;
+const KernelTable kernels = {
+    "generic",
+    gemm_blocking<float>(256, 256 << 10),
+    gemm_blocking<double>(256, 256 << 10),
+#define CONVMAT_KERNEL(field, function, type) function,
+#include "kernels/kernels.inc"
+#undef CONVMAT_KERNEL
+};
+
+}  // namespace convmat::generic

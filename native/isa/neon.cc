@@ -1,0 +1,35 @@
+#define CONVMAT_ISA neon
+
+#include "core/kernel_table.h"
+#include "simd/vec_neon.h"
+
+namespace convmat::neon {
+namespace {
+
+// 24 accumulators, a row of B and broadcasts fit the 32 registers.
+constexpr int kGemmMr = 8, kGemmNv = 3;
+constexpr int kGemmWideMr = 4, kGemmWideNv = 6;
+
+template <typename T>
+constexpr GemmBlocking gemm_blocking(int kc, int nc_bytes) {
+  return {kGemmMr, kGemmNv * Vec<T>::lanes, kGemmWideMr, kGemmWideNv * Vec<T>::lanes, kc, nc_bytes};
+}
+
+}  // namespace
+}  // namespace convmat::neon
+
+#include "kernels/gemm-inl.h"
+
+namespace convmat::neon {
+
+extern const KernelTable kernels;
+const KernelTable kernels = {
+    "neon",
+    gemm_blocking<float>(256, 256 << 10),
+    gemm_blocking<double>(256, 256 << 10),
+#define CONVMAT_KERNEL(field, function, type) function,
+#include "kernels/kernels.inc"
+#undef CONVMAT_KERNEL
+};
+
+}  // namespace convmat::neon

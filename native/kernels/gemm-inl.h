@@ -1,0 +1,91 @@
+// GEMM micro-kernels: a tile of C stays in registers while k runs; A comes packed and is broadcast, B's rows
+// are loaded. The ISA's file says how large the tile is: kGemmMr x kGemmNv vectors, or kGemmWideMr x
+// kGemmWideNv.
+#pragma once
+
+#include "core/kernel_table.h"
+
+namespace convmat::CONVMAT_ISA {
+namespace {
+
+// MR rows by NV vectors; when PARTIAL, the last vector has fewer columns than lanes.
+// The accumulators must stay in registers, so every index into `acc` is a constant once the loops are
+// unrolled: one rolled loop over them, even in a rare branch, puts the array in memory and halves the speed.
+template <typename T, int MR, int NV, bool PARTIAL>
+CONVMAT_NOINLINE void gemm_ukr(const GemmTile<T>& tile) {
+  using V = Vec<T>;
+  const auto tail = first_lanes<T>(static_cast<int>(tile.n) - (NV - 1) * V::lanes);
+  const auto is_partial = [](int v) { return PARTIAL && v == NV - 1; };
+
+  V acc[MR][NV];
+  CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[r][v] = zero<T>();
+  }
+
+  const T* a = tile.a;
+  const T* b = tile.b;
+  const int64_t ldb = tile.ldb;
+  for (int64_t k = tile.k; k > 0; --k) {
+    V b_row[NV];
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+      b_row[v] = is_partial(v) ? load(b + v * V::lanes, tail) : load(b + v * V::lanes);
+    }
+    CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
+      const V a_value = broadcast(a[r]);
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[r][v] = fma(a_value, b_row[v], acc[r][v]);
+    }
+    a += MR;
+    b += ldb;
+  }
+
+  T* const c = tile.c;
+  const int64_t ldc = tile.ldc;
+  if (tile.accumulate) {
+    CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+        const T* at = c + r * ldc + v * V::lanes;
+        acc[r][v] = add(acc[r][v], is_partial(v) ? load(at, tail) : load(at));
+      }
+    }
+  }
+  if (tile.bias != nullptr) {
+    CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
+      const V bias = broadcast(tile.bias[r]);
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[r][v] = add(acc[r][v], bias);
+    }
+  }
+  const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
+  CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+      const V result = min(hi, max(lo, acc[r][v]));
+      T* at = c + r * ldc + v * V::lanes;
+      if (is_partial(v)) {
+        store(at, tail, result);
+      } else {
+        store(at, result);
+      }
+    }
+  }
+}
+
+// Chooses the narrowest tile of MR rows that holds tile.n columns.
+template <typename T, int MR, int NV = 1>
+void gemm_columns(const GemmTile<T>& tile) {
+  constexpr int widest = MR <= kGemmWideMr ? kGemmWideNv : kGemmNv;
+  constexpr int columns = NV * Vec<T>::lanes;
+  if constexpr (NV < widest) {
+    if (tile.n > columns) return gemm_columns<T, MR, NV + 1>(tile);
+  }
+  if (free_masks || tile.n < columns) return gemm_ukr<T, MR, NV, true>(tile);
+  if constexpr (!free_masks) gemm_ukr<T, MR, NV, false>(tile);
+}
+
+// Every number of rows has its own kernel, so that no row is computed in vain.
+template <typename T, int MR = kGemmMr>
+void gemm_tile(int rows, const GemmTile<T>& tile) {
+  if (rows == MR) return gemm_columns<T, MR>(tile);
+  if constexpr (MR > 1) gemm_tile<T, MR - 1>(rows, tile);
+}
+
+}  // namespace
+}  // namespace convmat::CONVMAT_ISA

@@ -1,0 +1,20 @@
+// What the vector layer and the kernels ask of the compiler.
+#pragma once
+
+// Before a loop whose trip count is a constant: unroll it wholly, so that arrays indexed by it live in
+// registers. MSVC has no such wish and decides for itself.
+#if defined(__clang__)
+  #define CONVMAT_UNROLL _Pragma("unroll")
+#elif defined(__GNUC__)
+  #define CONVMAT_UNROLL _Pragma("GCC unroll 32")
+#else
+  #define CONVMAT_UNROLL
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+  #define CONVMAT_INLINE __forceinline
+  #define CONVMAT_NOINLINE __declspec(noinline)
+#else
+  #define CONVMAT_INLINE inline __attribute__((always_inline))
+  #define CONVMAT_NOINLINE __attribute__((noinline))
+#endif

@@ -1,0 +1,102 @@
+// Vector layer, AVX-512 F, BW, DQ and VL: 16 floats, 8 doubles, and masks that cost nothing. The same names
+// in every vec_*.h; see vec_generic.h for what each one means.
+#pragma once
+
+// GCC before 13 warns of its own headers: their "undefined" vectors initialise themselves (GCC PR 105593).
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+  #pragma GCC diagnostic push
+  #pragma GCC diagnostic ignored "-Wuninitialized"
+  #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+  #include <immintrin.h>
+  #pragma GCC diagnostic pop
+#else
+  #include <immintrin.h>
+#endif
+
+#include "simd/compiler.h"
+
+namespace convmat::avx512 {
+namespace {
+
+template <typename T>
+struct Vec;
+
+template <>
+struct Vec<float> {
+  static constexpr int lanes = 16;
+  __m512 v;
+};
+template <>
+struct Vec<double> {
+  static constexpr int lanes = 8;
+  __m512d v;
+};
+
+template <typename T>
+struct Mask;
+
+template <>
+struct Mask<float> {
+  __mmask16 m;
+};
+template <>
+struct Mask<double> {
+  __mmask8 m;
+};
+
+constexpr bool free_masks = true;
+
+template <typename T>
+CONVMAT_INLINE Mask<T> first_lanes(int count) {
+  return {static_cast<decltype(Mask<T>::m)>((1u << count) - 1u)};
+}
+
+template <typename T>
+Vec<T> zero();
+
+template <>
+CONVMAT_INLINE Vec<float> zero<float>() {
+  return {_mm512_setzero_ps()};
+}
+CONVMAT_INLINE Vec<float> broadcast(float a) { return {_mm512_set1_ps(a)}; }
+CONVMAT_INLINE Vec<float> load(const float* p) { return {_mm512_loadu_ps(p)}; }
+CONVMAT_INLINE Vec<float> load(const float* p, Mask<float> mask) {
+  return {_mm512_maskz_loadu_ps(mask.m, p)};
+}
+CONVMAT_INLINE void store(float* p, Vec<float> a) { _mm512_storeu_ps(p, a.v); }
+CONVMAT_INLINE void store(float* p, Mask<float> mask, Vec<float> a) { _mm512_mask_storeu_ps(p, mask.m, a.v); }
+CONVMAT_INLINE Vec<float> add(Vec<float> a, Vec<float> b) { return {_mm512_add_ps(a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> sub(Vec<float> a, Vec<float> b) { return {_mm512_sub_ps(a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> mul(Vec<float> a, Vec<float> b) { return {_mm512_mul_ps(a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+CONVMAT_INLINE Vec<float> min(Vec<float> a, Vec<float> b) { return {_mm512_min_ps(a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> max(Vec<float> a, Vec<float> b) { return {_mm512_max_ps(a.v, b.v)}; }
+CONVMAT_INLINE float sum(Vec<float> a) { return _mm512_reduce_add_ps(a.v); }
+
+template <>
+CONVMAT_INLINE Vec<double> zero<double>() {
+  return {_mm512_setzero_pd()};
+}
+CONVMAT_INLINE Vec<double> broadcast(double a) { return {_mm512_set1_pd(a)}; }
+CONVMAT_INLINE Vec<double> load(const double* p) { return {_mm512_loadu_pd(p)}; }
+CONVMAT_INLINE Vec<double> load(const double* p, Mask<double> mask) {
+  return {_mm512_maskz_loadu_pd(mask.m, p)};
+}
+CONVMAT_INLINE void store(double* p, Vec<double> a) { _mm512_storeu_pd(p, a.v); }
+CONVMAT_INLINE void store(double* p, Mask<double> mask, Vec<double> a) {
+  _mm512_mask_storeu_pd(p, mask.m, a.v);
+}
+CONVMAT_INLINE Vec<double> add(Vec<double> a, Vec<double> b) { return {_mm512_add_pd(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> sub(Vec<double> a, Vec<double> b) { return {_mm512_sub_pd(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> mul(Vec<double> a, Vec<double> b) { return {_mm512_mul_pd(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return {_mm512_fmadd_pd(a.v, b.v, c.v)};
+}
+CONVMAT_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return {_mm512_min_pd(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return {_mm512_max_pd(a.v, b.v)}; }
+CONVMAT_INLINE double sum(Vec<double> a) { return _mm512_reduce_add_pd(a.v); }
+
+}  // namespace
+}  // namespace convmat::avx512

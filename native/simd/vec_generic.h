@@ -1,0 +1,122 @@
+// Vector layer, generic: 16-byte vectors that any compiler maps to its baseline, one element each under MSVC.
+// Here stands what each name means; the other vec_*.h say only how.
+//
+//   Vec<T>, Vec<T>::lanes    a vector of float or double
+//   first_lanes<T>(n)        the mask of the first n lanes, 1 <= n <= lanes
+//   load(p), load(p, mask)   unaligned; lanes outside the mask are not touched in memory, and are 0
+//   store(p, v), store(p, mask, v)
+//   zero<T>(), broadcast(a)
+//   add, sub, mul            lane by lane
+//   fma(a, b, c)             a * b + c, rounded once where the hardware can (everywhere but here)
+//   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
+//   sum(v)                   of all lanes, in an order of the ISA's own
+//   free_masks               masked access costs no more than plain
+#pragma once
+
+#include "simd/compiler.h"
+
+namespace convmat::generic {
+namespace {
+
+template <typename T>
+struct Vec {
+#if defined(__GNUC__)
+  static constexpr int lanes = 16 / sizeof(T);
+  typedef T Register __attribute__((vector_size(16)));
+  typedef T Unaligned __attribute__((vector_size(16), aligned(alignof(T)), may_alias));
+#else
+  static constexpr int lanes = 1;
+  struct Register {
+    T lane;
+    T& operator[](int) { return lane; }
+    T operator[](int) const { return lane; }
+    Register operator+(Register b) const { return {lane + b.lane}; }
+    Register operator-(Register b) const { return {lane - b.lane}; }
+    Register operator*(Register b) const { return {lane * b.lane}; }
+  };
+  typedef Register Unaligned;
+#endif
+  Register v;
+};
+
+template <typename T>
+struct Mask {
+  int count;
+};
+
+constexpr bool free_masks = false;
+
+template <typename T>
+CONVMAT_INLINE Mask<T> first_lanes(int count) {
+  return {count};
+}
+
+template <typename T>
+CONVMAT_INLINE Vec<T> zero() {
+  return {typename Vec<T>::Register{}};
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> broadcast(T a) {
+  Vec<T> r;
+  for (int i = 0; i < Vec<T>::lanes; ++i) r.v[i] = a;
+  return r;
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> load(const T* p) {
+  return {*reinterpret_cast<const typename Vec<T>::Unaligned*>(p)};
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> load(const T* p, Mask<T> mask) {
+  Vec<T> r = zero<T>();
+  for (int i = 0; i < Vec<T>::lanes; ++i) {
+    if (i < mask.count) r.v[i] = p[i];
+  }
+  return r;
+}
+template <typename T>
+CONVMAT_INLINE void store(T* p, Vec<T> a) {
+  *reinterpret_cast<typename Vec<T>::Unaligned*>(p) = a.v;
+}
+template <typename T>
+CONVMAT_INLINE void store(T* p, Mask<T> mask, Vec<T> a) {
+  for (int i = 0; i < Vec<T>::lanes; ++i) {
+    if (i < mask.count) p[i] = a.v[i];
+  }
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> add(Vec<T> a, Vec<T> b) {
+  return {a.v + b.v};
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> sub(Vec<T> a, Vec<T> b) {
+  return {a.v - b.v};
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> mul(Vec<T> a, Vec<T> b) {
+  return {a.v * b.v};
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
+  return {a.v * b.v + c.v};
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
+  Vec<T> r;
+  for (int i = 0; i < Vec<T>::lanes; ++i) r.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
+  return r;
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
+  Vec<T> r;
+  for (int i = 0; i < Vec<T>::lanes; ++i) r.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
+  return r;
+}
+template <typename T>
+CONVMAT_INLINE T sum(Vec<T> a) {
+  T s = a.v[0];
+  for (int i = 1; i < Vec<T>::lanes; ++i) s += a.v[i];
+  return s;
+}
+
+}  // namespace
+}  // namespace convmat::generic

@@ -1,0 +1,104 @@
+// Vector layer, NEON of arm64: 4 floats, 2 doubles. The same names in every vec_*.h; see vec_generic.h for
+// what each one means.
+#pragma once
+
+#include <arm_neon.h>
+
+#include "simd/compiler.h"
+
+namespace convmat::neon {
+namespace {
+
+template <typename T>
+struct Vec;
+
+template <>
+struct Vec<float> {
+  static constexpr int lanes = 4;
+  float32x4_t v;
+};
+template <>
+struct Vec<double> {
+  static constexpr int lanes = 2;
+  float64x2_t v;
+};
+
+// NEON has no masked access: partial loads and stores go lane by lane.
+template <typename T>
+struct Mask {
+  int count;
+};
+
+constexpr bool free_masks = false;
+
+template <typename T>
+CONVMAT_INLINE Mask<T> first_lanes(int count) {
+  return {count};
+}
+
+template <typename T>
+Vec<T> zero();
+
+template <>
+CONVMAT_INLINE Vec<float> zero<float>() {
+  return {vdupq_n_f32(0)};
+}
+CONVMAT_INLINE Vec<float> broadcast(float a) { return {vdupq_n_f32(a)}; }
+CONVMAT_INLINE Vec<float> load(const float* p) { return {vld1q_f32(p)}; }
+CONVMAT_INLINE Vec<float> load(const float* p, Mask<float> mask) {
+  float32x4_t v = vdupq_n_f32(0);
+  v = vsetq_lane_f32(p[0], v, 0);
+  if (mask.count > 1) v = vsetq_lane_f32(p[1], v, 1);
+  if (mask.count > 2) v = vsetq_lane_f32(p[2], v, 2);
+  if (mask.count > 3) v = vsetq_lane_f32(p[3], v, 3);
+  return {v};
+}
+CONVMAT_INLINE void store(float* p, Vec<float> a) { vst1q_f32(p, a.v); }
+CONVMAT_INLINE void store(float* p, Mask<float> mask, Vec<float> a) {
+  vst1q_lane_f32(p, a.v, 0);
+  if (mask.count > 1) vst1q_lane_f32(p + 1, a.v, 1);
+  if (mask.count > 2) vst1q_lane_f32(p + 2, a.v, 2);
+  if (mask.count > 3) vst1q_lane_f32(p + 3, a.v, 3);
+}
+CONVMAT_INLINE Vec<float> add(Vec<float> a, Vec<float> b) { return {vaddq_f32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> sub(Vec<float> a, Vec<float> b) { return {vsubq_f32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> mul(Vec<float> a, Vec<float> b) { return {vmulq_f32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> min(Vec<float> a, Vec<float> b) {
+  return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)};
+}
+CONVMAT_INLINE Vec<float> max(Vec<float> a, Vec<float> b) {
+  return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)};
+}
+CONVMAT_INLINE float sum(Vec<float> a) { return vaddvq_f32(a.v); }
+
+template <>
+CONVMAT_INLINE Vec<double> zero<double>() {
+  return {vdupq_n_f64(0)};
+}
+CONVMAT_INLINE Vec<double> broadcast(double a) { return {vdupq_n_f64(a)}; }
+CONVMAT_INLINE Vec<double> load(const double* p) { return {vld1q_f64(p)}; }
+CONVMAT_INLINE Vec<double> load(const double* p, Mask<double> mask) {
+  return {mask.count > 1 ? vld1q_f64(p) : vsetq_lane_f64(p[0], vdupq_n_f64(0), 0)};
+}
+CONVMAT_INLINE void store(double* p, Vec<double> a) { vst1q_f64(p, a.v); }
+CONVMAT_INLINE void store(double* p, Mask<double> mask, Vec<double> a) {
+  vst1q_lane_f64(p, a.v, 0);
+  if (mask.count > 1) vst1q_lane_f64(p + 1, a.v, 1);
+}
+CONVMAT_INLINE Vec<double> add(Vec<double> a, Vec<double> b) { return {vaddq_f64(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> sub(Vec<double> a, Vec<double> b) { return {vsubq_f64(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> mul(Vec<double> a, Vec<double> b) { return {vmulq_f64(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return {vfmaq_f64(c.v, a.v, b.v)};
+}
+CONVMAT_INLINE Vec<double> min(Vec<double> a, Vec<double> b) {
+  return {vbslq_f64(vcltq_f64(a.v, b.v), a.v, b.v)};
+}
+CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) {
+  return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)};
+}
+CONVMAT_INLINE double sum(Vec<double> a) { return vaddvq_f64(a.v); }
+
+}  // namespace
+}  // namespace convmat::neon
