@@ -1,0 +1,43 @@
+// Checks that each instruction set's object exports its kernel table and nothing else.
+//
+// Those objects are compiled with instructions that the user's CPU may lack. Were one to emit a weak symbol (an inline
+// or template function of the standard library, say), the linker might pick that copy for everybody, and the addon
+// would die on older CPUs.
+//
+//   node scripts/check-isa-symbols.mjs [build folder, default build]
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const buildFolder = process.argv[2] ?? 'build';
+const { isa: isas } = JSON.parse(readFileSync(new URL('../native/sources.json', import.meta.url), 'utf8'));
+
+const files = readdirSync(buildFolder, { recursive: true }).map(String);
+let found = 0;
+let bad = 0;
+for (const [name, { source }] of Object.entries(isas)) {
+  const stem = source.replace(/\.cc$/, '');
+  const objects = files.filter((file) => [`${stem}.o`, `${stem}.cc.o`].some((end) => file.endsWith(end)));
+  for (const object of objects) {
+    found += 1;
+    const symbols = execFileSync('nm', ['--defined-only', '--extern-only', '-C', path.join(buildFolder, object)], {
+      encoding: 'utf8',
+    });
+    const exported = symbols
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.replace(/^[0-9a-f]+ /, ''));
+    const surplus = exported.filter((symbol) => !/^[DRS] convmat::\w+::kernels$/.test(symbol));
+    const hasTable = exported.some((symbol) => symbol.endsWith(` convmat::${name}::kernels`));
+    if (surplus.length > 0 || !hasTable) {
+      bad += 1;
+      console.error(`${object}: ${hasTable ? '' : 'no kernel table; '}exports ${surplus.join(', ') || 'nothing else'}`);
+    }
+  }
+}
+if (found === 0) {
+  console.error(`no objects of ${Object.keys(isas).join(', ')} under ${buildFolder}: build first`);
+  process.exit(1);
+}
+console.log(`${found} objects, ${bad} with surplus symbols`);
+process.exit(bad === 0 ? 0 : 1);
