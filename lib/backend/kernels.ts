@@ -24,9 +24,12 @@ export interface ConvOperands {
 export interface BoundConv {
   /** Memory that the packed weights hold outside V8's heap or in it, in bytes. */
   readonly packedBytes: number;
-  run(input: TypedArray, output: TypedArray): void;
-  /** The input is copied before this returns; `output` is written no later than the promise is fulfilled. */
-  runAsync(input: TypedArray, output: TypedArray, signal?: AbortSignal): Promise<void>;
+  run(input: FloatArray, output: FloatArray): void;
+  /**
+   * As run, off the event loop. The input is copied before this returns. The result is in an array of its own, which
+   * nobody sees until it is complete: threads write to it, so nobody must be able to transfer or shrink it meanwhile.
+   */
+  runAsync(input: FloatArray, signal?: AbortSignal): Promise<FloatArray>;
   /** Frees the packed weights once runs in flight have ended. */
   release(): void;
 }
@@ -38,14 +41,13 @@ export interface Backend {
 
   /** 'forward': input is x, output is y. 'inputGrad': input is dy, output is dx. */
   conv(plan: ConvPlan, operands: ConvOperands, input: FloatArray, output: FloatArray): void;
-  /** As conv, off the event loop; weights are packed there too. Operands are copied before this returns. */
+  /** As conv, and as runAsync; weights are packed off the event loop too. Every operand is copied before this returns. */
   convAsync(
     plan: ConvPlan,
     operands: ConvOperands,
     input: FloatArray,
-    output: FloatArray,
     signal?: AbortSignal,
-  ): Promise<void>;
+  ): Promise<FloatArray>;
   /** `similar` may lend its packed weights when they are packed alike. */
   bindConv(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): BoundConv;
   convWeightGrad(plan: ConvPlan, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
