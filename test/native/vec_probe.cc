@@ -1,0 +1,32 @@
+// Compiled once per instruction set: CONVMAT_ISA and CONVMAT_VEC_HEADER name it.
+#include "vec_probe.h"
+
+#include CONVMAT_VEC_HEADER
+
+namespace convmat::CONVMAT_ISA {
+namespace {
+
+template <typename T>
+constexpr test::VecProbe<T> vec_probe() {
+  return {
+      Vec<T>::lanes,
+      [](const T* from, int count, T* to) { store(to, load(from, first_lanes<T>(count))); },
+      [](T* to, int count, const T* from) { store(to, first_lanes<T>(count), load(from)); },
+      [](T a, T* to) { store(to, broadcast(a)); },
+      [](T* to) { store(to, zero<T>()); },
+      [](const T* a, const T* b, T* to) { store(to, add(load(a), load(b))); },
+      [](const T* a, const T* b, T* to) { store(to, sub(load(a), load(b))); },
+      [](const T* a, const T* b, T* to) { store(to, mul(load(a), load(b))); },
+      [](const T* a, const T* b, T* to) { store(to, min(load(a), load(b))); },
+      [](const T* a, const T* b, T* to) { store(to, max(load(a), load(b))); },
+      [](const T* a, const T* b, const T* c, T* to) { store(to, fma(load(a), load(b), load(c))); },
+      [](const T* a) { return sum(load(a)); },
+  };
+}
+
+}  // namespace
+
+extern const test::VecProbes vec_probes;
+const test::VecProbes vec_probes = {vec_probe<float>(), vec_probe<double>()};
+
+}  // namespace convmat::CONVMAT_ISA

@@ -1,0 +1,30 @@
+// The vector layer's operations as plain functions on arrays, one table per instruction set: vec_probe.cc is
+// compiled once for each, with its flags and without the standard library, and vec_test.cc tests them with
+// gtest's baseline code.
+#pragma once
+
+namespace convmat::test {
+
+template <typename T>
+struct VecProbe {
+  int lanes;
+  void (*load_partial)(const T* from, int count, T* to);   // to[lanes]
+  void (*store_partial)(T* to, int count, const T* from);  // from[lanes]
+  void (*broadcast)(T a, T* to);
+  void (*zero)(T* to);
+  // Lane by lane on arrays of `lanes` elements.
+  void (*add)(const T* a, const T* b, T* to);
+  void (*sub)(const T* a, const T* b, T* to);
+  void (*mul)(const T* a, const T* b, T* to);
+  void (*min)(const T* a, const T* b, T* to);
+  void (*max)(const T* a, const T* b, T* to);
+  void (*fma)(const T* a, const T* b, const T* c, T* to);
+  T (*sum)(const T* a);
+};
+
+struct VecProbes {
+  VecProbe<float> f32;
+  VecProbe<double> f64;
+};
+
+}  // namespace convmat::test

@@ -1,0 +1,159 @@
+// Every operation of every vector layer against scalar arithmetic, at every partial count.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/cpu.h"
+#include "support.h"
+#include "vec_probe.h"
+
+namespace convmat {
+
+// One per vec_probe.cc object that the build made.
+#define CONVMAT_PROBED_ISA(isa)            \
+  namespace isa {                          \
+  extern const test::VecProbes vec_probes; \
+  }
+CONVMAT_PROBED_ISAS
+#undef CONVMAT_PROBED_ISA
+
+namespace test {
+namespace {
+
+const VecProbes& probes_of(const std::string& isa_wanted) {
+#define CONVMAT_PROBED_ISA(isa) \
+  if (isa_wanted == #isa) return convmat::isa::vec_probes;
+  CONVMAT_PROBED_ISAS
+#undef CONVMAT_PROBED_ISA
+  ADD_FAILURE() << "no probe for " << isa_wanted;
+  return convmat::generic::vec_probes;
+}
+
+template <typename T>
+const VecProbe<T>& pick(const VecProbes& probes);
+template <>
+const VecProbe<float>& pick(const VecProbes& probes) {
+  return probes.f32;
+}
+template <>
+const VecProbe<double>& pick(const VecProbes& probes) {
+  return probes.f64;
+}
+
+constexpr int kGuard = -777;
+
+template <typename T>
+void check_partial_access(const VecProbe<T>& vec) {
+  for (int count = 1; count <= vec.lanes; ++count) {
+    // The source ends where reading must: a sanitizer sees a load that goes further.
+    const std::vector<T> source = whole_numbers<T>(count, 1);
+    std::vector<T> loaded(vec.lanes, T{kGuard});
+    vec.load_partial(source.data(), count, loaded.data());
+    for (int i = 0; i < vec.lanes; ++i)
+      EXPECT_EQ(loaded[i], i < count ? source[i] : T{0}) << count << " lane " << i;
+
+    const std::vector<T> full = whole_numbers<T>(vec.lanes, 2);
+    std::vector<T> exact(count);
+    vec.store_partial(exact.data(), count, full.data());
+    for (int i = 0; i < count; ++i) EXPECT_EQ(exact[i], full[i]);
+    std::vector<T> guarded(vec.lanes, T{kGuard});
+    vec.store_partial(guarded.data(), count, full.data());
+    for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(guarded[i], i < count ? full[i] : T{kGuard});
+  }
+}
+
+template <typename T>
+void check_arithmetic(const VecProbe<T>& vec, bool fused) {
+  // a * b needs more bits than T has, so fused and unfused multiply-add differ.
+  const T eps = std::numeric_limits<T>::epsilon();
+  std::vector<T> a(vec.lanes), b(vec.lanes), c(vec.lanes), out(vec.lanes);
+  for (int i = 0; i < vec.lanes; ++i) {
+    a[i] = 1 + (i + 1) * eps;
+    b[i] = 1 - (i + 2) * eps;
+    c[i] = -1;
+  }
+  vec.add(a.data(), b.data(), out.data());
+  for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(out[i], a[i] + b[i]);
+  vec.sub(a.data(), b.data(), out.data());
+  for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(out[i], a[i] - b[i]);
+  vec.mul(a.data(), b.data(), out.data());
+  for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(out[i], a[i] * b[i]);
+  vec.fma(a.data(), b.data(), c.data(), out.data());
+  for (int i = 0; i < vec.lanes; ++i)
+    EXPECT_EQ(out[i], fused ? std::fma(a[i], b[i], c[i]) : a[i] * b[i] + c[i]);
+  vec.broadcast(T{3}, out.data());
+  for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(out[i], T{3});
+  vec.zero(out.data());
+  for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(out[i], T{0});
+  const std::vector<T> whole = whole_numbers<T>(vec.lanes, 3);
+  T expected = 0;
+  for (const T value : whole) expected += value;
+  EXPECT_EQ(vec.sum(whole.data()), expected);
+}
+
+template <typename T>
+void check_min_max(const VecProbe<T>& vec) {
+  const T nan = std::numeric_limits<T>::quiet_NaN(), inf = std::numeric_limits<T>::infinity();
+  const std::vector<T> low(vec.lanes, T{-1}), high(vec.lanes, T{1});
+  const T specials[] = {nan, inf, -inf, T{0}, T{-2}, T{2}};
+  std::vector<T> out(vec.lanes);
+  for (const T special : specials) {
+    for (int at = 0; at < vec.lanes; ++at) {
+      std::vector<T> x(vec.lanes, T{0});
+      x[at] = special;
+      vec.max(low.data(), x.data(), out.data());
+      for (int i = 0; i < vec.lanes; ++i) {
+        if (std::isnan(x[i])) {
+          EXPECT_TRUE(std::isnan(out[i]));
+        } else {
+          EXPECT_EQ(out[i], x[i] > -1 ? x[i] : -1);
+        }
+      }
+      vec.min(high.data(), x.data(), out.data());
+      for (int i = 0; i < vec.lanes; ++i) {
+        if (std::isnan(x[i])) {
+          EXPECT_TRUE(std::isnan(out[i]));
+        } else {
+          EXPECT_EQ(out[i], x[i] < 1 ? x[i] : 1);
+        }
+      }
+    }
+  }
+}
+
+class VectorLayer : public EachIsa {
+ protected:
+  const VecProbes& probes() const { return probes_of(kernels().name); }
+  bool fused() const { return std::string(kernels().name) != "generic"; }
+};
+
+TEST_P(VectorLayer, PartialLoadsAndStoresTouchTheirLanesOnly) {
+  check_partial_access(pick<float>(probes()));
+  check_partial_access(pick<double>(probes()));
+}
+TEST_P(VectorLayer, ArithmeticIsThatOfEachLane) {
+  check_arithmetic(pick<float>(probes()), fused());
+  check_arithmetic(pick<double>(probes()), fused());
+}
+TEST_P(VectorLayer, MinAndMaxLetNanThrough) {
+  check_min_max(pick<float>(probes()));
+  check_min_max(pick<double>(probes()));
+}
+CONVMAT_ON_EACH_ISA(VectorLayer);
+
+TEST(Cpu, GenericIsAlwaysThereAndLast) {
+  ASSERT_FALSE(available_kernels().empty());
+  EXPECT_STREQ(available_kernels().back()->name, "generic");
+  EXPECT_EQ(find_kernels("generic"), available_kernels().back());
+  EXPECT_EQ(&best_kernels(), available_kernels().front());
+}
+TEST(Cpu, UnknownNamesAreAbsent) {
+  EXPECT_EQ(find_kernels("avx"), nullptr);
+  EXPECT_EQ(find_kernels(""), nullptr);
+}
+
+}  // namespace
+}  // namespace test
+}  // namespace convmat
