@@ -1,0 +1,58 @@
+/**
+ * The backend in JavaScript alone: complete, so that everything works where the addon does not load. Its inner loops
+ * see float64 only (other dtypes are converted at the edge), so float32 results are sums in float64, rounded once.
+ */
+import type { ConvPlan } from '../../plan/conv-plan.js';
+import { type FloatArray, zeros } from '../../tensor/dtype.js';
+import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
+import { convJob, product } from './conv.js';
+import { matmul } from './matmul.js';
+import { avgPool, maxPool } from './pool.js';
+import { runAll, runInSlices } from './slices.js';
+import { fold, unfold } from './unfold.js';
+import { convWeightGrad } from './weight-grad.js';
+
+export function createJsBackend(): Backend {
+  return {
+    name: 'js',
+    machine: { isa: 'js', threads: 1 },
+    // One thread, whatever is asked: JavaScript has no other.
+    setNumThreads: () => {},
+    conv: (plan, operands, input, output) => runAll(convJob(plan, operands, input, output)),
+    convAsync: (plan, operands, input, signal) => runAsync(plan, copyOperands(operands), input, signal),
+    bindConv,
+    convWeightGrad,
+    unfold,
+    fold,
+    matmul,
+    maxPool,
+    avgPool,
+  };
+}
+
+function bindConv(plan: ConvPlan, operands: ConvOperands): BoundConv {
+  const own = copyOperands(operands);
+  return {
+    packedBytes: own.weight.byteLength + (own.bias?.byteLength ?? 0),
+    run: (input, output) => runAll(convJob(plan, own, input, output)),
+    runAsync: (input, signal) => runAsync(plan, own, input, signal),
+    // The garbage collector frees what nobody refers to any more.
+    release: () => {},
+  };
+}
+
+function copyOperands({ weight, bias, clamp }: ConvOperands): ConvOperands {
+  return { weight: weight.slice(), bias: bias === null ? null : bias.slice(), clamp };
+}
+
+/** Works on a copy of the input, into a result of its own. */
+async function runAsync(
+  plan: ConvPlan,
+  operands: ConvOperands,
+  input: FloatArray,
+  signal: AbortSignal | undefined,
+): Promise<FloatArray> {
+  const result = zeros(plan.dtype, product(plan.op === 'forward' ? plan.outputShape : plan.inputShape));
+  await runInSlices(convJob(plan, operands, input.slice(), result), signal);
+  return result;
+}

@@ -1,0 +1,189 @@
+/** The JavaScript backend through the Backend interface, against PyTorch's answers. */
+import { describe, expect, test } from 'vitest';
+import { createJsBackend } from '../../dist/backend/js/backend.js';
+import type { Clamp } from '../../dist/backend/kernels.js';
+import { type Axis, extent, perAxis, type Rank } from '../../dist/plan/axes.js';
+import { type ConvPlan, planConv } from '../../dist/plan/conv-plan.js';
+import { axisOptions, forwardAxes, readWindow } from '../../dist/plan/geometry.js';
+import { planPool } from '../../dist/plan/pool-plan.js';
+import { type FloatArray, type FloatDType, zeros } from '../../dist/tensor/dtype.js';
+import { type GoldenCase, type GoldenTensor, golden } from '../support/golden';
+
+const backend = createJsBackend();
+
+const CLAMPS: Record<string, Clamp> = {
+  none: { min: -Infinity, max: Infinity },
+  relu: { min: 0, max: Infinity },
+  relu6: { min: 0, max: 6 },
+};
+
+function clampOf(activation: string | { clip: [number, number] } = 'none'): Clamp {
+  return typeof activation === 'string'
+    ? CLAMPS[activation]
+    : { min: activation.clip[0], max: activation.clip[1] };
+}
+
+function batched(shape: readonly number[], rank: number): readonly number[] {
+  return shape.length === rank + 2 ? shape : [1, ...shape];
+}
+
+function convPlan(op: ConvPlan['op'], { tensors, args }: GoldenCase): ConvPlan {
+  const { input, weight } = tensors;
+  const rank = (weight.shape.length - 2) as Rank;
+  const window = readWindow(args, weight.shape.slice(2), rank);
+  const [batch, inChannels, ...spatial] = batched(input.shape, rank);
+  return planConv(
+    {
+      op,
+      dtype: input.dtype as FloatDType,
+      rank,
+      batch,
+      groups: window.groups,
+      inChannels,
+      outChannels: weight.shape[0],
+      axes: forwardAxes(window, spatial),
+      paddingMode: window.paddingMode,
+      algorithm: 'auto',
+      accuracy: 'fast',
+      density: 1,
+    },
+    backend.machine,
+  );
+}
+
+function transposePlan({ tensors, args }: GoldenCase): ConvPlan {
+  const { input, weight } = tensors;
+  const rank = (weight.shape.length - 2) as Rank;
+  const window = readWindow(args, weight.shape.slice(2), rank);
+  const [batch, outChannels, ...spatial] = batched(input.shape, rank);
+  const extra = perAxis(args.outputPadding ?? 0, rank, 'outputPadding', 0);
+  const axes = spatial.map((size, axis): Axis => {
+    const own = axisOptions(window, axis);
+    const full = (size - 1) * own.stride + extent(own.kernel, own.dilation) + extra[axis];
+    return { in: full - own.padBefore - own.padAfter, ...own, out: size };
+  });
+  return planConv(
+    {
+      op: 'inputGrad',
+      dtype: input.dtype as FloatDType,
+      rank,
+      batch,
+      groups: window.groups,
+      inChannels: weight.shape[1] * window.groups,
+      outChannels,
+      axes,
+      paddingMode: window.paddingMode,
+      algorithm: 'auto',
+      accuracy: 'fast',
+      density: 1,
+    },
+    backend.machine,
+  );
+}
+
+function floats(tensor: GoldenTensor): FloatArray {
+  return tensor.data as FloatArray;
+}
+
+/** Sums in float64, rounded once: on the golden data, which is exact in float64, that is the last bit. */
+function expectExactly(actual: unknown, expected: GoldenTensor): void {
+  expect(actual).toEqual(expected.data);
+}
+
+function operands({ tensors, args }: GoldenCase) {
+  const bias = tensors.bias === undefined ? null : floats(tensors.bias);
+  return { weight: floats(tensors.weight), bias, clamp: clampOf(args.activation) };
+}
+
+describe.each([
+  ['convolution', 'torch_conv', (one: GoldenCase) => convPlan('forward', one)],
+  ['transposed convolution', 'torch_conv_transpose', transposePlan],
+] as const)('%s', (_, family, makePlan) => {
+  test.each(golden(family).cases)('$id', async (one) => {
+    const plan = makePlan(one);
+    const input = floats(one.tensors.input);
+    const output = zeros(plan.dtype, one.expected.output.data.length).fill(7);
+    backend.conv(plan, operands(one), input, output);
+    expectExactly(output, one.expected.output);
+
+    const bound = backend.bindConv(plan, operands(one));
+    bound.run(input, output.fill(8));
+    expectExactly(output, one.expected.output);
+    expectExactly(await bound.runAsync(input), one.expected.output);
+    expectExactly(await backend.convAsync(plan, operands(one), input), one.expected.output);
+    bound.release();
+  });
+});
+
+describe('gradients', () => {
+  test.each(golden('torch_conv_grads').cases)('$id', (one) => {
+    const { input, weight, gradOutput } = one.tensors;
+    const dx = zeros(input.dtype as FloatDType, input.data.length).fill(7);
+    backend.conv(
+      convPlan('inputGrad', one),
+      { weight: floats(weight), bias: null, clamp: CLAMPS.none },
+      floats(gradOutput),
+      dx,
+    );
+    expectExactly(dx, one.expected.input);
+    const dw = zeros(input.dtype as FloatDType, weight.data.length).fill(7);
+    backend.convWeightGrad(convPlan('weightGrad', one), floats(input), floats(gradOutput), dw);
+    expectExactly(dw, one.expected.weight);
+  });
+});
+
+describe('lowering', () => {
+  test.each(golden('torch_unfold_fold').cases)('$id', ({ call, tensors, args, expected }) => {
+    const { kernelSize, outputSize, ...geometry } = args;
+    const from = call === 'unfold' ? tensors.input : tensors.columns;
+    const rank = (
+      call === 'fold'
+        ? outputSize.length
+        : Array.isArray(kernelSize)
+          ? kernelSize.length
+          : from.shape.length - 2
+    ) as Rank;
+    const kernel = perAxis(kernelSize, rank, 'kernelSize', 1);
+    const window = readWindow(geometry, kernel, rank);
+    const image = call === 'unfold' ? from : expected.output;
+    const [batch, channels, ...spatial] = batched(image.shape, rank);
+    const plan = planConv(
+      {
+        op: 'forward',
+        dtype: 'float32',
+        rank,
+        batch,
+        groups: 1,
+        inChannels: channels,
+        outChannels: 1,
+        axes: forwardAxes(window, spatial),
+        paddingMode: window.paddingMode,
+        algorithm: 'auto',
+        accuracy: 'fast',
+        density: 1,
+      },
+      backend.machine,
+    );
+    const to = zeros(from.dtype, expected.output.data.length).fill(7);
+    backend[call as 'unfold' | 'fold'](plan, from.data, to);
+    expectExactly(to, expected.output);
+  });
+});
+
+describe('pooling', () => {
+  test.each(golden('torch_pool').cases)('$id', ({ call, tensors, args, expected }) => {
+    const { kernelSize, ...options } = args;
+    const { input } = tensors;
+    const plan = planPool(input.shape, input.dtype, Number(call.at(-2)) as Rank, kernelSize, options);
+    const output = zeros(input.dtype, expected.output.data.length).fill(7);
+    if (call.startsWith('avg')) {
+      backend.avgPool(plan, floats(input), output as FloatArray);
+      expectExactly(output, expected.output);
+      return;
+    }
+    const indices = zeros('int32', output.length);
+    backend.maxPool(plan, input.data, output, expected.indices ? indices : null);
+    expectExactly(output, expected.output);
+    if (expected.indices) expectExactly(indices, expected.indices);
+  });
+});
