@@ -1,5 +1,6 @@
 """The library's geometry options in PyTorch's terms."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -10,6 +11,7 @@ torch.set_num_threads(1)
 SOURCE = 'PyTorch 1.13.1'
 CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 PAD_MODES = {'zeros': 'constant', 'circular': 'circular', 'reflect': 'reflect', 'replicate': 'replicate'}
+NUMPY_PAD_MODES = {'zeros': 'constant', 'circular': 'wrap', 'reflect': 'reflect', 'replicate': 'edge'}
 
 
 def sides(padding, kernel, dilation):
@@ -38,3 +40,11 @@ def conv(x, w, options, bias=None):
     padding, mode = options.get('padding', 0), options.get('paddingMode', 'zeros')
     padded = pad(x, sides(padding, kernel, dilation), mode)
     return CONV[rank](padded, w, bias, stride=options.get('stride', 1), dilation=dilation, groups=options.get('groups', 1))
+
+
+def taps_and_places(padded, kernel, stride, dilation):
+    """Index arrays [taps, places], one per axis: where in the padded image a tap of a place lies."""
+    places = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(padded, kernel, stride, dilation)]
+    tap = np.indices(kernel).reshape(len(kernel), -1, 1)
+    place = np.indices(places).reshape(len(kernel), 1, -1)
+    return [t * d + p * s for t, p, s, d in zip(tap, place, stride, dilation)]

@@ -9,18 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from golden import Case, describe, per_axis, write_family
-from torch_geometry import SOURCE, sides
+from torch_geometry import NUMPY_PAD_MODES, SOURCE, sides, taps_and_places
 
-PAD_MODES = {'zeros': 'constant', 'circular': 'wrap', 'reflect': 'reflect', 'replicate': 'edge'}
 DTYPES = ('float32', 'float64', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32')
-
-
-def taps_and_places(padded, kernel, stride, dilation):
-    """Index arrays [taps, places], one per axis: where in the padded image a tap of a place lies."""
-    places = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(padded, kernel, stride, dilation)]
-    tap = np.indices(kernel).reshape(len(kernel), -1, 1)
-    place = np.indices(places).reshape(len(kernel), 1, -1)
-    return [t * d + p * s for t, p, s, d in zip(tap, place, stride, dilation)]
 
 
 def geometry(kernel, options):
@@ -33,7 +24,7 @@ def unfold(x, kernel, options):
     """[N, C, …] → [N, C·taps, places]."""
     stride, dilation, margins = geometry(kernel, options)
     mode = options.get('paddingMode', 'zeros')
-    padded = np.pad(x, [(0, 0), (0, 0), *margins], mode=PAD_MODES[mode])
+    padded = np.pad(x, [(0, 0), (0, 0), *margins], mode=NUMPY_PAD_MODES[mode])
     where = taps_and_places(padded.shape[2:], kernel, stride, dilation)
     columns = padded[(slice(None), slice(None), *where)]
     columns = columns.reshape(x.shape[0], x.shape[1] * columns.shape[2], columns.shape[3])
