@@ -20,9 +20,13 @@ for (const [name, { source }] of Object.entries(isas)) {
   const objects = files.filter((file) => [`${stem}.o`, `${stem}.cc.o`].some((end) => file.endsWith(end)));
   for (const object of objects) {
     found += 1;
-    const symbols = execFileSync('nm', ['--defined-only', '--extern-only', '-C', path.join(buildFolder, object)], {
-      encoding: 'utf8',
-    });
+    const symbols = execFileSync(
+      'nm',
+      ['--defined-only', '--extern-only', '-C', path.join(buildFolder, object)],
+      {
+        encoding: 'utf8',
+      },
+    );
     const exported = symbols
       .split('\n')
       .filter(Boolean)
@@ -31,7 +35,9 @@ for (const [name, { source }] of Object.entries(isas)) {
     const hasTable = exported.some((symbol) => symbol.endsWith(` convmat::${name}::kernels`));
     if (surplus.length > 0 || !hasTable) {
       bad += 1;
-      console.error(`${object}: ${hasTable ? '' : 'no kernel table; '}exports ${surplus.join(', ') || 'nothing else'}`);
+      console.error(
+        `${object}: ${hasTable ? '' : 'no kernel table; '}exports ${surplus.join(', ') || 'nothing else'}`,
+      );
     }
   }
 }

@@ -37,6 +37,8 @@ export interface BoundConv {
 export interface Backend {
   readonly name: 'native' | 'js';
   readonly machine: Machine;
+  /** Why the native backend is not in use, when it is not. */
+  readonly fallbackReason?: string;
   setNumThreads(n: number): void;
 
   /** 'forward': input is x, output is y. 'inputGrad': input is dy, output is dx. */

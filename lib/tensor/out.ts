@@ -1,7 +1,7 @@
 /** Where a result goes: a new tensor, or the caller's `out` after checking that it may receive it. */
 import { describe, describeShape, elementCount, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
-import { type DType, uninitialised } from './dtype.js';
+import { type DType, type TypedArray, uninitialised } from './dtype.js';
 import { checkData, type Shape, Tensor } from './tensor.js';
 
 /**
@@ -15,6 +15,16 @@ export function resultTensor(
   inputs: Readonly<Record<string, Tensor | null>>,
 ): Tensor {
   if (out === undefined) return new Tensor(uninitialised(dtype, elementCount(shape, 'output')), shape);
+  return checkOut(out, shape, dtype, inputs);
+}
+
+/** The caller's `out`, which may receive a result of this shape and dtype, or an error. */
+export function checkOut(
+  out: unknown,
+  shape: Shape,
+  dtype: DType,
+  inputs: Readonly<Record<string, Tensor | null>>,
+): Tensor {
   if (!(out instanceof Tensor)) throw mistake(ArgumentError, 'out', 'a Tensor', out);
   checkData(out.data, 'out');
   if (out.dtype !== dtype) throw mismatch(DTypeError, 'out', dtype, out.dtype);
@@ -28,6 +38,14 @@ export function resultTensor(
       throw mismatch(ArgumentError, 'out', `memory of its own`, `memory shared with ${name}`);
     }
   }
+  return out;
+}
+
+/** A result that was computed elsewhere, as a tensor: in `out` when the caller gave one that still has its memory. */
+export function deliver(result: TypedArray, shape: Shape, out: Tensor | undefined): Tensor {
+  if (out === undefined) return new Tensor(result, shape);
+  checkData(out.data, 'out');
+  out.data.set(result);
   return out;
 }
 

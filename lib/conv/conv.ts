@@ -1,0 +1,140 @@
+/** convNd and convNdAsync: cross-correlation in one, two and three dimensions. */
+
+import type { ConvOperands } from '../backend/kernels.js';
+import { backend } from '../backend/select.js';
+import { checkOptions } from '../check.js';
+import type { Rank } from '../plan/axes.js';
+import type { ConvPlan } from '../plan/conv-plan.js';
+import { checkOut, deliver, resultTensor } from '../tensor/out.js';
+import type { TensorLike } from '../tensor/take.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
+import {
+  type ConvTensors,
+  checkBias,
+  type FloatTensor,
+  likeInput,
+  planForward,
+  takeConvTensors,
+} from './operands.js';
+import {
+  ASYNC_OPTIONS,
+  type AsyncOptions,
+  CONV_OPTIONS,
+  type ConvOptions,
+  readManner,
+  readSignal,
+} from './options.js';
+
+/** 1-D cross-correlation of a batch: as conv2d, over [n, ic, il] and [oc, ic/groups, kl]. */
+export function conv1d(input: TensorLike, weight: TensorLike, options?: ConvOptions): Tensor {
+  return conv(1, input, weight, options);
+}
+
+/**
+ * 2-D cross-correlation of a batch: the kernel is not flipped (`signal.conv2` flips it).
+ *
+ * With groups = 1, and each group likewise:
+ *   y[n,o,i,j] = b[o] + Σ_{c,p,q} x[n, c, i·sh + p·dh − ph, j·sw + q·dw − pw] · w[o,c,p,q]
+ *
+ * @param input   x, NCHW: [n, ic, ih, iw], or [ic, ih, iw]: the result then has no batch axis either.
+ * @param weight  w, OIHW: [oc, ic/groups, kh, kw].
+ * @returns y, [n, oc, oh, ow], with oh = ⌊(ih + ph₀ + ph₁ − dh·(kh−1) − 1)/sh⌋ + 1 and ow likewise.
+ * @throws {ShapeError} when shapes disagree, {DTypeError} for integers or mixed dtypes, {ArgumentError} for a bad
+ *   option, {UnsupportedError} for an algorithm that cannot serve the geometry: each names the argument, what it
+ *   needs and what it got.
+ * @example conv2d(image, weight, { padding: 1 })   // [1, 3, 32, 32] * [8, 3, 3, 3] → [1, 8, 32, 32]
+ *
+ * Accuracy: each y sums (ic/groups)·kh·kw products in the operands' dtype; docs/accuracy.md gives the bounds.
+ * Source: Chellapilla, Puri, Simard 2006 (convolution as GEMM).
+ */
+export function conv2d(input: TensorLike, weight: TensorLike, options?: ConvOptions): Tensor {
+  return conv(2, input, weight, options);
+}
+
+/** 3-D cross-correlation of a batch: as conv2d, over [n, ic, id, ih, iw] and [oc, ic/groups, kd, kh, kw]. */
+export function conv3d(input: TensorLike, weight: TensorLike, options?: ConvOptions): Tensor {
+  return conv(3, input, weight, options);
+}
+
+/** As conv1d, off the event loop. */
+export function conv1dAsync(
+  input: TensorLike,
+  weight: TensorLike,
+  options?: ConvOptions & AsyncOptions,
+): Promise<Tensor> {
+  return convAsync(1, input, weight, options);
+}
+
+/**
+ * As conv2d, off the event loop, on the library's own threads. The operands are copied when the call is made: what
+ * happens to them afterwards does not matter. `out` is written when the promise is fulfilled.
+ *
+ * @returns rejects with the signal's reason (an AbortError by default) when `options.signal` fires first, and with
+ *   the errors of conv2d for arguments that it would refuse.
+ */
+export function conv2dAsync(
+  input: TensorLike,
+  weight: TensorLike,
+  options?: ConvOptions & AsyncOptions,
+): Promise<Tensor> {
+  return convAsync(2, input, weight, options);
+}
+
+/** As conv3d, off the event loop: see conv2dAsync. */
+export function conv3dAsync(
+  input: TensorLike,
+  weight: TensorLike,
+  options?: ConvOptions & AsyncOptions,
+): Promise<Tensor> {
+  return convAsync(3, input, weight, options);
+}
+
+interface ConvCall {
+  readonly plan: ConvPlan;
+  readonly operands: ConvOperands;
+  readonly tensors: ConvTensors;
+  /** Of the result: without the batch axis when the input came without. */
+  readonly shape: Shape;
+}
+
+function conv(rank: Rank, input: TensorLike, weight: TensorLike, given?: ConvOptions): Tensor {
+  const options = checkOptions(given, CONV_OPTIONS);
+  const { plan, operands, tensors, shape } = readCall(rank, input, weight, options);
+  const output = resultTensor(options.out, shape, tensors.dtype, inputsOf(tensors)) as FloatTensor;
+  backend().conv(plan, operands, tensors.input.data, output.data);
+  return output;
+}
+
+async function convAsync(
+  rank: Rank,
+  input: TensorLike,
+  weight: TensorLike,
+  given?: ConvOptions & AsyncOptions,
+): Promise<Tensor> {
+  const options = checkOptions(given, ASYNC_OPTIONS);
+  const signal = readSignal(options.signal);
+  const { out } = options;
+  const { plan, operands, tensors, shape } = readCall(rank, input, weight, options);
+  if (out !== undefined) checkOut(out, shape, tensors.dtype, inputsOf(tensors));
+  signal?.throwIfAborted();
+  const result = await backend().convAsync(plan, operands, tensors.input.data, signal);
+  return deliver(result, shape, out);
+}
+
+function readCall(rank: Rank, input: TensorLike, weight: TensorLike, options: ConvOptions): ConvCall {
+  const manner = readManner(options);
+  const tensors = takeConvTensors(input, weight, options.bias);
+  const { dtype, input: x, weight: w, bias } = tensors;
+  const planned = planForward('forward', dtype, rank, x.shape, w.shape, options, manner);
+  checkBias(bias, w.shape[0]);
+  return {
+    plan: planned.plan,
+    operands: { weight: w.data, bias: bias === null ? null : bias.data, clamp: manner.clamp },
+    tensors,
+    shape: likeInput(planned.plan.outputShape, planned.input),
+  };
+}
+
+function inputsOf({ input, weight, bias }: ConvTensors): Record<string, Tensor | null> {
+  return { input, weight, 'options.bias': bias };
+}

@@ -1,0 +1,103 @@
+/** What each way of computing a convolution costs, and which one 'auto' takes and why. */
+
+import { backend } from '../backend/select.js';
+import { checkOneOf, checkOptions, checkShape, describeShape, mismatch, mistake } from '../check.js';
+import { ArgumentError, ShapeError } from '../errors.js';
+import { ACCURACIES, type Accuracy, type AlgorithmName, eligibleAlgorithms } from '../plan/algorithms.js';
+import type { ConvPlan } from '../plan/conv-plan.js';
+import { type Cost, costOf } from '../plan/cost.js';
+import { GEOMETRY_OPTIONS, type Geometry } from '../plan/geometry.js';
+import type { Machine } from '../plan/machine.js';
+import type { FloatDType } from '../tensor/dtype.js';
+import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
+import type { Shape } from '../tensor/tensor.js';
+import { likeInput, planForward, takeFloat } from './operands.js';
+
+export interface Explanation {
+  readonly chosen: AlgorithmName;
+  readonly reason: string;
+  readonly outputShape: Shape;
+  /** 'dense-toeplitz' is the convolution's matrix multiplied out in full. */
+  readonly costs: readonly Cost[];
+  /** An aligned table. */
+  toString(): string;
+}
+
+export interface ExplainOptions extends Geometry {
+  readonly accuracy?: Accuracy;
+  /** Of a weight that is given by its shape alone. Default float32. */
+  readonly dtype?: FloatDType;
+}
+
+/**
+ * Counts the multiplications, additions and bytes of every algorithm that can serve a convolution, and of the dense
+ * matrix that it stands for. Nothing is computed.
+ *
+ * @param inputShape  [n, ic, spatial…], or without n.
+ * @param weight      [oc, ic/groups, kernel…], or only its shape.
+ * @throws as convNd for the same shapes and options.
+ */
+export function explainConv(
+  inputShape: Shape,
+  weight: TensorLike | { readonly shape: Shape },
+  options?: ExplainOptions,
+): Explanation {
+  const given = checkOptions(options, [...GEOMETRY_OPTIONS, 'accuracy', 'dtype']);
+  const accuracy = checkOneOf(given.accuracy ?? 'fast', 'options.accuracy', ACCURACIES);
+  const dtype = checkOneOf(given.dtype ?? 'float32', 'options.dtype', ['float32', 'float64']);
+  const w = weightOf(weight, dtype);
+  const rank = w.shape.length - 2;
+  if (rank !== 1 && rank !== 2 && rank !== 3) {
+    throw mismatch(
+      ShapeError,
+      'weight',
+      '3 to 5 axes [outChannels, inChannels/groups, kernel…]',
+      describeShape(w.shape),
+    );
+  }
+  const shape = checkShape(inputShape, 'inputShape');
+  const manner = { algorithm: 'auto', accuracy } as const;
+  const { plan, input } = planForward('forward', w.dtype, rank, shape, w.shape, given, manner);
+  return explainPlan(plan, likeInput(plan.outputShape, input), backend().machine);
+}
+
+function weightOf(weight: unknown, dtype: FloatDType): { shape: Shape; dtype: FloatDType } {
+  if (isNested(weight)) return { shape: takeTensor(weight, 'weight').shape, dtype };
+  if (typeof weight !== 'object' || weight === null)
+    throw mistake(ArgumentError, 'weight', 'a tensor or {shape}', weight);
+  if (!('data' in weight) && 'shape' in weight)
+    return { shape: checkShape(weight.shape, 'weight.shape'), dtype };
+  const { shape, dtype: own } = takeFloat(weight as TensorLike, 'weight');
+  return { shape, dtype: own as FloatDType };
+}
+
+export function explainPlan(plan: ConvPlan, outputShape: Shape, machine: Machine): Explanation {
+  const algorithms = new Set<Cost['algorithm']>([
+    'dense-toeplitz',
+    'toeplitz',
+    ...eligibleAlgorithms(plan, machine),
+  ]);
+  const costs = [...algorithms].map((algorithm) => costOf(algorithm, plan));
+  const { algorithm: chosen, reason } = plan;
+  return {
+    chosen,
+    reason,
+    outputShape,
+    costs,
+    toString: () => table(costs, chosen, reason),
+  };
+}
+
+const COLUMNS = ['multiplications', 'additions', 'bytes', 'extraBytes'] as const;
+
+function table(costs: readonly Cost[], chosen: AlgorithmName, reason: string): string {
+  const header = ['algorithm', 'multiplications', 'additions', 'bytes', 'extra bytes'];
+  const rows = costs.map((cost) => [
+    `${cost.algorithm}${cost.algorithm === chosen ? ' *' : ''}`,
+    ...COLUMNS.map((column) => cost[column].toLocaleString('en-US')),
+  ]);
+  const widths = header.map((name, i) => Math.max(name.length, ...rows.map((row) => row[i].length)));
+  const line = (cells: string[]): string =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
+  return [line(header), ...rows.map(line), `* ${chosen}: ${reason}`].join('\n');
+}

@@ -1,0 +1,112 @@
+/** Gradients of convNd with respect to its input, weight and bias. */
+
+import { backend } from '../backend/select.js';
+import { checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
+import { ShapeError } from '../errors.js';
+import { ACCURACIES } from '../plan/algorithms.js';
+import type { Rank } from '../plan/axes.js';
+import { checkSameShape } from '../plan/geometry.js';
+import { checkFloat, zeros } from '../tensor/dtype.js';
+import { resultTensor } from '../tensor/out.js';
+import { type TensorLike, takeOperands } from '../tensor/take.js';
+import { type Shape, Tensor } from '../tensor/tensor.js';
+import { type FloatTensor, likeInput, planForward, takeFloat } from './operands.js';
+import { GRAD_OPTIONS, type GradOptions, type Manner, NO_CLAMP } from './options.js';
+
+/**
+ * The gradient of Σ convNd(x, w)·g with respect to x: the adjoint of the convolution applied to g.
+ *
+ *   dx[n, c, i·s + p·d − pad] += g[n,o,i] · w[o,c,p], with taps in the padding folded back as the mode reads them
+ *
+ * @param inputShape  Of x: [n, ic, spatial…], or without n; one to three spatial axes.
+ * @param weight      w, [oc, ic/groups, kernel…].
+ * @param gradOutput  g, of the convolution's output shape.
+ * @returns dx, of inputShape.
+ * @throws {ShapeError} when shapes disagree, otherwise as convNd.
+ */
+export function convInputGrad(
+  inputShape: Shape,
+  weight: TensorLike,
+  gradOutput: TensorLike,
+  options?: GradOptions,
+): Tensor {
+  const given = checkOptions(options, GRAD_OPTIONS);
+  const shape = checkShape(inputShape, 'inputShape');
+  const [w, g] = takeOperands(['weight', 'gradOutput'], [weight, gradOutput]) as [FloatTensor, FloatTensor];
+  const dtype = checkFloat(w.dtype, 'weight');
+  const rank = rankOf(w.shape, 'weight');
+  const { plan, input } = planForward('inputGrad', dtype, rank, shape, w.shape, given, readAccuracy(given));
+  checkSameShape(g.shape, likeInput(plan.outputShape, input), 'gradOutput');
+  const result = resultTensor(undefined, shape, dtype, {}) as FloatTensor;
+  backend().conv(plan, { weight: w.data, bias: null, clamp: NO_CLAMP }, g.data, result.data);
+  return result;
+}
+
+/**
+ * The gradient of Σ convNd(x, w)·g with respect to w.
+ *
+ *   dw[o,c,p] = Σ_{n,i} x[n, c, i·s + p·d − pad] · g[n,o,i]
+ *
+ * @param input        x, [n, ic, spatial…], or without n.
+ * @param weightShape  Of w: [oc, ic/groups, kernel…].
+ * @param gradOutput   g, of the convolution's output shape.
+ * @returns dw, of weightShape; zeros for an empty batch.
+ * @throws {ShapeError} when shapes disagree, otherwise as convNd.
+ */
+export function convWeightGrad(
+  input: TensorLike,
+  weightShape: Shape,
+  gradOutput: TensorLike,
+  options?: GradOptions,
+): Tensor {
+  const given = checkOptions(options, GRAD_OPTIONS);
+  const shape = checkShape(weightShape, 'weightShape');
+  const [x, g] = takeOperands(['input', 'gradOutput'], [input, gradOutput]) as [FloatTensor, FloatTensor];
+  const dtype = checkFloat(x.dtype, 'input');
+  const rank = rankOf(shape, 'weightShape');
+  const planned = planForward('weightGrad', dtype, rank, x.shape, shape, given, readAccuracy(given));
+  checkSameShape(g.shape, likeInput(planned.plan.outputShape, planned.input), 'gradOutput');
+  const result = resultTensor(undefined, shape, dtype, {}) as FloatTensor;
+  backend().convWeightGrad(planned.plan, x.data, g.data, result.data);
+  return result;
+}
+
+/**
+ * The gradient with respect to the bias: db[o] = Σ_{n,i} g[n,o,i], summed in float64.
+ *
+ * @param gradOutput  g, [n, oc, spatial…] with one to three spatial axes. (Of three axes the first is the batch.)
+ * @returns db, [oc].
+ */
+export function convBiasGrad(gradOutput: TensorLike): Tensor {
+  const g = takeFloat(gradOutput, 'gradOutput');
+  if (g.shape.length < 3 || g.shape.length > 5) {
+    throw mismatch(ShapeError, 'gradOutput', 'axes [N, C, spatial…]', describeShape(g.shape));
+  }
+  const [batch, channels, ...spatial] = g.shape;
+  const size = spatial.reduce((product, n) => product * n, 1);
+  const sums = new Float64Array(channels);
+  for (let n = 0, at = 0; n < batch; n++) {
+    for (let c = 0; c < channels; c++) {
+      let sum = 0;
+      for (const end = at + size; at < end; at++) sum += g.data[at];
+      sums[c] += sum;
+    }
+  }
+  const result = zeros(checkFloat(g.dtype, 'gradOutput'), channels);
+  result.set(sums);
+  return new Tensor(result, [channels]);
+}
+
+function rankOf(weightShape: Shape, argument: string): Rank {
+  const rank = weightShape.length - 2;
+  if (rank !== 1 && rank !== 2 && rank !== 3) {
+    const expected = '3 to 5 axes [outChannels, inChannels/groups, kernel…]';
+    throw mismatch(ShapeError, argument, expected, describeShape(weightShape));
+  }
+  return rank;
+}
+
+function readAccuracy(options: GradOptions): Pick<Manner, 'algorithm' | 'accuracy'> {
+  const accuracy = checkOneOf(options.accuracy ?? 'fast', 'options.accuracy', ACCURACIES);
+  return { algorithm: 'auto', accuracy };
+}

@@ -1,0 +1,123 @@
+/** Tensors of a convolution call, checked against one another, and the geometry that they give. */
+
+import { backend } from '../backend/select.js';
+import { describeShape, mismatch } from '../check.js';
+import { DTypeError, ShapeError } from '../errors.js';
+import type { Rank } from '../plan/axes.js';
+import { type ConvPlan, planConv } from '../plan/conv-plan.js';
+import {
+  type BatchShape,
+  checkChannels,
+  forwardAxes,
+  type Geometry,
+  readBatchShape,
+  readWindow,
+  type Window,
+} from '../plan/geometry.js';
+import { checkFloat, type FloatArray, type FloatDType } from '../tensor/dtype.js';
+import { type TensorLike, takeOperands, takeTensor } from '../tensor/take.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
+import type { Manner } from './options.js';
+
+/** A tensor of a floating dtype. */
+export type FloatTensor = Tensor<FloatArray>;
+
+export interface ConvTensors {
+  readonly dtype: FloatDType;
+  readonly input: FloatTensor;
+  readonly weight: FloatTensor;
+  readonly bias: FloatTensor | null;
+}
+
+/** input, weight and bias with one floating dtype; the first argument that is no nested array gives it. */
+export function takeConvTensors(
+  input: TensorLike,
+  weight: TensorLike,
+  bias: TensorLike | null | undefined,
+): ConvTensors {
+  const [x, w, b] =
+    bias == null
+      ? [...takeOperands(['input', 'weight'], [input, weight]), null]
+      : takeOperands(['input', 'weight', 'options.bias'], [input, weight, bias]);
+  return {
+    dtype: checkFloat(w.dtype, 'weight'),
+    input: x as FloatTensor,
+    weight: w as FloatTensor,
+    bias: b as FloatTensor | null,
+  };
+}
+
+/** One operand of a floating dtype. */
+export function takeFloat(value: TensorLike, argument: string, dtype?: FloatDType): FloatTensor {
+  const t = takeTensor(value, argument, dtype);
+  checkFloat(t.dtype, argument);
+  if (dtype !== undefined && t.dtype !== dtype) throw mismatch(DTypeError, argument, dtype, t.dtype);
+  return t as FloatTensor;
+}
+
+const WEIGHT_LAYOUTS = { 1: 'l', 2: 'h, w', 3: 'd, h, w' } as const;
+
+export function checkWeightRank(shape: Shape, rank: Rank, leading = 'outChannels, inChannels/groups'): void {
+  if (shape.length !== rank + 2) {
+    const expected = `${rank + 2} axes [${leading}, ${WEIGHT_LAYOUTS[rank]}]`;
+    throw mismatch(ShapeError, 'weight', expected, describeShape(shape));
+  }
+}
+
+export function checkBias(bias: Tensor | null, channels: number): void {
+  if (bias !== null && (bias.shape.length !== 1 || bias.size !== channels)) {
+    throw mismatch(ShapeError, 'options.bias', `shape [${channels}]`, describeShape(bias.shape));
+  }
+}
+
+export type PlannedManner = Pick<Manner, 'algorithm' | 'accuracy'> & { readonly density?: number };
+
+/** The forward convolution of these shapes: every disagreement among them is an error here. */
+export function planForward(
+  op: ConvPlan['op'],
+  dtype: FloatDType,
+  rank: Rank,
+  inputShape: Shape,
+  weightShape: Shape,
+  options: Geometry,
+  manner: PlannedManner,
+): { plan: ConvPlan; input: BatchShape } {
+  const input = readBatchShape(inputShape, rank, 'input');
+  checkWeightRank(weightShape, rank);
+  const window = readWindow(options, weightShape.slice(2), rank);
+  return { plan: planWindow(op, dtype, window, input, weightShape, manner), input };
+}
+
+/** As planForward, for a window that has been read before. */
+export function planWindow(
+  op: ConvPlan['op'],
+  dtype: FloatDType,
+  window: Window,
+  input: BatchShape,
+  weightShape: Shape,
+  manner: PlannedManner,
+): ConvPlan {
+  checkChannels(input.channels, weightShape, window.groups, 'input');
+  return planConv(
+    {
+      op,
+      dtype,
+      rank: window.rank,
+      batch: input.batch,
+      groups: window.groups,
+      inChannels: input.channels,
+      outChannels: weightShape[0],
+      axes: forwardAxes(window, input.spatial),
+      paddingMode: window.paddingMode,
+      algorithm: manner.algorithm,
+      accuracy: manner.accuracy,
+      density: manner.density ?? 1,
+    },
+    backend().machine,
+  );
+}
+
+/** A result's shape, without the batch axis when the input came without. */
+export function likeInput(shape: Shape, { batched }: BatchShape): Shape {
+  return batched ? shape : shape.slice(1);
+}

@@ -1,0 +1,98 @@
+/** The options of convolutions: read once, copied, and never looked at again. */
+
+import type { Clamp } from '../backend/kernels.js';
+import { checkNumber, checkOneOf, checkOptions, describe, mismatch } from '../check.js';
+import { ArgumentError } from '../errors.js';
+import { ACCURACIES, type Accuracy, ALGORITHM_OPTIONS, type Algorithm } from '../plan/algorithms.js';
+import type { Axes } from '../plan/axes.js';
+import { GEOMETRY_OPTIONS, type Geometry } from '../plan/geometry.js';
+import type { TensorLike } from '../tensor/take.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+export type Activation = 'none' | 'relu' | 'relu6' | { readonly clip: readonly [min: number, max: number] };
+
+export interface ConvOptions extends Geometry {
+  /** Added to each output channel: [outChannels]. Default none. */
+  readonly bias?: TensorLike | null;
+  /** Applied after the bias, fused into the last write. Default 'none'. */
+  readonly activation?: Activation;
+  /** Default 'auto'. Naming one that cannot serve the geometry throws UnsupportedError. */
+  readonly algorithm?: Algorithm;
+  /** 'strict' keeps 'auto' to algorithms whose error is no larger than im2col's. Default 'fast'. */
+  readonly accuracy?: Accuracy;
+  /** Receives the result and is returned. Must not share memory with an operand. Allocated when absent. */
+  readonly out?: Tensor;
+}
+
+export interface ConvTransposeOptions extends ConvOptions {
+  /** Elements added at the end of each axis of the result, to undo a stride's rounding. Default 0. */
+  readonly outputPadding?: Axes;
+}
+
+export interface AsyncOptions {
+  /** Rejects with the signal's reason when it fires first: work not yet begun is dropped, begun work stops at the next tile. */
+  readonly signal?: AbortSignal;
+}
+
+export interface GradOptions extends Geometry {
+  readonly accuracy?: Accuracy;
+}
+
+export const CONV_OPTIONS = [
+  ...GEOMETRY_OPTIONS,
+  'bias',
+  'activation',
+  'algorithm',
+  'accuracy',
+  'out',
+] as const;
+export const PREPARE_OPTIONS = [...CONV_OPTIONS.filter((name) => name !== 'out'), 'inputShape'] as const;
+export const TRANSPOSE_OPTIONS = [...CONV_OPTIONS, 'outputPadding'] as const;
+export const ASYNC_OPTIONS = [...CONV_OPTIONS, 'signal'] as const;
+export const GRAD_OPTIONS = [...GEOMETRY_OPTIONS, 'accuracy'] as const;
+
+/** How to compute, as opposed to what: the part of the options that is no geometry and no tensor. */
+export interface Manner {
+  readonly algorithm: Algorithm;
+  readonly accuracy: Accuracy;
+  readonly clamp: Clamp;
+}
+
+export function readManner(options: Pick<ConvOptions, 'algorithm' | 'accuracy' | 'activation'>): Manner {
+  return {
+    algorithm: checkOneOf(options.algorithm ?? 'auto', 'options.algorithm', ALGORITHM_OPTIONS),
+    accuracy: checkOneOf(options.accuracy ?? 'fast', 'options.accuracy', ACCURACIES),
+    clamp: readActivation(options.activation ?? 'none'),
+  };
+}
+
+export const NO_CLAMP: Clamp = Object.freeze({ min: -Infinity, max: Infinity });
+const RELU: Clamp = Object.freeze({ min: 0, max: Infinity });
+const RELU6: Clamp = Object.freeze({ min: 0, max: 6 });
+
+/** Every activation is a clamp: relu is [0, ∞), relu6 [0, 6]. NaN passes through. */
+function readActivation(activation: unknown): Clamp {
+  if (activation === 'none') return NO_CLAMP;
+  if (activation === 'relu') return RELU;
+  if (activation === 'relu6') return RELU6;
+  if (typeof activation === 'object' && activation !== null && !Array.isArray(activation)) {
+    const { clip } = checkOptions<{ clip?: unknown }>(activation, ['clip'], 'options.activation');
+    if (Array.isArray(clip) && clip.length === 2) {
+      const min = checkNumber(clip[0], 'options.activation.clip[0]');
+      const max = checkNumber(clip[1], 'options.activation.clip[1]');
+      if (min <= max) return { min, max };
+    }
+    throw mismatch(ArgumentError, 'options.activation.clip', '[min, max] with min ≤ max', describe(clip));
+  }
+  throw mismatch(
+    ArgumentError,
+    'options.activation',
+    "'none', 'relu', 'relu6' or {clip: [min, max]}",
+    describe(activation),
+  );
+}
+
+export function readSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw mismatch(ArgumentError, 'options.signal', 'an AbortSignal', describe(signal));
+}

@@ -1,0 +1,186 @@
+/** PreparedConv: weights packed once, run many times. The fast path of a service. */
+
+import type { BoundConv, ConvOperands } from '../backend/kernels.js';
+import { backend } from '../backend/select.js';
+import { checkOptions, checkShape, mismatch } from '../check.js';
+import { ArgumentError, ShapeError } from '../errors.js';
+import type { Rank } from '../plan/axes.js';
+import type { ConvPlan } from '../plan/conv-plan.js';
+import { readBatchShape, readWindow, type Window } from '../plan/geometry.js';
+import type { FloatArray, FloatDType } from '../tensor/dtype.js';
+import { checkOut, deliver, resultTensor } from '../tensor/out.js';
+import { type TensorLike, takeTensor } from '../tensor/take.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
+import { type Explanation, explainPlan } from './explain.js';
+import { checkBias, checkWeightRank, likeInput, planWindow, takeConvTensors, takeFloat } from './operands.js';
+import {
+  type AsyncOptions,
+  type ConvOptions,
+  type Manner,
+  PREPARE_OPTIONS,
+  readManner,
+  readSignal,
+} from './options.js';
+
+export interface PrepareOptions extends Omit<ConvOptions, 'out'> {
+  /** Packs for this input shape at once; otherwise the first run of each shape does. */
+  readonly inputShape?: Shape;
+}
+
+/** Weights packed once, run many times. Safe to run concurrently. */
+export interface PreparedConv extends Disposable {
+  readonly weightShape: Shape;
+  /** The shape of the result for an input of this shape. @throws as conv2d. */
+  outputShape(inputShape: Shape): Shape;
+  /** As conv2d with the options given at preparation. With `out` nothing is allocated. */
+  run(input: TensorLike, out?: Tensor): Tensor;
+  /** As conv2dAsync: the input is copied at the call, `out` is written when the promise is fulfilled. */
+  runAsync(input: TensorLike, options?: AsyncOptions & { readonly out?: Tensor }): Promise<Tensor>;
+  explain(inputShape: Shape): Explanation;
+  /** Frees the packed weights; runs in flight end first. Later runs are refused, a second dispose does nothing. */
+  dispose(): void;
+}
+
+/**
+ * Prepares convNd for one weight: the rank is the weight's. The weight and bias are copied.
+ *
+ * @param weight  [oc, ic/groups, kernel…]: three axes for conv1d, four for conv2d, five for conv3d.
+ * @throws as convNd, for what can be known before an input comes.
+ * @example
+ *   using layer = prepareConv(weight, { padding: 1, activation: 'relu' });
+ *   layer.run(image, out);
+ */
+export function prepareConv(weight: TensorLike, options?: PrepareOptions): PreparedConv {
+  const given = checkOptions(options, PREPARE_OPTIONS);
+  const manner = readManner(given);
+  const w = takeFloat(weight, 'weight');
+  const dtype = w.dtype as FloatDType;
+  const rank = w.shape.length - 2;
+  if (rank !== 1 && rank !== 2 && rank !== 3) checkWeightRank(w.shape, 2);
+  const window = readWindow(given, w.shape.slice(2), rank as Rank);
+  if (w.shape[0] % window.groups !== 0) {
+    throw mismatch(
+      ShapeError,
+      'weight',
+      `output channels divisible by groups (${window.groups})`,
+      `${w.shape[0]}`,
+    );
+  }
+  const { bias } = given.bias == null ? { bias: null } : takeConvTensors(w, w, given.bias);
+  checkBias(bias, w.shape[0]);
+  const operands: ConvOperands = {
+    weight: w.data.slice(),
+    bias: bias === null ? null : bias.data.slice(),
+    clamp: manner.clamp,
+  };
+  const prepared = new Prepared(dtype, w.shape, window, manner, operands);
+  if (given.inputShape !== undefined) prepared.warm(given.inputShape);
+  return prepared;
+}
+
+/** The weights bound to one input shape. */
+interface Binding {
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+  readonly plan: ConvPlan;
+  readonly conv: BoundConv;
+}
+
+// Input shapes that a service alternates between; a shape past these is bound anew.
+const BINDINGS = 16;
+
+class Prepared implements PreparedConv {
+  readonly weightShape: Shape;
+  readonly #dtype: FloatDType;
+  readonly #window: Window;
+  readonly #manner: Manner;
+  #operands: ConvOperands | null;
+  readonly #bindings: Binding[] = [];
+
+  constructor(dtype: FloatDType, weightShape: Shape, window: Window, manner: Manner, operands: ConvOperands) {
+    this.weightShape = weightShape;
+    this.#dtype = dtype;
+    this.#window = window;
+    this.#manner = manner;
+    this.#operands = operands;
+  }
+
+  outputShape(inputShape: Shape): Shape {
+    return this.#plan(checkShape(inputShape, 'inputShape')).outputShape;
+  }
+
+  warm(inputShape: Shape): void {
+    this.#bind(checkShape(inputShape, 'options.inputShape'));
+  }
+
+  run(input: TensorLike, out?: Tensor): Tensor {
+    const x = takeTensor(input, 'input', this.#dtype);
+    const binding = this.#bindingOf(x);
+    const output = resultTensor(out, binding.outputShape, this.#dtype, { input: x });
+    binding.conv.run(x.data as FloatArray, output.data as FloatArray);
+    return output;
+  }
+
+  async runAsync(input: TensorLike, options?: AsyncOptions & { readonly out?: Tensor }): Promise<Tensor> {
+    const given = checkOptions(options, ['signal', 'out']);
+    const signal = readSignal(given.signal);
+    const x = takeTensor(input, 'input', this.#dtype);
+    const binding = this.#bindingOf(x);
+    const { out } = given;
+    if (out !== undefined) checkOut(out, binding.outputShape, this.#dtype, { input: x });
+    signal?.throwIfAborted();
+    const result = await binding.conv.runAsync(x.data as FloatArray, signal);
+    return deliver(result, binding.outputShape, out);
+  }
+
+  explain(inputShape: Shape): Explanation {
+    const { plan, outputShape } = this.#plan(checkShape(inputShape, 'inputShape'));
+    return explainPlan(plan, outputShape, backend().machine);
+  }
+
+  dispose(): void {
+    for (const { conv } of this.#bindings.splice(0)) conv.release();
+    this.#operands = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #bindingOf(x: Tensor): Binding {
+    const { shape } = x;
+    for (const binding of this.#bindings) {
+      if (sameSizes(binding.inputShape, shape)) {
+        if (x.dtype !== this.#dtype) takeFloat(x, 'input', this.#dtype);
+        return binding;
+      }
+    }
+    takeFloat(x, 'input', this.#dtype);
+    return this.#bind(shape);
+  }
+
+  #bind(inputShape: Shape): Binding {
+    if (this.#operands === null)
+      throw new ArgumentError('PreparedConv: expected one in use, got a disposed one');
+    const { plan, outputShape } = this.#plan(inputShape);
+    const conv = backend().bindConv(plan, this.#operands, this.#bindings[0]?.conv);
+    const binding: Binding = { inputShape, outputShape, plan, conv };
+    this.#bindings.unshift(binding);
+    if (this.#bindings.length > BINDINGS) this.#bindings.pop()?.conv.release();
+    return binding;
+  }
+
+  #plan(inputShape: Shape): { plan: ConvPlan; outputShape: Shape } {
+    const input = readBatchShape(inputShape, this.#window.rank, 'input');
+    const plan = planWindow('forward', this.#dtype, this.#window, input, this.weightShape, this.#manner);
+    return { plan, outputShape: likeInput(plan.outputShape, input) };
+  }
+}
+
+// Array.prototype.every costs more than a tiny convolution can spare.
+function sameSizes(a: Shape, b: Shape): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}

@@ -1,0 +1,119 @@
+/** convTransposeNd: the adjoint of convNd as an operation of its own, with bias, activation and output padding. */
+
+import { backend } from '../backend/select.js';
+import { checkOptions, describe, describeShape, mismatch } from '../check.js';
+import { ArgumentError, ShapeError } from '../errors.js';
+import { type Axis, extent, perAxis, type Rank } from '../plan/axes.js';
+import { planConv } from '../plan/conv-plan.js';
+import { axisOptions, checkPaddingMode, readBatchShape, readWindow } from '../plan/geometry.js';
+import { resultTensor } from '../tensor/out.js';
+import type { TensorLike } from '../tensor/take.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { checkBias, checkWeightRank, type FloatTensor, likeInput, takeConvTensors } from './operands.js';
+import { type ConvTransposeOptions, readManner, TRANSPOSE_OPTIONS } from './options.js';
+
+/** 1-D transposed convolution: as convTranspose2d, over [n, ic, il] and [ic, oc/groups, kl]. */
+export function convTranspose1d(
+  input: TensorLike,
+  weight: TensorLike,
+  options?: ConvTransposeOptions,
+): Tensor {
+  return convTranspose(1, input, weight, options);
+}
+
+/**
+ * 2-D transposed convolution: the adjoint of conv2d with the same geometry. The kernel is not flipped beforehand.
+ *
+ *   y[n,o, i·sh + p·dh − ph, j·sw + q·dw − pw] += x[n,c,i,j] · w[c,o,p,q], then bias and activation
+ *
+ * @param input   x, [n, ic, ih, iw], or without n.
+ * @param weight  w, [ic, oc/groups, kh, kw]: the weight of the convolution that this undoes the shape of.
+ * @param options.outputPadding  Adds to the end of y's axes; smaller than the stride or the dilation, as in PyTorch.
+ * @param options.paddingMode  Modes other than 'zeros' give the adjoint of a convolution that pads so.
+ * @returns y, [n, oc, oh, ow], with oh = (ih − 1)·sh − ph₀ − ph₁ + dh·(kh − 1) + outputPadding + 1.
+ * @throws as conv2d; {ShapeError} when the result would have no elements on an axis.
+ */
+export function convTranspose2d(
+  input: TensorLike,
+  weight: TensorLike,
+  options?: ConvTransposeOptions,
+): Tensor {
+  return convTranspose(2, input, weight, options);
+}
+
+/** 3-D transposed convolution: as convTranspose2d, over [n, ic, id, ih, iw] and [ic, oc/groups, kd, kh, kw]. */
+export function convTranspose3d(
+  input: TensorLike,
+  weight: TensorLike,
+  options?: ConvTransposeOptions,
+): Tensor {
+  return convTranspose(3, input, weight, options);
+}
+
+function convTranspose(
+  rank: Rank,
+  input: TensorLike,
+  weight: TensorLike,
+  given?: ConvTransposeOptions,
+): Tensor {
+  const options = checkOptions(given, TRANSPOSE_OPTIONS);
+  const manner = readManner(options);
+  const { dtype, input: x, weight: w, bias } = takeConvTensors(input, weight, options.bias);
+  const { batch, channels, spatial, batched } = readBatchShape(x.shape, rank, 'input');
+  checkWeightRank(w.shape, rank, 'inChannels, outChannels/groups');
+  const window = readWindow(options, w.shape.slice(2), rank);
+  const { groups } = window;
+  if (channels !== w.shape[0]) {
+    throw mismatch(
+      ShapeError,
+      'input',
+      `${w.shape[0]} channels, as weight's first axis`,
+      `${channels} channels`,
+    );
+  }
+  if (channels % groups !== 0) {
+    throw mismatch(ShapeError, 'input', `channels divisible by groups (${groups})`, `${channels} channels`);
+  }
+  const outputPadding = perAxis(options.outputPadding ?? 0, rank, 'options.outputPadding', 0);
+  // The forward convolution that this is the adjoint of: its input is our result.
+  const axes = spatial.map((size, axis): Axis => {
+    const own = axisOptions(window, axis);
+    if (outputPadding[axis] >= Math.max(own.stride, own.dilation)) {
+      const expected = `less than the stride or the dilation (${own.stride}, ${own.dilation}) on spatial axis ${axis}`;
+      throw mismatch(ArgumentError, 'options.outputPadding', expected, describe(outputPadding[axis]));
+    }
+    const full = (size - 1) * own.stride + extent(own.kernel, own.dilation) + outputPadding[axis];
+    const result = full - own.padBefore - own.padAfter;
+    if (result < 1) {
+      const expected = `a result of at least 1 on spatial axis ${axis}`;
+      throw mismatch(ShapeError, 'input', expected, `${result} from ${describeShape(x.shape)}`);
+    }
+    checkPaddingMode(window.paddingMode, result, own, axis);
+    return { in: result, ...own, out: size };
+  });
+  const outChannels = w.shape[1] * groups;
+  checkBias(bias, outChannels);
+  const plan = planConv(
+    {
+      op: 'inputGrad',
+      dtype,
+      rank,
+      batch,
+      groups,
+      inChannels: outChannels,
+      outChannels: channels,
+      axes,
+      paddingMode: window.paddingMode,
+      algorithm: manner.algorithm,
+      accuracy: manner.accuracy,
+      density: 1,
+    },
+    backend().machine,
+  );
+  const shape = likeInput(plan.inputShape, { batch, channels, spatial, batched });
+  const inputs = { input: x, weight: w, 'options.bias': bias };
+  const output = resultTensor(options.out, shape, dtype, inputs) as FloatTensor;
+  const operands = { weight: w.data, bias: bias === null ? null : bias.data, clamp: manner.clamp };
+  backend().conv(plan, operands, x.data, output.data);
+  return output;
+}

@@ -1,0 +1,48 @@
+/** The public surface: re-exports, nothing else. */
+
+export { conv1d, conv1dAsync, conv2d, conv2dAsync, conv3d, conv3dAsync } from './conv/conv.js';
+export type { ExplainOptions, Explanation } from './conv/explain.js';
+export { explainConv } from './conv/explain.js';
+export { convBiasGrad, convInputGrad, convWeightGrad } from './conv/gradients.js';
+export { matmul } from './conv/matmul.js';
+export type {
+  Activation,
+  AsyncOptions,
+  ConvOptions,
+  ConvTransposeOptions,
+  GradOptions,
+} from './conv/options.js';
+export type { PreparedConv, PrepareOptions } from './conv/prepared.js';
+export { prepareConv } from './conv/prepared.js';
+export { convTranspose1d, convTranspose2d, convTranspose3d } from './conv/transpose.js';
+export type { FoldOptions, UnfoldOptions } from './conv/unfold.js';
+export { fold, unfold } from './conv/unfold.js';
+export {
+  ArgumentError,
+  ConvmatError,
+  DTypeError,
+  FormatError,
+  MemoryError,
+  ShapeError,
+  SingularError,
+  UnsupportedError,
+} from './errors.js';
+export type { BackendInfo } from './machine.js';
+export { backendInfo, setNumThreads } from './machine.js';
+export type { Algorithm } from './plan/algorithms.js';
+export type { Axes, Padding, PaddingMode } from './plan/axes.js';
+export type { Geometry } from './plan/geometry.js';
+export type { AvgPoolOptions, PoolOptions } from './plan/pool-plan.js';
+export {
+  avgPool1d,
+  avgPool2d,
+  avgPool3d,
+  maxPool1d,
+  maxPool2d,
+  maxPool2dWithIndices,
+  maxPool3d,
+} from './pool/pool.js';
+export type { DType, TypedArray } from './tensor/dtype.js';
+export type { TensorLike, VectorLike } from './tensor/take.js';
+export type { Nested, Shape } from './tensor/tensor.js';
+export { Tensor, tensor } from './tensor/tensor.js';

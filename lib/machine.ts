@@ -1,0 +1,42 @@
+/** What runs: the backend, its instruction set, and how many threads. */
+
+import { backend } from './backend/select.js';
+import { checkInteger } from './check.js';
+import type { Isa } from './plan/machine.js';
+
+export interface BackendInfo {
+  readonly backend: 'native' | 'js';
+  readonly isa: Isa;
+  readonly threads: number;
+  /** Why the native backend is not in use; undefined when it is. */
+  readonly fallbackReason?: string;
+  readonly version: string;
+}
+
+const MAX_THREADS = 1024;
+
+/**
+ * The backend in use: chosen once, when the module loads. CONVMAT_BACKEND=native|js and
+ * CONVMAT_ISA=avx512|avx2|neon|generic override the choice; 'native' that cannot load then throws.
+ */
+export function backendInfo(): BackendInfo {
+  const { name, machine, fallbackReason } = backend();
+  const { version } = require('../package.json') as { version: string };
+  return {
+    backend: name,
+    isa: machine.isa,
+    threads: machine.threads,
+    ...(fallbackReason && { fallbackReason }),
+    version,
+  };
+}
+
+/**
+ * How many threads a call may use. Default: the physical cores available to the process; CONVMAT_NUM_THREADS
+ * overrides. Results do not depend on it, bit for bit.
+ *
+ * @throws {ArgumentError} unless n is an integer from 1 to 1024.
+ */
+export function setNumThreads(n: number): void {
+  backend().setNumThreads(checkInteger(n, 'n', 1, MAX_THREADS));
+}

@@ -1,0 +1,85 @@
+/** What each way of computing a convolution costs, counted from the geometry; nothing here is measured. */
+import { BYTES } from '../tensor/dtype.js';
+import type { AlgorithmName } from './algorithms.js';
+import type { Axis } from './axes.js';
+import type { ConvGeometry } from './conv-plan.js';
+
+export interface Cost {
+  /** 'dense-toeplitz' is the convolution's matrix multiplied out in full, zeros and all. */
+  readonly algorithm: AlgorithmName | 'dense-toeplitz';
+  readonly multiplications: number;
+  readonly additions: number;
+  /** Read and written once each: operands in the layout that the algorithm reads, and the result. */
+  readonly bytes: number;
+  /** Memory beyond operands and result. */
+  readonly extraBytes: number;
+}
+
+/** Panels and index maps of the blocked algorithms: their workspace does not grow with the image. */
+const BLOCKED_WORKSPACE_BYTES = 4 * 2 ** 20;
+
+/** In which each algorithm's own file of the plan tells its cost; sizes are of the forward convolution. */
+export function costOf(algorithm: AlgorithmName | 'dense-toeplitz', g: ConvGeometry): Cost {
+  const item = BYTES[g.dtype];
+  const inputs = g.inChannels * product(g.axes, (a) => a.in);
+  const outputs = g.outChannels * product(g.axes, (a) => a.out);
+  const perGroup = g.inChannels / g.groups;
+  const weights = g.outChannels * perGroup * product(g.axes, (a) => a.kernel);
+  const operands = item * (g.batch * (inputs + outputs) + weights);
+  switch (algorithm) {
+    case 'dense-toeplitz': {
+      const entries = inputs * outputs;
+      return {
+        algorithm,
+        multiplications: g.batch * entries,
+        additions: g.batch * Math.max(entries - outputs, 0),
+        bytes: item * (g.batch * (inputs + outputs) + entries),
+        extraBytes: item * entries,
+      };
+    }
+    case 'toeplitz': {
+      const products = g.batch * g.outChannels * perGroup * product(g.axes, tapsInside(g));
+      return {
+        algorithm,
+        multiplications: products,
+        additions: additionsOf(products, g.batch * outputs),
+        bytes: operands,
+        extraBytes: 0,
+      };
+    }
+    default: {
+      const products = g.batch * outputs * perGroup * product(g.axes, (a) => a.kernel);
+      const patches = item * perGroup * product(g.axes, (a) => a.kernel * a.out);
+      return {
+        algorithm,
+        multiplications: products,
+        additions: additionsOf(products, g.batch * outputs),
+        bytes: operands,
+        extraBytes: Math.min(patches, BLOCKED_WORKSPACE_BYTES),
+      };
+    }
+  }
+}
+
+function additionsOf(products: number, outputs: number): number {
+  return Math.max(products - outputs, 0);
+}
+
+function product(axes: readonly Axis[], size: (axis: Axis) => number): number {
+  return axes.reduce((count, axis) => count * size(axis), 1);
+}
+
+/** How many (output, tap) pairs of an axis read an element of the input rather than padding. */
+function tapsInside({ paddingMode }: ConvGeometry): (axis: Axis) => number {
+  return (axis) => {
+    if (paddingMode !== 'zeros') return axis.kernel * axis.out;
+    let inside = 0;
+    for (let tap = 0; tap < axis.kernel; tap++) {
+      const offset = tap * axis.dilation - axis.padBefore;
+      const first = Math.max(0, Math.ceil(-offset / axis.stride));
+      const last = Math.min(axis.out - 1, Math.floor((axis.in - 1 - offset) / axis.stride));
+      inside += Math.max(0, last - first + 1);
+    }
+    return inside;
+  };
+}

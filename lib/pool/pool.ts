@@ -1,0 +1,109 @@
+/** Max and average pooling in one, two and three dimensions, exactly as PyTorch's. */
+
+import { backend } from '../backend/select.js';
+import { checkOptions, describeShape, mismatch } from '../check.js';
+import { ShapeError } from '../errors.js';
+import type { Axes, Rank } from '../plan/axes.js';
+import { type AvgPoolOptions, type PoolOptions, planPool } from '../plan/pool-plan.js';
+import { checkFloat, type FloatArray, zeros } from '../tensor/dtype.js';
+import { resultTensor } from '../tensor/out.js';
+import { type TensorLike, takeTensor } from '../tensor/take.js';
+import { Tensor } from '../tensor/tensor.js';
+
+const MAX_OPTIONS = ['stride', 'padding', 'dilation', 'ceilMode'];
+const AVG_OPTIONS = ['stride', 'padding', 'ceilMode', 'countIncludePad'];
+
+/** 1-D max pooling: as maxPool2d, over [n, c, l]. */
+export function maxPool1d(input: TensorLike, kernelSize: Axes, options?: PoolOptions): Tensor {
+  return maxPool(1, input, kernelSize, options, false).output;
+}
+
+/**
+ * 2-D max pooling: y[n,c,i,j] = max_{p,q} x[n, c, i·sh + p·dh − ph, j·sw + q·dw − pw], over elements of the input only.
+ * NaN is larger than every number, as in PyTorch. Every dtype.
+ *
+ * @param input       x, [n, c, ih, iw], or without n.
+ * @param kernelSize  One number, or one per axis; `stride` defaults to it.
+ * @param options.padding   Less than the dilated kernel: every window must reach the input.
+ * @param options.ceilMode  Count a last window that starts inside the input but ends past its padding.
+ * @throws {ShapeError} for a wrong rank or a kernel that does not fit, {ArgumentError} for bad options.
+ */
+export function maxPool2d(input: TensorLike, kernelSize: Axes, options?: PoolOptions): Tensor {
+  return maxPool(2, input, kernelSize, options, false).output;
+}
+
+/** 3-D max pooling: as maxPool2d, over [n, c, d, h, w]. */
+export function maxPool3d(input: TensorLike, kernelSize: Axes, options?: PoolOptions): Tensor {
+  return maxPool(3, input, kernelSize, options, false).output;
+}
+
+/**
+ * As maxPool2d, with the position of each maximum: its flat spatial index in the unpadded input (int32). Of equal
+ * maxima the first counts; of NaNs the last, as in PyTorch.
+ */
+export function maxPool2dWithIndices(
+  input: TensorLike,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): { output: Tensor; indices: Tensor<Int32Array> } {
+  const { output, indices } = maxPool(2, input, kernelSize, options, true);
+  return { output, indices: indices as Tensor<Int32Array> };
+}
+
+/** 1-D average pooling: as avgPool2d, over [n, c, l]. */
+export function avgPool1d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): Tensor {
+  return avgPool(1, input, kernelSize, options);
+}
+
+/**
+ * 2-D average pooling: y[n,c,i,j] = Σ_{p,q} x[n, c, i·sh + p − ph, j·sw + q − pw] / divisor, padding counting as 0.
+ *
+ * @param input       x, float32 or float64, [n, c, ih, iw], or without n.
+ * @param kernelSize  One number, or one per axis; `stride` defaults to it.
+ * @param options.countIncludePad  true (the default): the divisor is the window clipped to the padded input; false:
+ *   the elements of the input that it covers.
+ * @throws as maxPool2d; {DTypeError} for integers.
+ */
+export function avgPool2d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): Tensor {
+  return avgPool(2, input, kernelSize, options);
+}
+
+/** 3-D average pooling: as avgPool2d, over [n, c, d, h, w]. */
+export function avgPool3d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): Tensor {
+  return avgPool(3, input, kernelSize, options);
+}
+
+function maxPool(
+  rank: Rank,
+  input: TensorLike,
+  kernelSize: Axes,
+  options: PoolOptions | undefined,
+  withIndices: boolean,
+): { output: Tensor; indices: Tensor<Int32Array> | null } {
+  const given = checkOptions(options, MAX_OPTIONS);
+  const x = takePooled(input, rank);
+  const plan = planPool(x.shape, x.dtype, rank, kernelSize, given);
+  const output = resultTensor(undefined, plan.outputShape, x.dtype, {});
+  const indices = withIndices ? new Tensor(zeros('int32', output.size), plan.outputShape) : null;
+  backend().maxPool(plan, x.data, output.data, indices === null ? null : indices.data);
+  return { output, indices };
+}
+
+function avgPool(rank: Rank, input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): Tensor {
+  const given = checkOptions(options, AVG_OPTIONS);
+  const x = takePooled(input, rank);
+  const dtype = checkFloat(x.dtype, 'input');
+  const plan = planPool(x.shape, dtype, rank, kernelSize, given);
+  const output = resultTensor(undefined, plan.outputShape, dtype, {});
+  backend().avgPool(plan, x.data as FloatArray, output.data as FloatArray);
+  return output;
+}
+
+function takePooled(input: TensorLike, rank: Rank): Tensor {
+  const x = takeTensor(input, 'input');
+  if (x.shape.length !== rank + 1 && x.shape.length !== rank + 2) {
+    const expected = `${rank + 2} axes [N, C, spatial…], or ${rank + 1} without the batch`;
+    throw mismatch(ShapeError, 'input', expected, describeShape(x.shape));
+  }
+  return x;
+}

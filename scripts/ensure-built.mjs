@@ -1,0 +1,23 @@
+// Builds what is missing: the TypeScript, and the addon. A machine without a C++ compiler goes on in JavaScript.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+function run(script) {
+  console.log(`npm run ${script} …`);
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', script], {
+    cwd: root,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) console.error(`${stdout}${stderr}`.split('\n').slice(-20).join('\n'));
+  return status === 0;
+}
+
+if (!existsSync(join(root, 'dist/index.js')) && !run('build:ts')) process.exit(1);
+if (!existsSync(join(root, 'build/Release/convmat.node')) && !run('build:native')) {
+  console.error('The addon could not be built (see above): going on with the JavaScript backend.\n');
+}

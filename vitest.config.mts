@@ -1,0 +1,54 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+// Tests run against the built package, as its users do: `npm run build` first.
+const dist = join(import.meta.dirname, 'dist');
+
+/** The backends of this machine: every instruction set that the addon has and the CPU can run, and JavaScript. */
+function targets(): Record<string, string>[] {
+  const { CONVMAT_BACKEND, CONVMAT_ISA } = process.env;
+  if (CONVMAT_BACKEND || CONVMAT_ISA)
+    return [{ ...(CONVMAT_BACKEND && { CONVMAT_BACKEND }), ...(CONVMAT_ISA && { CONVMAT_ISA }) }];
+  const { nativeIsas } = createRequire(import.meta.url)('./dist/backend/select.js') as {
+    nativeIsas(): string[];
+  };
+  return [
+    ...nativeIsas().map((isa) => ({ CONVMAT_BACKEND: 'native', CONVMAT_ISA: isa })),
+    { CONVMAT_BACKEND: 'js' },
+  ];
+}
+
+const shared = {
+  resolve: { alias: { convmat: join(dist, 'index.mjs') } },
+};
+const server = { deps: { external: [/\/dist\//] } };
+
+export default defineConfig({
+  test: {
+    projects: [
+      // What the library computes: once per backend and instruction set.
+      ...targets().map((env) => ({
+        ...shared,
+        test: {
+          name: env.CONVMAT_ISA ?? env.CONVMAT_BACKEND,
+          include: ['test/{ops,backends}/**/*.test.ts'],
+          env,
+          server,
+          testTimeout: 60_000,
+          isolate: false,
+        },
+      })),
+      // What the package is: once.
+      {
+        ...shared,
+        test: {
+          name: 'package',
+          include: ['test/{package,async,docs}/**/*.test.ts'],
+          server,
+          testTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
