@@ -32,7 +32,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: env.CONVMAT_ISA ?? env.CONVMAT_BACKEND,
-          include: ['test/{ops,backends}/**/*.test.ts'],
+          include: ['test/{ops,backends,async}/**/*.test.ts'],
           env,
           server,
           testTimeout: 60_000,
@@ -44,7 +44,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'package',
-          include: ['test/{package,async,docs}/**/*.test.ts'],
+          include: ['test/{oracle,package,docs}/**/*.test.ts'],
           server,
           testTimeout: 120_000,
         },
