@@ -1,39 +1,26 @@
 #include "core/arena.h"
 
 #include <atomic>
+#include <optional>
 
-#if defined(__linux__)
-  #include <sys/mman.h>
-#endif
+#include "core/pages.h"
 
 namespace convmat {
 namespace {
 
 constexpr size_t kLine = 64;  // cache line, and the widest vector
-constexpr size_t kHugePage = size_t{2} << 20;
 
 std::atomic<size_t> g_peak_bytes{0};
 
 size_t round_up(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
 struct Arena {
-  char* base = nullptr;
-  size_t top = 0;             // bytes of `base` in use
+  // The system zeroes a page when it is first touched, so the part that no call needs costs address space
+  // only.
+  std::optional<Block> block;
+  size_t top = 0;             // bytes of the block in use
   size_t overflow_bytes = 0;  // bytes in use beyond it
   size_t peak_bytes = 0;
-
-  ~Arena() {
-    if (base != nullptr) ::operator delete (base, std::align_val_t{kHugePage});
-  }
-
-  // Aligned to huge pages, which save a TLB miss on every few rows of a packed panel. The system zeroes a
-  // page when it is first touched, so the part that no call needs costs address space only.
-  void reserve() {
-    base = static_cast<char*>(::operator new (kArenaBytes, std::align_val_t{kHugePage}));
-#if defined(__linux__)
-    madvise(base, kArenaBytes, MADV_HUGEPAGE);  // advice: a kernel without huge pages may refuse it
-#endif
-  }
 
   void note_peak() {
     const size_t used = top + overflow_bytes;
@@ -75,8 +62,8 @@ void* ArenaFrame::take_bytes(size_t bytes) {
   Arena& arena = arena_of_this_thread();
   bytes = round_up(bytes);
   if (bytes <= kArenaBytes - arena.top) {
-    if (arena.base == nullptr) arena.reserve();
-    void* const taken = arena.base + arena.top;
+    if (!arena.block) arena.block.emplace(kArenaBytes);
+    void* const taken = arena.block->data() + arena.top;
     arena.top += bytes;
     arena.note_peak();
     return taken;

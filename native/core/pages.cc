@@ -1,0 +1,34 @@
+#include "core/pages.h"
+
+#include <new>
+#include <utility>
+
+#if defined(__linux__)
+  #include <sys/mman.h>
+#endif
+
+namespace convmat {
+namespace {
+
+constexpr size_t kLine = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
+
+std::align_val_t alignment(size_t bytes) { return std::align_val_t{bytes >= kHugePage ? kHugePage : kLine}; }
+
+}  // namespace
+
+Block::Block(size_t bytes)
+    : data_(static_cast<char*>(::operator new(bytes, alignment(bytes)))), bytes_(bytes) {
+#if defined(__linux__)
+  // Advice: a kernel without huge pages may refuse it.
+  if (bytes >= kHugePage) madvise(data_, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+}
+
+Block::Block(Block&& from) noexcept : data_(std::exchange(from.data_, nullptr)), bytes_(from.bytes_) {}
+
+Block::~Block() {
+  if (data_ != nullptr) ::operator delete(data_, alignment(bytes_));
+}
+
+}  // namespace convmat
