@@ -6,6 +6,7 @@ import { ArgumentError, ShapeError } from '../errors.js';
 import { type Axes, perAxis, type Rank } from '../plan/axes.js';
 import { type ConvPlan, planConv } from '../plan/conv-plan.js';
 import { forwardAxes, type Geometry, readWindow, type Window } from '../plan/geometry.js';
+import type { DType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -41,7 +42,7 @@ export function unfold(input: TensorLike, kernelSize: Axes, options?: UnfoldOpti
     );
   }
   const [batch, channels, ...spatial] = batched ? x.shape : [1, ...x.shape];
-  const plan = loweringPlan(window, batch, channels, spatial);
+  const plan = loweringPlan(window, x.dtype, batch, channels, spatial);
   const shape = [...(batched ? [batch] : []), channels * taps(plan), outputs(plan)];
   const columns = resultTensor(undefined, shape, x.dtype, {});
   backend().unfold(plan, x.data, columns.data);
@@ -86,7 +87,7 @@ export function fold(
   if (rows % perChannel !== 0) {
     throw mismatch(ShapeError, 'columns', `rows divisible by the kernel's ${perChannel} taps`, `${rows}`);
   }
-  const plan = loweringPlan(window, batch, rows / perChannel, spatial);
+  const plan = loweringPlan(window, cols.dtype, batch, rows / perChannel, spatial);
   if (length !== outputs(plan)) {
     const expected = `${outputs(plan)} columns for an output of ${describeShape(spatial)}`;
     throw mismatch(ShapeError, 'columns', expected, `${length}`);
@@ -109,12 +110,18 @@ function rankOf(kernelSize: unknown, axes: number): Rank {
   return rank;
 }
 
-/** Lowering moves elements: its plan names no algorithm's dtype and one output channel. */
-function loweringPlan(window: Window, batch: number, channels: number, spatial: readonly number[]): ConvPlan {
+/** Lowering moves elements, of any dtype: its plan has one output channel, which nothing reads. */
+function loweringPlan(
+  window: Window,
+  dtype: DType,
+  batch: number,
+  channels: number,
+  spatial: readonly number[],
+): ConvPlan {
   return planConv(
     {
       op: 'forward',
-      dtype: 'float32',
+      dtype,
       rank: window.rank,
       batch,
       groups: 1,

@@ -1,6 +1,6 @@
 /** A convolution with every number derived: frozen, the same for every backend, made once per geometry. */
 import { elementCount } from '../check.js';
-import type { FloatDType } from '../tensor/dtype.js';
+import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/tensor.js';
 import { type Accuracy, type Algorithm, type Choice, chooseAlgorithm } from './algorithms.js';
 import { type Axis, type AxisTriple, type PaddingMode, type Rank, toTriple } from './axes.js';
@@ -16,7 +16,7 @@ export type ConvOp = 'forward' | 'inputGrad' | 'weightGrad';
 /** The geometry alone: everything that the choice of an algorithm may look at. */
 export interface ConvGeometry {
   readonly op: ConvOp;
-  readonly dtype: FloatDType;
+  readonly dtype: DType;
   readonly rank: Rank;
   readonly batch: number;
   readonly groups: number;

@@ -1,6 +1,6 @@
 /** A pooling window over every channel plane, with every number derived. */
 import { checkBoolean, elementCount, mismatch } from '../check.js';
-import { ArgumentError, ShapeError } from '../errors.js';
+import { ArgumentError, type ConvmatError, ShapeError } from '../errors.js';
 import { DTYPES, type DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/tensor.js';
 import {
@@ -9,7 +9,6 @@ import {
   type AxisTriple,
   explicitPadding,
   extent,
-  outputSize,
   perAxis,
   type Rank,
   toTriple,
@@ -81,27 +80,38 @@ export function planPool(
 function poolAxis(size: number, window: Omit<Axis, 'in' | 'out'>, ceilMode: boolean, axis: number): Axis {
   const reach = extent(window.kernel, window.dilation);
   const largest = Math.max(window.padBefore, window.padAfter);
-  // PyTorch's bound is half the kernel; ours is what keeps an element of the input in reach of every window.
   if (largest >= reach) {
-    throw mismatch(
-      ArgumentError,
-      'options.padding',
-      `less than the dilated kernel (${reach}) on spatial axis ${axis}`,
-      `${largest}`,
-    );
+    const expected = `less than the dilated kernel (${reach}) on spatial axis ${axis}`;
+    throw mismatch(ArgumentError, 'options.padding', expected, `${largest}`);
   }
-  const padded = size + window.padBefore + window.padAfter;
-  if (padded < reach) {
-    throw mismatch(
-      ShapeError,
-      'kernelSize',
-      `a dilated kernel within the padded input (${padded} on spatial axis ${axis})`,
-      `${reach}`,
-    );
+  const room = size + window.padBefore + window.padAfter - reach;
+  let out = (ceilMode ? Math.ceil : Math.floor)(room / window.stride) + 1;
+  // In ceil mode a last window counts only when it starts inside the input or its leading padding.
+  if (ceilMode && (out - 1) * window.stride >= size + window.padBefore) out--;
+  if (out < 1) {
+    const expected = `a dilated kernel within the padded input (${room + reach} on spatial axis ${axis})`;
+    throw mismatch(ShapeError, 'kernelSize', expected, `${reach}`);
   }
-  let out = outputSize(size, window);
-  const remainder = (padded - reach) % window.stride;
-  // In ceil mode one more window counts when it starts inside the input or its leading padding.
-  if (ceilMode && remainder > 0 && out * window.stride < size + window.padBefore) out++;
-  return { in: size, ...window, out };
+  const result = { in: size, ...window, out };
+  checkWindowsMeetInput(result, axis);
+  return result;
+}
+
+/** Dilation can step over a small input: a window of padding alone has no maximum and no mean. */
+function checkWindowsMeetInput(axis: Axis, index: number): void {
+  const meets = (o: number): boolean => {
+    const start = o * axis.stride - axis.padBefore;
+    const tap = start < 0 ? Math.ceil(-start / axis.dilation) : 0;
+    return tap < axis.kernel && start + tap * axis.dilation < axis.in;
+  };
+  // Only windows that begin in the padding can miss: the others' first tap is inside.
+  for (let o = 0; o < axis.out && o * axis.stride < axis.padBefore; o++) {
+    if (!meets(o)) throw emptyWindow(o, index);
+  }
+  if (!meets(axis.out - 1)) throw emptyWindow(axis.out - 1, index);
+}
+
+function emptyWindow(o: number, axis: number): ConvmatError {
+  const expected = `windows that each hold an element of the input on spatial axis ${axis}`;
+  return mismatch(ShapeError, 'kernelSize', expected, `window ${o} with padding alone`);
 }

@@ -1,5 +1,5 @@
-// What the core offers to the addon: whole operations on plain pointers, each run on the calling thread and the
-// pool's workers. Everything below is re-entrant; nothing keeps a pointer after it returns.
+// What the core offers to the addon: whole operations on plain pointers, each run on the calling thread and
+// the pool's workers. Everything below is re-entrant; nothing keeps a pointer after it returns.
 #pragma once
 
 #include <atomic>
@@ -13,8 +13,8 @@ namespace convmat {
 
 struct KernelTable;
 
-// What a call runs with. `cancelled`, when given, is polled between tiles; a cancelled operation returns early and
-// leaves its output unspecified.
+// What a call runs with. `cancelled`, when given, is polled between tiles; a cancelled operation returns
+// early and leaves its output unspecified.
 struct Context {
   const KernelTable* kernels;
   const std::atomic<bool>* cancelled = nullptr;
@@ -30,23 +30,30 @@ class PackedConv {
 
 // weight: OIHW of the forward convolution. bias: one per channel of the written tensor, or null.
 // Results are clamped to [lo, hi]; NaN passes through. -inf and +inf mean no clamp.
-std::shared_ptr<const PackedConv> pack_conv(const Context&, const ConvPlan&, const void* weight, const void* bias,
-                                            double lo, double hi);
+std::shared_ptr<const PackedConv> pack_conv(const Context&, const ConvPlan&, const void* weight,
+                                            const void* bias, double lo, double hi);
 
-// forward: input is x, output is y. input_grad: input is dy, output is dx. Any plan whose packing key (op, dtype,
-// algorithm, variant, groups, channels, kernel, and for input_grad stride and dilation) equals the packed one's.
+// forward: input is x, output is y. input_grad: input is dy, output is dx. Any plan whose packing key (op,
+// dtype, algorithm, variant, groups, channels, kernel, and for input_grad stride and dilation) equals the
+// packed one's.
 void run_conv(const Context&, const ConvPlan&, const PackedConv&, const void* input, void* output);
 
 // dw[o,c,taps] = sum over batch and outputs of dy * x.
-void conv_weight_grad(const Context&, const ConvPlan&, const void* input, const void* grad_output, void* grad_weight);
+void conv_weight_grad(const Context&, const ConvPlan&, const void* input, const void* grad_output,
+                      void* grad_weight);
 
-// columns[n][c * taps][outputs] <-- input[n][c][in], every dtype; `fold` is its adjoint (zeros padding only) and
-// overwrites `output`.
+// columns[n][c * taps][outputs] <-- input[n][c][in], every dtype; `fold` is its adjoint (zeros padding only)
+// and overwrites `output`.
 void unfold(const Context&, const ConvPlan&, const void* input, void* columns);
 void fold(const Context&, const ConvPlan&, const void* columns, void* output);
 
 // c[m][n] = a[m][k] * b[k][n]. f32, f64; i8 and u8 in any mix into i32, exact modulo 2^32.
 void matmul(const Context&, DType a_dtype, DType b_dtype, int64_t m, int64_t n, int64_t k, const void* a,
             const void* b, void* c);
+
+// Pooling of every channel plane, exactly as PyTorch's. `indices`, when given, receives each maximum's flat
+// spatial index in the input. max_pool takes every dtype, avg_pool f32 and f64.
+void max_pool(const Context&, const PoolPlan&, const void* input, void* output, int32_t* indices);
+void avg_pool(const Context&, const PoolPlan&, const void* input, void* output);
 
 }  // namespace convmat

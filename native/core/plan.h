@@ -19,7 +19,8 @@ struct Axis {
 
 // Geometry of a convolution, always described as the forward one, y[n,o,...] = sum x[n,c,...] w[o,c,...]:
 // the input gradient (and so the transposed convolution) reads y and writes x, the weight gradient writes w.
-// Ranks 1 and 2 are padded with leading axes of size 1, so that there is one code path: axis = {depth, height, width}.
+// Ranks 1 and 2 are padded with leading axes of size 1, so that there is one code path: axis = {depth,
+// height, width}.
 struct ConvPlan {
   ConvOp op;
   DType dtype;
@@ -30,10 +31,19 @@ struct ConvPlan {
   Axis axis[3];
 };
 
-#define CONVMAT_PLAN_FIELDS                                                                          \
-  "op", "dtype", "algorithm", "variant", "paddingMode", "batch", "groups", "inChannels", "outChannels", \
-      "depth.in", "depth.kernel", "depth.stride", "depth.dilation", "depth.padBefore", "depth.padAfter", "depth.out", \
-      "height.in", "height.kernel", "height.stride", "height.dilation", "height.padBefore", "height.padAfter", "height.out", \
-      "width.in", "width.kernel", "width.stride", "width.dilation", "width.padBefore", "width.padAfter", "width.out"
+// A pooling window over `planes` channel planes.
+struct PoolPlan {
+  DType dtype;
+  int64_t planes;
+  bool count_include_pad;
+  Axis axis[3];
+};
+
+#define CONVMAT_PLAN_FIELDS                                                                              \
+  "op", "dtype", "algorithm", "variant", "paddingMode", "batch", "groups", "inChannels", "outChannels",  \
+      "depth.in", "depth.kernel", "depth.stride", "depth.dilation", "depth.padBefore", "depth.padAfter", \
+      "depth.out", "height.in", "height.kernel", "height.stride", "height.dilation", "height.padBefore", \
+      "height.padAfter", "height.out", "width.in", "width.kernel", "width.stride", "width.dilation",     \
+      "width.padBefore", "width.padAfter", "width.out"
 
 }  // namespace convmat

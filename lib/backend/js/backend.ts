@@ -3,7 +3,7 @@
  * see float64 only (other dtypes are converted at the edge), so float32 results are sums in float64, rounded once.
  */
 import type { ConvPlan } from '../../plan/conv-plan.js';
-import { type FloatArray, zeros } from '../../tensor/dtype.js';
+import { type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { convJob, product } from './conv.js';
 import { matmul } from './matmul.js';
@@ -52,7 +52,10 @@ async function runAsync(
   input: FloatArray,
   signal: AbortSignal | undefined,
 ): Promise<FloatArray> {
-  const result = zeros(plan.dtype, product(plan.op === 'forward' ? plan.outputShape : plan.inputShape));
+  const result = zeros(
+    plan.dtype as FloatDType,
+    product(plan.op === 'forward' ? plan.outputShape : plan.inputShape),
+  );
   await runInSlices(convJob(plan, operands, input.slice(), result), signal);
   return result;
 }
