@@ -1,6 +1,7 @@
 #include "core/executor.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "core/background_thread.h"
@@ -36,10 +37,14 @@ Executor& Executor::shared() {
 bool Executor::submit(std::shared_ptr<Task> task) {
   const size_t limit = ThreadPool::shared().threads();
   const std::lock_guard<std::mutex> lock(mutex_);
-  // Room first: nothing may fail once the task is in the queue, nor on the threads.
-  threads_.reserve(threads_.size() + 1);
-  running_.reserve(threads_.size() + 1);
-  queue_.push_back(std::move(task));
+  try {
+    // Room first: nothing may fail once the task is in the queue, nor on the threads.
+    threads_.reserve(threads_.size() + 1);
+    running_.reserve(threads_.size() + 1);
+    queue_.push_back(std::move(task));
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   if (threads_.size() < std::min(limit, running_.size() + queue_.size())) {
     std::thread thread;
     if (start_background_thread(&thread, [this] { work(); })) {

@@ -40,7 +40,7 @@ class Executor {
   // A forked child gets a new one.
   static Executor& shared();
 
-  // False when the system grants not a single thread: then the caller has to run it.
+  // False when the system grants not a single thread, or no memory: then the caller has to run it.
   bool submit(std::shared_ptr<Task> task);
 
   // Forgets the owner's tasks that have not started, cancels the others and returns when none of them runs.

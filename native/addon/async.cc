@@ -1,0 +1,194 @@
+#include "addon/async.h"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "addon/conv.h"
+#include "addon/environment.h"
+#include "core/executor.h"
+#include "core/pages.h"
+
+namespace convmat::addon {
+namespace {
+
+Block copy_of(const void* data, int64_t length, DType dtype) {
+  Block copy(static_cast<size_t>(length) * size_of(dtype));
+  if (copy.bytes() > 0) std::memcpy(copy.data(), data, copy.bytes());
+  return copy;
+}
+
+}  // namespace
+
+// One convolution with everything it needs, copied: what JavaScript does to its arrays meanwhile does not
+// matter. The result goes to an array that JavaScript has allocated and nobody else has seen, so nobody can
+// take it away.
+class AsyncCall : public Task {
+ public:
+  struct Weights {
+    Block weight;
+    std::optional<Block> bias;
+    double lo, hi;
+  };
+
+  AsyncCall(napi_env env, AsyncCalls* owner, const KernelTable& kernels, const ConvPlan& plan,
+            const ConvLengths& lengths, napi_value input, napi_value callback)
+      : Task(owner), owner_(owner), kernels_(&kernels), plan_(plan) {
+    const DType dtype = plan.dtype;
+    input_.emplace(copy_of(read_elements(env, input, dtype, lengths.input, "input"), lengths.input, dtype));
+    callback_.emplace(env, callback);
+    napi_value buffer, output;
+    const auto bytes = static_cast<size_t>(lengths.output) * size_of(dtype);
+    if (napi_create_arraybuffer(env, bytes, &output_, &buffer) != napi_ok) throw std::bad_alloc();
+    check(napi_create_typedarray(env, array_type(dtype), static_cast<size_t>(lengths.output), buffer, 0,
+                                 &output));
+    result_.emplace(env, output);
+  }
+
+  void run_with(std::shared_ptr<const PackedConv> packed) { packed_ = std::move(packed); }
+  void run_with(Weights weights) { weights_.emplace(std::move(weights)); }
+  void set_number(uint32_t number) { number_ = number; }
+
+  void run() override {
+    try {
+      compute();
+    } catch (const std::bad_alloc&) {
+      out_of_memory_ = true;
+    }
+    packed_.reset();
+    weights_.reset();
+    input_.reset();
+    owner_->deliver(number_);
+  }
+
+  // After run(), on JavaScript's thread.
+  void call_back(napi_env env) {
+    napi_value arguments[2], receiver, ignored;
+    check(napi_get_undefined(env, &receiver));
+    arguments[0] = arguments[1] = receiver;
+    if (out_of_memory_) {
+      arguments[0] = Environment::of(env).make_memory_error();
+    } else if (!is_cancelled()) {
+      arguments[1] = result_->get();
+    }
+    const napi_value callback = callback_->get();
+    // Before anything can throw: the executor may be the last to let go of this call, and must not find them
+    // in it.
+    callback_.reset();
+    result_.reset();
+    check(napi_call_function(env, receiver, callback, 2, arguments, &ignored));
+  }
+
+ private:
+  void compute() {
+    if (is_cancelled()) return;
+    const Context context{kernels_, &cancelled()};
+    if (packed_ == nullptr) {
+      const Weights& w = *weights_;
+      packed_ = pack_conv(context, plan_, w.weight.data(), w.bias ? w.bias->data() : nullptr, w.lo, w.hi);
+    }
+    if (!is_cancelled()) run_conv(context, plan_, *packed_, input_->data(), output_);
+  }
+
+  bool is_cancelled() const { return cancelled().load(std::memory_order_relaxed); }
+
+  AsyncCalls* const owner_;
+  const KernelTable* const kernels_;
+  const ConvPlan plan_;
+  uint32_t number_ = 0;
+  std::shared_ptr<const PackedConv> packed_;
+  std::optional<Weights> weights_;
+  std::optional<Block> input_;
+  void* output_ = nullptr;
+  bool out_of_memory_ = false;
+  std::optional<Kept> callback_, result_;
+};
+
+AsyncCalls::AsyncCalls(napi_env env) : env_(env) {
+  napi_value name;
+  check(napi_create_string_utf8(env, "convmat", NAPI_AUTO_LENGTH, &name));
+  check(napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                        on_delivery, &deliveries_));
+  // A process with nothing under way may end.
+  check(napi_unref_threadsafe_function(env, deliveries_));
+  // Hooks run in reverse order of their making: this one before the one that ends `deliveries_`.
+  check(napi_add_env_cleanup_hook(
+      env, [](void* self) { Executor::shared().withdraw(self); }, this));
+}
+
+AsyncCalls::~AsyncCalls() = default;
+
+uint32_t AsyncCalls::start(std::shared_ptr<AsyncCall> call) {
+  last_number_ = last_number_ % INT32_MAX + 1;
+  const uint32_t number = last_number_;
+  call->set_number(number);
+  under_way_.emplace(number, call);
+  if (under_way_.size() == 1) napi_ref_threadsafe_function(env_, deliveries_);
+  if (!Executor::shared().submit(call)) call->run();
+  return number;
+}
+
+void AsyncCalls::cancel(uint32_t number) {
+  const auto found = under_way_.find(number);
+  if (found != under_way_.end()) found->second->cancel();
+}
+
+void AsyncCalls::deliver(uint32_t number) {
+  napi_call_threadsafe_function(deliveries_, reinterpret_cast<void*>(uintptr_t{number}),
+                                napi_tsfn_nonblocking);
+}
+
+// `env` is null for what is left when the environment ends.
+void AsyncCalls::on_delivery(napi_env env, napi_value, void* self, void* number) {
+  if (env == nullptr) return;
+  try {
+    static_cast<AsyncCalls*>(self)->finish(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(number)));
+  } catch (const PendingException&) {  // the callback threw, or the environment is ending: Node's to handle
+  } catch (const Refusal&) {
+  }
+}
+
+void AsyncCalls::finish(uint32_t number) {
+  const auto found = under_way_.find(number);
+  const std::shared_ptr<AsyncCall> call = std::move(found->second);
+  under_way_.erase(found);
+  if (under_way_.empty()) napi_unref_threadsafe_function(env_, deliveries_);
+  call->call_back(env_);
+}
+
+napi_value run_async(const Call& call) {
+  const PreparedConv& prepared = PreparedConv::unwrap(call.env, call[0]);
+  AsyncCalls& calls = Environment::of(call.env).async_calls();
+  auto task = std::make_shared<AsyncCall>(call.env, &calls, prepared.kernels(), prepared.plan(),
+                                          prepared.lengths(), call[1], call[2]);
+  task->run_with(prepared.packed());
+  napi_value number;
+  check(napi_create_uint32(call.env, calls.start(std::move(task)), &number));
+  return number;
+}
+
+napi_value conv_async(const Call& call) {
+  const WirePlan plan = read_conv_plan(call.env, call[0], kConvOperations);
+  const ConvOperands operands = read_conv_operands(call, 1, plan);
+  const ConvLengths lengths = lengths_of(plan);
+  const DType dtype = plan.conv.dtype;
+  Environment& environment = Environment::of(call.env);
+  AsyncCalls& calls = environment.async_calls();
+  auto task = std::make_shared<AsyncCall>(call.env, &calls, environment.kernels(), plan.conv, lengths,
+                                          call[5], call[6]);
+  AsyncCall::Weights weights{copy_of(operands.weight, lengths.weight, dtype), std::nullopt, operands.lo,
+                             operands.hi};
+  if (operands.bias != nullptr) weights.bias.emplace(copy_of(operands.bias, lengths.bias, dtype));
+  task->run_with(std::move(weights));
+  napi_value number;
+  check(napi_create_uint32(call.env, calls.start(std::move(task)), &number));
+  return number;
+}
+
+napi_value cancel(const Call& call) {
+  const int64_t number = read_size(call.env, call[0], "number");
+  Environment::of(call.env).async_calls().cancel(static_cast<uint32_t>(number));
+  return nullptr;
+}
+
+}  // namespace convmat::addon

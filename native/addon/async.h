@@ -1,0 +1,54 @@
+// Convolution off the event loop, as JavaScript calls it.
+#pragma once
+
+#include <node_api.h>
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+
+#include "addon/door.h"
+
+namespace convmat::addon {
+
+class AsyncCall;
+
+// The calls of one environment that are under way. Lives on JavaScript's thread, except for deliver().
+//
+// Ending an environment, worker.terminate() included: a hook withdraws its calls from the executor and waits
+// for those that run, before anything they write to is freed. Finished calls that were not delivered are
+// dropped.
+class AsyncCalls {
+ public:
+  explicit AsyncCalls(napi_env env);
+  ~AsyncCalls();
+  AsyncCalls(const AsyncCalls&) = delete;
+  AsyncCalls& operator=(const AsyncCalls&) = delete;
+
+  // Starts the call; returns the number by which it can be cancelled.
+  uint32_t start(std::shared_ptr<AsyncCall> call);
+  void cancel(uint32_t number);
+
+  // From any thread: the call of this number has ended; its callback is due.
+  void deliver(uint32_t number);
+
+ private:
+  static void on_delivery(napi_env env, napi_value, void* self, void* number);
+  void finish(uint32_t number);
+
+  napi_env env_;
+  napi_threadsafe_function deliveries_ = nullptr;
+  uint32_t last_number_ = 0;
+  std::unordered_map<uint32_t, std::shared_ptr<AsyncCall>> under_way_;
+};
+
+// runAsync(run, input, callback) → number, and convAsync(plan, weight, bias | null, lo, hi, input, callback)
+// → number. Operands are copied before they return. callback(error, output) is called once, later: with an
+// error, with the result in an array of its own, or with neither when the call was cancelled.
+napi_value run_async(const Call& call);
+napi_value conv_async(const Call& call);
+// cancel(number): what has not started never does, what runs stops at its next tile. No effect on what has
+// ended.
+napi_value cancel(const Call& call);
+
+}  // namespace convmat::addon

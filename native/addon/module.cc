@@ -1,0 +1,78 @@
+// The addon's surface, whose TypeScript interface is lib/backend/native/addon.ts.
+#include <node_api.h>
+
+#include "addon/async.h"
+#include "addon/conv.h"
+#include "addon/door.h"
+#include "addon/environment.h"
+#include "addon/lowering.h"
+#include "addon/wire.h"
+
+#if defined(_WIN32)
+  #include <windows.h>
+#else
+  #include <dlfcn.h>
+#endif
+
+namespace convmat::addon {
+namespace {
+
+struct Export {
+  const char* name;
+  napi_callback function;
+};
+constexpr Export kExports[] = {
+    {"configure", entry<configure>},
+    {"setNumThreads", entry<set_num_threads>},
+    {"workspacePeakBytes", entry<workspace_peak_bytes>},
+    {"prepare", entry<prepare>},
+    {"release", entry<release>},
+    {"runAsync", entry<run_async>},
+    {"conv", entry<conv>},
+    {"convAsync", entry<conv_async>},
+    {"cancel", entry<cancel>},
+    {"convWeightGrad", entry<conv_weight_grad>},
+    {"unfold", entry<unfold>},
+    {"fold", entry<fold>},
+    {"matmul", entry<matmul>},
+};
+
+// The library stays in memory until the process ends: its threads run its code, and Node unloads an addon
+// with the last worker thread that had loaded it.
+void keep_loaded() {
+#if defined(_WIN32)
+  HMODULE module;
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                     reinterpret_cast<LPCWSTR>(&keep_loaded), &module);
+#else
+  Dl_info self;
+  if (dladdr(reinterpret_cast<void*>(&keep_loaded), &self) != 0) {
+    dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  }
+#endif
+}
+
+void define_exports(napi_env env, napi_value exports) {
+  for (const Export& e : kExports) {
+    napi_value function;
+    check(napi_create_function(env, e.name, NAPI_AUTO_LENGTH, e.function, nullptr, &function));
+    check(napi_set_named_property(env, exports, e.name, function));
+  }
+  check(napi_set_named_property(env, exports, "planFields", plan_field_names(env)));
+}
+
+}  // namespace
+}  // namespace convmat::addon
+
+NAPI_MODULE_INIT() {
+  using namespace convmat::addon;
+  try {
+    keep_loaded();
+    Environment::attach(env);
+    define_exports(env, exports);
+  } catch (const PendingException&) {
+  } catch (const std::exception& error) {
+    napi_throw_error(env, nullptr, error.what());
+  }
+  return exports;
+}
