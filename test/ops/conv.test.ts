@@ -1,0 +1,205 @@
+import * as convmat from 'convmat';
+import { type ConvOptions, prepareConv, type Tensor, type TensorLike, tensor } from 'convmat';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Activation, activate } from '../oracle/activation';
+import { conv } from '../oracle/conv';
+import { absolute, product } from '../oracle/window';
+import { expectSame, expectWithin } from '../support/compare';
+import { type GoldenCase, golden } from '../support/golden';
+import { anyProblem, edgeProblems, layerProblems, type Problem } from '../support/problems';
+import { random } from '../support/random';
+import { type Float, sums, type Tolerance, transformed } from '../support/tolerance';
+
+type Conv = (input: TensorLike, weight: TensorLike, options?: ConvOptions) => Tensor;
+const CONV: Record<number, Conv> = { 1: convmat.conv1d, 2: convmat.conv2d, 3: convmat.conv3d };
+
+function rankOf(weight: { shape: readonly number[] }): number {
+  return weight.shape.length - 2;
+}
+
+/** Products that one output sums, and the bound that follows: wider for what 'fast' may choose. */
+function tolerance(weightShape: readonly number[], dtype: Float, accuracy: 'fast' | 'strict'): Tolerance {
+  const length = product(weightShape.slice(1));
+  return accuracy === 'strict' ? sums(length, dtype) : transformed(length, dtype);
+}
+
+describe.each(['fast', 'strict'] as const)("golden data of PyTorch, accuracy '%s'", (accuracy) => {
+  test.each(golden('torch_conv').cases)('$id', ({ tensors, args, expected }: GoldenCase) => {
+    const { input, weight, bias } = tensors;
+    const y = CONV[rankOf(weight)](input, weight, { ...args, bias, accuracy });
+    const { activation: _, ...geometry } = args;
+    const magnitude = conv(absolute(input), absolute(weight), geometry, bias && absolute(bias));
+    expect(y.dtype).toBe(expected.output.dtype);
+    expectWithin(y, expected.output, magnitude, tolerance(weight.shape, input.dtype as Float, accuracy));
+  });
+});
+
+const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'relu6', { clip: [-0.5, 0.75] }];
+
+/** One problem against the oracle, with a bias on every other one and an activation in turn. */
+function expectOracle(
+  { input, weight, options, dtype }: Problem,
+  seed: number,
+  extra: Pick<ConvOptions, 'accuracy' | 'algorithm'>,
+): void {
+  const x = random(input, dtype, seed);
+  const w = random(weight, dtype, seed + 1);
+  const bias = seed % 2 === 0 ? random([weight[0]], dtype, seed + 2) : null;
+  const activation = ACTIVATIONS[seed % ACTIVATIONS.length];
+  const y = CONV[rankOf(w)](x, w, { ...options, bias, activation, ...extra });
+  const exact = activate(conv(x, w, options, bias), activation);
+  const magnitude = conv(absolute(x), absolute(w), options, bias && absolute(bias));
+  const allowed = tolerance(
+    weight,
+    dtype,
+    extra.algorithm === 'im2col' ? 'strict' : (extra.accuracy ?? 'fast'),
+  );
+  expectWithin(y, exact, magnitude, allowed);
+}
+
+describe('sizes around the edges of vectors and tiles', () => {
+  const problems = edgeProblems().map((problem, seed) => ({ ...problem, problem, seed }));
+  test.each(problems)('$id', ({ problem, seed }) => {
+    expectOracle(problem, seed, {});
+    expectOracle(problem, seed, { algorithm: 'im2col' });
+  });
+});
+
+describe('layers of real shape', () => {
+  const problems = layerProblems().map((problem, seed) => ({ ...problem, problem, seed }));
+  test.each(problems)('$id', ({ problem, seed }) => {
+    expectOracle(problem, seed, {});
+    expectOracle(problem, seed, { accuracy: 'strict' });
+    expectOracle(problem, seed, { algorithm: 'im2col' });
+  });
+});
+
+const ALGORITHMS = ['im2col', 'direct', 'depthwise', 'winograd', 'fft', 'toeplitz'] as const;
+
+describe('every algorithm that can serve a layer', () => {
+  const problems = layerProblems().map((problem, seed) => ({ ...problem, problem, seed }));
+  test.each(problems)('$id', ({ problem, seed }) => {
+    const served = ALGORITHMS.filter((algorithm) => {
+      try {
+        expectOracle(problem, seed, { algorithm });
+        return true;
+      } catch (error) {
+        if (!(error instanceof convmat.UnsupportedError)) throw error;
+        expect(error.message).toContain(`'${algorithm}' cannot serve`);
+        return false;
+      }
+    });
+    expect(served).toContain('im2col');
+  });
+});
+
+describe('properties', () => {
+  test('any geometry agrees with the oracle', () => {
+    fc.assert(
+      fc.property(anyProblem(), fc.nat(1000), (problem, seed) => {
+        expectOracle(problem, seed, {});
+        expectOracle(problem, seed, { accuracy: 'strict' });
+      }),
+      { seed: 20, numRuns: 300 },
+    );
+  });
+
+  test('linear in the input: conv(a·x + x′) = a·conv(x) + conv(x′), exactly on small integers', () => {
+    fc.assert(
+      fc.property(anyProblem(), fc.integer({ min: -3, max: 3 }), fc.nat(1000), (problem, a, seed) => {
+        const integers = (shape: readonly number[], from: number) => {
+          const t = random(shape, problem.dtype, from);
+          t.data.forEach((value, i) => {
+            t.data[i] = Math.round(value * 8);
+          });
+          return t;
+        };
+        const [x, x2] = [integers(problem.input, seed), integers(problem.input, seed + 1)];
+        const w = integers(problem.weight, seed + 2);
+        const mixed = tensor(
+          x.data.map((value, i) => a * value + x2.data[i]),
+          x.shape,
+        );
+        const run = (t: Tensor) => CONV[rankOf(w)](t, w, { ...problem.options, algorithm: 'im2col' });
+        const [y, y2] = [run(x), run(x2)];
+        // Adding +0 leaves a zero of either sign as +0.
+        const sum = y.data.map((value, i) => a * value + y2.data[i] + 0);
+        expectSame(
+          { shape: y.shape, data: run(mixed).data.map((value) => value + 0) },
+          { shape: y.shape, data: sum },
+        );
+      }),
+      { seed: 21, numRuns: 100 },
+    );
+  });
+
+  test('prepared, prepared again with out, and async give the same bits as the plain call', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyProblem(), fc.nat(1000), async (problem, seed) => {
+        const x = random(problem.input, problem.dtype, seed);
+        const w = random(problem.weight, problem.dtype, seed + 1);
+        const options = { ...problem.options, bias: random([problem.weight[0]], problem.dtype, seed + 2) };
+        const plain = CONV[rankOf(w)](x, w, options);
+        using prepared = prepareConv(w, options);
+        expect(prepared.outputShape(x.shape)).toEqual(plain.shape);
+        expectSame(prepared.run(x), plain);
+        const out = random(plain.shape, problem.dtype, seed + 3);
+        expect(prepared.run(x, out)).toBe(out);
+        expectSame(out, plain);
+        expectSame(await prepared.runAsync(x), plain);
+      }),
+      { seed: 22, numRuns: 60 },
+    );
+  });
+});
+
+describe('what a call takes and returns', () => {
+  const x = random([1, 2, 4, 5]);
+  const w = random([3, 2, 3, 3], 'float32', 2);
+
+  test('out receives the result and is returned; unwritten values do not show', () => {
+    const out = tensor(new Float32Array(3 * 2 * 3).fill(NaN), [1, 3, 2, 3]);
+    expect(convmat.conv2d(x, w, { out })).toBe(out);
+    expectSame(out, convmat.conv2d(x, w));
+  });
+
+  test('the operands are left as they were', () => {
+    const [before, beforeW] = [x.data.slice(), w.data.slice()];
+    convmat.conv2d(x, w, { padding: 1, activation: 'relu' });
+    expect(x.data).toEqual(before);
+    expect(w.data).toEqual(beforeW);
+  });
+
+  test('every form of tensor is taken: {data, shape}, {data, dims}, a strided view, nested arrays', () => {
+    const expected = convmat.conv2d(x, w);
+    expectSame(convmat.conv2d({ data: x.data, shape: x.shape }, w), expected);
+    expectSame(convmat.conv2d({ data: x.data, dims: x.shape }, w), expected);
+    expectSame(convmat.conv2d(x.toNested(), w), expected);
+    // Every other element of a buffer that runs backwards.
+    const spread = new Float32Array(2 * x.size + 1);
+    x.data.forEach((value, i) => {
+      spread[2 * (x.size - 1 - i) + 1] = value;
+    });
+    const view = { data: spread, shape: x.shape, stride: [-80, -40, -10, -2], offset: 2 * x.size - 1 };
+    expectSame(convmat.conv2d(view, w), expected);
+  });
+
+  test('operands may be views at any offset into one buffer', () => {
+    for (const shift of [1, 3, 5]) {
+      const buffer = new Float32Array(200);
+      const views = [x, w].map((t, i) => {
+        const view = buffer.subarray(shift + 80 * i, shift + 80 * i + t.size);
+        view.set(t.data as Float32Array);
+        return { data: view, shape: t.shape };
+      });
+      expectSame(convmat.conv2d(views[0], views[1]), convmat.conv2d(x, w));
+    }
+  });
+
+  test('nested arrays take the dtype of the other operand', () => {
+    const wide = random([3, 2, 3, 3], 'float64', 2);
+    expect(convmat.conv2d(x.toNested(), wide).dtype).toBe('float64');
+    expect(convmat.conv2d(x.toNested(), w.toNested()).dtype).toBe('float32');
+  });
+});

@@ -1,0 +1,170 @@
+import type { ConvTransposeOptions, Tensor, TensorLike } from 'convmat';
+import * as convmat from 'convmat';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { activate } from '../oracle/activation';
+import { convTranspose, inputGrad } from '../oracle/conv';
+import { absolute, type Geometry, product } from '../oracle/window';
+import { expectSame, expectWithin } from '../support/compare';
+import { golden } from '../support/golden';
+import { random } from '../support/random';
+import { type Float, sums, type Tolerance, transformed } from '../support/tolerance';
+
+type Transpose = (input: TensorLike, weight: TensorLike, options?: ConvTransposeOptions) => Tensor;
+const TRANSPOSE: Record<number, Transpose> = {
+  1: convmat.convTranspose1d,
+  2: convmat.convTranspose2d,
+  3: convmat.convTranspose3d,
+};
+type Accuracy = 'fast' | 'strict';
+
+/** An output element sums at most inChannels/groups · taps products. */
+function tolerance(weight: readonly number[], groups: number, dtype: Float, accuracy: Accuracy): Tolerance {
+  const length = (weight[0] / groups) * product(weight.slice(2));
+  return accuracy === 'strict' ? sums(length, dtype) : transformed(length, dtype);
+}
+
+describe.each(['fast', 'strict'] as const)("golden data of PyTorch, accuracy '%s'", (accuracy) => {
+  test.each(golden('torch_conv_transpose').cases)('$id', ({ tensors, args, expected }) => {
+    const { input, weight, bias } = tensors;
+    const y = TRANSPOSE[weight.shape.length - 2](input, weight, { ...args, bias, accuracy });
+    const { activation: _, ...geometry } = args;
+    const magnitude = convTranspose(absolute(input), absolute(weight), geometry, bias && absolute(bias));
+    const allowed = tolerance(weight.shape, args.groups ?? 1, input.dtype as Float, accuracy);
+    expect(y.dtype).toBe(expected.output.dtype);
+    expectWithin(y, expected.output, magnitude, allowed);
+  });
+});
+
+type Options = Geometry & { outputPadding?: number | readonly number[] };
+
+function expectOracle(
+  input: readonly number[],
+  weight: readonly number[],
+  options: Options,
+  dtype: Float,
+  seed: number,
+): void {
+  const x = random(input, dtype, seed);
+  const w = random(weight, dtype, seed + 1);
+  const groups = options.groups ?? 1;
+  const bias = seed % 2 === 0 ? random([weight[1] * groups], dtype, seed + 2) : null;
+  const activation = seed % 3 === 0 ? 'relu' : 'none';
+  const y = TRANSPOSE[weight.length - 2](x, w, { ...options, bias, activation });
+  const exact = activate(convTranspose(x, w, options, bias), activation);
+  const magnitude = convTranspose(absolute(x), absolute(w), options, bias && absolute(bias));
+  expectWithin(y, exact, magnitude, tolerance(weight, groups, dtype, 'fast'));
+}
+
+describe('sizes around the edges of vectors and tiles', () => {
+  const sizes = [6, 14, 16, 32, 48, 64].flatMap((edge) => [edge - 1, edge, edge + 1]);
+  test.each(sizes)('%i', (size) => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      expectOracle([1, 3, 4, 5], [3, size, 3, 3], { stride: 2, padding: 1, outputPadding: 1 }, dtype, size);
+      expectOracle([1, size, 4, 5], [size, 5, 3, 3], { padding: 1 }, dtype, size);
+      expectOracle([1, 3, 3, size], [3, 4, 3, 3], { stride: 2 }, dtype, size);
+      expectOracle([1, size, 4, 3], [size, 1, 3, 3], { groups: size, stride: 2 }, dtype, size);
+      expectOracle([2, 3, size], [3, 4, 4], { stride: 2, padding: 1 }, dtype, size);
+    }
+  });
+
+  test('a generator layer: 64 to 32 channels, 4x4, stride 2', () => {
+    expectOracle([2, 64, 7, 8], [64, 32, 4, 4], { stride: 2, padding: 1 }, 'float32', 1);
+  });
+});
+
+test.each(['circular', 'reflect', 'replicate'] as const)(
+  '%s padding: the adjoint of a convolution that pads so',
+  (paddingMode) => {
+    const x = random([2, 3, 5, 6]);
+    const w = random([3, 4, 3, 3], 'float32', 2);
+    const options = {
+      padding: [
+        [1, 2],
+        [2, 0],
+      ] as [number, number][],
+      paddingMode,
+      stride: 2,
+    };
+    const y = convmat.convTranspose2d(x, w, options);
+    expect(y.shape).toEqual([2, 4, 8, 11]);
+    const exact = inputGrad(y.shape, w, x, options);
+    const magnitude = inputGrad(y.shape, absolute(w), absolute(x), options);
+    // An edge element may be what every tap of every place reads.
+    expectWithin(y, exact, magnitude, transformed(3 * 9 * 30, 'float32'));
+  },
+);
+
+interface AnyTranspose {
+  input: number[];
+  weight: number[];
+  options: Options;
+  dtype: Float;
+}
+
+function anyTranspose(): fc.Arbitrary<AnyTranspose> {
+  const axis = fc
+    .record({
+      size: fc.integer({ min: 1, max: 6 }),
+      kernel: fc.integer({ min: 1, max: 4 }),
+      stride: fc.integer({ min: 1, max: 3 }),
+      dilation: fc.integer({ min: 1, max: 3 }),
+      before: fc.integer({ min: 0, max: 3 }),
+      after: fc.integer({ min: 0, max: 3 }),
+      extra: fc.integer({ min: 0, max: 2 }),
+    })
+    .filter(({ size, kernel, stride, dilation, before, after, extra }) => {
+      const length = (size - 1) * stride + dilation * (kernel - 1) + 1 - before - after + extra;
+      return length >= 1 && extra < Math.max(stride, dilation);
+    });
+  return fc
+    .record({
+      axes: fc.array(axis, { minLength: 1, maxLength: 3 }),
+      batch: fc.constantFrom([], [0], [1], [2]),
+      groups: fc.integer({ min: 1, max: 3 }),
+      inPerGroup: fc.integer({ min: 1, max: 4 }),
+      outPerGroup: fc.integer({ min: 1, max: 4 }),
+      dtype: fc.constantFrom<Float>('float32', 'float64'),
+    })
+    .map(({ axes, batch, groups, inPerGroup, outPerGroup, dtype }) => ({
+      input: [...batch, groups * inPerGroup, ...axes.map((a) => a.size)],
+      weight: [groups * inPerGroup, outPerGroup, ...axes.map((a) => a.kernel)],
+      options: {
+        stride: axes.map((a) => a.stride),
+        dilation: axes.map((a) => a.dilation),
+        padding: axes.map((a) => [a.before, a.after] as const),
+        outputPadding: axes.map((a) => a.extra),
+        groups,
+      },
+      dtype,
+    }));
+}
+
+describe('properties', () => {
+  test('any geometry agrees with the oracle', () => {
+    fc.assert(
+      fc.property(anyTranspose(), fc.nat(1000), ({ input, weight, options, dtype }, seed) =>
+        expectOracle(input, weight, options, dtype, seed),
+      ),
+      { seed: 40, numRuns: 300 },
+    );
+  });
+
+  test('it is the input gradient of the convolution with the same options', () => {
+    fc.assert(
+      fc.property(anyTranspose(), fc.nat(1000), ({ input, weight, options, dtype }, seed) => {
+        const { outputPadding: _, ...geometry } = options;
+        const x = random(input, dtype, seed);
+        const w = random(weight, dtype, seed + 1);
+        const rank = weight.length - 2;
+        const transpose = () => TRANSPOSE[rank](x, w, { ...geometry, accuracy: 'strict' });
+        const full = convTranspose(x, w, geometry);
+        fc.pre(full.shape.every((size, axis) => size > 0 || axis < input.length - rank - 1));
+        const y = transpose();
+        expect(y.shape).toEqual(full.shape);
+        expectSame(y, convmat.convInputGrad(y.shape, w, x, { ...geometry, accuracy: 'strict' }));
+      }),
+      { seed: 41, numRuns: 100 },
+    );
+  });
+});

@@ -1,0 +1,139 @@
+import * as convmat from 'convmat';
+import { convBiasGrad, convInputGrad, convWeightGrad, type Tensor } from 'convmat';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { biasGrad, inputGrad, outputShape, weightGrad } from '../oracle/conv';
+import { absolute, product, type Values } from '../oracle/window';
+import { expectWithin } from '../support/compare';
+import { golden } from '../support/golden';
+import { anyProblem, edgeProblems, layerProblems, type Problem } from '../support/problems';
+import { random } from '../support/random';
+import { type Float, sums, type Tolerance, transformed } from '../support/tolerance';
+
+type Accuracy = 'fast' | 'strict';
+
+/** Products that each gradient sums: over output channels and taps, over the batch and all places, and over the latter alone. */
+function tolerances(
+  { weight, options, dtype }: Pick<Problem, 'weight' | 'options' | 'dtype'>,
+  gradOutput: readonly number[],
+  accuracy: Accuracy,
+): { input: Tolerance; weight: Tolerance; bias: Tolerance } {
+  const rank = weight.length - 2;
+  const places = product(gradOutput.slice(-rank));
+  const batch = gradOutput.length === rank + 2 ? gradOutput[0] : 1;
+  const taps = product(weight.slice(2));
+  // Without zeros around it, an edge element may be what every tap of every place reads.
+  const readers = (options.paddingMode ?? 'zeros') === 'zeros' ? taps : taps * places;
+  const bound = accuracy === 'strict' ? sums : transformed;
+  return {
+    input: bound((weight[0] / (options.groups ?? 1)) * readers, dtype),
+    weight: bound(batch * places, dtype),
+    bias: sums(batch * places, dtype),
+  };
+}
+
+function expectGrads(
+  problem: Omit<Problem, 'id'>,
+  [x, w, g]: readonly [Values, Values, Values],
+  [dx, dw]: readonly [Values, Values],
+  accuracy: Accuracy,
+): void {
+  const { input, weight, options, dtype } = problem;
+  const allowed = tolerances(problem, g.shape, accuracy);
+  const [absX, absW, absG] = [x, w, g].map(absolute);
+  const like = (t: Values) => t as Tensor;
+  const gotInput = convInputGrad(input, like(w), like(g), { ...options, accuracy });
+  expect(gotInput.dtype).toBe(dtype);
+  expectWithin(gotInput, dx, inputGrad(input, absW, absG, options), allowed.input);
+  const gotWeight = convWeightGrad(like(x), weight, like(g), { ...options, accuracy });
+  expect(gotWeight.dtype).toBe(dtype);
+  expectWithin(gotWeight, dw, weightGrad(absX, weight, absG, options), allowed.weight);
+}
+
+describe.each(['fast', 'strict'] as const)("golden data of PyTorch, accuracy '%s'", (accuracy) => {
+  test.each(golden('torch_conv_grads').cases)('$id', ({ tensors, args, expected }) => {
+    const { input: x, weight: w, gradOutput: g } = tensors;
+    const problem = { input: x.shape, weight: w.shape, options: args, dtype: x.dtype as Float };
+    expectGrads(problem, [x, w, g], [expected.input, expected.weight], accuracy);
+  });
+});
+
+describe('the bias gradient', () => {
+  const batched = golden('torch_conv_grads').cases.filter(
+    ({ tensors }) => tensors.gradOutput.shape.length === tensors.weight.shape.length,
+  );
+  test.each(batched)('$id', ({ tensors, args, expected }) => {
+    const { weight, gradOutput } = tensors;
+    const rank = weight.shape.length - 2;
+    const problem = { weight: weight.shape, options: args, dtype: gradOutput.dtype as Float };
+    const allowed = tolerances(problem, gradOutput.shape, 'strict').bias;
+    const got = convBiasGrad(gradOutput);
+    expect(got.dtype).toBe(gradOutput.dtype);
+    expectWithin(got, expected.bias, biasGrad(absolute(gradOutput), rank), allowed);
+  });
+});
+
+function expectOracle(problem: Problem, seed: number, accuracy: Accuracy): void {
+  const { input, weight, options, dtype } = problem;
+  const x = random(input, dtype, seed);
+  const w = random(weight, dtype, seed + 1);
+  const g = random(outputShape(input, weight, options), dtype, seed + 2);
+  const exact = [inputGrad(input, w, g, options), weightGrad(x, weight, g, options)] as const;
+  expectGrads(problem, [x, w, g], exact, accuracy);
+}
+
+describe('sizes around the edges of vectors and tiles', () => {
+  const problems = edgeProblems().map((problem, seed) => ({ ...problem, problem, seed }));
+  test.each(problems)('$id', ({ problem, seed }) => expectOracle(problem, seed, 'fast'));
+});
+
+describe('layers of real shape', () => {
+  const problems = layerProblems().map((problem, seed) => ({ ...problem, problem, seed }));
+  test.each(problems)('$id', ({ problem, seed }) => {
+    expectOracle(problem, seed, 'fast');
+    expectOracle(problem, seed, 'strict');
+  });
+});
+
+/** Small integers: every sum below is exact in both dtypes, so both sides of an identity agree to the last bit. */
+function integers(shape: readonly number[], dtype: Float, seed: number): Tensor {
+  const t = random(shape, dtype, seed);
+  t.data.forEach((value, i) => {
+    t.data[i] = Math.round(value * 4);
+  });
+  return t;
+}
+
+function dot(a: Values, b: Values): number {
+  let sum = 0;
+  for (let i = 0; i < a.data.length; i++) sum += a.data[i] * b.data[i];
+  return sum;
+}
+
+const CONV = { 1: convmat.conv1d, 2: convmat.conv2d, 3: convmat.conv3d };
+
+describe('properties', () => {
+  test('any geometry agrees with the oracle', () => {
+    fc.assert(
+      fc.property(anyProblem(), fc.nat(1000), (problem, seed) => expectOracle(problem, seed, 'fast')),
+      { seed: 30, numRuns: 300 },
+    );
+  });
+
+  test('adjoint: ⟨conv(x, w), g⟩ = ⟨x, inputGrad(w, g)⟩ = ⟨w, weightGrad(x, g)⟩', () => {
+    fc.assert(
+      fc.property(anyProblem(), fc.nat(1000), ({ input, weight, options, dtype }, seed) => {
+        const x = integers(input, dtype, seed);
+        const w = integers(weight, dtype, seed + 1);
+        const rank = (weight.length - 2) as 1 | 2 | 3;
+        const y = CONV[rank](x, w, { ...options, algorithm: 'im2col' });
+        const g = integers(y.shape, dtype, seed + 2);
+        const product = dot(y, g);
+        const strict = { ...options, accuracy: 'strict' as const };
+        expect(dot(x, convInputGrad(input, w, g, strict))).toBe(product);
+        expect(dot(w, convWeightGrad(x, weight, g, strict))).toBe(product);
+      }),
+      { seed: 31, numRuns: 200 },
+    );
+  });
+});

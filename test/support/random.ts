@@ -1,0 +1,35 @@
+/** Values for tests: seeded, so that a failure comes back, and uniform in [-1, 1), so that magnitudes are known. */
+
+import { Tensor } from 'convmat';
+
+/** A stream of numbers in [0, 1): mulberry32. */
+export function stream(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+};
+export type DType = keyof typeof ARRAYS;
+
+/** Floats in [-1, 1); integers over the whole range of their dtype. */
+export function random(shape: readonly number[], dtype: DType = 'float32', seed = 1): Tensor {
+  const next = stream(seed);
+  const data = new ARRAYS[dtype](shape.reduce((product, size) => product * size, 1));
+  const spread = dtype === 'float32' || dtype === 'float64' ? 2 : 2 ** (8 * data.BYTES_PER_ELEMENT);
+  for (let i = 0; i < data.length; i++) data[i] = (next() - 0.5) * spread;
+  return new Tensor(data, shape);
+}
