@@ -1,7 +1,7 @@
 /** A pooling window over every channel plane, with every number derived. */
 import { checkBoolean, elementCount, mismatch } from '../check.js';
 import { ArgumentError, type ConvmatError, ShapeError } from '../errors.js';
-import { DTYPES, type DType } from '../tensor/dtype.js';
+import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/tensor.js';
 import {
   type Axes,
@@ -13,6 +13,7 @@ import {
   type Rank,
   toTriple,
 } from './axes.js';
+import { encodePoolPlan } from './wire.js';
 
 /** `stride` defaults to the kernel size, as in PyTorch. */
 export interface PoolOptions {
@@ -34,7 +35,7 @@ export interface PoolPlan {
   readonly axes: AxisTriple;
   readonly countIncludePad: boolean;
   readonly outputShape: Shape;
-  /** dtype, planes, countIncludePad, then depth, height, width: in, kernel, stride, dilation, padBefore, padAfter, out. */
+  /** The plan as it crosses to native code: see wire.ts. */
   readonly wire: Int32Array;
 }
 
@@ -68,13 +69,8 @@ export function planPool(
   const outputShape = Object.freeze([...leading, ...axes.map((axis) => axis.out)]);
   elementCount(outputShape, 'output');
   const triple = toTriple(axes);
-  const wire = Int32Array.from([
-    DTYPES.indexOf(dtype),
-    planes,
-    Number(countIncludePad),
-    ...triple.flatMap((a) => [a.in, a.kernel, a.stride, a.dilation, a.padBefore, a.padAfter, a.out]),
-  ]);
-  return Object.freeze({ dtype, planes, axes: triple, countIncludePad, outputShape, wire });
+  const window = { dtype, planes, axes: triple, countIncludePad };
+  return Object.freeze({ ...window, outputShape, wire: encodePoolPlan(window) });
 }
 
 function poolAxis(size: number, window: Omit<Axis, 'in' | 'out'>, ceilMode: boolean, axis: number): Axis {

@@ -1,11 +1,12 @@
 /**
  * The plan as one Int32Array: what crosses to native code. The order is written down here and in
- * native/core/plan.h; the two lists are compared when the addon loads.
+ * native/core/plan.h; the lists are compared when the addon loads.
  */
 import { DTYPES } from '../tensor/dtype.js';
 import { ALGORITHMS, type Choice } from './algorithms.js';
 import { type AxisTriple, PADDING_MODES } from './axes.js';
 import type { ConvGeometry, ConvOp } from './conv-plan.js';
+import type { PoolPlan } from './pool-plan.js';
 
 const OPS = ['forward', 'inputGrad', 'weightGrad'] as const satisfies readonly ConvOp[];
 
@@ -23,10 +24,10 @@ const HEADER_FIELDS = [
 const AXIS_NAMES = ['depth', 'height', 'width'] as const;
 const AXIS_FIELDS = ['in', 'kernel', 'stride', 'dilation', 'padBefore', 'padAfter', 'out'] as const;
 
-export const CONV_PLAN_FIELDS: readonly string[] = [
-  ...HEADER_FIELDS,
-  ...AXIS_NAMES.flatMap((axis) => AXIS_FIELDS.map((field) => `${axis}.${field}`)),
-];
+const AXES_FIELDS = AXIS_NAMES.flatMap((axis) => AXIS_FIELDS.map((field) => `${axis}.${field}`));
+
+export const CONV_PLAN_FIELDS: readonly string[] = [...HEADER_FIELDS, ...AXES_FIELDS];
+export const POOL_PLAN_FIELDS: readonly string[] = ['dtype', 'planes', 'countIncludePad', ...AXES_FIELDS];
 
 export function encodeConvPlan(
   geometry: ConvGeometry,
@@ -44,6 +45,15 @@ export function encodeConvPlan(
     outChannels: geometry.outChannels,
   };
   return Int32Array.from([...HEADER_FIELDS.map((field) => header[field]), ...encodeAxes(geometry.axes)]);
+}
+
+export function encodePoolPlan({
+  dtype,
+  planes,
+  countIncludePad,
+  axes,
+}: Pick<PoolPlan, 'dtype' | 'planes' | 'countIncludePad' | 'axes'>): Int32Array {
+  return Int32Array.from([DTYPES.indexOf(dtype), planes, Number(countIncludePad), ...encodeAxes(axes)]);
 }
 
 function encodeAxes(axes: AxisTriple): number[] {

@@ -1,7 +1,7 @@
 #include "addon/environment.h"
 
+#include <mutex>
 #include <string>
-#include <vector>
 
 #include "addon/async.h"
 #include "addon/door.h"
@@ -22,21 +22,6 @@ napi_value make_number(napi_env env, double number) {
   napi_value value;
   check(napi_create_double(env, number, &value));
   return value;
-}
-
-napi_value make_string(napi_env env, const char* text) {
-  napi_value value;
-  check(napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value));
-  return value;
-}
-
-napi_value make_strings(napi_env env, const std::vector<const char*>& texts) {
-  napi_value array;
-  check(napi_create_array_with_length(env, texts.size(), &array));
-  for (size_t i = 0; i < texts.size(); ++i) {
-    check(napi_set_element(env, array, static_cast<uint32_t>(i), make_string(env, texts[i])));
-  }
-  return array;
 }
 
 }  // namespace
@@ -95,23 +80,21 @@ napi_value configure(const Call& call) {
   }
   const napi_value threads = property(env, options, "threads");
   if (!is_nullish(env, threads)) {
-    ThreadPool::shared().set_threads(static_cast<int>(read_size(env, threads, "threads")));
+    // The pool is the process's: a worker thread that loads the addon later must not undo what has been set
+    // since.
+    static std::once_flag first;
+    std::call_once(first, [threads = static_cast<int>(read_size(env, threads, "threads"))] {
+      ThreadPool::shared().set_threads(threads);
+    });
   }
-
-  std::vector<const char*> isas;
-  for (const KernelTable* kernels : available_kernels()) isas.push_back(kernels->name);
-  napi_value info;
-  check(napi_create_object(env, &info));
-  check(napi_set_named_property(env, info, "isa", make_string(env, environment.kernels_->name)));
-  check(napi_set_named_property(env, info, "isas", make_strings(env, isas)));
-  check(napi_set_named_property(env, info, "threads", make_number(env, ThreadPool::shared().threads())));
-  check(napi_set_named_property(env, info, "cpuFeatures", make_strings(env, cpu_feature_names())));
-  return info;
+  return nullptr;
 }
+
+napi_value num_threads(const Call& call) { return make_number(call.env, ThreadPool::shared().threads()); }
 
 napi_value set_num_threads(const Call& call) {
   ThreadPool::shared().set_threads(static_cast<int>(read_size(call.env, call[0], "threads")));
-  return make_number(call.env, ThreadPool::shared().threads());
+  return nullptr;
 }
 
 napi_value workspace_peak_bytes(const Call& call) {

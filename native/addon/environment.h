@@ -41,10 +41,11 @@ class Environment {
   std::unique_ptr<AsyncCalls> async_calls_;
 };
 
-// configure({ArgumentError, MemoryError, isa?, threads?}) → {isa, isas, threads, cpuFeatures}. To be called
-// first.
+// configure({ArgumentError, MemoryError, isa?, threads?}): to be called first. `isa` is for this environment,
+// `threads` for the process, and heeded once.
 napi_value configure(const Call& call);
-// setNumThreads(n): for the whole process; 0 asks for the default. Returns the number in use.
+// numThreads() and setNumThreads(n), of the whole process; n = 0 asks for the default.
+napi_value num_threads(const Call& call);
 napi_value set_num_threads(const Call& call);
 // workspacePeakBytes(): the most scratch memory that any one thread has held so far.
 napi_value workspace_peak_bytes(const Call& call);

@@ -1,12 +1,16 @@
 // The addon's surface, whose TypeScript interface is lib/backend/native/addon.ts.
 #include <node_api.h>
 
+#include <vector>
+
 #include "addon/async.h"
 #include "addon/conv.h"
 #include "addon/door.h"
 #include "addon/environment.h"
 #include "addon/lowering.h"
+#include "addon/pool.h"
 #include "addon/wire.h"
+#include "core/cpu.h"
 
 #if defined(_WIN32)
   #include <windows.h>
@@ -23,6 +27,7 @@ struct Export {
 };
 constexpr Export kExports[] = {
     {"configure", entry<configure>},
+    {"numThreads", entry<num_threads>},
     {"setNumThreads", entry<set_num_threads>},
     {"workspacePeakBytes", entry<workspace_peak_bytes>},
     {"prepare", entry<prepare>},
@@ -35,6 +40,8 @@ constexpr Export kExports[] = {
     {"unfold", entry<unfold>},
     {"fold", entry<fold>},
     {"matmul", entry<matmul>},
+    {"maxPool", entry<max_pool>},
+    {"avgPool", entry<avg_pool>},
 };
 
 // The library stays in memory until the process ends: its threads run its code, and Node unloads an addon
@@ -52,13 +59,29 @@ void keep_loaded() {
 #endif
 }
 
+void define_list(napi_env env, napi_value exports, const char* name, const std::vector<const char*>& texts) {
+  napi_value list;
+  check(napi_create_array_with_length(env, texts.size(), &list));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    napi_value text;
+    check(napi_create_string_utf8(env, texts[i], NAPI_AUTO_LENGTH, &text));
+    check(napi_set_element(env, list, static_cast<uint32_t>(i), text));
+  }
+  check(napi_set_named_property(env, exports, name, list));
+}
+
 void define_exports(napi_env env, napi_value exports) {
   for (const Export& e : kExports) {
     napi_value function;
     check(napi_create_function(env, e.name, NAPI_AUTO_LENGTH, e.function, nullptr, &function));
     check(napi_set_named_property(env, exports, e.name, function));
   }
-  check(napi_set_named_property(env, exports, "planFields", plan_field_names(env)));
+  std::vector<const char*> isas;  // what this machine can run, the fastest first
+  for (const KernelTable* kernels : available_kernels()) isas.push_back(kernels->name);
+  define_list(env, exports, "isas", isas);
+  define_list(env, exports, "cpuFeatures", cpu_feature_names());
+  define_list(env, exports, "convPlanFields", kConvPlanFields);
+  define_list(env, exports, "poolPlanFields", kPoolPlanFields);
 }
 
 }  // namespace

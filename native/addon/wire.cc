@@ -5,19 +5,23 @@
 #include "addon/door.h"
 
 namespace convmat::addon {
-namespace {
 
-constexpr const char* kFieldNames[] = {CONVMAT_PLAN_FIELDS};
-constexpr size_t kFields = sizeof kFieldNames / sizeof *kFieldNames;
+const std::vector<const char*> kConvPlanFields = {CONVMAT_CONV_PLAN_FIELDS};
+const std::vector<const char*> kPoolPlanFields = {CONVMAT_POOL_PLAN_FIELDS};
+
+namespace {
 
 // Reads the fields one after the other, each within its bounds.
 class Fields {
  public:
-  explicit Fields(const int32_t* values) : values_(values) {}
+  Fields(napi_env env, napi_value value, const std::vector<const char*>& names)
+      : names_(names),
+        values_(static_cast<const int32_t*>(
+            read_elements(env, value, DType::i32, static_cast<int64_t>(names.size()), "plan"))) {}
 
   int64_t next(int64_t least, int64_t most = INT32_MAX) {
     const int64_t value = values_[index_];
-    const char* const name = kFieldNames[index_++];
+    const char* const name = names_[index_++];
     if (value < least || value > most) {
       throw Refusal(std::string("plan.") + name + ": expected at least " + quantity(least) + " and at most " +
                     quantity(most) + ", got " + quantity(value));
@@ -30,7 +34,20 @@ class Fields {
     return static_cast<Enum>(next(0, static_cast<int64_t>(last)));
   }
 
+  Axis next_axis() {
+    Axis axis;
+    axis.in = next(0);
+    axis.kernel = next(1);
+    axis.stride = next(1);
+    axis.dilation = next(1);
+    axis.pad_before = next(0);
+    axis.pad_after = next(0);
+    axis.out = next(0);
+    return axis;
+  }
+
  private:
+  const std::vector<const char*>& names_;
   const int32_t* values_;
   size_t index_ = 0;
 };
@@ -53,9 +70,7 @@ void check_axis(const Axis& axis, PaddingMode mode) {
 }  // namespace
 
 WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
-  const auto* const values =
-      static_cast<const int32_t*>(read_elements(env, value, DType::i32, kFields, "plan"));
-  Fields fields(values);
+  Fields fields(env, value, kConvPlanFields);
   ConvPlan plan;
   plan.op = fields.next_of(ConvOp::weight_grad);
   plan.dtype = fields.next_of(DType::u32);
@@ -67,13 +82,7 @@ WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
   plan.in_channels = fields.next(0);
   plan.out_channels = fields.next(0);
   for (Axis& axis : plan.axis) {
-    axis.in = fields.next(0);
-    axis.kernel = fields.next(1);
-    axis.stride = fields.next(1);
-    axis.dilation = fields.next(1);
-    axis.pad_before = fields.next(0);
-    axis.pad_after = fields.next(0);
-    axis.out = fields.next(0);
+    axis = fields.next_axis();
     check_axis(axis, plan.padding_mode);
   }
   if ((operations & operation(plan.op)) == 0)
@@ -88,15 +97,22 @@ WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
           checked_product({plan.batch, plan.out_channels, a[0].out, a[1].out, a[2].out})};
 }
 
-napi_value plan_field_names(napi_env env) {
-  napi_value names;
-  check(napi_create_array_with_length(env, kFields, &names));
-  for (size_t i = 0; i < kFields; ++i) {
-    napi_value name;
-    check(napi_create_string_utf8(env, kFieldNames[i], NAPI_AUTO_LENGTH, &name));
-    check(napi_set_element(env, names, static_cast<uint32_t>(i), name));
+WirePoolPlan read_pool_plan(napi_env env, napi_value value) {
+  Fields fields(env, value, kPoolPlanFields);
+  PoolPlan plan;
+  plan.dtype = fields.next_of(DType::u32);
+  plan.planes = fields.next(0);
+  plan.count_include_pad = fields.next(0, 1) != 0;
+  for (Axis& axis : plan.axis) {
+    axis = fields.next_axis();
+    // In ceil mode the last window may end past the padding, but it starts before the input ends.
+    if (axis.out > 0 && (axis.out - 1) * axis.stride >= axis.in + axis.pad_before) {
+      throw Refusal("plan: expected windows that start inside the padded input");
+    }
   }
-  return names;
+  const Axis(&a)[3] = plan.axis;
+  return {plan, checked_product({plan.planes, a[0].in, a[1].in, a[2].in}),
+          checked_product({plan.planes, a[0].out, a[1].out, a[2].out})};
 }
 
 }  // namespace convmat::addon

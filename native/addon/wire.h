@@ -5,6 +5,7 @@
 #include <node_api.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "core/plan.h"
 
@@ -21,7 +22,14 @@ WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations);
 
 constexpr unsigned operation(ConvOp op) { return 1u << static_cast<int>(op); }
 
-// The names of the plan's fields, in order: JavaScript compares them with its own when it loads the addon.
-napi_value plan_field_names(napi_env env);
+struct WirePoolPlan {
+  PoolPlan pool;
+  int64_t input_length, output_length;
+};
+WirePoolPlan read_pool_plan(napi_env env, napi_value value);
+
+// The names of the fields, in order: JavaScript compares them with its own when it loads the addon.
+extern const std::vector<const char*> kConvPlanFields;
+extern const std::vector<const char*> kPoolPlanFields;
 
 }  // namespace convmat::addon

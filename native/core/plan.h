@@ -1,5 +1,5 @@
-// The plan as it crosses from TypeScript: one Int32Array, whose field order is CONVMAT_PLAN_FIELDS below and
-// lib/plan/wire.ts on the other side. The two lists are compared when the addon loads.
+// The plan as it crosses from TypeScript: one Int32Array, whose field order is in CONVMAT_*_PLAN_FIELDS below
+// and in lib/plan/wire.ts on the other side. The lists are compared when the addon loads.
 #pragma once
 
 #include <cstdint>
@@ -39,11 +39,15 @@ struct PoolPlan {
   Axis axis[3];
 };
 
-#define CONVMAT_PLAN_FIELDS                                                                              \
-  "op", "dtype", "algorithm", "variant", "paddingMode", "batch", "groups", "inChannels", "outChannels",  \
-      "depth.in", "depth.kernel", "depth.stride", "depth.dilation", "depth.padBefore", "depth.padAfter", \
-      "depth.out", "height.in", "height.kernel", "height.stride", "height.dilation", "height.padBefore", \
-      "height.padAfter", "height.out", "width.in", "width.kernel", "width.stride", "width.dilation",     \
-      "width.padBefore", "width.padAfter", "width.out"
+#define CONVMAT_AXIS_FIELDS(axis)                                                                    \
+  axis ".in", axis ".kernel", axis ".stride", axis ".dilation", axis ".padBefore", axis ".padAfter", \
+      axis ".out"
+#define CONVMAT_AXES_FIELDS \
+  CONVMAT_AXIS_FIELDS("depth"), CONVMAT_AXIS_FIELDS("height"), CONVMAT_AXIS_FIELDS("width")
+
+#define CONVMAT_CONV_PLAN_FIELDS                                                                        \
+  "op", "dtype", "algorithm", "variant", "paddingMode", "batch", "groups", "inChannels", "outChannels", \
+      CONVMAT_AXES_FIELDS
+#define CONVMAT_POOL_PLAN_FIELDS "dtype", "planes", "countIncludePad", CONVMAT_AXES_FIELDS
 
 }  // namespace convmat

@@ -1,0 +1,79 @@
+/** The addon's surface as native/addon/module.cc exports it. It re-checks memory safety only: callers pass checked plans. */
+import type { Isa } from '../../plan/machine.js';
+import type { FloatArray, TypedArray } from '../../tensor/dtype.js';
+
+/** Wrong arguments throw `ArgumentError`, failing allocations `MemoryError`: classes handed over by `configure`. */
+export interface NativeAddon {
+  /** What this machine can run, the fastest first. */
+  readonly isas: readonly NativeIsa[];
+  readonly cpuFeatures: readonly string[];
+  /** Field names of the plans that it reads, in order. */
+  readonly convPlanFields: readonly string[];
+  readonly poolPlanFields: readonly string[];
+
+  /** To be called first. `threads` counts for the whole process, and only the first environment's. */
+  configure(options: {
+    readonly ArgumentError: ErrorClass;
+    readonly MemoryError: ErrorClass;
+    readonly isa: NativeIsa;
+    readonly threads?: number;
+  }): void;
+  numThreads(): number;
+  setNumThreads(n: number): void;
+  /** The most scratch memory that any one thread has held so far. */
+  workspacePeakBytes(): number;
+
+  /** `similar`: a run function with the same weight, bias and bounds, whose packed weights are shared if they fit. */
+  prepare(
+    plan: Int32Array,
+    weight: FloatArray,
+    bias: FloatArray | null,
+    min: number,
+    max: number,
+    similar: RunFunction | null,
+  ): RunFunction;
+  /** Frees the packed weights once nothing runs with them; `run` is refused from now on. */
+  release(run: RunFunction): void;
+  conv(
+    plan: Int32Array,
+    weight: FloatArray,
+    bias: FloatArray | null,
+    min: number,
+    max: number,
+    input: FloatArray,
+    output: FloatArray,
+  ): void;
+
+  /** Both copy their operands before they return the number by which `cancel` knows the call. */
+  runAsync(run: RunFunction, input: FloatArray, callback: AsyncCallback): number;
+  convAsync(
+    plan: Int32Array,
+    weight: FloatArray,
+    bias: FloatArray | null,
+    min: number,
+    max: number,
+    input: FloatArray,
+    callback: AsyncCallback,
+  ): number;
+  cancel(number: number): void;
+
+  convWeightGrad(plan: Int32Array, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
+  unfold(plan: Int32Array, input: TypedArray, columns: TypedArray): void;
+  fold(plan: Int32Array, columns: TypedArray, output: TypedArray): void;
+  matmul(m: number, n: number, k: number, a: TypedArray, b: TypedArray, c: TypedArray): void;
+  maxPool(plan: Int32Array, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
+  avgPool(plan: Int32Array, input: FloatArray, output: FloatArray): void;
+}
+
+type ErrorClass = new (message: string) => Error;
+
+export type NativeIsa = Exclude<Isa, 'js'>;
+
+/** A prepared convolution: the call itself, bound to its weights. */
+export interface RunFunction {
+  (input: FloatArray, output: FloatArray): void;
+  readonly packedBytes: number;
+}
+
+/** Once, later: an error, a result that nobody has seen before, or neither when the call was cancelled. */
+export type AsyncCallback = (error: Error | undefined, output: FloatArray | undefined) => void;

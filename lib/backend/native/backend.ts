@@ -1,0 +1,79 @@
+/** The backend in C++: passes plans and arrays on to the addon, and turns its callbacks into promises. */
+import type { ConvPlan } from '../../plan/conv-plan.js';
+import type { FloatArray } from '../../tensor/dtype.js';
+import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
+import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
+
+export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
+  const settled = (start: (callback: AsyncCallback) => number, signal: AbortSignal | undefined) =>
+    new Promise<FloatArray>((resolve, reject) => {
+      const number = start((error, output) => {
+        signal?.removeEventListener('abort', abort);
+        if (error !== undefined) reject(error);
+        else if (output !== undefined) resolve(output);
+      });
+      function abort() {
+        addon.cancel(number);
+        reject(signal?.reason);
+      }
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+
+  class NativeConv implements BoundConv {
+    // The addon's own function: nothing stands between a prepared convolution and its kernel.
+    readonly run: RunFunction;
+    #released = false;
+
+    constructor(run: RunFunction) {
+      this.run = run;
+    }
+    get packedBytes(): number {
+      return this.run.packedBytes;
+    }
+    async runAsync(input: FloatArray, signal?: AbortSignal): Promise<FloatArray> {
+      return settled((callback) => addon.runAsync(this.run, input, callback), signal);
+    }
+    release(): void {
+      if (this.#released) return;
+      this.#released = true;
+      addon.release(this.run);
+    }
+    /** The run function while it has weights to lend. */
+    static lender(conv: BoundConv | undefined): RunFunction | null {
+      return conv instanceof NativeConv && !conv.#released ? conv.run : null;
+    }
+  }
+
+  return {
+    name: 'native',
+    machine: {
+      isa,
+      // Of the process, not of this environment: another thread may have set it.
+      get threads() {
+        return addon.numThreads();
+      },
+    },
+    setNumThreads: addon.setNumThreads,
+    conv(plan: ConvPlan, { weight, bias, clamp }: ConvOperands, input, output) {
+      addon.conv(plan.wire, weight, bias, clamp.min, clamp.max, input, output);
+    },
+    async convAsync(plan, { weight, bias, clamp }, input, signal) {
+      const { min, max } = clamp;
+      return settled(
+        (callback) => addon.convAsync(plan.wire, weight, bias, min, max, input, callback),
+        signal,
+      );
+    },
+    bindConv(plan, { weight, bias, clamp }, similar) {
+      const lender = NativeConv.lender(similar);
+      return new NativeConv(addon.prepare(plan.wire, weight, bias, clamp.min, clamp.max, lender));
+    },
+    convWeightGrad: (plan, input, gradOutput, gradWeight) =>
+      addon.convWeightGrad(plan.wire, input, gradOutput, gradWeight),
+    unfold: (plan, input, columns) => addon.unfold(plan.wire, input, columns),
+    fold: (plan, columns, output) => addon.fold(plan.wire, columns, output),
+    matmul: addon.matmul,
+    maxPool: (plan, input, output, indices) => addon.maxPool(plan.wire, input, output, indices),
+    avgPool: (plan, input, output) => addon.avgPool(plan.wire, input, output),
+  };
+}

@@ -1,0 +1,87 @@
+/** Finds the addon for this machine: a local build first, then the prebuilt binary. «Missing» is not «broken». */
+import { familySync, MUSL } from 'detect-libc';
+import { CONV_PLAN_FIELDS, POOL_PLAN_FIELDS } from '../../plan/wire.js';
+import type { NativeAddon } from './addon.js';
+
+/** The addon, or why there is none. `cause` is the error of one that is there but does not load. */
+export type Loaded =
+  | { readonly addon: NativeAddon; readonly from: string }
+  | { readonly addon?: undefined; readonly reason: string; readonly cause?: unknown };
+
+const LOCAL = 'build/Release';
+
+export function loadAddon(): Loaded {
+  const prebuilt = prebuiltName();
+  for (const name of [LOCAL, prebuilt]) {
+    const result = attempt(name);
+    if (result !== null) return result;
+  }
+  return { reason: `there is no binary for ${prebuilt}, neither built here nor prebuilt` };
+}
+
+function prebuiltName(): string {
+  const target = `${process.platform}-${process.arch}`;
+  if (process.platform !== 'linux') return target;
+  return `${target}-${familySync() === MUSL ? 'musl' : 'glibc'}`;
+}
+
+/** Null when there is no such binary. */
+function attempt(name: string): Loaded | null {
+  try {
+    const addon = requireAddon(name);
+    const differing = addon === null ? null : differingPlan(addon);
+    if (differing === null) return addon === null ? null : { addon, from: name };
+    return {
+      reason: `the binary in ${name} is of another version of convmat (its ${differing} differ): rebuild it`,
+    };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { reason: `the binary in ${name} does not load: ${message}`, cause: error };
+  }
+}
+
+/** Null when there is no such binary; throws when it does not load. */
+function requireAddon(name: string): NativeAddon | null {
+  // Bundlers and file tracers follow a require only when its path is written out, and forgive one that leads
+  // nowhere only inside a try.
+  try {
+    switch (name) {
+      case LOCAL:
+        return require('../../../build/Release/convmat.node');
+      case 'linux-x64-glibc':
+        return require('../../../prebuilds/linux-x64/convmat.glibc.node');
+      case 'linux-x64-musl':
+        return require('../../../prebuilds/linux-x64/convmat.musl.node');
+      case 'linux-arm64-glibc':
+        return require('../../../prebuilds/linux-arm64/convmat.glibc.node');
+      case 'linux-arm64-musl':
+        return require('../../../prebuilds/linux-arm64/convmat.musl.node');
+      case 'darwin-x64':
+        return require('../../../prebuilds/darwin-x64/convmat.node');
+      case 'darwin-arm64':
+        return require('../../../prebuilds/darwin-arm64/convmat.node');
+      case 'win32-x64':
+        return require('../../../prebuilds/win32-x64/convmat.node');
+      case 'win32-arm64':
+        return require('../../../prebuilds/win32-arm64/convmat.node');
+      default:
+        return null;
+    }
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND';
+}
+
+/** The kind of plan that the addon reads differently; null when they agree. */
+function differingPlan(addon: NativeAddon): string | null {
+  const same = (a: readonly string[] | undefined, b: readonly string[]) => a?.join() === b.join();
+  if (!same(addon.convPlanFields, CONV_PLAN_FIELDS)) return 'convolution plans';
+  if (!same(addon.poolPlanFields, POOL_PLAN_FIELDS)) return 'pooling plans';
+  return null;
+}

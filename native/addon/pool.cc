@@ -1,0 +1,32 @@
+#include "addon/pool.h"
+
+#include "addon/environment.h"
+#include "addon/wire.h"
+#include "core/ops.h"
+
+namespace convmat::addon {
+
+napi_value max_pool(const Call& call) {
+  const napi_env env = call.env;
+  const WirePoolPlan plan = read_pool_plan(env, call[0]);
+  const DType dtype = plan.pool.dtype;
+  const void* const input = read_elements(env, call[1], dtype, plan.input_length, "input");
+  void* const output = read_elements(env, call[2], dtype, plan.output_length, "output");
+  void* const indices = read_optional_elements(env, call[3], DType::i32, plan.output_length, "indices");
+  convmat::max_pool(Context{&Environment::of(env).kernels()}, plan.pool, input, output,
+                    static_cast<int32_t*>(indices));
+  return nullptr;
+}
+
+napi_value avg_pool(const Call& call) {
+  const napi_env env = call.env;
+  const WirePoolPlan plan = read_pool_plan(env, call[0]);
+  const DType dtype = plan.pool.dtype;
+  if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
+  const void* const input = read_elements(env, call[1], dtype, plan.input_length, "input");
+  void* const output = read_elements(env, call[2], dtype, plan.output_length, "output");
+  convmat::avg_pool(Context{&Environment::of(env).kernels()}, plan.pool, input, output);
+  return nullptr;
+}
+
+}  // namespace convmat::addon
