@@ -5,12 +5,13 @@
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import { type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
-import { convJob, product } from './conv.js';
+import { type Convolution, makeConvolution } from './conv.js';
+import { product } from './direction.js';
 import { matmul } from './matmul.js';
 import { avgPool, maxPool } from './pool.js';
-import { runAll, runInSlices } from './slices.js';
 import { fold, unfold } from './unfold.js';
 import { convWeightGrad } from './weight-grad.js';
+import { runAll, runInSlices, SLICED_UNIT } from './work.js';
 
 export function createJsBackend(): Backend {
   return {
@@ -18,8 +19,10 @@ export function createJsBackend(): Backend {
     machine: { isa: 'js', threads: 1 },
     // One thread, whatever is asked: JavaScript has no other.
     setNumThreads: () => {},
-    conv: (plan, operands, input, output) => runAll(convJob(plan, operands, input, output)),
-    convAsync: (plan, operands, input, signal) => runAsync(plan, copyOperands(operands), input, signal),
+    conv: (plan, operands, input, output) =>
+      runAll(makeConvolution(plan, operands)(input, output, Number.POSITIVE_INFINITY)),
+    convAsync: (plan, operands, input, signal) =>
+      runAsync(plan, makeConvolution(plan, copyOperands(operands)), input, signal),
     bindConv,
     convWeightGrad,
     unfold,
@@ -32,10 +35,11 @@ export function createJsBackend(): Backend {
 
 function bindConv(plan: ConvPlan, operands: ConvOperands): BoundConv {
   const own = copyOperands(operands);
+  const convolve = makeConvolution(plan, own);
   return {
     packedBytes: own.weight.byteLength + (own.bias?.byteLength ?? 0),
-    run: (input, output) => runAll(convJob(plan, own, input, output)),
-    runAsync: (input, signal) => runAsync(plan, own, input, signal),
+    run: (input, output) => runAll(convolve(input, output, Number.POSITIVE_INFINITY)),
+    runAsync: (input, signal) => runAsync(plan, convolve, input, signal),
     // The garbage collector frees what nobody refers to any more.
     release: () => {},
   };
@@ -48,7 +52,7 @@ function copyOperands({ weight, bias, clamp }: ConvOperands): ConvOperands {
 /** Works on a copy of the input, into a result of its own. */
 async function runAsync(
   plan: ConvPlan,
-  operands: ConvOperands,
+  convolve: Convolution,
   input: FloatArray,
   signal: AbortSignal | undefined,
 ): Promise<FloatArray> {
@@ -56,6 +60,6 @@ async function runAsync(
     plan.dtype as FloatDType,
     product(plan.op === 'forward' ? plan.outputShape : plan.inputShape),
   );
-  await runInSlices(convJob(plan, operands, input.slice(), result), signal);
+  await runInSlices(convolve(input.slice(), result, SLICED_UNIT), signal);
   return result;
 }

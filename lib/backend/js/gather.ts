@@ -2,7 +2,7 @@
  * Where a convolution reads, one axis at a time. Forward and adjoint are the same loop over different gathers:
  *   written[j] = Σ_t source[sources[j·taps + t]] · kernel[taps[t]]
  */
-import type { Axis, PaddingMode } from '../../plan/axes.js';
+import type { Axis, AxisTriple, PaddingMode } from '../../plan/axes.js';
 
 export interface AxisGather {
   /** Positions written: start, start + step, … of the written axis. */
@@ -13,7 +13,13 @@ export interface AxisGather {
   readonly taps: Int32Array;
   /** [count][taps]: the element to read, or -1 for a zero. */
   readonly sources: Int32Array;
+  /** Whether a position's taps read inside the source, tapStep apart: then only the first need be looked up. */
+  readonly regular: Uint8Array;
+  readonly tapStep: number;
 }
+
+/** The positions that one choice of gathers writes, depth, height, width. */
+export type Lattice = readonly [AxisGather, AxisGather, AxisGather];
 
 /** The input element that each position of the padded axis holds; -1 for a zero. */
 export function paddedSources(axis: Axis, mode: PaddingMode): Int32Array {
@@ -36,7 +42,12 @@ export function forwardGather(axis: Axis, mode: PaddingMode): AxisGather {
   for (let o = 0; o < out; o++) {
     for (let t = 0; t < kernel; t++) sources[o * kernel + t] = padded[o * stride + t * dilation];
   }
-  return { count: out, start: 0, step: 1, taps: allTaps(kernel), sources };
+  return gather(out, 0, 1, allTaps(kernel), sources);
+}
+
+export function forwardLattice(axes: AxisTriple, mode: PaddingMode): Lattice {
+  const [depth, height, width] = axes;
+  return [forwardGather(depth, mode), forwardGather(height, mode), forwardGather(width, mode)];
 }
 
 /**
@@ -52,14 +63,44 @@ export function adjointGathers(axis: Axis): AxisGather[] {
     const count = Math.ceil((size - start) / stride);
     const sources = new Int32Array(count * taps.length);
     for (let j = 0; j < count; j++) {
-      taps.forEach((t, index) => {
-        const o = (start + j * stride + padBefore - t * dilation) / stride;
+      for (let index = 0; index < taps.length; index++) {
+        const o = (start + j * stride + padBefore - taps[index] * dilation) / stride;
         sources[j * taps.length + index] = o >= 0 && o < out ? o : -1;
-      });
+      }
     }
-    gathers.push({ count, start, step: stride, taps, sources });
+    gathers.push(gather(count, start, stride, taps, sources));
   }
   return gathers;
+}
+
+export function adjointLattices(axes: AxisTriple): Lattice[] {
+  const [depth, height, width] = axes.map(adjointGathers);
+  return depth.flatMap((d) => height.flatMap((h) => width.map((w): Lattice => [d, h, w])));
+}
+
+function gather(
+  count: number,
+  start: number,
+  step: number,
+  taps: Int32Array,
+  sources: Int32Array,
+): AxisGather {
+  const regular = new Uint8Array(count);
+  // The step shows wherever two neighbouring taps both read inside; where a mode folds back, it differs.
+  let tapStep = 0;
+  for (let at = 0; at < sources.length && tapStep === 0; at++) {
+    const isLast = (at + 1) % taps.length === 0;
+    if (!isLast && sources[at] >= 0 && sources[at + 1] >= 0) tapStep = sources[at + 1] - sources[at];
+  }
+  for (let j = 0; j < count; j++) {
+    const first = j * taps.length;
+    let isRegular = taps.length > 0;
+    for (let t = 0; t < taps.length && isRegular; t++) {
+      isRegular = sources[first + t] >= 0 && sources[first + t] === sources[first] + t * tapStep;
+    }
+    regular[j] = Number(isRegular);
+  }
+  return { count, start, step, taps, sources, regular, tapStep };
 }
 
 function allTaps(kernel: number): Int32Array {

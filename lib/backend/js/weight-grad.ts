@@ -1,7 +1,13 @@
-/** dw[o,c,t] = Σ_{n,i} x[n,c,source(i,t)]·dy[n,o,i] */
+/**
+ * The gradient in the weight, as one product per group, summed over images and positions:
+ *   dw[o, c·taps] = Σ_{n,j} dy[o][n·j] · patches[c·taps][n·j]
+ */
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import { forwardGather } from './gather.js';
+import { product } from './direction.js';
+import { forwardLattice, type Lattice } from './gather.js';
+import { columns, multiply, rows, tileAt, tiles } from './gemm.js';
+import { runAll } from './work.js';
 
 export function convWeightGrad(
   plan: ConvPlan,
@@ -9,40 +15,95 @@ export function convWeightGrad(
   gradOutput: FloatArray,
   gradWeight: FloatArray,
 ): void {
-  const { batch, groups, inChannels, outChannels, axes } = plan;
-  const [depth, height, width] = axes;
-  const [gd, gh, gw] = axes.map((axis) => forwardGather(axis, plan.paddingMode));
-  const ic = inChannels / groups;
-  const oc = outChannels / groups;
-  const inSize = depth.in * height.in * width.in;
-  const outSize = depth.out * height.out * width.out;
-  let at = 0;
-  for (let o = 0; o < outChannels; o++) {
-    const firstChannel = Math.floor(o / oc) * ic;
-    for (let c = 0; c < ic; c++) {
-      for (let td = 0; td < depth.kernel; td++) {
-        for (let th = 0; th < height.kernel; th++) {
-          for (let tw = 0; tw < width.kernel; tw++) {
-            let sum = 0;
-            for (let n = 0; n < batch; n++) {
-              const plane = (n * inChannels + firstChannel + c) * inSize;
-              let g = (n * outChannels + o) * outSize;
-              for (let d = 0; d < depth.out; d++) {
-                const z = gd.sources[d * depth.kernel + td];
-                for (let h = 0; h < height.out; h++, g += width.out) {
-                  const y = gh.sources[h * height.kernel + th];
-                  if (z < 0 || y < 0) continue;
-                  const row = plane + (z * height.in + y) * width.in;
-                  for (let w = 0; w < width.out; w++) {
-                    const x = gw.sources[w * width.kernel + tw];
-                    if (x >= 0) sum += input[row + x] * gradOutput[g + w];
-                  }
-                }
-              }
-            }
-            gradWeight[at++] = sum;
+  const { groups, axes, batch } = plan;
+  const lattice = forwardLattice(axes, plan.paddingMode);
+  const inChannels = plan.inChannels / groups;
+  const outChannels = plan.outChannels / groups;
+  const positions = product(axes.map((a) => a.out));
+  const patch = inChannels * product(axes.map((a) => a.kernel));
+  for (let group = 0; group < groups; group++) {
+    const work = multiply(
+      {
+        rows: outChannels,
+        columns: patch,
+        depth: batch * positions,
+        packRows: (first, count, start, depth) =>
+          packGradient(plan, gradOutput, group * outChannels + first, count, start, depth),
+        packColumns: (first, count, start, depth) =>
+          packTaps(plan, lattice, input, group * inChannels, first, count, start, depth),
+        store: (firstRow, rowCount, firstColumn, columnCount) => {
+          for (let i = 0; i < rowCount; i++) {
+            const to = (group * outChannels + firstRow + i) * patch + firstColumn;
+            for (let j = 0; j < columnCount; j++) gradWeight[to + j] = tiles[tileAt(i, j, columnCount)];
           }
-        }
+        },
+      },
+      Number.POSITIVE_INFINITY,
+    );
+    runAll(work);
+  }
+}
+
+/** rows[o][n·j] ← dy[n][o][j] */
+function packGradient(
+  { outChannels, axes }: ConvPlan,
+  gradOutput: FloatArray,
+  first: number,
+  count: number,
+  start: number,
+  depth: number,
+): void {
+  const positions = product(axes.map((a) => a.out));
+  for (let i = 0; i < count; i++) {
+    const to = rows[i % 2];
+    let at = (i >> 1) * depth;
+    for (let step = start; step < start + depth; ) {
+      const n = Math.floor(step / positions);
+      const end = Math.min(start + depth, (n + 1) * positions);
+      const from = (n * outChannels + first + i) * positions - n * positions;
+      while (step < end) to[at++] = gradOutput[from + step++];
+    }
+  }
+}
+
+/** columns[c·taps][n·j] ← x[n][c][…]: im2col with the positions contiguous. */
+function packTaps(
+  { inChannels, axes }: ConvPlan,
+  [gd, gh, gw]: Lattice,
+  input: FloatArray,
+  firstChannel: number,
+  first: number,
+  count: number,
+  start: number,
+  depth: number,
+): void {
+  const [depthAxis, height, width] = axes;
+  const plane = depthAxis.in * height.in * width.in;
+  for (let i = 0; i < count; i++) {
+    const to = columns[i % 3];
+    let at = Math.floor(i / 3) * depth;
+    const tw = (first + i) % width.kernel;
+    const th = Math.floor((first + i) / width.kernel) % height.kernel;
+    const td = Math.floor((first + i) / width.kernel / height.kernel) % depthAxis.kernel;
+    const c = Math.floor((first + i) / width.kernel / height.kernel / depthAxis.kernel);
+    for (let step = start; step < start + depth; ) {
+      const w = step % width.out;
+      const h = Math.floor(step / width.out) % height.out;
+      const d = Math.floor(step / width.out / height.out) % depthAxis.out;
+      const n = Math.floor(step / width.out / height.out / depthAxis.out);
+      const z = gd.sources[d * depthAxis.kernel + td];
+      const y = gh.sources[h * height.kernel + th];
+      const length = Math.min(width.out - w, start + depth - step);
+      const end = at + length;
+      step += length;
+      if (z < 0 || y < 0) {
+        while (at < end) to[at++] = 0;
+        continue;
+      }
+      const row = (n * inChannels + firstChannel + c) * plane + (z * height.in + y) * width.in;
+      for (let s = w * width.kernel + tw; at < end; s += width.kernel) {
+        const x = gw.sources[s];
+        to[at++] = x < 0 ? 0 : input[row + x];
       }
     }
   }

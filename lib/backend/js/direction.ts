@@ -1,0 +1,69 @@
+/** A convolution as one direction sees it: which tensor is read, which is written, and how the weight lies. */
+import type { AxisTriple } from '../../plan/axes.js';
+import type { ConvPlan } from '../../plan/conv-plan.js';
+import { adjointLattices, forwardLattice, type Lattice } from './gather.js';
+
+export type Sizes = readonly [depth: number, height: number, width: number];
+
+export interface Direction {
+  readonly batch: number;
+  readonly groups: number;
+  /** Channels per group. */
+  readonly sourceChannels: number;
+  readonly writtenChannels: number;
+  readonly source: Sizes;
+  readonly written: Sizes;
+  readonly kernel: Sizes;
+  /** Distance in the weight between channels that are read, and between channels that are written. */
+  readonly sourceStride: number;
+  readonly writtenStride: number;
+  /** Together they write every position once. */
+  readonly lattices: readonly Lattice[];
+}
+
+/** y from x. */
+export function forwardDirection(plan: ConvPlan): Direction {
+  const { axes, batch, groups } = plan;
+  const kernel = sizes(axes, 'kernel');
+  return {
+    batch,
+    groups,
+    sourceChannels: plan.inChannels / groups,
+    writtenChannels: plan.outChannels / groups,
+    source: sizes(axes, 'in'),
+    written: sizes(axes, 'out'),
+    kernel,
+    sourceStride: product(kernel),
+    writtenStride: (plan.inChannels / groups) * product(kernel),
+    lattices: [forwardLattice(axes, plan.paddingMode)],
+  };
+}
+
+/** x from y, with zero padding; `axes` may differ from the plan's. */
+export function adjointDirection(plan: ConvPlan, axes: AxisTriple): Direction {
+  const { batch, groups } = plan;
+  const kernel = sizes(axes, 'kernel');
+  return {
+    batch,
+    groups,
+    sourceChannels: plan.outChannels / groups,
+    writtenChannels: plan.inChannels / groups,
+    source: sizes(axes, 'out'),
+    written: sizes(axes, 'in'),
+    kernel,
+    sourceStride: (plan.inChannels / groups) * product(kernel),
+    writtenStride: product(kernel),
+    lattices: adjointLattices(axes),
+  };
+}
+
+export function product(counts: readonly number[]): number {
+  let result = 1;
+  for (const count of counts) result *= count;
+  return result;
+}
+
+function sizes(axes: AxisTriple, field: 'in' | 'out' | 'kernel'): Sizes {
+  const [depth, height, width] = axes;
+  return [depth[field], height[field], width[field]];
+}

@@ -1,0 +1,54 @@
+/** The last write of a convolution: sums become results, with bias and clamp. */
+import type { FloatArray } from '../../tensor/dtype.js';
+import type { Clamp } from '../kernels.js';
+import type { Direction } from './direction.js';
+import type { Lattice } from './gather.js';
+import { tileAt, tiles } from './gemm.js';
+
+export interface Finish {
+  /** Per channel of the written tensor. */
+  readonly bias: FloatArray | null;
+  readonly clamp: Clamp;
+}
+
+/**
+ * Writes a block of sums: row i is channel firstChannel + i, column j is position firstPosition + j of the lattice.
+ * @param image  The image's number.
+ * @param firstChannel  Counted over all groups.
+ */
+export function storeTiles(
+  { written, writtenChannels, groups }: Direction,
+  [gd, gh, gw]: Lattice,
+  { bias, clamp }: Finish,
+  output: FloatArray,
+  image: number,
+  firstChannel: number,
+  channels: number,
+  firstPosition: number,
+  positions: number,
+): void {
+  const [depth, height, width] = written;
+  const plane = depth * height * width;
+  const places = new Int32Array(positions);
+  for (let j = 0; j < positions; j++) {
+    const at = firstPosition + j;
+    const w = gw.start + (at % gw.count) * gw.step;
+    const h = gh.start + (Math.floor(at / gw.count) % gh.count) * gh.step;
+    const d = gd.start + Math.floor(at / gw.count / gh.count) * gd.step;
+    places[j] = (d * height + h) * width + w;
+  }
+  const { min, max } = clamp;
+  const triples = Math.ceil(positions / 3);
+  for (let i = 0; i < channels; i++) {
+    const channel = firstChannel + i;
+    const base = (image * groups * writtenChannels + channel) * plane;
+    const shift = bias === null ? 0 : bias[channel];
+    const firstTile = tileAt(i, 0, positions);
+    for (let triple = 0, j = 0; triple < triples; triple++) {
+      const end = Math.min(j + 3, positions);
+      for (let tile = firstTile + triple * 6; j < end; j++, tile++) {
+        output[base + places[j]] = Math.min(Math.max(tiles[tile] + shift, min), max);
+      }
+    }
+  }
+}

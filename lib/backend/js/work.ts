@@ -1,0 +1,28 @@
+/** Long work without blocking the event loop: many small units, some milliseconds of them at a time. */
+
+/** Work that pauses between units: each step of the iterator runs one. */
+export type Work = Iterable<void>;
+
+/** How long the event loop may be held at a stretch, but for the unit that ends it. */
+const SLICE_MS = 2;
+
+/** The most multiplications in one unit of work that is done in slices: some 2 ms. */
+export const SLICED_UNIT = 8e6;
+
+export function runAll(work: Work): void {
+  const units = work[Symbol.iterator]();
+  while (!units.next().done);
+}
+
+/** Rejects with the signal's reason after the slice in which it fired. */
+export async function runInSlices(work: Work, signal: AbortSignal | undefined): Promise<void> {
+  const units = work[Symbol.iterator]();
+  while (true) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
+    const end = performance.now() + SLICE_MS;
+    do {
+      if (units.next().done) return;
+    } while (performance.now() < end);
+  }
+}
