@@ -42,7 +42,8 @@ enum Feature : uint32_t {
   avx512dq_bit = 1u << 4,
   avx512vl_bit = 1u << 5,
   avx512vnni_bit = 1u << 6,
-  neon_bit = 1u << 7,
+  bmi2_bit = 1u << 7,
+  neon_bit = 1u << 8,
 };
 
 struct FeatureName {
@@ -57,6 +58,7 @@ constexpr FeatureName kFeatureNames[] = {
     {avx512dq_bit, "avx512dq"},
     {avx512vl_bit, "avx512vl"},
     {avx512vnni_bit, "avx512vnni"},
+    {bmi2_bit, "bmi2"},
     {neon_bit, "neon"},
 };
 
@@ -67,7 +69,7 @@ struct Candidate {
 // The first whose features are all there wins.
 constexpr Candidate kCandidates[] = {
 #if CONVMAT_X64
-    {avx512f_bit | avx512bw_bit | avx512dq_bit | avx512vl_bit, &avx512::kernels},
+    {avx512f_bit | avx512bw_bit | avx512dq_bit | avx512vl_bit | bmi2_bit, &avx512::kernels},
     {avx2_bit | fma_bit, &avx2::kernels},
 #elif CONVMAT_ARM64
     {neon_bit, &neon::kernels},
@@ -119,6 +121,7 @@ uint32_t detect_features() {
   if ((state & ymm_state) == ymm_state) {
     if (bit(leaf7.b, 5)) features |= avx2_bit;
     if (bit(leaf1.c, 12)) features |= fma_bit;
+    if (bit(leaf7.b, 8)) features |= bmi2_bit;
   }
   if ((state & zmm_state) == zmm_state) {
     if (bit(leaf7.b, 16)) features |= avx512f_bit;

@@ -25,13 +25,43 @@ struct GemmTile {
 template <typename T>
 using GemmTileFn = void(int rows, const GemmTile<T>& tile);
 
+// A stretch of one row of a packed panel of im2col: `count` columns from `column` on. Column i holds
+// image[offset + i * step] where bit i of `valid` is set, and 0 elsewhere.
+struct PanelSegment {
+  int32_t column, count;
+  int64_t offset;
+  uint64_t valid;
+};
+constexpr int kMaxPanelColumns = 64;  // bits of `valid`
+
+// panel[channel][tap][columns] <-- image. The taps' segments do not depend on the channel.
+template <typename T>
+struct Im2colPanel {
+  const T* image;  // of the first channel
+  int64_t channels, channel_stride;
+  int64_t taps;
+  const int32_t* tap_begin;  // [taps + 1]: where each tap's segments begin; they ascend and cover the columns
+  const PanelSegment* segments;
+  int64_t step;  // distance in the image between neighbouring columns
+  T* panel;  // rows `ld` apart; up to a vector's length beyond a row's end is overwritten, the last row's too
+  int64_t ld;
+};
+template <typename T>
+using Im2colPanelFn = void(const Im2colPanel<T>& panel);
+
+// to[c][r] <-- from[r][c]. Up to a vector's length beyond the end of each of to's rows is overwritten, the
+// last's too.
+template <typename T>
+using TransposeFn = void(int64_t rows, int64_t columns, const T* from, int64_t ld_from, T* to, int64_t ld_to);
+
 // Sizes that the blocked driver needs, measured together with the kernel: a tile is `mr` rows by `nr`
 // columns, or at most `wide_mr` rows by `wide_nr` columns, which serves few rows better.
 struct GemmBlocking {
   int32_t mr, nr;
   int32_t wide_mr, wide_nr;
-  int32_t kc;        // rows of B per block: a panel of kc * nr stays in L1 or near it
-  int32_t nc_bytes;  // bytes of packed B per block: stays in L2 beside A's panels
+  int32_t kc;        // rows of B per block: mr * kc of A and kc * nr of B stay in L1 or near it
+  int32_t c_bytes;   // of C that one pass over a block of k updates: stays in L2 beside A's and B's panels
+  float fma_per_ns;  // of one core, about: to tell work that is worth sharing out
 };
 
 // All kernels of one instruction set. The fields after `f64_blocking` are the lines of kernels.inc.

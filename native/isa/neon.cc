@@ -11,22 +11,25 @@ constexpr int kGemmMr = 8, kGemmNv = 3;
 constexpr int kGemmWideMr = 4, kGemmWideNv = 6;
 
 template <typename T>
-constexpr GemmBlocking gemm_blocking(int kc, int nc_bytes) {
-  return {kGemmMr, kGemmNv * Vec<T>::lanes, kGemmWideMr, kGemmWideNv * Vec<T>::lanes, kc, nc_bytes};
+constexpr GemmBlocking gemm_blocking(int kc, int c_bytes, float fma_per_ns) {
+  return {kGemmMr,   kGemmNv * Vec<T>::lanes, kGemmWideMr, kGemmWideNv * Vec<T>::lanes, kc, c_bytes,
+          fma_per_ns};
 }
 
 }  // namespace
 }  // namespace convmat::neon
 
 #include "kernels/gemm-inl.h"
+#include "kernels/im2col-inl.h"
+#include "kernels/transpose-inl.h"
 
 namespace convmat::neon {
 
 extern const KernelTable kernels;
 const KernelTable kernels = {
     "neon",
-    gemm_blocking<float>(256, 256 << 10),
-    gemm_blocking<double>(256, 256 << 10),
+    gemm_blocking<float>(384, 256 << 10, 24),
+    gemm_blocking<double>(256, 256 << 10, 12),
 #define CONVMAT_KERNEL(field, function, type) function,
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

@@ -47,6 +47,21 @@ CONVMAT_INLINE Mask<double> first_lanes<double>(int count) {
 }
 
 template <typename T>
+Mask<T> mask_of(uint32_t bits);
+
+template <>
+CONVMAT_INLINE Mask<float> mask_of<float>(uint32_t bits) {
+  const __m256i lane_bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  return {
+      _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(static_cast<int>(bits)), lane_bit), lane_bit)};
+}
+template <>
+CONVMAT_INLINE Mask<double> mask_of<double>(uint32_t bits) {
+  const __m256i lane_bit = _mm256_setr_epi64x(1, 2, 4, 8);
+  return {_mm256_cmpeq_epi64(_mm256_and_si256(_mm256_set1_epi64x(bits), lane_bit), lane_bit)};
+}
+
+template <typename T>
 Vec<T> zero();
 
 template <>
@@ -97,6 +112,50 @@ CONVMAT_INLINE float sum(Vec<float> a) {
 CONVMAT_INLINE double sum(Vec<double> a) {
   const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(a.v), _mm256_extractf128_pd(a.v, 1));
   return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+
+CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
+  const __m256i pairs_low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(mask.m));
+  const __m256i pairs_high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(mask.m, 1));
+  const __m256i first_of_pair = _mm256_set1_epi64x(0xffffffff);
+  const __m256 low = _mm256_maskload_ps(p, _mm256_and_si256(pairs_low, first_of_pair));
+  const __m256 high = _mm256_maskload_ps(p + 8, _mm256_and_si256(pairs_high, first_of_pair));
+  const __m256 even = _mm256_shuffle_ps(low, high, 0x88);  // 0 2 8 10 | 4 6 12 14
+  return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xd8))};
+}
+CONVMAT_INLINE Vec<double> load_even(const double* p, Mask<double> mask) {
+  const __m256i first_of_pair = _mm256_setr_epi64x(-1, 0, -1, 0);
+  const __m256i mask_low = _mm256_permute4x64_epi64(mask.m, 0x50);   // 0 0 1 1
+  const __m256i mask_high = _mm256_permute4x64_epi64(mask.m, 0xfa);  // 2 2 3 3
+  const __m256d low = _mm256_maskload_pd(p, _mm256_and_si256(mask_low, first_of_pair));
+  const __m256d high = _mm256_maskload_pd(p + 4, _mm256_and_si256(mask_high, first_of_pair));
+  return {_mm256_permute4x64_pd(_mm256_unpacklo_pd(low, high), 0xd8)};
+}
+
+CONVMAT_INLINE void transpose(Vec<float> (&rows)[8]) {
+  __m256 a[8], b[8];
+  CONVMAT_UNROLL for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_ps(rows[i].v, rows[i + 1].v);
+    a[i + 1] = _mm256_unpackhi_ps(rows[i].v, rows[i + 1].v);
+  }
+  CONVMAT_UNROLL for (int i = 0; i < 8; i += 4) {
+    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+  }
+  CONVMAT_UNROLL for (int i = 0; i < 4; ++i) {
+    rows[i].v = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
+    rows[i + 4].v = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+  }
+}
+CONVMAT_INLINE void transpose(Vec<double> (&rows)[4]) {
+  const __m256d a = _mm256_unpacklo_pd(rows[0].v, rows[1].v), b = _mm256_unpackhi_pd(rows[0].v, rows[1].v);
+  const __m256d c = _mm256_unpacklo_pd(rows[2].v, rows[3].v), d = _mm256_unpackhi_pd(rows[2].v, rows[3].v);
+  rows[0].v = _mm256_permute2f128_pd(a, c, 0x20);
+  rows[1].v = _mm256_permute2f128_pd(b, d, 0x20);
+  rows[2].v = _mm256_permute2f128_pd(a, c, 0x31);
+  rows[3].v = _mm256_permute2f128_pd(b, d, 0x31);
 }
 
 }  // namespace

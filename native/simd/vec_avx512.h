@@ -13,6 +13,8 @@
   #include <immintrin.h>
 #endif
 
+#include <cstdint>
+
 #include "simd/compiler.h"
 
 namespace convmat::avx512 {
@@ -49,6 +51,11 @@ constexpr bool free_masks = true;
 template <typename T>
 CONVMAT_INLINE Mask<T> first_lanes(int count) {
   return {static_cast<decltype(Mask<T>::m)>((1u << count) - 1u)};
+}
+
+template <typename T>
+CONVMAT_INLINE Mask<T> mask_of(uint32_t bits) {
+  return {static_cast<decltype(Mask<T>::m)>(bits)};
 }
 
 template <typename T>
@@ -97,6 +104,62 @@ CONVMAT_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
 CONVMAT_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return {_mm512_min_pd(a.v, b.v)}; }
 CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return {_mm512_max_pd(a.v, b.v)}; }
 CONVMAT_INLINE double sum(Vec<double> a) { return _mm512_reduce_add_pd(a.v); }
+
+CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
+  const uint32_t spread = _pdep_u32(mask.m, 0x55555555u);
+  const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(spread), p);
+  const __m512 high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(spread >> 16), p + 16);
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  return {_mm512_permutex2var_ps(low, even, high)};
+}
+CONVMAT_INLINE Vec<double> load_even(const double* p, Mask<double> mask) {
+  const uint32_t spread = _pdep_u32(mask.m, 0x5555u);
+  const __m512d low = _mm512_maskz_loadu_pd(static_cast<__mmask8>(spread), p);
+  const __m512d high = _mm512_maskz_loadu_pd(static_cast<__mmask8>(spread >> 8), p + 8);
+  return {_mm512_permutex2var_pd(low, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), high)};
+}
+
+// Pairs, then pairs of pairs within each 16-byte lane, then the lanes themselves.
+CONVMAT_INLINE void transpose(Vec<float> (&rows)[16]) {
+  __m512 a[16], b[16];
+  CONVMAT_UNROLL for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps(rows[i].v, rows[i + 1].v);
+    a[i + 1] = _mm512_unpackhi_ps(rows[i].v, rows[i + 1].v);
+  }
+  CONVMAT_UNROLL for (int i = 0; i < 16; i += 4) {
+    b[i] = _mm512_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm512_shuffle_ps(a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+  }
+  CONVMAT_UNROLL for (int i = 0; i < 4; ++i) {
+    a[i] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
+    a[i + 4] = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xdd);
+    a[i + 8] = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
+    a[i + 12] = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xdd);
+  }
+  CONVMAT_UNROLL for (int i = 0; i < 8; ++i) {
+    rows[i].v = _mm512_shuffle_f32x4(a[i], a[i + 8], 0x88);
+    rows[i + 8].v = _mm512_shuffle_f32x4(a[i], a[i + 8], 0xdd);
+  }
+}
+CONVMAT_INLINE void transpose(Vec<double> (&rows)[8]) {
+  __m512d a[8], b[8];
+  CONVMAT_UNROLL for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm512_unpacklo_pd(rows[i].v, rows[i + 1].v);
+    a[i + 1] = _mm512_unpackhi_pd(rows[i].v, rows[i + 1].v);
+  }
+  CONVMAT_UNROLL for (int i = 0; i < 2; ++i) {
+    b[i] = _mm512_shuffle_f64x2(a[i], a[i + 2], 0x88);
+    b[i + 2] = _mm512_shuffle_f64x2(a[i], a[i + 2], 0xdd);
+    b[i + 4] = _mm512_shuffle_f64x2(a[i + 4], a[i + 6], 0x88);
+    b[i + 6] = _mm512_shuffle_f64x2(a[i + 4], a[i + 6], 0xdd);
+  }
+  CONVMAT_UNROLL for (int i = 0; i < 4; ++i) {
+    rows[i].v = _mm512_shuffle_f64x2(b[i], b[i + 4], 0x88);
+    rows[i + 4].v = _mm512_shuffle_f64x2(b[i], b[i + 4], 0xdd);
+  }
+}
 
 }  // namespace
 }  // namespace convmat::avx512

@@ -2,9 +2,12 @@
 // Here stands what each name means; the other vec_*.h say only how.
 //
 //   Vec<T>, Vec<T>::lanes    a vector of float or double
-//   first_lanes<T>(n)        the mask of the first n lanes, 1 <= n <= lanes
+//   first_lanes<T>(n)        the mask of the first n lanes, 0 <= n <= lanes
+//   mask_of<T>(bits)         the mask of the lanes whose bit is set; bits beyond the lanes are ignored
 //   load(p), load(p, mask)   unaligned; lanes outside the mask are not touched in memory, and are 0
 //   store(p, v), store(p, mask, v)
+//   load_even(p, mask)        every second element: lane i is p[2 * i]
+//   transpose(rows)          of a square of lanes x lanes, in place
 //   zero<T>(), broadcast(a)
 //   add, sub, mul            lane by lane
 //   fma(a, b, c)             a * b + c, rounded once where the hardware can (everywhere but here)
@@ -12,6 +15,8 @@
 //   sum(v)                   of all lanes, in an order of the ISA's own
 //   free_masks               masked access costs no more than plain
 #pragma once
+
+#include <cstdint>
 
 #include "simd/compiler.h"
 
@@ -41,14 +46,18 @@ struct Vec {
 
 template <typename T>
 struct Mask {
-  int count;
+  uint32_t bits;
 };
 
 constexpr bool free_masks = false;
 
 template <typename T>
 CONVMAT_INLINE Mask<T> first_lanes(int count) {
-  return {count};
+  return {(1u << count) - 1u};
+}
+template <typename T>
+CONVMAT_INLINE Mask<T> mask_of(uint32_t bits) {
+  return {bits};
 }
 
 template <typename T>
@@ -69,7 +78,7 @@ template <typename T>
 CONVMAT_INLINE Vec<T> load(const T* p, Mask<T> mask) {
   Vec<T> r = zero<T>();
   for (int i = 0; i < Vec<T>::lanes; ++i) {
-    if (i < mask.count) r.v[i] = p[i];
+    if (mask.bits >> i & 1) r.v[i] = p[i];
   }
   return r;
 }
@@ -80,7 +89,7 @@ CONVMAT_INLINE void store(T* p, Vec<T> a) {
 template <typename T>
 CONVMAT_INLINE void store(T* p, Mask<T> mask, Vec<T> a) {
   for (int i = 0; i < Vec<T>::lanes; ++i) {
-    if (i < mask.count) p[i] = a.v[i];
+    if (mask.bits >> i & 1) p[i] = a.v[i];
   }
 }
 template <typename T>
@@ -116,6 +125,25 @@ CONVMAT_INLINE T sum(Vec<T> a) {
   T s = a.v[0];
   for (int i = 1; i < Vec<T>::lanes; ++i) s += a.v[i];
   return s;
+}
+
+template <typename T>
+CONVMAT_INLINE Vec<T> load_even(const T* p, Mask<T> mask) {
+  Vec<T> r = zero<T>();
+  for (int i = 0; i < Vec<T>::lanes; ++i) {
+    if (mask.bits >> i & 1) r.v[i] = p[2 * i];
+  }
+  return r;
+}
+template <typename T>
+CONVMAT_INLINE void transpose(Vec<T> (&rows)[Vec<T>::lanes]) {
+  for (int i = 0; i < Vec<T>::lanes; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const T above = rows[j].v[i];
+      rows[j].v[i] = rows[i].v[j];
+      rows[i].v[j] = above;
+    }
+  }
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <arm_neon.h>
 
+#include <cstdint>
+
 #include "simd/compiler.h"
 
 namespace convmat::neon {
@@ -26,14 +28,19 @@ struct Vec<double> {
 // NEON has no masked access: partial loads and stores go lane by lane.
 template <typename T>
 struct Mask {
-  int count;
+  uint32_t bits;
 };
 
 constexpr bool free_masks = false;
 
 template <typename T>
 CONVMAT_INLINE Mask<T> first_lanes(int count) {
-  return {count};
+  return {(1u << count) - 1u};
+}
+
+template <typename T>
+CONVMAT_INLINE Mask<T> mask_of(uint32_t bits) {
+  return {bits};
 }
 
 template <typename T>
@@ -47,18 +54,18 @@ CONVMAT_INLINE Vec<float> broadcast(float a) { return {vdupq_n_f32(a)}; }
 CONVMAT_INLINE Vec<float> load(const float* p) { return {vld1q_f32(p)}; }
 CONVMAT_INLINE Vec<float> load(const float* p, Mask<float> mask) {
   float32x4_t v = vdupq_n_f32(0);
-  v = vsetq_lane_f32(p[0], v, 0);
-  if (mask.count > 1) v = vsetq_lane_f32(p[1], v, 1);
-  if (mask.count > 2) v = vsetq_lane_f32(p[2], v, 2);
-  if (mask.count > 3) v = vsetq_lane_f32(p[3], v, 3);
+  if (mask.bits & 1) v = vld1q_lane_f32(p, v, 0);
+  if (mask.bits & 2) v = vld1q_lane_f32(p + 1, v, 1);
+  if (mask.bits & 4) v = vld1q_lane_f32(p + 2, v, 2);
+  if (mask.bits & 8) v = vld1q_lane_f32(p + 3, v, 3);
   return {v};
 }
 CONVMAT_INLINE void store(float* p, Vec<float> a) { vst1q_f32(p, a.v); }
 CONVMAT_INLINE void store(float* p, Mask<float> mask, Vec<float> a) {
-  vst1q_lane_f32(p, a.v, 0);
-  if (mask.count > 1) vst1q_lane_f32(p + 1, a.v, 1);
-  if (mask.count > 2) vst1q_lane_f32(p + 2, a.v, 2);
-  if (mask.count > 3) vst1q_lane_f32(p + 3, a.v, 3);
+  if (mask.bits & 1) vst1q_lane_f32(p, a.v, 0);
+  if (mask.bits & 2) vst1q_lane_f32(p + 1, a.v, 1);
+  if (mask.bits & 4) vst1q_lane_f32(p + 2, a.v, 2);
+  if (mask.bits & 8) vst1q_lane_f32(p + 3, a.v, 3);
 }
 CONVMAT_INLINE Vec<float> add(Vec<float> a, Vec<float> b) { return {vaddq_f32(a.v, b.v)}; }
 CONVMAT_INLINE Vec<float> sub(Vec<float> a, Vec<float> b) { return {vsubq_f32(a.v, b.v)}; }
@@ -79,12 +86,15 @@ CONVMAT_INLINE Vec<double> zero<double>() {
 CONVMAT_INLINE Vec<double> broadcast(double a) { return {vdupq_n_f64(a)}; }
 CONVMAT_INLINE Vec<double> load(const double* p) { return {vld1q_f64(p)}; }
 CONVMAT_INLINE Vec<double> load(const double* p, Mask<double> mask) {
-  return {mask.count > 1 ? vld1q_f64(p) : vsetq_lane_f64(p[0], vdupq_n_f64(0), 0)};
+  float64x2_t v = vdupq_n_f64(0);
+  if (mask.bits & 1) v = vld1q_lane_f64(p, v, 0);
+  if (mask.bits & 2) v = vld1q_lane_f64(p + 1, v, 1);
+  return {v};
 }
 CONVMAT_INLINE void store(double* p, Vec<double> a) { vst1q_f64(p, a.v); }
 CONVMAT_INLINE void store(double* p, Mask<double> mask, Vec<double> a) {
-  vst1q_lane_f64(p, a.v, 0);
-  if (mask.count > 1) vst1q_lane_f64(p + 1, a.v, 1);
+  if (mask.bits & 1) vst1q_lane_f64(p, a.v, 0);
+  if (mask.bits & 2) vst1q_lane_f64(p + 1, a.v, 1);
 }
 CONVMAT_INLINE Vec<double> add(Vec<double> a, Vec<double> b) { return {vaddq_f64(a.v, b.v)}; }
 CONVMAT_INLINE Vec<double> sub(Vec<double> a, Vec<double> b) { return {vsubq_f64(a.v, b.v)}; }
@@ -99,6 +109,37 @@ CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) {
   return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)};
 }
 CONVMAT_INLINE double sum(Vec<double> a) { return vaddvq_f64(a.v); }
+
+CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
+  float32x4_t v = vdupq_n_f32(0);
+  if (mask.bits & 1) v = vld1q_lane_f32(p, v, 0);
+  if (mask.bits & 2) v = vld1q_lane_f32(p + 2, v, 1);
+  if (mask.bits & 4) v = vld1q_lane_f32(p + 4, v, 2);
+  if (mask.bits & 8) v = vld1q_lane_f32(p + 6, v, 3);
+  return {v};
+}
+CONVMAT_INLINE Vec<double> load_even(const double* p, Mask<double> mask) {
+  float64x2_t v = vdupq_n_f64(0);
+  if (mask.bits & 1) v = vld1q_lane_f64(p, v, 0);
+  if (mask.bits & 2) v = vld1q_lane_f64(p + 2, v, 1);
+  return {v};
+}
+
+CONVMAT_INLINE void transpose(Vec<float> (&rows)[4]) {
+  const float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(rows[0].v, rows[1].v));
+  const float64x2_t b = vreinterpretq_f64_f32(vtrn2q_f32(rows[0].v, rows[1].v));
+  const float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(rows[2].v, rows[3].v));
+  const float64x2_t d = vreinterpretq_f64_f32(vtrn2q_f32(rows[2].v, rows[3].v));
+  rows[0].v = vreinterpretq_f32_f64(vtrn1q_f64(a, c));
+  rows[1].v = vreinterpretq_f32_f64(vtrn1q_f64(b, d));
+  rows[2].v = vreinterpretq_f32_f64(vtrn2q_f64(a, c));
+  rows[3].v = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
+}
+CONVMAT_INLINE void transpose(Vec<double> (&rows)[2]) {
+  const float64x2_t first = vtrn1q_f64(rows[0].v, rows[1].v);
+  rows[1].v = vtrn2q_f64(rows[0].v, rows[1].v);
+  rows[0].v = first;
+}
 
 }  // namespace
 }  // namespace convmat::neon

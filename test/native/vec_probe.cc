@@ -12,6 +12,15 @@ constexpr test::VecProbe<T> vec_probe() {
       Vec<T>::lanes,
       [](const T* from, int count, T* to) { store(to, load(from, first_lanes<T>(count))); },
       [](T* to, int count, const T* from) { store(to, first_lanes<T>(count), load(from)); },
+      [](const T* from, unsigned bits, T* to) { store(to, load(from, mask_of<T>(bits))); },
+      [](const T* from, unsigned bits, T* to) { store(to, load_even(from, mask_of<T>(bits))); },
+      [](const T* from, T* to) {
+        constexpr int lanes = Vec<T>::lanes;
+        Vec<T> rows[lanes];
+        for (int i = 0; i < lanes; ++i) rows[i] = load(from + i * lanes);
+        transpose(rows);
+        for (int i = 0; i < lanes; ++i) store(to + i * lanes, rows[i]);
+      },
       [](T a, T* to) { store(to, broadcast(a)); },
       [](T* to) { store(to, zero<T>()); },
       [](const T* a, const T* b, T* to) { store(to, add(load(a), load(b))); },

@@ -10,6 +10,9 @@ struct VecProbe {
   int lanes;
   void (*load_partial)(const T* from, int count, T* to);   // to[lanes]
   void (*store_partial)(T* to, int count, const T* from);  // from[lanes]
+  void (*load_masked)(const T* from, unsigned bits, T* to);
+  void (*load_even)(const T* from, unsigned bits, T* to);
+  void (*transpose)(const T* from, T* to);  // lanes x lanes, row-major
   void (*broadcast)(T a, T* to);
   void (*zero)(T* to);
   // Lane by lane on arrays of `lanes` elements.

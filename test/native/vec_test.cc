@@ -65,6 +65,32 @@ void check_partial_access(const VecProbe<T>& vec) {
 }
 
 template <typename T>
+void check_masked_loads(const VecProbe<T>& vec) {
+  const unsigned all = (1u << vec.lanes) - 1;
+  for (unsigned bits = 0; bits <= all; bits = bits < 256 ? bits + 1 : bits * 2 + 1) {
+    const int end = static_cast<int>(std::log2(bits + 0.5)) + 1;  // one past the highest lane wanted
+    const std::vector<T> source = whole_numbers<T>(bits == 0 ? 0 : 2 * end - 1, 5);
+    std::vector<T> out(vec.lanes, T{kGuard});
+    vec.load_masked(source.data(), bits, out.data());
+    for (int i = 0; i < vec.lanes; ++i)
+      EXPECT_EQ(out[i], bits >> i & 1 ? source[i] : T{0}) << bits << " lane " << i;
+    vec.load_even(source.data(), bits, out.data());
+    for (int i = 0; i < vec.lanes; ++i)
+      EXPECT_EQ(out[i], bits >> i & 1 ? source[2 * i] : T{0}) << bits << " " << i;
+  }
+}
+
+template <typename T>
+void check_transpose(const VecProbe<T>& vec) {
+  std::vector<T> square(vec.lanes * vec.lanes), out(square.size());
+  for (size_t i = 0; i < square.size(); ++i) square[i] = static_cast<T>(i);
+  vec.transpose(square.data(), out.data());
+  for (int i = 0; i < vec.lanes; ++i) {
+    for (int j = 0; j < vec.lanes; ++j) EXPECT_EQ(out[i * vec.lanes + j], square[j * vec.lanes + i]);
+  }
+}
+
+template <typename T>
 void check_arithmetic(const VecProbe<T>& vec, bool fused) {
   // a * b needs more bits than T has, so fused and unfused multiply-add differ.
   const T eps = std::numeric_limits<T>::epsilon();
@@ -132,6 +158,14 @@ class VectorLayer : public EachIsa {
 TEST_P(VectorLayer, PartialLoadsAndStoresTouchTheirLanesOnly) {
   check_partial_access(pick<float>(probes()));
   check_partial_access(pick<double>(probes()));
+}
+TEST_P(VectorLayer, MaskedLoadsTouchTheirLanesOnly) {
+  check_masked_loads(pick<float>(probes()));
+  check_masked_loads(pick<double>(probes()));
+}
+TEST_P(VectorLayer, TransposesSquares) {
+  check_transpose(pick<float>(probes()));
+  check_transpose(pick<double>(probes()));
 }
 TEST_P(VectorLayer, ArithmeticIsThatOfEachLane) {
   check_arithmetic(pick<float>(probes()), fused());

@@ -1,0 +1,23 @@
+// How run_conv meets an algorithm: each has one .cc, which packs weights into an object that runs itself.
+#pragma once
+
+#include <memory>
+
+#include "core/ops.h"
+
+namespace convmat {
+
+class ConvRunner : public PackedConv {
+ public:
+  virtual void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const = 0;
+};
+
+// As pack_conv; the plan's dtype is f32 or f64.
+using PackConvFn = std::shared_ptr<const ConvRunner>(const Context& context, const ConvPlan& plan,
+                                                     const void* weight, const void* bias, double lo,
+                                                     double hi);
+
+PackConvFn pack_im2col_forward;     // conv_im2col.cc
+PackConvFn pack_im2col_input_grad;  // conv_input_grad.cc
+
+}  // namespace convmat

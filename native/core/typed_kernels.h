@@ -1,0 +1,27 @@
+// The kernels of one element type, for algorithms that are templates over it.
+#pragma once
+
+#include "core/kernel_table.h"
+
+namespace convmat {
+
+template <typename T>
+struct TypedKernels {
+  GemmBlocking blocking;
+  GemmTileFn<T>* gemm;
+  Im2colPanelFn<T>* im2col;
+  TransposeFn<T>* transpose;
+};
+
+template <typename T>
+TypedKernels<T> typed_kernels(const KernelTable& table);
+template <>
+inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
+  return {t.f32_blocking, t.f32_gemm, t.f32_im2col, t.f32_transpose};
+}
+template <>
+inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
+  return {t.f64_blocking, t.f64_gemm, t.f64_im2col, t.f64_transpose};
+}
+
+}  // namespace convmat

@@ -1,0 +1,129 @@
+// Whole convolutions against their definition. Whole numbers: every order of summation gives the same result,
+// so the comparison is exact.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/ops.h"
+#include "core/thread_pool.h"
+#include "reference.h"
+#include "support.h"
+
+namespace convmat::test {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+template <typename T>
+constexpr DType dtype_of() {
+  return sizeof(T) == 4 ? DType::f32 : DType::f64;
+}
+template <typename T>
+std::vector<double> widened(const std::vector<T>& values) {
+  return {values.begin(), values.end()};
+}
+
+struct Fusion {
+  bool bias;
+  double lo, hi;
+};
+
+template <typename T>
+void check_forward(const KernelTable& kernels, const ConvCase& problem, const Fusion& fusion) {
+  SCOPED_TRACE(problem.name);
+  const ConvPlan plan = plan_of(problem, ConvOp::forward, dtype_of<T>());
+  const Context context{&kernels};
+  const std::vector<T> x = whole_numbers<T>(input_size(plan), 1), w = whole_numbers<T>(weight_size(plan), 2);
+  const std::vector<T> bias = whole_numbers<T>(plan.out_channels, 3);
+  std::vector<double> expected = reference_forward(plan, widened(x), widened(w));
+  const int64_t plane = plan.axis[0].out * plan.axis[1].out * plan.axis[2].out;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (fusion.bias) expected[i] += bias[i / plane % plan.out_channels];
+    expected[i] = std::clamp(expected[i], fusion.lo, fusion.hi);
+  }
+  const auto packed =
+      pack_conv(context, plan, w.data(), fusion.bias ? bias.data() : nullptr, fusion.lo, fusion.hi);
+  std::vector<T> y(output_size(plan), T{-777});
+  run_conv(context, plan, *packed, x.data(), y.data());
+  EXPECT_EQ(widened(y), expected);
+  EXPECT_GE(packed->bytes(), w.size() * sizeof(T));
+}
+
+using ConvTest = EachIsa;
+
+TEST_P(ConvTest, ForwardIsItsDefinition) {
+  for (const ConvCase& problem : conv_cases()) {
+    check_forward<float>(kernels(), problem, {false, -kInf, kInf});
+    check_forward<double>(kernels(), problem, {true, -20, 30});
+  }
+}
+
+// Columns and rows on both sides of every tile and vector.
+TEST_P(ConvTest, ForwardAtTileEdges) {
+  for (const int64_t oc : {1, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 28, 29}) {
+    for (const int64_t ow : {1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65}) {
+      const ConvCase packed{"edges", 1, 1, 2, oc, {{1, 1}, {2, 2, 1, 1, 1, 0}, {ow + 2, 3}}};
+      check_forward<float>(kernels(), packed, {true, -kInf, kInf});
+      const ConvCase in_place{"edges in place", 1, 1, 3, oc, {{1, 1}, {1, 1}, {ow, 1}}};
+      check_forward<float>(kernels(), in_place, {false, 0, kInf});
+    }
+  }
+}
+
+std::vector<float> forward_bits(const KernelTable& kernels, const ConvPlan& plan, int threads) {
+  const Context context{&kernels};
+  ThreadPool::shared().set_threads(threads);
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(input_size(plan)), w(weight_size(plan)), y(output_size(plan));
+  for (float& value : x) value = normal(random);
+  for (float& value : w) value = normal(random);
+  run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, -kInf, kInf), x.data(), y.data());
+  ThreadPool::shared().set_threads(0);
+  return y;
+}
+
+TEST_P(ConvTest, BitsDoNotDependOnThreads) {
+  const ConvCase problems[] = {
+      {"columns split", 1, 1, 64, 40, {{1, 1}, {40, 3, 1, 1, 1, 1}, {41, 3, 1, 1, 1, 1}}},
+      {"rows split", 1, 1, 200, 200, {{1, 1}, {7, 3, 1, 1, 1, 1}, {7, 3, 1, 1, 1, 1}}},
+      {"images split", 5, 2, 64, 64, {{1, 1}, {14, 3, 1, 1, 1, 1}, {14, 3, 1, 1, 1, 1}}},
+  };
+  for (const ConvCase& problem : problems) {
+    const ConvPlan plan = plan_of(problem, ConvOp::forward, DType::f32);
+    const std::vector<float> serial = forward_bits(kernels(), plan, 1);
+    for (const int threads : {2, 3, 8})
+      EXPECT_EQ(forward_bits(kernels(), plan, threads), serial) << problem.name;
+  }
+}
+
+TEST_P(ConvTest, NanReachesTheOutputsThatReadIt) {
+  const ConvPlan plan = plan_of({"nan", 1, 1, 1, 2, {{1, 1}, {5, 3}, {5, 3}}}, ConvOp::forward, DType::f32);
+  std::vector<float> x(25, 1.0f), w(18, 1.0f), y(18);
+  x[0] = std::numeric_limits<float>::quiet_NaN();
+  const Context context{&kernels()};
+  run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, 0, 6), x.data(), y.data());
+  for (int i = 0; i < 18; ++i) {
+    if (i % 9 == 0) {
+      EXPECT_TRUE(std::isnan(y[i]));
+    } else {
+      EXPECT_EQ(y[i], 6);
+    }
+  }
+}
+
+TEST_P(ConvTest, CancelledCallsReturn) {
+  const ConvPlan plan =
+      plan_of({"cancel", 2, 1, 8, 8, {{1, 1}, {20, 3}, {20, 3}}}, ConvOp::forward, DType::f32);
+  const std::atomic<bool> cancelled{true};
+  const Context context{&kernels(), &cancelled};
+  const std::vector<float> x(input_size(plan)), w(weight_size(plan));
+  std::vector<float> y(output_size(plan), -777.0f);
+  run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, -kInf, kInf), x.data(), y.data());
+  EXPECT_TRUE(std::all_of(y.begin(), y.end(), [](float value) { return value == -777.0f; }));
+}
+CONVMAT_ON_EACH_ISA(ConvTest);
+
+}  // namespace
+}  // namespace convmat::test
