@@ -53,6 +53,40 @@ using Im2colPanelFn = void(const Im2colPanel<T>& panel);
 // last's too.
 template <typename T>
 using TransposeFn = void(int64_t rows, int64_t columns, const T* from, int64_t ld_from, T* to, int64_t ld_to);
+// One Stockham pass of a Fourier transform of n = done * radix * rest points, each point a row of a strip:
+//   out row done * (radix * p + k) + q <-- w(p k) * sum over j of e^(-2 pi i j k / radix) row done * (p + rest * j) + q
+// for p < rest, q < done, with w(t) = e^(-2 pi i t / (radix * rest)). Real and imaginary parts lie apart.
+template <typename T>
+struct FftPass {
+  int32_t radix;  // 2, 3, 4, 5, 7 or 8
+  int64_t rest, done;
+  int64_t columns;  // a multiple of the vector's lanes
+  const T *re, *im;
+  int64_t pitch;  // from row to row
+  T *out_re, *out_im;
+  int64_t out_pitch;
+  const T* twiddles;  // w(p k), [p][k = 1 .. radix - 1][re, im]
+  const T* roots;     // cos and sin of 2 pi j / radix, [j][2]; read for odd radices
+  T scale;            // of the results, where rest == 1: there w is 1
+};
+
+// out[c][r] <-- in[r][c] * base[r] * lane[r][c], complex. The rows of `in` and `lane` can be read up to a whole
+// vector; nothing is written beyond [columns][rows].
+template <typename T>
+struct FftTwist {
+  int64_t rows, columns;
+  const T *re, *im;
+  const T *lane_re, *lane_im;
+  int64_t pitch;  // of in and lane
+  const T* base;  // [r][re, im]
+  T *out_re, *out_im;
+  int64_t out_pitch;
+};
+
+template <typename T>
+using FftPassFn = void(const FftPass<T>& pass);
+template <typename T>
+using FftTwistFn = void(const FftTwist<T>& twist);
 
 // Sizes that the blocked driver needs, measured together with the kernel: a tile is `mr` rows by `nr`
 // columns, or at most `wide_mr` rows by `wide_nr` columns, which serves few rows better.

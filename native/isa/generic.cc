@@ -19,6 +19,7 @@ constexpr GemmBlocking gemm_blocking(int kc, int c_bytes, float fma_per_ns) {
 }  // namespace
 }  // namespace convmat::generic
 
+#include "kernels/fft-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"
 #include "kernels/transpose-inl.h"

@@ -1,0 +1,199 @@
+// Fourier transforms down the columns of a strip: Stockham passes with a column per lane, and the step
+// between the two halves of a long transform, which multiplies by twiddles and transposes.
+#pragma once
+
+#include "core/kernel_table.h"
+
+namespace convmat::CONVMAT_ISA {
+namespace {
+
+template <typename T>
+struct Complex {
+  Vec<T> re, im;
+};
+
+template <typename T>
+CONVMAT_INLINE Complex<T> add(Complex<T> a, Complex<T> b) {
+  return {add(a.re, b.re), add(a.im, b.im)};
+}
+template <typename T>
+CONVMAT_INLINE Complex<T> sub(Complex<T> a, Complex<T> b) {
+  return {sub(a.re, b.re), sub(a.im, b.im)};
+}
+// a - i b, a + i b.
+template <typename T>
+CONVMAT_INLINE Complex<T> sub_turned(Complex<T> a, Complex<T> b) {
+  return {add(a.re, b.im), sub(a.im, b.re)};
+}
+template <typename T>
+CONVMAT_INLINE Complex<T> add_turned(Complex<T> a, Complex<T> b) {
+  return {sub(a.re, b.im), add(a.im, b.re)};
+}
+// a * (re + i im), given -im too.
+template <typename T>
+CONVMAT_INLINE Complex<T> mul(Complex<T> a, Vec<T> re, Vec<T> im, Vec<T> minus_im) {
+  return {fma(a.im, minus_im, mul(a.re, re)), fma(a.im, re, mul(a.re, im))};
+}
+
+// x[k] <-- sum over j of x[j] e^(-2 pi i j k / R).
+template <int R, typename T>
+CONVMAT_INLINE void butterfly(Complex<T> (&x)[R], const T* roots) {
+  if constexpr (R == 2) {
+    const Complex<T> a = x[0];
+    x[0] = add(a, x[1]);
+    x[1] = sub(a, x[1]);
+  } else if constexpr (R == 4) {
+    const Complex<T> ac = add(x[0], x[2]), ac_diff = sub(x[0], x[2]);
+    const Complex<T> bd = add(x[1], x[3]), bd_diff = sub(x[1], x[3]);
+    x[0] = add(ac, bd);
+    x[1] = sub_turned(ac_diff, bd_diff);
+    x[2] = sub(ac, bd);
+    x[3] = add_turned(ac_diff, bd_diff);
+  } else if constexpr (R == 8) {
+    Complex<T> even[4] = {x[0], x[2], x[4], x[6]}, odd[4] = {x[1], x[3], x[5], x[7]};
+    butterfly<4>(even, roots);
+    butterfly<4>(odd, roots);
+    // odd[k] times e^(-2 pi i k / 8), whose parts are 0 or 1 or sqrt(1/2) in size
+    const Vec<T> half = broadcast(static_cast<T>(0.70710678118654752440));
+    const Complex<T> odd1 = {mul(half, add(odd[1].re, odd[1].im)), mul(half, sub(odd[1].im, odd[1].re))};
+    const Complex<T> odd3 = {mul(half, sub(odd[3].im, odd[3].re)), mul(half, add(odd[3].re, odd[3].im))};
+    x[0] = add(even[0], odd[0]);
+    x[4] = sub(even[0], odd[0]);
+    x[1] = add(even[1], odd1);
+    x[5] = sub(even[1], odd1);
+    x[2] = sub_turned(even[2], odd[2]);
+    x[6] = add_turned(even[2], odd[2]);
+    // odd3 holds the imaginary part with its sign turned
+    x[3] = {add(even[3].re, odd3.re), sub(even[3].im, odd3.im)};
+    x[7] = {sub(even[3].re, odd3.re), add(even[3].im, odd3.im)};
+  } else {
+    // Odd R: terms j and R - j share their cosine and sine, and so do outputs k and R - k.
+    constexpr int pairs = (R - 1) / 2;
+    Complex<T> sums[pairs], differences[pairs];
+    CONVMAT_UNROLL for (int j = 0; j < pairs; ++j) {
+      sums[j] = add(x[j + 1], x[R - 1 - j]);
+      differences[j] = sub(x[j + 1], x[R - 1 - j]);
+    }
+    const Complex<T> first = x[0];
+    CONVMAT_UNROLL for (int j = 0; j < pairs; ++j) x[0] = add(x[0], sums[j]);
+    CONVMAT_UNROLL for (int k = 1; k <= pairs; ++k) {
+      Complex<T> even = first, odd = {zero<T>(), zero<T>()};
+      CONVMAT_UNROLL for (int j = 1; j <= pairs; ++j) {
+        const Vec<T> cos = broadcast(roots[2 * (j * k % R)]), sin = broadcast(roots[2 * (j * k % R) + 1]);
+        even = {fma(cos, sums[j - 1].re, even.re), fma(cos, sums[j - 1].im, even.im)};
+        odd = {fma(sin, differences[j - 1].re, odd.re), fma(sin, differences[j - 1].im, odd.im)};
+      }
+      x[k] = sub_turned(even, odd);
+      x[R - k] = add_turned(even, odd);
+    }
+  }
+}
+
+template <typename T, int R, bool TWIDDLED>
+CONVMAT_NOINLINE void fft_radix_pass(const FftPass<T>& pass) {
+  using V = Vec<T>;
+  // Rows that lie one behind the other make one long run of lanes.
+  const bool dense = pass.pitch == pass.columns && pass.out_pitch == pass.columns;
+  const int64_t runs = dense ? 1 : pass.done, run = dense ? pass.done * pass.columns : pass.columns;
+  const int64_t in_step = pass.rest * pass.done * pass.pitch, out_step = pass.done * pass.out_pitch;
+  const V scale = broadcast(pass.scale);
+  const T* w = pass.twiddles;
+  for (int64_t p = 0; p < pass.rest; ++p, w += 2 * (R - 1)) {
+    V w_re[R], w_im[R], w_minus_im[R];
+    if constexpr (TWIDDLED) {
+      CONVMAT_UNROLL for (int k = 1; k < R; ++k) {
+        w_re[k] = broadcast(w[2 * k - 2]);
+        w_im[k] = broadcast(w[2 * k - 1]);
+        w_minus_im[k] = sub(zero<T>(), w_im[k]);
+      }
+    }
+    for (int64_t q = 0; q < runs; ++q) {
+      const int64_t in_at = (p * pass.done + q) * pass.pitch,
+                    out_at = (p * R * pass.done + q) * pass.out_pitch;
+      const T *re = pass.re + in_at, *im = pass.im + in_at;
+      T *out_re = pass.out_re + out_at, *out_im = pass.out_im + out_at;
+      for (int64_t c = 0; c < run; c += V::lanes) {
+        Complex<T> x[R];
+        CONVMAT_UNROLL for (int j = 0; j < R; ++j) {
+          x[j] = {load(re + c + j * in_step), load(im + c + j * in_step)};
+        }
+        butterfly<R>(x, pass.roots);
+        CONVMAT_UNROLL for (int k = 0; k < R; ++k) {
+          if constexpr (TWIDDLED) {
+            if (k > 0) x[k] = mul(x[k], w_re[k], w_im[k], w_minus_im[k]);
+          } else {
+            x[k] = {mul(x[k].re, scale), mul(x[k].im, scale)};
+          }
+          store(out_re + c + k * out_step, x[k].re);
+          store(out_im + c + k * out_step, x[k].im);
+        }
+      }
+    }
+  }
+}
+
+template <typename T, int R>
+void fft_radix(const FftPass<T>& pass) {
+  return pass.rest > 1 ? fft_radix_pass<T, R, true>(pass) : fft_radix_pass<T, R, false>(pass);
+}
+
+template <typename T>
+void fft_pass(const FftPass<T>& pass) {
+  switch (pass.radix) {
+    case 2:
+      return fft_radix<T, 2>(pass);
+    case 3:
+      return fft_radix<T, 3>(pass);
+    case 4:
+      return fft_radix<T, 4>(pass);
+    case 5:
+      return fft_radix<T, 5>(pass);
+    case 7:
+      return fft_radix<T, 7>(pass);
+    default:
+      return fft_radix<T, 8>(pass);
+  }
+}
+
+// out[c][r] <-- in[r][c] * base[r] * lane[r][c]
+template <typename T>
+void fft_twist(const FftTwist<T>& t) {
+  using V = Vec<T>;
+  constexpr int lanes = V::lanes;
+  for (int64_t c = 0; c < t.columns; c += lanes) {
+    const int columns = static_cast<int>(t.columns - c < lanes ? t.columns - c : lanes);
+    for (int64_t r = 0; r < t.rows; r += lanes) {
+      const int rows = static_cast<int>(t.rows - r < lanes ? t.rows - r : lanes);
+      V re[lanes], im[lanes];
+      CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) {
+        // Rows beyond the last repeat it; their results are not stored.
+        const int64_t row = r + (i < rows ? i : rows - 1), at = row * t.pitch + c;
+        const V base_re = broadcast(t.base[2 * row]), base_im = broadcast(t.base[2 * row + 1]);
+        const Complex<T> lane = {load(t.lane_re + at), load(t.lane_im + at)};
+        const Complex<T> w = mul(lane, base_re, base_im, sub(zero<T>(), base_im));
+        const Complex<T> x =
+            mul(Complex<T>{load(t.re + at), load(t.im + at)}, w.re, w.im, sub(zero<T>(), w.im));
+        re[i] = x.re;
+        im[i] = x.im;
+      }
+      transpose(re);
+      transpose(im);
+      const auto mask = first_lanes<T>(rows);
+      CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) {
+        if (i >= columns) break;
+        T* const out_re = t.out_re + (c + i) * t.out_pitch + r;
+        T* const out_im = t.out_im + (c + i) * t.out_pitch + r;
+        if (rows == lanes) {
+          store(out_re, re[i]);
+          store(out_im, im[i]);
+        } else {
+          store(out_re, mask, re[i]);
+          store(out_im, mask, im[i]);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace convmat::CONVMAT_ISA
