@@ -1,0 +1,172 @@
+/** Convolution layers in one, two and three dimensions. */
+import { checkBoolean, checkInteger, checkOptions, checkShape, mismatch } from '../check.js';
+import { conv1d, conv2d, conv3d } from '../conv/conv.js';
+import { convBiasGrad, convInputGrad, convWeightGrad } from '../conv/gradients.js';
+import type { FloatTensor } from '../conv/operands.js';
+import { ArgumentError } from '../errors.js';
+import { type Axes, perAxis, type Rank } from '../plan/axes.js';
+import {
+  checkChannels,
+  forwardAxes,
+  GEOMETRY_OPTIONS,
+  type Geometry,
+  readBatchShape,
+  readWindow,
+  type Window,
+} from '../plan/geometry.js';
+import { random } from '../random.js';
+import type { FloatDType } from '../tensor/dtype.js';
+import type { TensorLike } from '../tensor/take.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
+import { defaultInit } from './init.js';
+import { accumulate, Module, makeParameter, type Parameter, takeGradient, takeInput } from './module.js';
+import { by, explainAxes } from './words.js';
+
+export interface ConvLayerOptions extends Geometry {
+  /** Add a learned bias per output channel. Default true. */
+  readonly bias?: boolean;
+  /** Of the initial weights; drawn at random when absent. */
+  readonly seed?: number;
+}
+
+const CONV_LAYER_OPTIONS = [...GEOMETRY_OPTIONS, 'bias', 'seed'];
+const CONV_OF_RANK = { 1: conv1d, 2: conv2d, 3: conv3d } as const;
+
+/**
+ * 1-D cross-correlation with learned weight and bias (the kernel is not flipped): as `conv1d`, with its geometry options.
+ *
+ * @param inChannels   ic, of the input [n, ic, l] (n may be left out).
+ * @param outChannels  oc, of the output.
+ * @param kernelSize   One number, or one per spatial axis.
+ * @param options.seed  Of the initial weights: uniform in ±1/√(ic/groups·∏kernel), PyTorch's default.
+ * @throws {ArgumentError} for sizes and options that convNd would refuse.
+ *
+ * Parameters: `weight` [oc, ic/groups, kernel…] and, unless `bias: false`, `bias` [oc].
+ */
+export class Conv1d extends Module {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** What the options amount to, with nothing left out. */
+  readonly geometry: Required<Geometry>;
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+  readonly #window: Window;
+  #kept: { input: FloatTensor; batched: boolean; output: { shape: Shape; dtype: FloatDType } } | undefined;
+
+  constructor(inChannels: number, outChannels: number, kernelSize: Axes, options?: ConvLayerOptions) {
+    super();
+    const given = checkOptions(options, CONV_LAYER_OPTIONS);
+    this.inChannels = checkInteger(inChannels, 'inChannels', 1);
+    this.outChannels = checkInteger(outChannels, 'outChannels', 1);
+    const kernel = perAxis(kernelSize, this.rank, 'kernelSize', 1);
+    this.#window = readWindow(given, kernel, this.rank);
+    const { stride, dilation, padding, paddingMode, groups } = this.#window;
+    this.geometry = Object.freeze({ stride, dilation, padding, paddingMode, groups });
+    for (const [name, channels] of Object.entries({ inChannels, outChannels })) {
+      if (channels % groups !== 0)
+        throw mismatch(ArgumentError, name, `a multiple of groups (${groups})`, `${channels}`);
+    }
+    const source = random(given.seed);
+    const weightShape = [outChannels, inChannels / groups, ...kernel];
+    const fanIn = weightShape.slice(1).reduce((product, size) => product * size, 1);
+    const withBias = checkBoolean(given.bias ?? true, 'options.bias');
+    this.weight = makeParameter('weight', defaultInit(weightShape, fanIn, source));
+    this.bias = withBias ? makeParameter('bias', defaultInit([outChannels], fanIn, source)) : null;
+  }
+
+  /** Spatial axes. */
+  get rank(): Rank {
+    return 1;
+  }
+
+  /** @param x  [n, ic, spatial…], or without n. @returns [n, oc, spatial…], or without n. */
+  forward(x: TensorLike): Tensor {
+    const dtype = this.weight.data.dtype as FloatDType;
+    const input = takeInput(x, dtype);
+    const options = { ...this.geometry, bias: this.bias?.data };
+    const output = CONV_OF_RANK[this.rank](input, this.weight.data, options);
+    const batched = input.shape.length === this.rank + 2;
+    this.#kept = { input, batched, output: { shape: output.shape, dtype } };
+    return output;
+  }
+
+  backward(gradOutput: TensorLike): Tensor {
+    const given = takeGradient(gradOutput, this, this.#kept?.output);
+    const { input, batched } = this.#kept!;
+    const x = batched ? input : input.reshape([1, ...input.shape]);
+    const g = batched ? given : given.reshape([1, ...given.shape]);
+    const weight = this.weight.data;
+    const inputGrad = convInputGrad(x.shape, weight, g, this.geometry);
+    const weightGrad = convWeightGrad(x, weight.shape, g, this.geometry);
+    if (this.bias !== null) accumulate(this.bias, convBiasGrad(g));
+    accumulate(this.weight, weightGrad);
+    return batched ? inputGrad : inputGrad.reshape(input.shape);
+  }
+
+  outputShape(inputShape: Shape): Shape {
+    const { batched, batch, channels, spatial } = readBatchShape(
+      checkShape(inputShape, 'inputShape'),
+      this.rank,
+      'inputShape',
+    );
+    checkChannels(channels, this.weight.data.shape, this.#window.groups, 'inputShape');
+    const out = [this.outChannels, ...forwardAxes(this.#window, spatial).map((axis) => axis.out)];
+    return batched ? [batch, ...out] : out;
+  }
+
+  override parameters(): Parameter[] {
+    return this.bias === null ? [this.weight] : [this.weight, this.bias];
+  }
+
+  override forget(): void {
+    this.#kept = undefined;
+  }
+
+  override copy(): Conv1d {
+    const Layer = this.constructor as typeof Conv1d;
+    const options = { ...this.geometry, bias: this.bias !== null, seed: 0 };
+    const twin = new Layer(this.inChannels, this.outChannels, this.#window.kernel, options);
+    twin.loadStateDict(this.stateDict());
+    return twin;
+  }
+
+  override describe(): string {
+    const { kernel, stride, dilation, padding, paddingMode, groups } = this.#window;
+    const words = [`${this.inChannels} → ${this.outChannels}`, by(kernel)];
+    if (stride.some((s) => s !== 1)) words.push(`stride ${by(stride)}`);
+    if (padding.some(([before, after]) => before + after > 0)) {
+      words.push(
+        `padding ${by(padding.map(([before, after]) => (before === after ? before : `${before}+${after}`)))}`,
+      );
+      if (paddingMode !== 'zeros') words.push(paddingMode);
+    }
+    if (dilation.some((d) => d !== 1)) words.push(`dilation ${by(dilation)}`);
+    if (groups !== 1) words.push(`groups ${groups}`);
+    return `${this.constructor.name}(${words.join(', ')})`;
+  }
+
+  /** One per output and tap, padding included. */
+  override multiplications(inputShape: Shape): number {
+    const outputs = this.outputShape(inputShape).reduce((product, size) => product * size, 1);
+    return (outputs * this.weight.data.size) / this.outChannels;
+  }
+
+  override explainShape(inputShape: Shape): string {
+    const axes = forwardAxes(this.#window, inputShape.slice(1));
+    return `${this.outChannels} kernels give ${this.outChannels} channels; ${explainAxes(axes)}`;
+  }
+}
+
+/** 2-D cross-correlation with learned weight and bias: as `conv2d`, over [n, ic, h, w]. See Conv1d. */
+export class Conv2d extends Conv1d {
+  override get rank(): Rank {
+    return 2;
+  }
+}
+
+/** 3-D cross-correlation with learned weight and bias: as `conv3d`, over [n, ic, d, h, w]. See Conv1d. */
+export class Conv3d extends Conv1d {
+  override get rank(): Rank {
+    return 3;
+  }
+}

@@ -1,0 +1,49 @@
+/** From feature maps to vectors. */
+import { checkShape, describeShape, mismatch } from '../check.js';
+import { ShapeError } from '../errors.js';
+import type { FloatDType } from '../tensor/dtype.js';
+import type { TensorLike } from '../tensor/take.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
+import { Module, takeGradient, takeInput } from './module.js';
+import { by } from './words.js';
+
+/** [n, c, spatial…] → [n, c·∏spatial]: the first axis is the batch. The result shares the input's data. */
+export class Flatten extends Module {
+  #kept: { inputShape: Shape; output: { shape: Shape; dtype: FloatDType } } | undefined;
+
+  forward(x: TensorLike): Tensor {
+    const input = takeInput(x);
+    const output = input.reshape(flat(input.shape, 'x'));
+    this.#kept = {
+      inputShape: input.shape,
+      output: { shape: output.shape, dtype: output.dtype as FloatDType },
+    };
+    return output;
+  }
+
+  backward(gradOutput: TensorLike): Tensor {
+    return takeGradient(gradOutput, this, this.#kept?.output).reshape(this.#kept!.inputShape);
+  }
+
+  outputShape(inputShape: Shape): Shape {
+    return flat(checkShape(inputShape, 'inputShape'), 'inputShape');
+  }
+
+  override forget(): void {
+    this.#kept = undefined;
+  }
+
+  override copy(): Flatten {
+    return new Flatten();
+  }
+
+  override explainShape(inputShape: Shape): string {
+    return `${inputShape.join('·')} = ${this.outputShape([1, ...inputShape])[1]}: ${by(inputShape)} in one row`;
+  }
+}
+
+function flat(shape: Shape, argument: string): Shape {
+  if (shape.length < 2) throw mismatch(ShapeError, argument, 'at least 2 axes [N, …]', describeShape(shape));
+  const [batch, ...rest] = shape;
+  return [batch, rest.reduce((product, size) => product * size, 1)];
+}

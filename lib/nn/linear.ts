@@ -1,0 +1,132 @@
+/** The fully-connected layer. */
+import { checkBoolean, checkInteger, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
+import type { FloatTensor } from '../conv/operands.js';
+import { ShapeError } from '../errors.js';
+import { random } from '../random.js';
+import { type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
+import type { TensorLike } from '../tensor/take.js';
+import { type Shape, Tensor } from '../tensor/tensor.js';
+import { defaultInit } from './init.js';
+import { product, productTransposed, transposedProduct } from './linear-algebra.js';
+import { accumulate, Module, makeParameter, type Parameter, takeGradient, takeInput } from './module.js';
+
+export interface LinearOptions {
+  /** Add a learned bias per output. Default true. */
+  readonly bias?: boolean;
+  /** Of the initial weights; drawn at random when absent. */
+  readonly seed?: number;
+}
+
+/**
+ * y = x·weightᵀ + bias.
+ *
+ * @param inFeatures   Length of x's last axis; the axes before it are all batch.
+ * @param outFeatures  Length of y's last axis.
+ * @param options.seed  Of the initial weights: uniform in ±1/√inFeatures, PyTorch's default.
+ *
+ * Parameters: `weight` [outFeatures, inFeatures] and, unless `bias: false`, `bias` [outFeatures].
+ */
+export class Linear extends Module {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+  #kept: { input: FloatTensor; output: { shape: Shape; dtype: FloatDType } } | undefined;
+
+  constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
+    super();
+    const given = checkOptions(options, ['bias', 'seed']);
+    this.inFeatures = checkInteger(inFeatures, 'inFeatures', 1);
+    this.outFeatures = checkInteger(outFeatures, 'outFeatures', 1);
+    const withBias = checkBoolean(given.bias ?? true, 'options.bias');
+    const source = random(given.seed);
+    this.weight = makeParameter('weight', defaultInit([outFeatures, inFeatures], inFeatures, source));
+    this.bias = withBias ? makeParameter('bias', defaultInit([outFeatures], inFeatures, source)) : null;
+  }
+
+  /** @param x  [batch…, inFeatures]. @returns [batch…, outFeatures]. */
+  forward(x: TensorLike): Tensor {
+    const { weight, inFeatures, outFeatures } = this;
+    const dtype = weight.data.dtype as FloatDType;
+    const input = takeInput(x, dtype);
+    const shape = this.#outputShape(input.shape, 'x');
+    const rows = input.size / inFeatures;
+    const values = productTransposed(
+      rows,
+      outFeatures,
+      inFeatures,
+      input.data,
+      weight.data.data as FloatArray,
+    );
+    if (this.bias !== null) addToRows(values, this.bias.data.data as FloatArray);
+    this.#kept = { input, output: { shape, dtype } };
+    return new Tensor(values, shape);
+  }
+
+  backward(gradOutput: TensorLike): Tensor {
+    const { data: g } = takeGradient(gradOutput, this, this.#kept?.output);
+    const { input } = this.#kept!;
+    const { weight, bias, inFeatures, outFeatures } = this;
+    const rows = input.size / inFeatures;
+    const inputGrad = product(rows, inFeatures, outFeatures, g, weight.data.data as FloatArray);
+    const weightGrad = transposedProduct(outFeatures, inFeatures, rows, g, input.data);
+    if (bias !== null) accumulate(bias, sumOfRows(g, outFeatures));
+    accumulate(weight, new Tensor(weightGrad, weight.data.shape));
+    return new Tensor(inputGrad, input.shape);
+  }
+
+  outputShape(inputShape: Shape): Shape {
+    return this.#outputShape(checkShape(inputShape, 'inputShape'), 'inputShape');
+  }
+
+  #outputShape(inputShape: Shape, argument: string): Shape {
+    if (inputShape.at(-1) !== this.inFeatures) {
+      throw mismatch(ShapeError, argument, `a last axis of ${this.inFeatures}`, describeShape(inputShape));
+    }
+    return [...inputShape.slice(0, -1), this.outFeatures];
+  }
+
+  override parameters(): Parameter[] {
+    return this.bias === null ? [this.weight] : [this.weight, this.bias];
+  }
+
+  override forget(): void {
+    this.#kept = undefined;
+  }
+
+  override copy(): Linear {
+    const twin = new Linear(this.inFeatures, this.outFeatures, { bias: this.bias !== null, seed: 0 });
+    twin.loadStateDict(this.stateDict());
+    return twin;
+  }
+
+  override describe(): string {
+    return `${this.constructor.name}(${this.inFeatures} → ${this.outFeatures})`;
+  }
+
+  override multiplications(inputShape: Shape): number {
+    const inputs = inputShape.reduce((count, size) => count * size, 1);
+    return inputs * this.outFeatures;
+  }
+
+  override explainShape(): string {
+    return `each of ${this.outFeatures} outputs weighs all ${this.inFeatures} inputs`;
+  }
+}
+
+function addToRows(values: FloatArray, row: FloatArray): void {
+  for (let start = 0; start < values.length; start += row.length) {
+    for (let i = 0; i < row.length; i++) values[start + i] += row[i];
+  }
+}
+
+/** Summed in float64, rounded once. */
+function sumOfRows(values: FloatArray, length: number): Tensor {
+  const sums = new Float64Array(length);
+  for (let start = 0; start < values.length; start += length) {
+    for (let i = 0; i < length; i++) sums[i] += values[start + i];
+  }
+  const result = zeros(values instanceof Float32Array ? 'float32' : 'float64', length);
+  result.set(sums);
+  return new Tensor(result, [length]);
+}

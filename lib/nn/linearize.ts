@@ -1,0 +1,122 @@
+/** The same network with every convolution as the fully-connected layer that it is. */
+import { checkShape, describeShape, elementCount, mismatch, mistake, sameShape } from '../check.js';
+import { ArgumentError, ShapeError } from '../errors.js';
+import { type FloatDType, zeros } from '../tensor/dtype.js';
+import type { TensorLike } from '../tensor/take.js';
+import { type Shape, Tensor } from '../tensor/tensor.js';
+import { Conv1d } from './conv.js';
+import { Linear } from './linear.js';
+import { type Module, takeGradient, takeInput } from './module.js';
+import { Sequential } from './sequential.js';
+
+/**
+ * Replaces every Conv, in nested Sequentials too, by the Linear that equals it at `inputShape`; all other layers are
+ * copied. Outputs are equal to rounding; the matrix is dense, (outputs × inputs) of each layer.
+ *
+ * The replacement takes and gives the convolution's own shapes, and stays at its index, so that '0.weight' is now the
+ * matrix of the convolution, [oc·∏out, ic·∏in], and '0.bias' the bias of each output.
+ *
+ * @param net         A network whose layers can be copied: `copy` of a layer of your own must be implemented.
+ * @param inputShape  Of one sample: [c, spatial…].
+ * @returns a network with parameters of its own; of each sample it takes exactly that shape.
+ * @throws {ShapeError} where a layer cannot take what the one before it gives; {MemoryError} for a matrix too large.
+ */
+export function linearize(net: Sequential, inputShape: Shape): Sequential {
+  if (!(net instanceof Sequential)) throw mistake(ArgumentError, 'net', 'a Sequential', net);
+  let shape = checkShape(inputShape, 'inputShape') as Shape;
+  const modules = net.modules.map((module) => {
+    const from = shape;
+    shape = module.outputShape([1, ...from]).slice(1);
+    return linearized(module, from);
+  });
+  return new Sequential(...modules);
+}
+
+function linearized(module: Module, inputShape: Shape): Module {
+  if (module instanceof Conv1d) return new LinearizedConv(module, inputShape);
+  if (module instanceof Sequential) return linearize(module, inputShape);
+  return module.copy();
+}
+
+/** A Linear between the shapes of a convolution: [n, ic, spatial…] → [n, oc, spatial…]. */
+class LinearizedConv extends Linear {
+  readonly #conv: Conv1d;
+  readonly #from: Shape;
+  readonly #to: Shape;
+  #kept: { inputShape: Shape; output: { shape: Shape; dtype: FloatDType } } | undefined;
+
+  constructor(conv: Conv1d, inputShape: Shape) {
+    const [, ...outputShape] = conv.outputShape([1, ...inputShape]);
+    super(count(inputShape), count(outputShape), { seed: 0 });
+    this.#conv = conv;
+    this.#from = inputShape;
+    this.#to = outputShape;
+    this.loadStateDict(matrixOf(conv, inputShape, outputShape));
+  }
+
+  override forward(x: TensorLike): Tensor {
+    const input = takeInput(x, this.weight.data.dtype as FloatDType);
+    const shape = this.outputShape(input.shape);
+    const output = super
+      .forward(input.reshape([input.size / this.inFeatures, this.inFeatures]))
+      .reshape(shape);
+    this.#kept = { inputShape: input.shape, output: { shape, dtype: output.dtype as FloatDType } };
+    return output;
+  }
+
+  override backward(gradOutput: TensorLike): Tensor {
+    const g = takeGradient(gradOutput, this, this.#kept?.output);
+    return super
+      .backward(g.reshape([g.size / this.outFeatures, this.outFeatures]))
+      .reshape(this.#kept!.inputShape);
+  }
+
+  override outputShape(inputShape: Shape): Shape {
+    const sizes = checkShape(inputShape, 'inputShape');
+    const batch = sizes.length > this.#from.length ? sizes.slice(0, 1) : [];
+    const expected = [...batch, ...this.#from];
+    if (!sameShape(sizes, expected)) {
+      throw mismatch(
+        ShapeError,
+        'x',
+        `${describeShape(this.#from)}, with or without a batch axis`,
+        describeShape(sizes),
+      );
+    }
+    return [...batch, ...this.#to];
+  }
+
+  override forget(): void {
+    super.forget();
+    this.#kept = undefined;
+  }
+
+  override copy(): LinearizedConv {
+    const twin = new LinearizedConv(this.#conv, this.#from);
+    twin.loadStateDict(this.stateDict());
+    return twin;
+  }
+
+  override describe(): string {
+    return `Linear(${this.inFeatures} → ${this.outFeatures}) for ${this.#conv.describe()}`;
+  }
+}
+
+function count(shape: Shape): number {
+  return elementCount(shape, 'inputShape');
+}
+
+/** The state of the Linear: the images of the unit vectors are the columns of the matrix. */
+function matrixOf(conv: Conv1d, inputShape: Shape, outputShape: Shape): Record<string, Tensor> {
+  const cols = count(inputShape);
+  const rows = count(outputShape);
+  const { dtype } = conv.weight.data;
+  const units = zeros(dtype, cols * cols);
+  for (let i = 0; i < cols; i++) units[i * cols + i] = 1;
+  const images = conv.copy().forward(new Tensor(units, [cols, ...inputShape])).data;
+  const zero = conv.copy().forward(new Tensor(zeros(dtype, cols), [1, ...inputShape])).data;
+  const weight = zeros(dtype, rows * cols);
+  for (let c = 0; c < cols; c++)
+    for (let r = 0; r < rows; r++) weight[r * cols + c] = images[c * rows + r] - zero[r];
+  return { weight: new Tensor(weight, [rows, cols]), bias: new Tensor(zero.slice(), [rows]) };
+}

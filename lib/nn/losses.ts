@@ -1,0 +1,110 @@
+/** What training makes small: each loss returns its value and the gradient that `backward` takes. */
+import { checkInteger, checkNumber, describeShape, mismatch, sameShape } from '../check.js';
+import { type FloatTensor, takeFloat } from '../conv/operands.js';
+import { ShapeError } from '../errors.js';
+import { checkFloat, type FloatDType, uninitialised } from '../tensor/dtype.js';
+import { type TensorLike, takeOperands, takeTensor } from '../tensor/take.js';
+import { Tensor } from '../tensor/tensor.js';
+import { checkParameter, type Parameter } from './module.js';
+
+export interface Loss {
+  readonly value: number;
+  /** ∂value/∂prediction, of the prediction's shape. */
+  readonly grad: Tensor;
+}
+
+/**
+ * Mean squared error over all elements: Σ (p − t)² / size, gradient 2·(p − t) / size.
+ *
+ * @param prediction  p, of any shape.
+ * @param target      t, of the same shape: nothing is broadcast.
+ * @throws {ShapeError} for different shapes, or no element at all; {DTypeError} for integers or mixed dtypes.
+ */
+export function mseLoss(prediction: TensorLike, target: TensorLike): Loss {
+  const [p, t] = takeOperands(['prediction', 'target'], [prediction, target]) as readonly FloatTensor[];
+  const dtype = checkFloat(p.dtype, 'prediction');
+  if (!sameShape(p.shape, t.shape)) {
+    throw mismatch(ShapeError, 'target', `${describeShape(p.shape)}, as prediction`, describeShape(t.shape));
+  }
+  if (p.size === 0) throw mismatch(ShapeError, 'prediction', 'at least one element', describeShape(p.shape));
+  const grad = uninitialised(dtype, p.size);
+  const scale = 2 / p.size;
+  let sum = 0;
+  for (let i = 0; i < grad.length; i++) {
+    const difference = p.data[i] - t.data[i];
+    sum += difference * difference;
+    grad[i] = scale * difference;
+  }
+  return { value: sum / p.size, grad: new Tensor(grad, p.shape) };
+}
+
+/**
+ * Cross-entropy of softmax, mean over the batch: −Σ_n log softmax(z_n)[label_n] / N. The gradient is
+ * (softmax(z_n) − onehot(label_n)) / N. Each row's maximum is subtracted first, so no logit is too large.
+ *
+ * @param logits  z, [N, classes]: unnormalised, before any softmax.
+ * @param labels  N integers from 0 to classes − 1: an array, a typed array or a tensor.
+ * @throws {ShapeError} for a wrong rank, an empty batch or another number of labels; {ArgumentError} for a label out of
+ *   range; {DTypeError} for integer logits.
+ */
+export function crossEntropyLoss(logits: TensorLike, labels: ArrayLike<number> | TensorLike): Loss {
+  const { data: z, shape, dtype } = takeFloat(logits, 'logits');
+  if (shape.length !== 2 || z.length === 0) {
+    throw mismatch(ShapeError, 'logits', '2 axes [N, classes], neither of them empty', describeShape(shape));
+  }
+  const [batch, classes] = shape;
+  const chosen = takeLabels(labels, batch, classes);
+  const grad = uninitialised(dtype as FloatDType, z.length);
+  let sum = 0;
+  for (let n = 0; n < batch; n++) {
+    const start = n * classes;
+    let max = z[start];
+    for (let c = 1; c < classes; c++) if (z[start + c] > max) max = z[start + c];
+    let total = 0;
+    for (let c = 0; c < classes; c++) total += Math.exp(z[start + c] - max);
+    for (let c = 0; c < classes; c++) {
+      const probability = Math.exp(z[start + c] - max) / total;
+      grad[start + c] = (probability - Number(c === chosen[n])) / batch;
+    }
+    sum += max + Math.log(total) - z[start + chosen[n]];
+  }
+  return { value: sum / batch, grad: new Tensor(grad, shape) };
+}
+
+/**
+ * λ·‖p‖₁ = λ·Σ|p|: returns its value and adds λ·sign(p) (0 at 0) to `parameter.grad`.
+ *
+ * A large λ with a large step overshoots zero and grows; `optim.SGD`'s `l1` option takes the penalty by its proximal
+ * step instead, which stops at zero exactly.
+ *
+ * @throws {ArgumentError} for a parameter that is none, or λ negative, infinite or NaN.
+ */
+export function l1Penalty(parameter: Parameter, lambda: number): number {
+  checkNumber(lambda, 'lambda', 0, Number.MAX_VALUE);
+  checkParameter(parameter, 'parameter');
+  const { data, grad } = parameter;
+  const values = data.data;
+  const gradient = grad.data;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    sum += Math.abs(values[i]);
+    gradient[i] += lambda * Math.sign(values[i]);
+  }
+  return lambda * sum;
+}
+
+function takeLabels(
+  labels: ArrayLike<number> | TensorLike,
+  batch: number,
+  classes: number,
+): ArrayLike<number> {
+  const list =
+    ArrayBuffer.isView(labels) || Array.isArray(labels)
+      ? labels
+      : takeTensor(labels as TensorLike, 'labels').data;
+  const { length } = list as ArrayLike<number>;
+  if (length !== batch) throw mismatch(ShapeError, 'labels', `${batch}, one per row of logits`, `${length}`);
+  return Array.from(list as ArrayLike<number>, (label, n) =>
+    checkInteger(label, `labels[${n}]`, 0, classes - 1),
+  );
+}

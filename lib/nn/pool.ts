@@ -1,0 +1,188 @@
+/** Pooling layers. */
+import { checkOptions, checkShape } from '../check.js';
+import type { Axes } from '../plan/axes.js';
+import { readBatchShape } from '../plan/geometry.js';
+import { type AvgPoolOptions, type PoolOptions, type PoolPlan, planPool } from '../plan/pool-plan.js';
+import { avgPool2d, maxPool2dWithIndices } from '../pool/pool.js';
+import { type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
+import type { TensorLike } from '../tensor/take.js';
+import { type Shape, Tensor } from '../tensor/tensor.js';
+import { Module, takeGradient, takeInput } from './module.js';
+import { by, explainAxes } from './words.js';
+
+/** Max pooling over [n, c, h, w] (n may be left out): as `maxPool2d`. The gradient goes to the first of equal maxima. */
+export class MaxPool2d extends Module {
+  readonly kernelSize: Axes;
+  readonly options: PoolOptions;
+  #kept: { inputShape: Shape; indices: Int32Array; output: { shape: Shape; dtype: FloatDType } } | undefined;
+
+  /** @throws {ArgumentError} for a kernel and options that maxPool2d would refuse whatever the input. */
+  constructor(kernelSize: Axes, options?: PoolOptions) {
+    super();
+    this.options = Object.freeze({ ...checkOptions(options, ['stride', 'padding', 'dilation', 'ceilMode']) });
+    this.kernelSize = kernelSize;
+    checkWindow(kernelSize, this.options);
+  }
+
+  forward(x: TensorLike): Tensor {
+    const input = takeInput(x);
+    const { output, indices } = maxPool2dWithIndices(input, this.kernelSize, this.options);
+    this.#kept = {
+      inputShape: input.shape,
+      indices: indices.data,
+      output: { shape: output.shape, dtype: output.dtype as FloatDType },
+    };
+    return output;
+  }
+
+  backward(gradOutput: TensorLike): Tensor {
+    const { data: g } = takeGradient(gradOutput, this, this.#kept?.output);
+    const { inputShape, indices, output } = this.#kept!;
+    const size = inputShape.reduce((product, n) => product * n, 1);
+    const dx = zeros(output.dtype, size);
+    scatter(g, indices, area(output.shape), area(inputShape), dx);
+    return new Tensor(dx, inputShape);
+  }
+
+  outputShape(inputShape: Shape): Shape {
+    return planOf(inputShape, this.kernelSize, this.options).outputShape;
+  }
+
+  override forget(): void {
+    this.#kept = undefined;
+  }
+
+  override copy(): MaxPool2d {
+    return new MaxPool2d(this.kernelSize, this.options);
+  }
+
+  override describe(): string {
+    return describeWindow(this, this.kernelSize, this.options);
+  }
+
+  override explainShape(inputShape: Shape): string {
+    return explainAxes(planOf(inputShape, this.kernelSize, this.options).axes.slice(1));
+  }
+}
+
+/** Average pooling over [n, c, h, w] (n may be left out): as `avgPool2d`. */
+export class AvgPool2d extends Module {
+  readonly kernelSize: Axes;
+  readonly options: AvgPoolOptions;
+  #kept: { plan: PoolPlan; inputShape: Shape; output: { shape: Shape; dtype: FloatDType } } | undefined;
+
+  /** @throws {ArgumentError} for a kernel and options that avgPool2d would refuse whatever the input. */
+  constructor(kernelSize: Axes, options?: AvgPoolOptions) {
+    super();
+    this.options = Object.freeze({
+      ...checkOptions(options, ['stride', 'padding', 'ceilMode', 'countIncludePad']),
+    });
+    this.kernelSize = kernelSize;
+    checkWindow(kernelSize, this.options);
+  }
+
+  forward(x: TensorLike): Tensor {
+    const input = takeInput(x);
+    const output = avgPool2d(input, this.kernelSize, this.options);
+    this.#kept = {
+      plan: planOf(input.shape, this.kernelSize, this.options),
+      inputShape: input.shape,
+      output: { shape: output.shape, dtype: output.dtype as FloatDType },
+    };
+    return output;
+  }
+
+  backward(gradOutput: TensorLike): Tensor {
+    const { data: g } = takeGradient(gradOutput, this, this.#kept?.output);
+    const { plan, inputShape, output } = this.#kept!;
+    const size = inputShape.reduce((product, n) => product * n, 1);
+    const dx = zeros(output.dtype, size);
+    spread(plan, g, dx);
+    return new Tensor(dx, inputShape);
+  }
+
+  outputShape(inputShape: Shape): Shape {
+    return planOf(inputShape, this.kernelSize, this.options).outputShape;
+  }
+
+  override forget(): void {
+    this.#kept = undefined;
+  }
+
+  override copy(): AvgPool2d {
+    return new AvgPool2d(this.kernelSize, this.options);
+  }
+
+  override describe(): string {
+    return describeWindow(this, this.kernelSize, this.options);
+  }
+
+  override multiplications(inputShape: Shape): number {
+    return this.outputShape(inputShape).reduce((product, size) => product * size, 1);
+  }
+
+  override explainShape(inputShape: Shape): string {
+    return explainAxes(planOf(inputShape, this.kernelSize, this.options).axes.slice(1));
+  }
+}
+
+function planOf(inputShape: Shape, kernelSize: Axes, options: PoolOptions & AvgPoolOptions): PoolPlan {
+  const shape = checkShape(inputShape, 'inputShape');
+  readBatchShape(shape, 2, 'inputShape');
+  return planPool(shape, 'float32', 2, kernelSize, options);
+}
+
+/** What a layer can refuse before it sees an input: anything that a huge plane refuses too. */
+function checkWindow(kernelSize: Axes, options: PoolOptions & AvgPoolOptions): void {
+  const side = 2 ** 15;
+  planPool([1, side, side], 'float32', 2, kernelSize, options);
+}
+
+function describeWindow(module: Module, kernelSize: Axes, { stride, padding }: PoolOptions): string {
+  const words = [typeof kernelSize === 'number' ? by([kernelSize, kernelSize]) : by(kernelSize)];
+  if (stride !== undefined) words.push(`stride ${typeof stride === 'number' ? stride : by(stride)}`);
+  if (padding !== undefined)
+    words.push(`padding ${typeof padding === 'number' ? padding : padding.join('×')}`);
+  return `${module.constructor.name}(${words.join(', ')})`;
+}
+
+function area(shape: Shape): number {
+  return shape[shape.length - 2] * shape[shape.length - 1];
+}
+
+/** dx[plane][indices[plane][l]] += g[plane][l]. */
+function scatter(g: FloatArray, indices: Int32Array, outputs: number, inputs: number, dx: FloatArray): void {
+  for (let at = 0, plane = 0; at < g.length; plane += inputs) {
+    for (const end = at + outputs; at < end; at++) dx[plane + indices[at]] += g[at];
+  }
+}
+
+/** The adjoint of average pooling: each output's gradient, over its divisor, goes to every element of its window. */
+function spread(plan: PoolPlan, g: FloatArray, dx: FloatArray): void {
+  const [, rows, cols] = plan.axes;
+  const across = Array.from({ length: cols.out }, (_, j) => windowAt(cols, j));
+  const down = Array.from({ length: rows.out }, (_, i) => windowAt(rows, i));
+  let at = 0;
+  for (let plane = 0; plane < plan.planes; plane++) {
+    const base = plane * rows.in * cols.in;
+    for (const row of down) {
+      for (const col of across) {
+        const divisor = plan.countIncludePad
+          ? row.padded * col.padded
+          : (row.end - row.start) * (col.end - col.start);
+        const share = g[at++] / divisor;
+        for (let i = row.start; i < row.end; i++) {
+          const line = base + i * cols.in;
+          for (let j = col.start; j < col.end; j++) dx[line + j] += share;
+        }
+      }
+    }
+  }
+}
+
+/** The elements of the input that window `i` covers, and how many it covers of the padded input. */
+function windowAt(axis: PoolPlan['axes'][number], i: number): { start: number; end: number; padded: number } {
+  const first = i * axis.stride - axis.padBefore;
+  const last = Math.min(first + axis.kernel, axis.in + axis.padAfter);
+  return { start: Math.max(first, 0), end: Math.min(last, axis.in), padded: last - first };
+}

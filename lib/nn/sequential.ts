@@ -1,0 +1,148 @@
+/** Layers one after the other. */
+import { checkShape, mistake, sameShape } from '../check.js';
+import { ArgumentError } from '../errors.js';
+import type { FloatDType } from '../tensor/dtype.js';
+import type { TensorLike } from '../tensor/take.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
+import { Module, type Parameter, takeGradient, takeInput } from './module.js';
+import { type Summary, summarize } from './summary.js';
+
+/**
+ * forward runs the layers in order, backward in reverse. Parameters are named after their layer's index, as in PyTorch:
+ * '0.weight', '0.bias', '3.weight'.
+ *
+ * @throws {ArgumentError} unless every argument is a Module, each of them once: layers keep what their backward needs,
+ *   so one that runs twice would lose it.
+ * @example
+ *   const net = new nn.Sequential(new nn.Conv2d(1, 6, 3), new nn.ReLU(), new nn.MaxPool2d(2));
+ *   const y = net.forward(images);       // [n, 1, 32, 32] → [n, 6, 15, 15]
+ */
+export class Sequential extends Module {
+  readonly modules: readonly Module[];
+  readonly #parameters = new Map<Parameter, Parameter>();
+  /** The input shape that the layers were last found to agree on. */
+  #checked: Shape | undefined;
+  #output: { shape: Shape; dtype: FloatDType } | undefined;
+
+  constructor(...modules: Module[]) {
+    super();
+    modules.forEach((module, i) => {
+      if (!(module instanceof Module)) throw mistake(ArgumentError, `modules[${i}]`, 'a Module', module);
+    });
+    checkDistinct(modules);
+    this.modules = Object.freeze([...modules]);
+  }
+
+  forward(x: TensorLike): Tensor {
+    const dtypes = this.parameters().map(({ data }) => data.dtype);
+    const input = takeInput(x, dtypes[0] as FloatDType | undefined);
+    // A layer that refuses its input must do so before the ones above it forget their last one.
+    if (this.#checked === undefined || !sameShape(this.#checked, input.shape)) {
+      this.outputShape(input.shape);
+      this.#checked = input.shape;
+    }
+    let y: Tensor = input;
+    for (const module of this.modules) y = module.forward(y);
+    this.#output = { shape: y.shape, dtype: y.dtype as FloatDType };
+    return y;
+  }
+
+  backward(gradOutput: TensorLike): Tensor {
+    let g: Tensor = takeGradient(gradOutput, this, this.#output);
+    for (let i = this.modules.length - 1; i >= 0; i--) g = this.modules[i].backward(g);
+    return g;
+  }
+
+  outputShape(inputShape: Shape): Shape {
+    return this.modules.reduce<Shape>(
+      (shape, module) => module.outputShape(shape),
+      checkShape(inputShape, 'inputShape'),
+    );
+  }
+
+  override parameters(): Parameter[] {
+    return this.modules.flatMap((module, i) =>
+      module.parameters().map((parameter) => this.#named(`${i}.${parameter.name}`, parameter)),
+    );
+  }
+
+  /** The same object for the same parameter, however often it is asked for. */
+  #named(name: string, parameter: Parameter): Parameter {
+    const known = this.#parameters.get(parameter) ?? new NamedParameter(name, parameter);
+    this.#parameters.set(parameter, known);
+    return known;
+  }
+
+  override forget(): void {
+    this.#output = undefined;
+    this.#checked = undefined;
+    for (const module of this.modules) module.forget();
+  }
+
+  override copy(): Sequential {
+    return new Sequential(...this.modules.map((module) => module.copy()));
+  }
+
+  override multiplications(inputShape: Shape): number {
+    let shape = inputShape;
+    let count = 0;
+    for (const module of this.modules) {
+      count += module.multiplications(shape);
+      shape = module.outputShape(shape);
+    }
+    return count;
+  }
+
+  /**
+   * Layer by layer: name, shapes, parameters, multiplications, and the arithmetic that gave each size, in words.
+   *
+   * @param inputShape  Of one sample, without the batch axis: [c, spatial…].
+   * @returns rows as data; `toString` makes an aligned table of them.
+   * @throws {ShapeError} where a layer cannot take what the one before it gives.
+   */
+  summary(inputShape: Shape): Summary {
+    return summarize(this.modules, checkShape(inputShape, 'inputShape'));
+  }
+}
+
+/** A layer's parameter under the name that the network gives it. */
+class NamedParameter implements Parameter {
+  readonly name: string;
+  readonly #own: Parameter;
+
+  constructor(name: string, own: Parameter) {
+    this.name = name;
+    this.#own = own;
+  }
+
+  get data(): Tensor {
+    return this.#own.data;
+  }
+
+  set data(data: Tensor) {
+    this.#own.data = data;
+  }
+
+  get grad(): Tensor {
+    return this.#own.grad;
+  }
+
+  set grad(grad: Tensor) {
+    this.#own.grad = grad;
+  }
+}
+
+function checkDistinct(modules: readonly Module[]): void {
+  const seen = new Set<Module>();
+  const visit = (module: Module, path: string): void => {
+    if (seen.has(module)) {
+      throw new ArgumentError(
+        `${path}: expected a module of its own, got one that is already in the network`,
+      );
+    }
+    seen.add(module);
+    if (module instanceof Sequential)
+      for (const [i, inner] of module.modules.entries()) visit(inner, `${path}.modules[${i}]`);
+  };
+  for (const [i, module] of modules.entries()) visit(module, `modules[${i}]`);
+}

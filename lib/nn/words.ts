@@ -1,0 +1,50 @@
+/** The arithmetic of shapes as sentences, for `summary`. */
+import { type Axis, extent } from '../plan/axes.js';
+
+/** Sizes as people write them: «3×3». */
+export function by(sizes: readonly (number | string)[]): string {
+  return sizes.join('×');
+}
+
+const AXIS_NAMES = { 1: ['length'], 2: ['height', 'width'], 3: ['depth', 'height', 'width'] } as const;
+
+/** What a sliding window makes of each axis; axes that are alike share a sentence. */
+export function explainAxes(axes: readonly Axis[]): string {
+  const names = AXIS_NAMES[axes.length as 1 | 2 | 3];
+  const sentences = new Map<string, string[]>();
+  axes.forEach((axis, i) => {
+    const sentence = explainAxis(axis);
+    sentences.set(sentence, [...(sentences.get(sentence) ?? []), names[i]]);
+  });
+  return [...sentences].map(([sentence, which]) => `${which.join(' and ')}: ${sentence}`).join('; ');
+}
+
+/** «⌊(13 − 2)/2⌋ + 1 = 6 (windows of 2, side by side, reach 12 of 13: 1 left over)». */
+function explainAxis({ in: size, kernel, stride, dilation, padBefore, padAfter, out }: Axis): string {
+  const reach = extent(kernel, dilation);
+  const padding = padBefore + padAfter;
+  const room = `${size}${padding > 0 ? ` + ${padding}` : ''} − ${reach}`;
+  const formula = stride === 1 ? `${room} + 1 = ${out}` : `⌊(${room})/${stride}⌋ + 1 = ${out}`;
+  const taps = dilation === 1 ? `${kernel}` : `${kernel} taps that span ${reach}`;
+  const padded = `${size + padding}${padding > 0 ? ` (${padding} of them padding)` : ''}`;
+  return `${formula} (${stride === 1 ? everyStart(taps, reach, padded) : strided()})`;
+
+  function strided(): string {
+    const covered = (out - 1) * stride + reach;
+    const left = size + padding - covered;
+    const step = stride === reach ? 'side by side' : `one every ${stride}`;
+    const rest =
+      left > 0
+        ? `reach ${covered} of ${padded}: ${left} left over`
+        : left < 0
+          ? `reach ${-left} past the end of ${padded}`
+          : `reach all ${padded}`;
+    return `windows of ${taps}, ${step}, ${rest}`;
+  }
+}
+
+function everyStart(taps: string, reach: number, padded: string): string {
+  return reach === 1
+    ? `a window of ${taps} starts at each of ${padded}`
+    : `a window of ${taps} starts at each of ${padded} but the last ${reach - 1}`;
+}
