@@ -46,3 +46,6 @@ export type { DType, TypedArray } from './tensor/dtype.js';
 export type { TensorLike, VectorLike } from './tensor/take.js';
 export type { Nested, Shape } from './tensor/tensor.js';
 export { Tensor, tensor } from './tensor/tensor.js';
+export * as data from './data/index.js';
+export * as nn from './nn/index.js';
+export * as optim from './optim/index.js';
