@@ -63,4 +63,15 @@ export interface Backend {
   /** `indices` receives each maximum's flat spatial index in the unpadded input, when given. */
   maxPool(plan: PoolPlan, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
   avgPool(plan: PoolPlan, input: FloatArray, output: FloatArray): void;
+
+  /**
+   * out[k] = scale·Σ_j x[j]·e^(−2πi·jk/n), n = re.length ≥ 1; `im` null means real data. One floating dtype, one length,
+   * and no output overlaps an input. The inverse is fft(im, re, outIm, outRe, 1/n).
+   */
+  fft(re: FloatArray, im: FloatArray | null, outRe: FloatArray, outIm: FloatArray, scale: number): void;
+  /**
+   * out[i] = Σ_j signal[j]·kernel[start + i − j]: a stretch of the linear convolution, by transforms of `block` points,
+   * block ≥ kernel.length.
+   */
+  fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
 }

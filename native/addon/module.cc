@@ -9,6 +9,7 @@
 #include "addon/environment.h"
 #include "addon/lowering.h"
 #include "addon/pool.h"
+#include "addon/signal.h"
 #include "addon/wire.h"
 #include "core/cpu.h"
 
@@ -42,6 +43,8 @@ constexpr Export kExports[] = {
     {"matmul", entry<matmul>},
     {"maxPool", entry<max_pool>},
     {"avgPool", entry<avg_pool>},
+    {"fft", entry<fft>},
+    {"fftConvolve", entry<fft_convolve>},
 };
 
 // The library stays in memory until the process ends: its threads run its code, and Node unloads an addon

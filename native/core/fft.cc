@@ -381,12 +381,12 @@ RealFft<T>::RealFft(int64_t n) : n_(n), inner_(Fft<T>::of(n % 2 == 0 ? n / 2 : n
 }
 
 template <typename T>
-void RealFft<T>::run(const KernelTable& kernels, const T* in, Points<T> out) const {
+void RealFft<T>::run(const KernelTable& kernels, const T* in, Points<T> out, T scale) const {
   ArenaFrame frame;
   if (n_ % 2 != 0) {
     T* const zeros = frame.take<T>(n_);
     std::fill_n(zeros, n_, T{0});
-    return inner_->run(kernels, {in, zeros}, out, T{1});
+    return inner_->run(kernels, {in, zeros}, out, scale);
   }
   // x[j] = in[2j] + i in[2j + 1]: the spectra of evens and odds come apart by symmetry.
   const int64_t half = n_ / 2;
@@ -396,7 +396,7 @@ void RealFft<T>::run(const KernelTable& kernels, const T* in, Points<T> out) con
     x.re[j] = in[2 * j];
     x.im[j] = in[2 * j + 1];
   }
-  inner_->run(kernels, {x.re, x.im}, z, T{1});
+  inner_->run(kernels, {x.re, x.im}, z, scale);
   out.re[0] = z.re[0] + z.im[0];
   out.re[half] = z.re[0] - z.im[0];
   out.im[0] = out.im[half] = T{0};
@@ -436,7 +436,7 @@ void fft_convolve(const Context& context, const T* signal, int64_t signal_size, 
     ArenaFrame inner;
     T* const padded = inner.take<T>(block);
     copy_window(kernel, kernel_size, 0, padded, block);
-    RealFft<T>::of(block)->run(kernels, padded, spectrum);
+    RealFft<T>::of(block)->run(kernels, padded, spectrum, T{1});
   }
   // The first kernel_size - 1 points of a block wrap around; `step` of them are right.
   const int64_t overlap = kernel_size - 1, step = block - overlap;

@@ -88,7 +88,7 @@ class RealFft {
  public:
   static std::shared_ptr<const RealFft> of(int64_t n);
 
-  void run(const KernelTable&, const T* in, Points<T> out) const;
+  void run(const KernelTable&, const T* in, Points<T> out, T scale) const;
 
   int64_t size() const { return n_; }
   size_t bytes() const { return 2 * turn_re_.size() * sizeof(T); }

@@ -45,7 +45,7 @@ void check_transform(const KernelTable& kernels, int64_t n, bool real) {
   const std::vector<T> re = noise<T>(n, 1), im = real ? std::vector<T>(n, T{0}) : noise<T>(n, 2);
   std::vector<T> out_re(n), out_im(n);
   if (real) {
-    RealFft<T>::of(n)->run(kernels, re.data(), {out_re.data(), out_im.data()});
+    RealFft<T>::of(n)->run(kernels, re.data(), {out_re.data(), out_im.data()}, T{1});
   } else {
     Fft<T>::of(n)->run(kernels, {re.data(), im.data()}, {out_re.data(), out_im.data()}, T{1});
   }

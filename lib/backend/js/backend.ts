@@ -7,6 +7,7 @@ import { type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { product } from './direction.js';
+import { fft, fftConvolve } from './fft.js';
 import { matmul } from './matmul.js';
 import { avgPool, maxPool } from './pool.js';
 import { fold, unfold } from './unfold.js';
@@ -30,6 +31,8 @@ export function createJsBackend(): Backend {
     matmul,
     maxPool,
     avgPool,
+    fft,
+    fftConvolve,
   };
 }
 

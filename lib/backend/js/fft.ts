@@ -2,6 +2,7 @@
  * Fourier transforms of any length in JavaScript: Stockham passes of radix 4, 2, 3, 5 and 7, and Bluestein's chirp
  * for lengths with a larger prime factor. Real and imaginary parts are in arrays of their own.
  */
+import type { FloatArray } from '../../tensor/dtype.js';
 
 /** One pass over all points: `rest` = (remaining length) / radix, `done` = the product of the radices before. */
 interface Pass {
@@ -37,8 +38,78 @@ const CACHED_POINTS = 1 << 21;
 const plans = new Map<number, Plan>();
 let cachedPoints = 0;
 
+/** See Backend.fft. The passes see float64 only. */
+export function fft(
+  re: FloatArray,
+  im: FloatArray | null,
+  outRe: FloatArray,
+  outIm: FloatArray,
+  scale: number,
+): void {
+  const isDouble = outRe instanceof Float64Array && outIm instanceof Float64Array;
+  const resultRe = isDouble ? outRe : new Float64Array(outRe.length);
+  const resultIm = isDouble ? outIm : new Float64Array(outIm.length);
+  transform(asDouble(re), im === null ? null : asDouble(im), resultRe, resultIm);
+  if (scale !== 1) {
+    for (let k = 0; k < resultRe.length; k++) {
+      resultRe[k] *= scale;
+      resultIm[k] *= scale;
+    }
+  }
+  if (isDouble) return;
+  outRe.set(resultRe);
+  outIm.set(resultIm);
+}
+
+/** See Backend.fftConvolve: overlap-save, where two blocks of real data make one complex transform. */
+export function fftConvolve(
+  signal: FloatArray,
+  kernel: FloatArray,
+  block: number,
+  start: number,
+  out: FloatArray,
+): void {
+  const spectrumRe = new Float64Array(block);
+  const spectrumIm = new Float64Array(block);
+  const xRe = new Float64Array(block);
+  const xIm = new Float64Array(block);
+  const yRe = new Float64Array(block);
+  const yIm = new Float64Array(block);
+  xRe.set(kernel);
+  transform(xRe, null, spectrumRe, spectrumIm);
+  // The first kernel.length − 1 points of a block wrap around; `step` of them are right.
+  const overlap = kernel.length - 1;
+  const step = block - overlap;
+  for (let first = 0; first < out.length; first += 2 * step) {
+    const second = first + step;
+    copyWindow(signal, start + first - overlap, xRe);
+    copyWindow(signal, start + second - overlap, xIm);
+    // The kernel is real, so both parts are convolved with it and stay apart.
+    transform(xRe, xIm, yRe, yIm);
+    multiply(yRe, yIm, spectrumRe, spectrumIm);
+    inverseTransform(yRe, yIm, xRe, xIm);
+    out.set(xRe.subarray(overlap, overlap + Math.min(step, out.length - first)), first);
+    if (second < out.length) {
+      out.set(xIm.subarray(overlap, overlap + Math.min(step, out.length - second)), second);
+    }
+  }
+}
+
+/** to[i] ← from[first + i], zeros where there is none. */
+function copyWindow(from: FloatArray, first: number, to: Float64Array): void {
+  const begin = Math.min(Math.max(-first, 0), to.length);
+  const end = Math.min(Math.max(from.length - first, begin), to.length);
+  to.fill(0, 0, begin);
+  if (end > begin) to.set(from.subarray(first + begin, first + end), begin);
+  to.fill(0, end);
+}
+
+function asDouble(values: FloatArray): Float64Array {
+  return values instanceof Float64Array ? values : new Float64Array(values);
+}
+
 /** X[k] = Σ_j x[j]·e^(−2πi·jk/n), n = re.length; `im` null means real data. The outputs overlap neither input. */
-export function transform(
+function transform(
   re: Float64Array,
   im: Float64Array | null,
   outRe: Float64Array,
@@ -46,7 +117,10 @@ export function transform(
 ): void {
   const n = re.length;
   if (im === null) {
-    if (n % 2 === 0) return transformReal(re, outRe, outIm);
+    if (n % 2 === 0) {
+      transformReal(re, outRe, outIm);
+      return;
+    }
     im = new Float64Array(n);
   }
   const plan = planFor(n);
@@ -55,7 +129,7 @@ export function transform(
 }
 
 /** x[j] = (1/n)·Σ_k X[k]·e^(+2πi·jk/n): the forward transform with the parts exchanged, divided by n. */
-export function inverseTransform(
+function inverseTransform(
   re: Float64Array,
   im: Float64Array,
   outRe: Float64Array,
@@ -196,7 +270,7 @@ function runChirp(
 }
 
 /** a ← a ⊙ b. */
-export function multiply(aRe: Float64Array, aIm: Float64Array, bRe: Float64Array, bIm: Float64Array): void {
+function multiply(aRe: Float64Array, aIm: Float64Array, bRe: Float64Array, bIm: Float64Array): void {
   for (let k = 0; k < aRe.length; k++) {
     const re = aRe[k] * bRe[k] - aIm[k] * bIm[k];
     aIm[k] = aRe[k] * bIm[k] + aIm[k] * bRe[k];

@@ -63,6 +63,9 @@ export interface NativeAddon {
   matmul(m: number, n: number, k: number, a: TypedArray, b: TypedArray, c: TypedArray): void;
   maxPool(plan: Int32Array, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
   avgPool(plan: Int32Array, input: FloatArray, output: FloatArray): void;
+
+  fft(re: FloatArray, im: FloatArray | null, outRe: FloatArray, outIm: FloatArray, scale: number): void;
+  fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
 }
 
 type ErrorClass = new (message: string) => Error;

@@ -75,5 +75,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     matmul: addon.matmul,
     maxPool: (plan, input, output, indices) => addon.maxPool(plan.wire, input, output, indices),
     avgPool: (plan, input, output) => addon.avgPool(plan.wire, input, output),
+    fft: addon.fft,
+    fftConvolve: addon.fftConvolve,
   };
 }

@@ -1,0 +1,73 @@
+#include "addon/signal.h"
+
+#include "addon/environment.h"
+#include "core/fft.h"
+#include "core/ops.h"
+
+namespace convmat::addon {
+namespace {
+
+// The dtype of an array that must be a floating one.
+DType float_dtype(const Array& array, const char* name) {
+  const DType dtype = dtype_of(array, name);
+  if (dtype != DType::f32 && dtype != DType::f64) {
+    throw Refusal(std::string(name) + ": expected float32 or float64");
+  }
+  return dtype;
+}
+
+template <typename T>
+void run_fft(const KernelTable& kernels, int64_t n, const void* re, const void* im, void* out_re,
+             void* out_im, double scale) {
+  const Points<T> out = {static_cast<T*>(out_re), static_cast<T*>(out_im)};
+  const auto factor = static_cast<T>(scale);
+  if (im == nullptr) return RealFft<T>::of(n)->run(kernels, static_cast<const T*>(re), out, factor);
+  Fft<T>::of(n)->run(kernels, {static_cast<const T*>(re), static_cast<const T*>(im)}, out, factor);
+}
+
+template <typename T>
+void run_convolve(const KernelTable& kernels, const Array& signal, const Array& kernel, int64_t block,
+                  int64_t start, const Array& out) {
+  convmat::fft_convolve(Context{&kernels}, static_cast<const T*>(signal.data),
+                        static_cast<int64_t>(signal.length), static_cast<const T*>(kernel.data),
+                        static_cast<int64_t>(kernel.length), block, start, static_cast<T*>(out.data),
+                        static_cast<int64_t>(out.length));
+}
+
+}  // namespace
+
+napi_value fft(const Call& call) {
+  const napi_env env = call.env;
+  const Array re = read_array(env, call[0], "re");
+  const DType dtype = float_dtype(re, "re");
+  const auto n = static_cast<int64_t>(re.length);
+  if (n == 0) throw Refusal("re: expected at least one point");
+  const void* const im = read_optional_elements(env, call[1], dtype, n, "im");
+  void* const out_re = read_elements(env, call[2], dtype, n, "outRe");
+  void* const out_im = read_elements(env, call[3], dtype, n, "outIm");
+  const double scale = read_double(env, call[4], "scale");
+  const KernelTable& kernels = Environment::of(env).kernels();
+  const auto run = dtype == DType::f32 ? run_fft<float> : run_fft<double>;
+  run(kernels, n, re.data, im, out_re, out_im, scale);
+  return nullptr;
+}
+
+napi_value fft_convolve(const Call& call) {
+  const napi_env env = call.env;
+  const Array signal = read_array(env, call[0], "signal");
+  const Array kernel = read_array(env, call[1], "kernel");
+  const int64_t block = read_size(env, call[2], "block");
+  const int64_t start = read_size(env, call[3], "start");
+  const Array out = read_array(env, call[4], "out");
+  const DType dtype = float_dtype(signal, "signal");
+  if (kernel.type != signal.type || out.type != signal.type) throw Refusal("out: expected one dtype");
+  if (kernel.length == 0) throw Refusal("kernel: expected at least one element");
+  if (static_cast<uint64_t>(block) < kernel.length)
+    throw Refusal("block: expected at least the kernel's length");
+  const KernelTable& kernels = Environment::of(env).kernels();
+  const auto run = dtype == DType::f32 ? run_convolve<float> : run_convolve<double>;
+  run(kernels, signal, kernel, block, start, out);
+  return nullptr;
+}
+
+}  // namespace convmat::addon
