@@ -1,0 +1,37 @@
+/** A product with a matrix of vectors, by an operator that takes one vector at a time. */
+import { elementCount } from '../check.js';
+import { type FloatArray, type FloatDType, uninitialised, zeros } from '../tensor/dtype.js';
+import { Tensor } from '../tensor/tensor.js';
+
+// Neighbouring columns share cache lines: this many are gathered from them at once.
+const BLOCK = 16;
+
+/** [inputs, columns] → [outputs, columns], by `run` on each column. */
+export function byColumns(
+  data: FloatArray,
+  columns: number,
+  inputs: number,
+  outputs: number,
+  dtype: FloatDType,
+  run: (input: FloatArray, output: FloatArray) => void,
+): Tensor<FloatArray> {
+  const result: FloatArray = uninitialised(dtype, elementCount([outputs, columns], 'output'));
+  const width = Math.min(BLOCK, columns);
+  const from: FloatArray = zeros(dtype, width * inputs);
+  const to: FloatArray = zeros(dtype, width * outputs);
+  for (let first = 0; first < columns; first += width) {
+    const count = Math.min(width, columns - first);
+    for (let i = 0; i < inputs; i++) {
+      const row = i * columns + first;
+      for (let j = 0; j < count; j++) from[j * inputs + i] = data[row + j];
+    }
+    for (let j = 0; j < count; j++) {
+      run(from.subarray(j * inputs, (j + 1) * inputs), to.subarray(j * outputs, (j + 1) * outputs));
+    }
+    for (let i = 0; i < outputs; i++) {
+      const row = i * columns + first;
+      for (let j = 0; j < count; j++) result[row + j] = to[j * outputs + i];
+    }
+  }
+  return new Tensor(result, [outputs, columns]);
+}

@@ -1,0 +1,313 @@
+/** The matrix of a convolution, as an operator that multiplies by structure and is never stored. */
+import { backend } from '../backend/select.js';
+import type { BoundConv } from '../backend/kernels.js';
+import { checkInteger, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
+import { ShapeError } from '../errors.js';
+import type { Rank } from '../plan/axes.js';
+import { type ConvOp, type ConvPlan, planConv } from '../plan/conv-plan.js';
+import { checkChannels, forwardAxes, type Geometry, GEOMETRY_OPTIONS, readWindow } from '../plan/geometry.js';
+import { checkFloat, convert, type FloatArray, type FloatDType, type TypedArray, uninitialised, zeros } from '../tensor/dtype.js';
+import { takeTensor, type TensorLike, type VectorLike } from '../tensor/take.js';
+import { type Shape, Tensor } from '../tensor/tensor.js';
+import { byColumns } from './columns.js';
+import { type CsrMatrix, csrOf } from './csr.js';
+import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from './entries.js';
+import {
+  checkDenseSize,
+  checkEntryCount,
+  type Coo,
+  type DenseOptions,
+  type LinearOperator,
+  resultVector,
+  type SparseFormats,
+  takeColumns,
+  takeVector,
+} from './operator.js';
+
+export interface ConvMatrixOptions extends Geometry {
+  /** [C, spatial…], or [spatial…] when C = 1. */
+  readonly inputShape: Shape;
+}
+
+/** What a convolution is made of, besides its numbers. */
+type Request = Omit<Parameters<typeof planConv>[0], 'op'>;
+
+/**
+ * B such that B·vec(input) = vec(conv(input, weight)) for one sample: [outC·∏outSpatial, inC·∏inSpatial], rows in
+ * output order, columns in input order, both row-major (C, spatial…).
+ *
+ * It stores the kernel, whatever the input's size, and multiplies by structure. Made by `convMatrix`.
+ */
+export class ConvMatrix implements LinearOperator, SparseFormats {
+  readonly shape: readonly [rows: number, cols: number];
+  /** [C, spatial…]. */
+  readonly inputShape: Shape;
+  /** [O, spatial…]. */
+  readonly outputShape: Shape;
+  readonly dtype: FloatDType;
+  readonly #request: Request;
+  readonly #plan: ConvPlan;
+  readonly #structure: Structure;
+  readonly #bound: { [op in ConvOp]?: BoundConv } = {};
+  #nnz: number | undefined;
+
+  /** @internal */
+  constructor(request: Request, weight: FloatArray) {
+    this.#request = request;
+    this.#plan = planConv({ ...request, op: 'forward' }, backend().machine);
+    this.#structure = { ...this.#plan, weight };
+    this.dtype = request.dtype;
+    this.inputShape = Object.freeze(this.#plan.inputShape.slice(1));
+    this.outputShape = Object.freeze(this.#plan.outputShape.slice(1));
+    this.shape = Object.freeze([product(this.outputShape), product(this.inputShape)] as const);
+  }
+
+  /** Entries a sparse format stores: one per (output element, in-bounds nonzero tap), coinciding ones merged. */
+  get nnz(): number {
+    this.#nnz ??= countEntries(this.#structure);
+    return this.#nnz;
+  }
+
+  /** nnz/(rows·cols). */
+  get density(): number {
+    const [rows, cols] = this.shape;
+    return rows === 0 || cols === 0 ? 0 : this.nnz / rows / cols;
+  }
+
+  /** The structure that pictures and formats are made from. */
+  get structure(): Structure {
+    return this.#structure;
+  }
+
+  get T(): TransposedConvMatrix {
+    return new TransposedConvMatrix(this);
+  }
+
+  /** B·x: the convolution of x. @param out  Receives it and is returned; shares no memory with x. */
+  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+    const input = takeVector(x, this.shape[1], 'x', this.dtype);
+    const output = resultVector(out, this.shape[0], this.dtype, input);
+    this.#run('forward', input, output);
+    return output;
+  }
+
+  /** Bᵀ·y: the convolution's input gradient. */
+  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+    const input = takeVector(y, this.shape[0], 'y', this.dtype);
+    const output = resultVector(out, this.shape[1], this.dtype, input);
+    this.#run('inputGrad', input, output);
+    return output;
+  }
+
+  /** B·X, [cols, k] → [rows, k]. */
+  matmat(X: TensorLike): Tensor<FloatArray> {
+    const [rows, cols] = this.shape;
+    const { data, columns } = takeColumns(X, cols, 'X', this.dtype);
+    return byColumns(data, columns, cols, rows, this.dtype, (x, y) => this.#run('forward', x, y));
+  }
+
+  /** Bᵀ·Y, [rows, k] → [cols, k]. */
+  rmatmat(Y: TensorLike): Tensor<FloatArray> {
+    const [rows, cols] = this.shape;
+    const { data, columns } = takeColumns(Y, rows, 'Y', this.dtype);
+    return byColumns(data, columns, rows, cols, this.dtype, (y, x) => this.#run('inputGrad', y, x));
+  }
+
+  /** One entry; 0 outside the structure. */
+  at(row: number, col: number): number {
+    const [rows, cols] = this.shape;
+    const [outChannel, ...position] = unflatten(checkInteger(row, 'row', 0, rows - 1), this.#triple('out'));
+    const [inChannel, ...source] = unflatten(checkInteger(col, 'col', 0, cols - 1), this.#triple('in'));
+    const value = entryAt(this.#structure, outChannel, position, inChannel, source);
+    return this.dtype === 'float32' ? Math.fround(value) : value;
+  }
+
+  /** The stored entries of one row, columns ascending. */
+  row(row: number): { indices: Int32Array; values: FloatArray } {
+    const [channel, ...position] = unflatten(checkInteger(row, 'row', 0, this.shape[0] - 1), this.#triple('out'));
+    const { indices, values } = buildRow(this.#structure, channel, position);
+    return { indices, values: convert(values, this.dtype) };
+  }
+
+  toDense(options?: DenseOptions): Tensor<FloatArray> {
+    const { maxBytes } = checkOptions(options, ['maxBytes']);
+    checkDenseSize(this.shape, this.dtype, maxBytes);
+    const [rows, cols] = this.shape;
+    const data: FloatArray = zeros(this.dtype, rows * cols);
+    forEachRowRun(this.#structure, ({ first, count, step, entries, columns, values }) => {
+      for (let i = 0; i < count; i++) {
+        const start = (first + i) * cols + i * step;
+        for (let e = 0; e < entries; e++) data[start + columns[e]] = values[e];
+      }
+    });
+    return new Tensor(data, this.shape);
+  }
+
+  toCSR(): CsrMatrix {
+    checkEntryCount(this.nnz, 'toCSR');
+    const indptr = new Int32Array(this.shape[0] + 1);
+    const indices = uninitialised('int32', this.nnz);
+    const data: FloatArray = uninitialised(this.dtype, this.nnz);
+    let end = 0;
+    forEachRowRun(this.#structure, ({ first, count, step, entries, columns, values }) => {
+      const start = end;
+      for (let i = 0; i < count; i++) {
+        const shift = i * step;
+        for (let e = 0; e < entries; e++) indices[end++] = columns[e] + shift;
+        indptr[first + i + 1] = end;
+      }
+      data.set(values.subarray(0, entries), start);
+      // Every row of the run holds the same values: what is filled is doubled until the run is full.
+      for (let filled = entries; filled < end - start; filled *= 2) {
+        data.copyWithin(start + filled, start, start + Math.min(filled, end - start - filled));
+      }
+    });
+    return csrOf(this.shape, indptr, indices, data);
+  }
+
+  toCOO(): Coo {
+    return this.toCSR().toCOO();
+  }
+
+  #run(op: 'forward' | 'inputGrad', input: FloatArray, output: FloatArray): void {
+    if (output.length === 0) return;
+    if (input.length === 0) {
+      output.fill(0);
+      return;
+    }
+    this.#bound[op] ??= this.#bind(op);
+    this.#bound[op].run(input, output);
+  }
+
+  #bind(op: 'forward' | 'inputGrad'): BoundConv {
+    const plan = op === 'forward' ? this.#plan : planConv({ ...this.#request, op }, backend().machine);
+    const { weight } = this.#structure;
+    return backend().bindConv(plan, { weight, bias: null, clamp: { min: -Infinity, max: Infinity } });
+  }
+
+  /** [channels, depth, height, width] of the output or the input. */
+  #triple(side: 'in' | 'out'): number[] {
+    const { inChannels, outChannels, axes } = this.#structure;
+    return [side === 'in' ? inChannels : outChannels, ...axes.map((axis) => axis[side])];
+  }
+}
+
+/** Bᵀ of a convolution matrix: rows in input order, columns in output order. */
+export class TransposedConvMatrix implements LinearOperator, SparseFormats {
+  readonly shape: readonly [rows: number, cols: number];
+  readonly T: ConvMatrix;
+
+  /** @internal */
+  constructor(matrix: ConvMatrix) {
+    this.shape = Object.freeze([matrix.shape[1], matrix.shape[0]] as const);
+    this.T = matrix;
+  }
+
+  get nnz(): number {
+    return this.T.nnz;
+  }
+
+  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+    return this.T.rmatvec(x, out);
+  }
+
+  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+    return this.T.matvec(y, out);
+  }
+
+  toDense(options?: DenseOptions): Tensor<FloatArray> {
+    const { data } = this.T.toDense(options);
+    const [rows, cols] = this.shape;
+    const transposed: FloatArray = uninitialised(this.T.dtype, data.length);
+    for (let i = 0, at = 0; i < rows; i++) {
+      for (let j = 0; j < cols; j++) transposed[at++] = data[j * rows + i];
+    }
+    return new Tensor(transposed, this.shape);
+  }
+
+  toCSR(): CsrMatrix {
+    return this.T.toCSR().T;
+  }
+
+  toCOO(): Coo {
+    return this.toCSR().toCOO();
+  }
+}
+
+/**
+ * The matrix of a convolution (cross-correlation: the kernel is not flipped) over one sample.
+ *
+ * @param weight  [O, C/groups, kernel…], or [kernel…] for one channel in and one out.
+ * @param options.inputShape  [C, spatial…], or [spatial…] when C = 1. One to three spatial axes.
+ * @returns B, [O·∏out, C·∏in], with out = ⌊(in + padding − dilation·(kernel − 1) − 1)/stride⌋ + 1 per axis.
+ * @throws {ShapeError} when shapes disagree, {DTypeError} for integers, {ArgumentError} for a bad option.
+ * @example convMatrix([[1, 2], [3, 4]], { inputShape: [3, 3] }).toDense()
+ *   // 1 2 0 3 4 0 0 0 0
+ *   // 0 1 2 0 3 4 0 0 0
+ *   // 0 0 0 1 2 0 3 4 0
+ *   // 0 0 0 0 1 2 0 3 4
+ */
+export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): ConvMatrix {
+  const given = checkOptions(options, ['inputShape', ...GEOMETRY_OPTIONS]);
+  const w = takeTensor(weight, 'weight');
+  const dtype = checkFloat(w.dtype, 'weight');
+  const shape = checkShape(given.inputShape, 'options.inputShape');
+  const { rank, weightShape } = readWeightShape(w.shape, shape);
+  const [channels, ...spatial] = shape.length === rank ? [1, ...shape] : shape;
+  const window = readWindow(given, weightShape.slice(2), rank);
+  checkChannels(channels, weightShape, window.groups, 'options.inputShape');
+  const weights = w.data as FloatArray;
+  const request: Request = {
+    dtype,
+    rank,
+    batch: 1,
+    groups: window.groups,
+    inChannels: channels,
+    outChannels: weightShape[0],
+    axes: forwardAxes(window, spatial),
+    paddingMode: window.paddingMode,
+    algorithm: 'auto',
+    accuracy: 'strict',
+    density: densityOf(weights),
+  };
+  return new ConvMatrix(request, weights.slice());
+}
+
+/**
+ * The spatial rank that weight and input agree on. A weight of three axes is [O, I, k] over [C, L] or [L], and
+ * [kd, kh, kw] over more axes than that; the other ranks have one reading.
+ */
+function readWeightShape(weight: Shape, input: Shape): { rank: Rank; weightShape: Shape } {
+  const bare = weight.length <= 2 || (weight.length === 3 && input.length >= 3);
+  const rank = bare ? weight.length : weight.length - 2;
+  if (rank < 1 || rank > 3) {
+    const expected = '[outChannels, inChannels/groups, kernel…] or [kernel…] with 1 to 3 spatial axes';
+    throw mismatch(ShapeError, 'weight', expected, describeShape(weight));
+  }
+  if (input.length !== rank && input.length !== rank + 1) {
+    const expected = `[channels, spatial…] or [spatial…] with ${rank} spatial axes, as the weight`;
+    throw mismatch(ShapeError, 'options.inputShape', expected, describeShape(input));
+  }
+  return { rank: rank as Rank, weightShape: bare ? [1, 1, ...weight] : weight };
+}
+
+function densityOf(weight: FloatArray): number {
+  let nonzero = 0;
+  for (const value of weight) if (value !== 0) nonzero++;
+  return weight.length === 0 ? 1 : nonzero / weight.length;
+}
+
+function product(sizes: Shape): number {
+  return sizes.reduce((n, size) => n * size, 1);
+}
+
+/** Row-major index → one index per axis. */
+function unflatten(index: number, sizes: readonly number[]): number[] {
+  return sizes
+    .reduceRight<number[]>((all, size) => {
+      all.push(index % size);
+      index = Math.floor(index / size);
+      return all;
+    }, [])
+    .reverse();
+}

@@ -1,0 +1,300 @@
+/** Compressed sparse rows: the format of matrices that are stored. */
+import type { CsrParts } from '../backend/kernels.js';
+import { backend } from '../backend/select.js';
+import { checkOptions, describeShape, elementCount, isInteger, MAX_ELEMENTS, mismatch, mistake } from '../check.js';
+import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
+import { checkFloat, type FloatArray, type FloatDType, isTypedArray, type TypedArray, uninitialised, zeros } from '../tensor/dtype.js';
+import { takeTensor, type TensorLike, type VectorLike } from '../tensor/take.js';
+import { checkData, Tensor } from '../tensor/tensor.js';
+import {
+  checkDenseSize,
+  type Coo,
+  type DenseOptions,
+  type LinearOperator,
+  resultVector,
+  type SparseFormats,
+  takeColumns,
+  takeVector,
+} from './operator.js';
+
+/**
+ * Row i holds data[p] in column indices[p] for indptr[i] ≤ p < indptr[i + 1]. The arrays are shared, not copied.
+ * Column indices ascend within a row in every matrix that the library makes; unsorted ones are accepted, and entries
+ * of one place count as their sum.
+ */
+export class CsrMatrix implements LinearOperator, SparseFormats {
+  readonly shape: readonly [rows: number, cols: number];
+  readonly indptr: Int32Array;
+  readonly indices: Int32Array;
+  readonly data: FloatArray;
+  readonly dtype: FloatDType;
+
+  /**
+   * @param indptr   rows + 1 offsets, from 0 to the number of entries, never falling.
+   * @param indices  Columns, each in [0, cols).
+   * @param data     Values, float32 or float64.
+   * @throws {ShapeError} for wrong lengths, {ArgumentError} for offsets that fall or columns out of range,
+   *   {DTypeError} for other arrays.
+   */
+  constructor(
+    shape: readonly [rows: number, cols: number],
+    indptr: Int32Array,
+    indices: Int32Array,
+    data: FloatArray,
+  ) {
+    this.shape = Object.freeze(checkMatrixShape(shape));
+    this.dtype = checkParts(this.shape, indptr, indices, data);
+    this.indptr = indptr;
+    this.indices = indices;
+    this.data = data;
+  }
+
+  /** From coordinates in any order; entries of one place are summed. */
+  static fromCOO(
+    shape: readonly [rows: number, cols: number],
+    row: ArrayLike<number>,
+    col: ArrayLike<number>,
+    data: FloatArray,
+  ): CsrMatrix {
+    const [rows, cols] = checkMatrixShape(shape);
+    checkFloat(checkData(data, 'data'), 'data');
+    checkCoordinates(row, data.length, rows, 'row');
+    checkCoordinates(col, data.length, cols, 'col');
+    return compress([rows, cols], row, col, data);
+  }
+
+  /** The nonzero elements of a [rows, cols] matrix; NaN is one of them. */
+  static fromDense(matrix: TensorLike): CsrMatrix {
+    const dense = takeTensor(matrix, 'matrix');
+    const dtype = checkFloat(dense.dtype, 'matrix');
+    if (dense.shape.length !== 2) {
+      throw mismatch(ShapeError, 'matrix', '2 axes [rows, cols]', describeShape(dense.shape));
+    }
+    const [rows, cols] = dense.shape;
+    const values = dense.data;
+    let count = 0;
+    for (let i = 0; i < values.length; i++) if (values[i] !== 0) count++;
+    const indptr = new Int32Array(rows + 1);
+    const indices = uninitialised('int32', count);
+    const data: FloatArray = uninitialised(dtype, count);
+    for (let i = 0, at = 0, end = 0; i < rows; i++) {
+      for (let j = 0; j < cols; j++, at++) {
+        if (values[at] === 0) continue;
+        indices[end] = j;
+        data[end++] = values[at];
+      }
+      indptr[i + 1] = end;
+    }
+    return csrOf([rows, cols], indptr, indices, data);
+  }
+
+  /** Stored entries. */
+  get nnz(): number {
+    return this.indices.length;
+  }
+
+  /** nnz/(rows·cols). */
+  get density(): number {
+    const [rows, cols] = this.shape;
+    return rows === 0 || cols === 0 ? 0 : this.nnz / rows / cols;
+  }
+
+  /** The transpose, as a matrix of its own. Its columns ascend, whatever the order here. */
+  get T(): CsrMatrix {
+    const [rows, cols] = this.shape;
+    const { indptr, indices, data } = this;
+    const starts = countingStarts(indices, cols);
+    const next = starts.slice();
+    const newIndices = uninitialised('int32', indices.length);
+    const newData: FloatArray = uninitialised(this.dtype, data.length);
+    for (let i = 0; i < rows; i++) {
+      for (let p = indptr[i]; p < indptr[i + 1]; p++) {
+        const to = next[indices[p]]++;
+        newIndices[to] = i;
+        newData[to] = data[p];
+      }
+    }
+    return csrOf([cols, rows], starts, newIndices, newData);
+  }
+
+  /** A·x. @param out  Receives it and is returned; shares no memory with x. */
+  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+    const operand = takeVector(x, this.shape[1], 'x', this.dtype);
+    const result = resultVector(out, this.shape[0], this.dtype, operand);
+    backend().csrMatvec(partsOf(this), operand, result);
+    return result;
+  }
+
+  /** Aᵀ·y. */
+  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+    const operand = takeVector(y, this.shape[0], 'y', this.dtype);
+    const result = resultVector(out, this.shape[1], this.dtype, operand);
+    backend().csrRmatvec(partsOf(this), operand, result);
+    return result;
+  }
+
+  /** A·X, [cols, k] → [rows, k]. */
+  matmat(X: TensorLike): Tensor<FloatArray> {
+    const [rows, cols] = this.shape;
+    const { data, columns } = takeColumns(X, cols, 'X', this.dtype);
+    const result: FloatArray = uninitialised(this.dtype, elementCount([rows, columns], 'output'));
+    backend().csrMatmat(partsOf(this), columns, data, result);
+    return new Tensor(result, [rows, columns]);
+  }
+
+  toDense(options?: DenseOptions): Tensor<FloatArray> {
+    const { maxBytes } = checkOptions(options, ['maxBytes']);
+    checkDenseSize(this.shape, this.dtype, maxBytes);
+    const [rows, cols] = this.shape;
+    const { indptr, indices, data } = this;
+    const dense: FloatArray = zeros(this.dtype, rows * cols);
+    for (let i = 0; i < rows; i++) {
+      for (let p = indptr[i]; p < indptr[i + 1]; p++) dense[i * cols + indices[p]] += data[p];
+    }
+    return new Tensor(dense, this.shape);
+  }
+
+  toCSR(): CsrMatrix {
+    return this;
+  }
+
+  /** The entries in stored order. */
+  toCOO(): Coo {
+    const { shape, indptr, indices, data } = this;
+    const row = uninitialised('int32', indices.length);
+    for (let i = 0; i < shape[0]; i++) row.fill(i, indptr[i], indptr[i + 1]);
+    return { shape, row, col: indices.slice(), data: data.slice() };
+  }
+}
+
+/** A matrix of parts that are right by construction: they are not checked. @internal */
+export function csrOf(
+  shape: readonly [number, number],
+  indptr: Int32Array,
+  indices: Int32Array,
+  data: FloatArray,
+): CsrMatrix {
+  const dtype = data instanceof Float32Array ? 'float32' : 'float64';
+  const matrix = Object.create(CsrMatrix.prototype) as object;
+  return Object.assign(matrix, { shape: Object.freeze([...shape]), indptr, indices, data, dtype }) as CsrMatrix;
+}
+
+function partsOf({ shape, indptr, indices, data }: CsrMatrix): CsrParts {
+  return { rows: shape[0], cols: shape[1], indptr, indices, data };
+}
+
+function checkMatrixShape(shape: unknown): readonly [number, number] {
+  if (!Array.isArray(shape) || shape.length !== 2) throw mistake(ShapeError, 'shape', '[rows, cols]', shape);
+  for (const size of shape) {
+    if (!isInteger(size) || size < 0) throw mistake(ArgumentError, 'shape', 'two integers ≥ 0', shape);
+    // Offsets and columns are int32.
+    if (size > MAX_ELEMENTS) throw mistake(MemoryError, 'shape', 'at most 2^31 - 1 rows and columns', shape);
+  }
+  return [shape[0], shape[1]];
+}
+
+function checkParts(
+  [rows, cols]: readonly [number, number],
+  indptr: Int32Array,
+  indices: Int32Array,
+  data: FloatArray,
+): FloatDType {
+  checkInt32(indptr, 'indptr');
+  checkInt32(indices, 'indices');
+  const dtype = checkFloat(checkData(data, 'data'), 'data');
+  if (indptr.length !== rows + 1) {
+    throw mismatch(ShapeError, 'indptr', `${rows + 1} offsets for ${rows} rows`, `${indptr.length}`);
+  }
+  if (indices.length !== data.length) {
+    throw mismatch(ShapeError, 'indices', `${data.length} columns, one per value`, `${indices.length}`);
+  }
+  if (indptr[0] !== 0 || indptr[rows] !== data.length) {
+    const ends = `${indptr[0]} to ${indptr[rows]}`;
+    throw mismatch(ArgumentError, 'indptr', `offsets from 0 to ${data.length}`, ends);
+  }
+  for (let i = 0; i < rows; i++) {
+    if (indptr[i + 1] < indptr[i]) {
+      const falls = `${indptr[i]} before ${indptr[i + 1]} at row ${i}`;
+      throw mismatch(ArgumentError, 'indptr', 'offsets that never fall', falls);
+    }
+  }
+  for (let p = 0; p < indices.length; p++) {
+    if (indices[p] < 0 || indices[p] >= cols) {
+      throw mismatch(ArgumentError, `indices[${p}]`, `a column from 0 to ${cols - 1}`, `${indices[p]}`);
+    }
+  }
+  return dtype;
+}
+
+function checkInt32(array: unknown, argument: string): void {
+  const dtype = checkData(array, argument);
+  if (dtype !== 'int32') throw mismatch(DTypeError, argument, 'int32', dtype);
+}
+
+function checkCoordinates(values: unknown, length: number, size: number, argument: string): void {
+  if (!Array.isArray(values) && !isTypedArray(values)) {
+    throw mistake(ArgumentError, argument, 'an array of integers', values);
+  }
+  if (values.length !== length) {
+    throw mismatch(ShapeError, argument, `${length} elements, one per value`, `${values.length}`);
+  }
+  for (let p = 0; p < length; p++) {
+    const value = values[p];
+    if (!isInteger(value) || value < 0 || value >= size) {
+      throw mistake(ArgumentError, `${argument}[${p}]`, `an integer from 0 to ${size - 1}`, value);
+    }
+  }
+}
+
+/** Offsets of `size` buckets that hold `keys`: what a counting sort starts from. */
+function countingStarts(keys: ArrayLike<number>, size: number): Int32Array {
+  const starts = zeros('int32', size + 1);
+  for (let p = 0; p < keys.length; p++) starts[keys[p] + 1]++;
+  for (let i = 0; i < size; i++) starts[i + 1] += starts[i];
+  return starts;
+}
+
+/** Two counting sorts, by column and then by row, put every entry beside those of its place; sums are in float64. */
+function compress(
+  shape: readonly [number, number],
+  row: ArrayLike<number>,
+  col: ArrayLike<number>,
+  data: FloatArray,
+): CsrMatrix {
+  const [rows, cols] = shape;
+  const byColumn = bucketOrder(col, cols, (p) => p, data.length);
+  const order = bucketOrder(row, rows, (p) => byColumn[p], data.length);
+  const indptr = zeros('int32', rows + 1);
+  const indices = uninitialised('int32', data.length);
+  const values = new Float64Array(data.length);
+  let end = 0;
+  let last = -1;
+  for (const p of order) {
+    const i = row[p];
+    if (end === 0 || i !== last || indices[end - 1] !== col[p]) {
+      indices[end++] = col[p];
+      indptr[i + 1]++;
+      last = i;
+    }
+    values[end - 1] += data[p];
+  }
+  for (let i = 0; i < rows; i++) indptr[i + 1] += indptr[i];
+  const sums: FloatArray = data instanceof Float32Array ? Float32Array.from(values.subarray(0, end)) : values.slice(0, end);
+  return csrOf(shape, indptr, indices.slice(0, end), sums);
+}
+
+/** The entries sequence(0), sequence(1), … stably sorted by their key. */
+function bucketOrder(
+  keys: ArrayLike<number>,
+  size: number,
+  sequence: (p: number) => number,
+  length: number,
+): Int32Array {
+  const next = countingStarts(keys, size);
+  const order = uninitialised('int32', length);
+  for (let p = 0; p < length; p++) {
+    const entry = sequence(p);
+    order[next[keys[entry]]++] = entry;
+  }
+  return order;
+}

@@ -1,0 +1,197 @@
+/** Norms, singular values and the adjoint test. */
+import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
+import { ShapeError } from '../errors.js';
+import { checkFloat, type FloatArray } from '../tensor/dtype.js';
+import { takeTensor, type TensorLike } from '../tensor/take.js';
+import type { LinearOperator } from './operator.js';
+import { randomStream, randomVector } from './random.js';
+import { type ComplexMatrix, singularValues } from './singular-values.js';
+import { checkOperator, checkProduct, dot, norm, normalise } from './solvers.js';
+
+export interface SpectralNormOptions {
+  /** On the relative error that the last steps let expect. Default 1e-6. */
+  readonly tolerance?: number;
+  /** Default 10000. */
+  readonly maxIterations?: number;
+  /** Of the random start. Default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * The largest singular value, by power iteration on AᵀA.
+ *
+ * The estimate grows towards σ₁ by steps that shrink geometrically, (σ₂/σ₁)⁴ each: iteration ends when the sum of the
+ * steps to come is below tolerance·σ₁.
+ *
+ * @throws {ArgumentError} for a bad operator or option.
+ */
+export function spectralNorm(A: LinearOperator, options?: SpectralNormOptions): number {
+  const [rows, cols] = checkOperator(A);
+  const given = checkOptions(options, ['tolerance', 'maxIterations', 'seed']);
+  const tolerance = checkNumber(given.tolerance ?? 1e-6, 'options.tolerance', 0);
+  const maxIterations = checkInteger(given.maxIterations ?? 10_000, 'options.maxIterations', 1);
+  const seed = checkInteger(given.seed ?? 0, 'options.seed', 0, 2 ** 32 - 1);
+  if (rows === 0 || cols === 0) return 0;
+  const v = randomVector(cols, randomStream(seed));
+  normalise(v);
+  let estimate = 0;
+  let step = Infinity;
+  for (let iteration = 0; iteration < maxIterations; iteration++) {
+    const image = checkProduct(A.matvec(v), rows, 'A.matvec(x)');
+    const next = norm(image);
+    const lastStep = step;
+    step = next - estimate;
+    estimate = next;
+    // Rounding ends the growth; a matrix of zeros, NaN or infinity ends it at once.
+    if (!(step > 0) || !Number.isFinite(next)) break;
+    const ratio = step / lastStep;
+    if (iteration > 1 && ratio < 1 && (step * ratio) / (1 - ratio) <= tolerance * estimate) break;
+    v.set(checkProduct(A.rmatvec(image), cols, 'A.rmatvec(y)'));
+    normalise(v);
+  }
+  return estimate;
+}
+
+export interface DotTestOptions {
+  /** Default 8. */
+  readonly trials?: number;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * The adjoint test: the largest |⟨A·x, y⟩ − ⟨x, Aᵀ·y⟩| over random pairs, relative to the larger product (or to what
+ * one of such vectors has on average, when both happen to be small). A right pair gives a small multiple of the
+ * operator's epsilon (below 1e-5 in float32, 1e-13 in float64), a wrong one about 1.
+ *
+ * @throws {ArgumentError} for a bad operator or option.
+ */
+export function dotTest(A: LinearOperator, options?: DotTestOptions): number {
+  const [rows, cols] = checkOperator(A);
+  const given = checkOptions(options, ['trials', 'seed']);
+  const trials = checkInteger(given.trials ?? 8, 'options.trials', 1);
+  const next = randomStream(checkInteger(given.seed ?? 0, 'options.seed', 0, 2 ** 32 - 1));
+  if (rows === 0 || cols === 0) return 0;
+  let worst = 0;
+  for (let trial = 0; trial < trials; trial++) {
+    // Of float32 values, so that an operator of either dtype sees the same vectors.
+    const x = randomVector(cols, next).map(Math.fround);
+    const y = randomVector(rows, next).map(Math.fround);
+    const image = Float64Array.from(checkProduct(A.matvec(x), rows, 'A.matvec(x)'));
+    const left = dot(image, y);
+    const right = dot(x, checkProduct(A.rmatvec(y), cols, 'A.rmatvec(y)'));
+    const typical = (norm(image) * norm(y)) / Math.sqrt(rows);
+    const size = Math.max(Math.abs(left), Math.abs(right), typical);
+    worst = Math.max(worst, size === 0 ? 0 : Math.abs(left - right) / size);
+  }
+  return worst;
+}
+
+/**
+ * All singular values of a stride-1 convolution with circular padding, descending: at every frequency ω of the input's
+ * grid the O × I matrix Σ_t w[·,·,t]·exp(−2πi·ω·t) has its own, and together they are those of the whole matrix.
+ *
+ * @param weight        [O, I, kernel…], or [kernel…] for one channel in and one out. The values do not depend on where
+ *   the kernel's centre lies, nor on whether it is flipped.
+ * @param inputSpatial  Sizes of the input; a larger kernel wraps around.
+ * @returns ∏inputSpatial·min(O, I) values.
+ * @throws {ShapeError} when ranks disagree, {DTypeError} for integers.
+ * Source: Sedghi, Gupta, Long, The Singular Values of Convolutional Layers, ICLR 2019.
+ */
+export function convSingularValues(weight: TensorLike, inputSpatial: readonly number[]): Float64Array {
+  const w = takeTensor(weight, 'weight', 'float64');
+  checkFloat(w.dtype, 'weight');
+  const sizes = checkShape(inputSpatial, 'inputSpatial', 1);
+  const rank = sizes.length;
+  if (rank < 1 || rank > 3) {
+    throw mismatch(ShapeError, 'inputSpatial', '1 to 3 spatial sizes', describeShape(sizes));
+  }
+  if (w.shape.length !== rank && w.shape.length !== rank + 2) {
+    const expected = `[O, I, kernel…] or [kernel…] with ${rank} spatial axes`;
+    throw mismatch(ShapeError, 'weight', expected, describeShape(w.shape));
+  }
+  const shape = w.shape.length === rank ? [1, 1, ...w.shape] : w.shape;
+  const [outputs, inputs, ...kernel] = shape;
+  const spectrum = transferFunction(w.data as FloatArray, outputs * inputs, kernel, sizes);
+  const points = sizes.reduce((n, size) => n * size, 1);
+  const each = Math.min(outputs, inputs);
+  const values = new Float64Array(points * each);
+  const matrix: ComplexMatrix = {
+    rows: outputs,
+    cols: inputs,
+    re: new Float64Array(outputs * inputs),
+    im: new Float64Array(outputs * inputs),
+  };
+  for (let point = 0; point < points; point++) {
+    // A real kernel's matrices at ω and −ω are conjugate, and have the same singular values.
+    const mirror = mirrored(point, sizes);
+    if (mirror < point) {
+      values.copyWithin(point * each, mirror * each, (mirror + 1) * each);
+      continue;
+    }
+    for (let plane = 0; plane < outputs * inputs; plane++) {
+      matrix.re[plane] = spectrum.re[plane * points + point];
+      matrix.im[plane] = spectrum.im[plane * points + point];
+    }
+    values.set(singularValues(matrix), point * each);
+  }
+  return values.sort().reverse();
+}
+
+interface Planes {
+  readonly re: Float64Array;
+  readonly im: Float64Array;
+}
+
+/** The discrete Fourier transform of every kernel plane on the input's grid, one axis at a time: kernels are small. */
+function transferFunction(
+  weight: FloatArray,
+  planes: number,
+  kernel: readonly number[],
+  sizes: readonly number[],
+): Planes {
+  let re = Float64Array.from(weight);
+  let im = new Float64Array(weight.length);
+  const shape = [planes, ...kernel];
+  sizes.forEach((size, index) => {
+    const axis = index + 1;
+    const taps = shape[axis];
+    const outer = shape.slice(0, axis).reduce((n, s) => n * s, 1);
+    const inner = shape.slice(axis + 1).reduce((n, s) => n * s, 1);
+    const cos = Float64Array.from({ length: size }, (_, i) => Math.cos((2 * Math.PI * i) / size));
+    const sin = Float64Array.from({ length: size }, (_, i) => -Math.sin((2 * Math.PI * i) / size));
+    const nextRe = new Float64Array(outer * size * inner);
+    const nextIm = new Float64Array(outer * size * inner);
+    for (let o = 0; o < outer; o++) {
+      for (let f = 0; f < size; f++) {
+        for (let t = 0; t < taps; t++) {
+          const c = cos[(f * t) % size];
+          const s = sin[(f * t) % size];
+          const from = (o * taps + t) * inner;
+          const to = (o * size + f) * inner;
+          for (let i = 0; i < inner; i++) {
+            nextRe[to + i] += c * re[from + i] - s * im[from + i];
+            nextIm[to + i] += c * im[from + i] + s * re[from + i];
+          }
+        }
+      }
+    }
+    re = nextRe;
+    im = nextIm;
+    shape[axis] = size;
+  });
+  return { re, im };
+}
+
+/** The flat index of −ω. */
+function mirrored(point: number, sizes: readonly number[]): number {
+  let mirror = 0;
+  let place = 1;
+  for (let axis = sizes.length - 1; axis >= 0; axis--) {
+    const size = sizes[axis];
+    mirror += ((size - (point % size)) % size) * place;
+    point = Math.floor(point / size);
+    place *= size;
+  }
+  return mirror;
+}
