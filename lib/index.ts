@@ -17,6 +17,7 @@ export { prepareConv } from './conv/prepared.js';
 export { convTranspose1d, convTranspose2d, convTranspose3d } from './conv/transpose.js';
 export type { FoldOptions, UnfoldOptions } from './conv/unfold.js';
 export { fold, unfold } from './conv/unfold.js';
+export * as data from './data/index.js';
 export {
   ArgumentError,
   ConvmatError,
@@ -29,6 +30,20 @@ export {
 } from './errors.js';
 export type { BackendInfo } from './machine.js';
 export { backendInfo, setNumThreads } from './machine.js';
+export type { ConvMatrixOptions, TransposedConvMatrix } from './matrix/conv-matrix.js';
+export { ConvMatrix, convMatrix } from './matrix/conv-matrix.js';
+export { CsrMatrix } from './matrix/csr.js';
+export type { ConvToLinearOptions } from './matrix/linear.js';
+export { convToLinear, linearToConv } from './matrix/linear.js';
+export type { Coo, DenseOptions, LinearOperator, SparseFormats } from './matrix/operator.js';
+export type { Solution, SolveOptions } from './matrix/solvers.js';
+export { cg, lsqr } from './matrix/solvers.js';
+export type { DotTestOptions, SpectralNormOptions } from './matrix/spectra.js';
+export { convSingularValues, dotTest, spectralNorm } from './matrix/spectra.js';
+export type { HankelMatrix, StructuredMatrix } from './matrix/structured.js';
+export { circulant, convolutionMatrix, hankel, toeplitz } from './matrix/structured.js';
+export * as nn from './nn/index.js';
+export * as optim from './optim/index.js';
 export type { Algorithm } from './plan/algorithms.js';
 export type { Axes, Padding, PaddingMode } from './plan/axes.js';
 export type { Geometry } from './plan/geometry.js';
@@ -46,6 +61,3 @@ export type { DType, TypedArray } from './tensor/dtype.js';
 export type { TensorLike, VectorLike } from './tensor/take.js';
 export type { Nested, Shape } from './tensor/tensor.js';
 export { Tensor, tensor } from './tensor/tensor.js';
-export * as data from './data/index.js';
-export * as nn from './nn/index.js';
-export * as optim from './optim/index.js';

@@ -34,6 +34,15 @@ export interface BoundConv {
   release(): void;
 }
 
+/** A matrix in compressed sparse rows: columns of a row in any order, none out of range. */
+export interface CsrParts {
+  readonly rows: number;
+  readonly cols: number;
+  readonly indptr: Int32Array;
+  readonly indices: Int32Array;
+  readonly data: FloatArray;
+}
+
 export interface Backend {
   readonly name: 'native' | 'js';
   readonly machine: Machine;
@@ -74,4 +83,8 @@ export interface Backend {
    * block ≥ kernel.length.
    */
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
+  /** y = A·x, x = Aᵀ·y, Y[rows][columns] = A·X[cols][columns]; vectors have the dtype of the matrix. */
+  csrMatvec(matrix: CsrParts, x: FloatArray, y: FloatArray): void;
+  csrRmatvec(matrix: CsrParts, y: FloatArray, x: FloatArray): void;
+  csrMatmat(matrix: CsrParts, columns: number, x: FloatArray, y: FloatArray): void;
 }

@@ -1,21 +1,30 @@
 /** The matrix of a convolution, as an operator that multiplies by structure and is never stored. */
-import { backend } from '../backend/select.js';
+
 import type { BoundConv } from '../backend/kernels.js';
+import { backend } from '../backend/select.js';
 import { checkInteger, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
-import { type ConvOp, type ConvPlan, planConv } from '../plan/conv-plan.js';
-import { checkChannels, forwardAxes, type Geometry, GEOMETRY_OPTIONS, readWindow } from '../plan/geometry.js';
-import { checkFloat, convert, type FloatArray, type FloatDType, type TypedArray, uninitialised, zeros } from '../tensor/dtype.js';
-import { takeTensor, type TensorLike, type VectorLike } from '../tensor/take.js';
+import { type ConvOp, type ConvPlan, type ConvRequest, planConv } from '../plan/conv-plan.js';
+import { checkChannels, forwardAxes, GEOMETRY_OPTIONS, type Geometry, readWindow } from '../plan/geometry.js';
+import {
+  checkFloat,
+  convert,
+  type FloatArray,
+  type FloatDType,
+  type TypedArray,
+  uninitialised,
+  zeros,
+} from '../tensor/dtype.js';
+import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { byColumns } from './columns.js';
 import { type CsrMatrix, csrOf } from './csr.js';
 import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from './entries.js';
 import {
+  type Coo,
   checkDenseSize,
   checkEntryCount,
-  type Coo,
   type DenseOptions,
   type LinearOperator,
   resultVector,
@@ -30,7 +39,7 @@ export interface ConvMatrixOptions extends Geometry {
 }
 
 /** What a convolution is made of, besides its numbers. */
-type Request = Omit<Parameters<typeof planConv>[0], 'op'>;
+type Request = Omit<ConvRequest, 'op' | 'dtype'> & { readonly dtype: FloatDType };
 
 /**
  * B such that B·vec(input) = vec(conv(input, weight)) for one sample: [outC·∏outSpatial, inC·∏inSpatial], rows in
@@ -124,7 +133,10 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
 
   /** The stored entries of one row, columns ascending. */
   row(row: number): { indices: Int32Array; values: FloatArray } {
-    const [channel, ...position] = unflatten(checkInteger(row, 'row', 0, this.shape[0] - 1), this.#triple('out'));
+    const [channel, ...position] = unflatten(
+      checkInteger(row, 'row', 0, this.shape[0] - 1),
+      this.#triple('out'),
+    );
     const { indices, values } = buildRow(this.#structure, channel, position);
     return { indices, values: convert(values, this.dtype) };
   }

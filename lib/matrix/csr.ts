@@ -1,14 +1,30 @@
 /** Compressed sparse rows: the format of matrices that are stored. */
 import type { CsrParts } from '../backend/kernels.js';
 import { backend } from '../backend/select.js';
-import { checkOptions, describeShape, elementCount, isInteger, MAX_ELEMENTS, mismatch, mistake } from '../check.js';
+import {
+  checkOptions,
+  describeShape,
+  elementCount,
+  isInteger,
+  MAX_ELEMENTS,
+  mismatch,
+  mistake,
+} from '../check.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
-import { checkFloat, type FloatArray, type FloatDType, isTypedArray, type TypedArray, uninitialised, zeros } from '../tensor/dtype.js';
-import { takeTensor, type TensorLike, type VectorLike } from '../tensor/take.js';
+import {
+  checkFloat,
+  type FloatArray,
+  type FloatDType,
+  isTypedArray,
+  type TypedArray,
+  uninitialised,
+  zeros,
+} from '../tensor/dtype.js';
+import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
 import { checkData, Tensor } from '../tensor/tensor.js';
 import {
-  checkDenseSize,
   type Coo,
+  checkDenseSize,
   type DenseOptions,
   type LinearOperator,
   resultVector,
@@ -176,7 +192,13 @@ export function csrOf(
 ): CsrMatrix {
   const dtype = data instanceof Float32Array ? 'float32' : 'float64';
   const matrix = Object.create(CsrMatrix.prototype) as object;
-  return Object.assign(matrix, { shape: Object.freeze([...shape]), indptr, indices, data, dtype }) as CsrMatrix;
+  return Object.assign(matrix, {
+    shape: Object.freeze([...shape]),
+    indptr,
+    indices,
+    data,
+    dtype,
+  }) as CsrMatrix;
 }
 
 function partsOf({ shape, indptr, indices, data }: CsrMatrix): CsrParts {
@@ -279,7 +301,8 @@ function compress(
     values[end - 1] += data[p];
   }
   for (let i = 0; i < rows; i++) indptr[i + 1] += indptr[i];
-  const sums: FloatArray = data instanceof Float32Array ? Float32Array.from(values.subarray(0, end)) : values.slice(0, end);
+  const sums: FloatArray =
+    data instanceof Float32Array ? Float32Array.from(values.subarray(0, end)) : values.slice(0, end);
   return csrOf(shape, indptr, indices.slice(0, end), sums);
 }
 

@@ -171,7 +171,8 @@ export function countEntries(structure: Structure): number {
     const own = weight.subarray(plane * kernel, (plane + 1) * kernel);
     for (const d of kinds[0]) {
       for (const h of kinds[1]) {
-        for (const w of kinds[2]) total += d.count * h.count * w.count * distinct(axes, own, d.taps, h.taps, w.taps);
+        for (const w of kinds[2])
+          total += d.count * h.count * w.count * distinct(axes, own, d.taps, h.taps, w.taps);
       }
     }
   }

@@ -1,23 +1,18 @@
 /** Toeplitz systems in O(n²), by recursion over leading blocks. */
 
-/** t[i − j + n − 1] is the entry of row i, column j. */
-export interface Recursion {
-  /** x, as far as the recursion came. */
-  readonly x: Float64Array;
-  /** False when a leading block is singular to working precision: the recursion cannot pass it. */
-  readonly complete: boolean;
-}
+import type { Attempt } from './attempt.js';
 
 // A pivot this many roundings of the matrix's size is noise.
 const PIVOT_ROUNDINGS = 4;
 
 /**
- * Solves T·x = b for an n × n Toeplitz matrix. Keeps, for every leading block of size k, the vectors f and g with
+ * Solves T·x = b for an n × n Toeplitz matrix, T[i, j] = t[i − j + n − 1]; incomplete when a leading block is singular to
+ * working precision, which the recursion cannot pass. Keeps, for every leading block of size k, the vectors f and g with
  * T_k·f = e₁ and T_k·g = e_k; a system one larger costs two inner products and two updates.
  *
  * Source: Levinson (1947), in Trench's form for matrices that are not symmetric; Golub, Van Loan, Matrix Computations.
  */
-export function levinson(t: Float64Array, b: Float64Array): Recursion {
+export function levinson(t: Float64Array, b: Float64Array): Attempt {
   const n = b.length;
   const x = new Float64Array(n);
   let forward = new Float64Array(n);

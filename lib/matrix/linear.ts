@@ -3,7 +3,7 @@ import { checkBoolean, checkOptions, checkShape, describeShape, mismatch } from 
 import { ShapeError } from '../errors.js';
 import { GEOMETRY_OPTIONS } from '../plan/geometry.js';
 import { checkFloat, type FloatArray, uninitialised, zeros } from '../tensor/dtype.js';
-import { takeOperands, type TensorLike } from '../tensor/take.js';
+import { type TensorLike, takeOperands } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { type ConvMatrixOptions, convMatrix } from './conv-matrix.js';
 import type { CsrMatrix } from './csr.js';
@@ -38,7 +38,12 @@ export function convToLinear(
   weight: TensorLike,
   options: ConvToLinearOptions,
 ): { weight: Tensor<FloatArray> | CsrMatrix; bias: Tensor<FloatArray> } {
-  const { bias, sparse, ...geometry } = checkOptions(options, ['inputShape', 'bias', 'sparse', ...GEOMETRY_OPTIONS]);
+  const { bias, sparse, ...geometry } = checkOptions(options, [
+    'inputShape',
+    'bias',
+    'sparse',
+    ...GEOMETRY_OPTIONS,
+  ]);
   const asSparse = checkBoolean(sparse ?? false, 'options.sparse');
   const [w, b] = takeWithBias(weight, bias);
   const matrix = convMatrix(w, geometry as ConvMatrixOptions);
@@ -73,7 +78,12 @@ export function linearToConv(
   const dtype = checkFloat(w.dtype, 'weight');
   const shape = checkShape(given.inputShape, 'options.inputShape', 1);
   if (shape.length < 2 || shape.length > 4) {
-    throw mismatch(ShapeError, 'options.inputShape', '[channels, spatial…] with 1 to 3 spatial axes', describeShape(shape));
+    throw mismatch(
+      ShapeError,
+      'options.inputShape',
+      '[channels, spatial…] with 1 to 3 spatial axes',
+      describeShape(shape),
+    );
   }
   const inputs = shape.reduce((n, size) => n * size, 1);
   if (w.shape.length !== 2 || w.shape[1] !== inputs) {
@@ -89,7 +99,10 @@ export function linearToConv(
 }
 
 /** Both in one floating dtype. */
-function takeWithBias(weight: TensorLike, bias: TensorLike | null | undefined): [Tensor, Tensor | null] {
+function takeWithBias(
+  weight: TensorLike,
+  bias: TensorLike | null | undefined,
+): readonly [Tensor, Tensor | null] {
   if (bias == null) return [takeOperands(['weight'], [weight])[0], null];
   return takeOperands(['weight', 'options.bias'], [weight, bias]);
 }

@@ -3,6 +3,7 @@ import { describe, elementCount, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
   BYTES,
+  checkFloat,
   convert,
   dtypeOf,
   type FloatArray,
@@ -10,9 +11,8 @@ import {
   type TypedArray,
   uninitialised,
 } from '../tensor/dtype.js';
-import { takeTensor, type TensorLike, type VectorLike } from '../tensor/take.js';
+import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
 import { checkData, type Tensor } from '../tensor/tensor.js';
-import { checkFloat } from '../tensor/dtype.js';
 import type { CsrMatrix } from './csr.js';
 
 /**
@@ -122,7 +122,12 @@ export function checkDenseSize(
   const bytes = rows * cols * BYTES[dtype];
   if (bytes > maxBytes) {
     const expected = `a dense matrix of at most ${maxBytes} bytes (options.maxBytes)`;
-    throw mismatch(MemoryError, 'toDense', expected, `${describe(rows)} × ${cols} of ${dtype}, ${bytes} bytes`);
+    throw mismatch(
+      MemoryError,
+      'toDense',
+      expected,
+      `${describe(rows)} × ${cols} of ${dtype}, ${bytes} bytes`,
+    );
   }
   elementCount([rows, cols], 'toDense');
 }

@@ -50,7 +50,8 @@ export function runsOf(axis: Axis, mode: PaddingMode): Run[] {
     const count = output === inside.first ? inside.count : 1;
     const reads = readsAt(axis, mode, output);
     const last = runs.at(-1);
-    if (last !== undefined && count === 1 && isShifted(last.reads, reads, last.count * axis.stride)) last.count++;
+    if (last !== undefined && count === 1 && isShifted(last.reads, reads, last.count * axis.stride))
+      last.count++;
     else runs.push({ first: output, count, reads });
     output += count;
   }
@@ -58,7 +59,10 @@ export function runsOf(axis: Axis, mode: PaddingMode): Run[] {
 }
 
 /** Outputs all of whose taps lie inside the input; count is 0 (and first -1) when there are none. */
-function interiorOf({ in: size, kernel, stride, dilation, padBefore, out }: Axis): { first: number; count: number } {
+function interiorOf({ in: size, kernel, stride, dilation, padBefore, out }: Axis): {
+  first: number;
+  count: number;
+} {
   const first = Math.ceil(padBefore / stride);
   const lastStart = size - 1 - dilation * (kernel - 1) + padBefore;
   const last = Math.min(out - 1, Math.floor(lastStart / stride));
@@ -69,6 +73,8 @@ function isShifted(a: Reads, b: Reads, by: number): boolean {
   return (
     a.sources.length === b.sources.length &&
     a.sources.every((source, i) => b.sources[i] === source + by) &&
-    a.taps.every((taps, i) => taps.length === b.taps[i].length && taps.every((tap, j) => tap === b.taps[i][j]))
+    a.taps.every(
+      (taps, i) => taps.length === b.taps[i].length && taps.every((tap, j) => tap === b.taps[i][j]),
+    )
   );
 }

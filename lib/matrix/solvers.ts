@@ -89,7 +89,7 @@ export function lsqr(A: LinearOperator, b: VectorLike, options?: SolveOptions): 
       w[i] = v[i] - turn * w[i];
     }
     const residualNorm = Math.sqrt(phiBar * phiBar + dampedResidual2);
-    const gradientNorm = phiBar * alpha * Math.abs(c);
+    const gradientNorm = Math.abs(phiBar * alpha * c);
     const matrixNorm = Math.sqrt(matrixNorm2);
     problem.onIteration(iterations, residualNorm);
     converged =
@@ -152,9 +152,17 @@ function readProblem(A: LinearOperator, b: VectorLike, options: SolveOptions | u
     rows,
     cols,
     b: Float64Array.from(takeVector(b, rows, 'b', 'float64')),
-    x: given.x0 === undefined ? zeros('float64', cols) : Float64Array.from(takeVector(given.x0, cols, 'options.x0', 'float64')),
+    x:
+      given.x0 === undefined
+        ? zeros('float64', cols)
+        : Float64Array.from(takeVector(given.x0, cols, 'options.x0', 'float64')),
     tolerance: checkNumber(given.tolerance ?? 1e-8, 'options.tolerance', 0),
-    maxIterations: checkInteger(given.maxIterations ?? 2 * cols, 'options.maxIterations', 0, Number.MAX_SAFE_INTEGER),
+    maxIterations: checkInteger(
+      given.maxIterations ?? 2 * cols,
+      'options.maxIterations',
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
     damp: checkNumber(given.damp ?? 0, 'options.damp'),
     onIteration: (iteration, residualNorm) => onIteration?.call(given, iteration, residualNorm),
     multiply: (x) => checkProduct(A.matvec(x), rows, 'A.matvec(x)'),
@@ -165,7 +173,8 @@ function readProblem(A: LinearOperator, b: VectorLike, options: SolveOptions | u
 /** An operator by its three members, whoever made it. */
 export function checkOperator(A: LinearOperator): readonly [number, number] {
   const { shape, matvec, rmatvec } = (A ?? {}) as Partial<LinearOperator>;
-  const isShape = Array.isArray(shape) && shape.length === 2 && shape.every((size) => isInteger(size) && size >= 0);
+  const isShape =
+    Array.isArray(shape) && shape.length === 2 && shape.every((size) => isInteger(size) && size >= 0);
   if (!isShape || typeof matvec !== 'function' || typeof rmatvec !== 'function') {
     throw mistake(ArgumentError, 'A', 'an operator {shape: [rows, cols], matvec, rmatvec}', A);
   }

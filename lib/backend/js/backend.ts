@@ -6,6 +6,7 @@ import type { ConvPlan } from '../../plan/conv-plan.js';
 import { type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { type Convolution, makeConvolution } from './conv.js';
+import { csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
 import { product } from './direction.js';
 import { fft, fftConvolve } from './fft.js';
 import { matmul } from './matmul.js';
@@ -33,6 +34,9 @@ export function createJsBackend(): Backend {
     avgPool,
     fft,
     fftConvolve,
+    csrMatvec,
+    csrRmatvec,
+    csrMatmat,
   };
 }
 

@@ -1,6 +1,7 @@
 /** The backend in C++: passes plans and arrays on to the addon, and turns its callbacks into promises. */
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
+import { csrMatmat, csrMatvec, csrRmatvec } from '../js/csr.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
 
@@ -77,5 +78,8 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     avgPool: (plan, input, output) => addon.avgPool(plan.wire, input, output),
     fft: addon.fft,
     fftConvolve: addon.fftConvolve,
+    csrMatvec,
+    csrRmatvec,
+    csrMatmat,
   };
 }
