@@ -45,6 +45,8 @@ export function checkOut(
 export function deliver(result: TypedArray, shape: Shape, out: Tensor | undefined): Tensor {
   if (out === undefined) return new Tensor(result, shape);
   checkData(out.data, 'out');
+  if (out.data.length !== result.length)
+    throw mismatch(ArgumentError, 'out', `${result.length} elements`, describe(out.data));
   out.data.set(result);
   return out;
 }

@@ -102,7 +102,7 @@ describe.each([
   test.each(golden(family).cases)('$id', async (one) => {
     const plan = makePlan(one);
     const input = floats(one.tensors.input);
-    const output = zeros(plan.dtype, one.expected.output.data.length).fill(7);
+    const output = zeros(plan.dtype as FloatDType, one.expected.output.data.length).fill(7);
     backend.conv(plan, operands(one), input, output);
     expectExactly(output, one.expected.output);
 

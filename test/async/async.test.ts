@@ -1,0 +1,225 @@
+import {
+  ArgumentError,
+  backendInfo,
+  conv1d,
+  conv1dAsync,
+  conv2d,
+  conv2dAsync,
+  conv3d,
+  conv3dAsync,
+  prepareConv,
+  setNumThreads,
+  Tensor,
+} from 'convmat';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { expectSame } from '../support/compare';
+import { random } from '../support/random';
+import { options, problem, slowProblem } from './problem';
+
+const { threads } = backendInfo();
+afterEach(() => setNumThreads(threads));
+
+/** Takes the buffer away, as posting it to a worker does. */
+function transfer({ data }: Tensor): void {
+  structuredClone(data.buffer, { transfer: [data.buffer as ArrayBuffer] });
+  expect(data.length).toBe(0);
+}
+
+function copy(t: Tensor): Tensor {
+  return new Tensor(t.data.slice(), t.shape);
+}
+
+describe('results', () => {
+  test('of the one-shot calls equal the synchronous ones, bit for bit', async () => {
+    const [x1, w1] = [random([2, 4, 33]), random([6, 4, 5], 'float32', 2)];
+    expectSame(await conv1dAsync(x1, w1, { stride: 2 }), conv1d(x1, w1, { stride: 2 }));
+    const [x3, w3] = [random([1, 3, 5, 6, 7], 'float64'), random([2, 3, 2, 3, 2], 'float64', 2)];
+    expectSame(await conv3dAsync(x3, w3, { padding: 1 }), conv3d(x3, w3, { padding: 1 }));
+    const { input, weight } = problem();
+    const rest = { ...options, bias: random([12]), activation: 'relu' } as const;
+    expectSame(await conv2dAsync(input, weight, rest), conv2d(input, weight, rest));
+  });
+
+  test('of a prepared convolution too, again and again', async () => {
+    const { input, weight, expected } = problem();
+    using conv = prepareConv(weight, options);
+    for (let i = 0; i < 20; i++) expectSame(await conv.runAsync(input), expected);
+  });
+
+  test('of an empty batch', async () => {
+    const { weight } = problem();
+    const result = await conv2dAsync(new Tensor(new Float32Array(0), [0, 8, 5, 5]), weight, options);
+    expect(result.shape).toEqual([0, 12, 5, 5]);
+  });
+
+  test('arrive in out, which is what the promise gives', async () => {
+    const { input, weight, expected } = problem();
+    using conv = prepareConv(weight, options);
+    const out = new Tensor(new Float32Array(expected.size).fill(7), expected.shape);
+    const promise = conv.runAsync(input, { out });
+    expect(out.data[0]).toBe(7);
+    expect(await promise).toBe(out);
+    expectSame(out, expected);
+    expect(await conv2dAsync(input, weight, { ...options, out })).toBe(out);
+  });
+
+  test.each([1, 2, 5])('of 200 overlapping calls on %i threads are each their own', async (n) => {
+    setNumThreads(n);
+    const problems = [1, 2, 3].flatMap((batch) => [7, 20].map((size) => problem(batch, size, 10 * batch)));
+    const prepared = problems.map(({ weight }) => prepareConv(weight, options));
+    await Promise.all(
+      Array.from({ length: 200 }, async (_, i) => {
+        const { input, weight, expected } = problems[i % 6];
+        const result = i % 2 ? prepared[i % 6].runAsync(input) : conv2dAsync(input, weight, options);
+        expectSame(await result, expected);
+      }),
+    );
+    for (const conv of prepared) conv.dispose();
+  });
+});
+
+describe('the caller keeps its buffers: while a call is in flight', () => {
+  test('inputs may be written to', async () => {
+    const { input, weight, expected } = problem(4, 40);
+    const [x, w] = [copy(input), copy(weight)];
+    using conv = prepareConv(w, options);
+    const results = [conv.runAsync(x), conv2dAsync(x, w, options)];
+    x.data.fill(Number.NaN);
+    w.data.fill(Number.NaN);
+    for (const result of results) expectSame(await result, expected);
+  });
+
+  test('inputs may be transferred', async () => {
+    const { input, weight, expected } = problem(4, 40);
+    const [x, w] = [copy(input), copy(weight)];
+    using conv = prepareConv(w, options);
+    const results = [conv.runAsync(x), conv2dAsync(x, w, options)];
+    transfer(x);
+    transfer(w);
+    for (const result of results) expectSame(await result, expected);
+  });
+
+  test('inputs may shrink', async () => {
+    const { input, weight, expected } = problem(4, 40);
+    const bytes = input.data.byteLength;
+    const buffer = new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer)(bytes, {
+      maxByteLength: bytes,
+    });
+    new Float32Array(buffer).set(input.data as Float32Array);
+    const result = conv2dAsync(new Tensor(new Float32Array(buffer), input.shape), weight, options);
+    (buffer as unknown as { resize(n: number): void }).resize(4);
+    expectSame(await result, expected);
+  });
+
+  test('out may go away: the call rejects, and nothing is written', async () => {
+    const { input, weight, expected } = problem(4, 40);
+    using conv = prepareConv(weight, options);
+    const out = copy(expected);
+    const result = conv.runAsync(input, { out });
+    transfer(out);
+    await expect(result).rejects.toThrow(ArgumentError);
+  });
+
+  test('out may shrink: the call rejects', async () => {
+    const { input, weight, expected } = problem();
+    const bytes = expected.data.byteLength;
+    const buffer = new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer)(bytes, {
+      maxByteLength: bytes,
+    });
+    const out = new Tensor(new Float32Array(buffer), expected.shape);
+    const result = conv2dAsync(input, weight, { ...options, out });
+    (buffer as unknown as { resize(n: number): void }).resize(4);
+    await expect(result).rejects.toThrow(ArgumentError);
+  });
+
+  test('a prepared convolution may be disposed of', async () => {
+    const { input, weight, expected } = problem(4, 40);
+    const conv = prepareConv(weight, options);
+    const results = [conv.runAsync(input), conv.runAsync(input), conv.runAsync(input)];
+    conv.dispose();
+    for (const result of results) expectSame(await result, expected);
+    await expect(conv.runAsync(input)).rejects.toThrow(ArgumentError);
+  });
+});
+
+describe('AbortSignal', () => {
+  test('that has fired: nothing starts', async () => {
+    const { input, weight, expected } = problem();
+    using conv = prepareConv(weight, options);
+    const out = new Tensor(new Float32Array(expected.size), expected.shape);
+    const signal = AbortSignal.abort();
+    await expect(conv.runAsync(input, { signal, out })).rejects.toMatchObject({ name: 'AbortError' });
+    await expect(conv2dAsync(input, weight, { ...options, signal, out })).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+    expect(out.data.every((value) => value === 0)).toBe(true);
+  });
+
+  test('that fires at once: the call rejects with its reason', async () => {
+    const { input, weight } = problem();
+    const controller = new AbortController();
+    const result = conv2dAsync(input, weight, { ...options, signal: controller.signal });
+    const reason = new Error('enough');
+    controller.abort(reason);
+    await expect(result).rejects.toBe(reason);
+  });
+
+  test('stops a running call at its next tile, and lets those behind it go on', async () => {
+    setNumThreads(1);
+    const { input, weight, ms } = slowProblem(300);
+    const small = problem();
+    const controller = new AbortController();
+    const start = performance.now();
+    const slow = conv2dAsync(input, weight, { ...options, signal: controller.signal });
+    const behind = conv2dAsync(small.input, small.weight, options);
+    setTimeout(() => controller.abort(), ms / 10);
+    await expect(slow).rejects.toMatchObject({ name: 'AbortError' });
+    expectSame(await behind, small.expected);
+    expect(performance.now() - start).toBeLessThan(ms * 0.8);
+  });
+
+  test('drops a call that waits', async () => {
+    setNumThreads(1);
+    const { input, weight, ms } = slowProblem(100);
+    const controller = new AbortController();
+    const running = conv2dAsync(input, weight, options);
+    const waiting = Array.from({ length: 20 }, () =>
+      conv2dAsync(input, weight, { ...options, signal: controller.signal }),
+    );
+    controller.abort();
+    const start = performance.now();
+    for (const call of waiting) await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+    await running;
+    await conv2dAsync(input, weight, options);
+    expect(performance.now() - start).toBeLessThan(ms * 10);
+  });
+
+  test('that fires afterwards changes nothing, and nobody listens to it any more', async () => {
+    const { input, weight, expected } = problem();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const added = vi.spyOn(signal, 'addEventListener');
+    const removed = vi.spyOn(signal, 'removeEventListener');
+    const result = await conv2dAsync(input, weight, { ...options, signal });
+    controller.abort();
+    expectSame(result, expected);
+    expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(
+      added.mock.calls.map(([, listener]) => listener),
+    );
+  });
+});
+
+test('the event loop stays free while a long call runs', async () => {
+  const { input, weight, ms } = slowProblem(200);
+  using conv = prepareConv(weight, { ...options, inputShape: input.shape });
+  let last = performance.now();
+  let longest = 0;
+  const ticker = setInterval(() => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  }, 1);
+  await conv.runAsync(input);
+  clearInterval(ticker);
+  expect(longest).toBeLessThan(ms / 2);
+});
