@@ -11,21 +11,24 @@ export interface Problem {
 export const options = { padding: 1 } as const;
 
 export function problem(batch = 1, size = 13, seed = 1): Problem {
-  const input = random([batch, 8, size, size], 'float32', seed);
-  const weight = random([12, 8, 3, 3], 'float32', seed + 1);
+  return make([batch, 8, size, size], [12, 8, 3, 3], seed);
+}
+
+function make(inputShape: number[], weightShape: number[], seed: number): Problem {
+  const input = random(inputShape, 'float32', seed);
+  const weight = random(weightShape, 'float32', seed + 1);
   return { input, weight, expected: conv2d(input, weight, options) };
 }
 
-/** A problem that takes this backend about `ms`, and how long it does take. */
+/** A problem that takes this backend about `ms`, and how long it does take. Many multiplications for little memory. */
 export function slowProblem(ms: number): Problem & { readonly ms: number } {
-  const time = (batch: number) => {
-    const { input, weight } = problem(batch, 64);
+  const solve = (batch: number) => {
+    const { input, weight } = make([batch, 128, 16, 16], [128, 128, 5, 5], 1);
     using conv = prepareConv(weight, { ...options, inputShape: input.shape });
     const start = performance.now();
-    conv.run(input);
-    return performance.now() - start;
+    const expected = conv.run(input);
+    return { input, weight, expected, ms: performance.now() - start };
   };
-  time(1);
-  const batch = Math.max(2, Math.ceil((4 * ms) / time(4)));
-  return { ...problem(batch, 64), ms: time(batch) };
+  solve(1);
+  return solve(Math.max(2, Math.ceil((2 * ms) / solve(2).ms)));
 }

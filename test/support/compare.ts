@@ -39,5 +39,12 @@ export function expectWithin(
 /** Expects the same shape, dtype and numbers, bit for bit. */
 export function expectSame(actual: Values, expected: Values): void {
   expect(actual.shape).toEqual(expected.shape);
-  expect(actual.data).toEqual(expected.data);
+  if (!sameBytes(actual.data, expected.data)) expect(actual.data).toEqual(expected.data);
+}
+
+/** The same kind of array with the same bits: a thousand times faster than comparing as toEqual does. */
+function sameBytes(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  if (!ArrayBuffer.isView(a) || !ArrayBuffer.isView(b) || a.constructor !== b.constructor) return false;
+  const bytes = (view: ArrayBufferView) => Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+  return bytes(a).equals(bytes(b));
 }

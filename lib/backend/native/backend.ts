@@ -1,6 +1,7 @@
 /** The backend in C++: passes plans and arrays on to the addon, and turns its callbacks into promises. */
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
+import { onAbort } from '../abort.js';
 import { csrMatmat, csrMatvec, csrRmatvec } from '../js/csr.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
@@ -8,16 +9,17 @@ import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
   const settled = (start: (callback: AsyncCallback) => number, signal: AbortSignal | undefined) =>
     new Promise<FloatArray>((resolve, reject) => {
+      let ignore: (() => void) | undefined;
       const number = start((error, output) => {
-        signal?.removeEventListener('abort', abort);
+        ignore?.();
         if (error !== undefined) reject(error);
         else if (output !== undefined) resolve(output);
       });
-      function abort() {
+      if (signal === undefined) return;
+      ignore = onAbort(signal, () => {
         addon.cancel(number);
-        reject(signal?.reason);
-      }
-      signal?.addEventListener('abort', abort, { once: true });
+        reject(signal.reason);
+      });
     });
 
   class NativeConv implements BoundConv {
