@@ -7,7 +7,7 @@ namespace convmat {
 
 std::shared_ptr<const PackedConv> pack_conv(const Context& context, const ConvPlan& plan, const void* weight,
                                             const void* bias, double lo, double hi) {
-  PackConvFn* const pack = pack_im2col_forward;
+  PackConvFn* const pack = plan.op == ConvOp::input_grad ? pack_im2col_input_grad : pack_im2col_forward;
   return pack(context, plan, weight, bias, lo, hi);
 }
 

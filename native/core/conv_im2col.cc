@@ -49,8 +49,9 @@ class Im2colForward final : public ConvRunner {
       LoweredProduct<T> share = product;
       share.weights = weights_.data() + group * group_weights_;
       share.bias = has_bias_ ? bias_.data() + group * group_rows_ : nullptr;
-      share.run(x + task.image * image_size, y + task.image * group_rows_ * outputs + task.column, outputs,
-                task.panel, task.panel_end, task.column, task.column_end, context.cancelled);
+      const int64_t row = task.image * group_rows_ + product.panels.first(task.panel);
+      share.run(x + task.image * image_size, y + row * outputs + task.column, outputs, task.panel,
+                task.panel_end, task.column, task.column_end, context.cancelled);
     });
   }
 

@@ -47,15 +47,20 @@ int64_t padded_position(PaddingMode mode, int64_t position, int64_t in) {
   return -1;
 }
 
+Span outputs_inside(const LoweredAxis& axis, int64_t first) {
+  const int64_t begin = std::min(axis.out, first >= 0 ? 0 : divide_up(-first, axis.step));
+  const int64_t end = first >= axis.in ? 0 : std::min(axis.out, divide_up(axis.in - first, axis.step));
+  return {begin, std::max(begin, end)};
+}
+
 RowBlocks::RowBlocks(const Lowering& lowering, int64_t max_rows)
     : channels(lowering.channels), taps(lowering.taps()) {
-  const int64_t channels_that_fit = std::max<int64_t>(1, max_rows / taps);
-  channel_blocks = divide_up(channels, channels_that_fit);
-  block_channels = divide_up(channels, channel_blocks);
+  // A lowered matrix without rows (no tap reaches it) is one empty block: its outputs still get their bias.
+  const int64_t channels_that_fit = std::max<int64_t>(1, max_rows / std::max<int64_t>(1, taps));
+  block_channels = divide_up(channels, divide_up(channels, channels_that_fit));
   channel_blocks = divide_up(channels, block_channels);
-  tap_blocks = divide_up(taps, std::max(max_rows, int64_t{1}));
-  block_taps = divide_up(taps, tap_blocks);
-  tap_blocks = divide_up(taps, block_taps);
+  block_taps = taps == 0 ? 0 : divide_up(taps, divide_up(taps, max_rows));
+  tap_blocks = taps == 0 ? 1 : divide_up(taps, block_taps);
 }
 
 RowBlocks::Block RowBlocks::operator[](int64_t index) const {
@@ -72,6 +77,9 @@ PanelSegments::PanelSegments(ArenaFrame& frame, const Lowering& lowering, int64_
       runs_(frame.take<Run>(max_columns)) {}
 
 void PanelSegments::describe(int64_t column, int64_t count, int64_t tap, int64_t taps) {
+  count_ = 0;
+  tap_begin_[0] = 0;
+  if (taps == 0) return;
   const LoweredAxis& height = lowering_.axis[1];
   const LoweredAxis& width = lowering_.axis[2];
 
@@ -94,7 +102,6 @@ void PanelSegments::describe(int64_t column, int64_t count, int64_t tap, int64_t
   int64_t tap_width = tap % width.taps;
   int64_t tap_height = tap / width.taps % height.taps;
   int64_t tap_depth = tap / width.taps / height.taps;
-  count_ = 0;
   for (int64_t t = 0; t < taps; ++t) {
     tap_begin_[t] = tap_first_ = count_;
     for (int r = 0; r < runs; ++r) append_run(runs_[r], tap_depth, tap_height, tap_width);
@@ -141,10 +148,8 @@ inline void PanelSegments::append_run(const Run& run, int64_t tap_depth, int64_t
   const int64_t last = first + (run.count - 1) * width.step;
   if (first >= 0 && last < width.in) return append({run.column, run.count, row + first, low_bits(run.count)});
 
-  // Columns [inside, outside) read within the image.
-  const int64_t inside = std::min<int64_t>(run.count, first >= 0 ? 0 : divide_up(-first, width.step));
-  const int64_t outside = std::max(
-      inside, first >= width.in ? 0 : std::min<int64_t>(run.count, divide_up(width.in - first, width.step)));
+  const LoweredAxis columns{width.in, run.count, 1, width.step, 0, 0};
+  const auto [inside, outside] = outputs_inside(columns, first);
   if (mode == PaddingMode::zeros) {
     return append({run.column, run.count, row + first, low_bits(outside) & ~low_bits(inside)});
   }

@@ -36,6 +36,12 @@ Lowering lower_forward(const ConvPlan& plan);
 // The position that `mode` reads for one that may lie outside [0, in); -1 where it is zero.
 int64_t padded_position(PaddingMode mode, int64_t position, int64_t in);
 
+// Outputs [begin, end) of an axis that read within the image, when output i reads position first + i * step.
+struct Span {
+  int64_t begin, end;
+};
+Span outputs_inside(const LoweredAxis& axis, int64_t first);
+
 // Rows [channel][tap] of the lowered matrix, in blocks of whole channels or, where one channel has more taps
 // than a block should have rows, of part of a channel.
 struct RowBlocks {

@@ -51,7 +51,7 @@ void LoweredProduct<T>::run(const T* image, T* out, int64_t ld_out, int64_t pane
         const int height = panels.height_of(p);
         tile.a = weights + row * lowering.rows() + first_row * height;
         tile.bias = is_first && bias != nullptr ? bias + row : nullptr;
-        tile.c = out + row * ld_out + (j - column);
+        tile.c = out + (row - panels.first(panel)) * ld_out + (j - column);
         kernels.gemm(height, tile);
       }
     }

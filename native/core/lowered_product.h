@@ -51,9 +51,9 @@ struct LoweredProduct {
     return panels.rows <= kernels.blocking.wide_mr ? kernels.blocking.wide_nr : kernels.blocking.nr;
   }
 
-  // Row panels [panel, panel_end) of columns [column, column_end) of out[m][...], which begins at that first
-  // column. Every element is summed in an order that depends on nothing but the shapes, so any division into
-  // calls gives the same bits.
+  // Row panels [panel, panel_end) of columns [column, column_end); `out` is where the first of these rows has
+  // the first of these columns. Every element is summed in an order that depends on nothing but the shapes,
+  // so any division into calls gives the same bits.
   void run(const T* image, T* out, int64_t ld_out, int64_t panel, int64_t panel_end, int64_t column,
            int64_t column_end, const std::atomic<bool>* cancelled) const;
 };

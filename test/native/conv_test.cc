@@ -50,12 +50,40 @@ void check_forward(const KernelTable& kernels, const ConvCase& problem, const Fu
   EXPECT_GE(packed->bytes(), w.size() * sizeof(T));
 }
 
+template <typename T>
+void check_input_grad(const KernelTable& kernels, const ConvCase& problem, const Fusion& fusion) {
+  SCOPED_TRACE(problem.name);
+  const ConvPlan plan = plan_of(problem, ConvOp::input_grad, dtype_of<T>());
+  const Context context{&kernels};
+  const std::vector<T> dy = whole_numbers<T>(output_size(plan), 1),
+                       w = whole_numbers<T>(weight_size(plan), 2);
+  const std::vector<T> bias = whole_numbers<T>(plan.in_channels, 3);
+  std::vector<double> expected = reference_input_grad(plan, widened(dy), widened(w));
+  const int64_t plane = plan.axis[0].in * plan.axis[1].in * plan.axis[2].in;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (fusion.bias) expected[i] += bias[i / plane % plan.in_channels];
+    expected[i] = std::clamp(expected[i], fusion.lo, fusion.hi);
+  }
+  const auto packed =
+      pack_conv(context, plan, w.data(), fusion.bias ? bias.data() : nullptr, fusion.lo, fusion.hi);
+  std::vector<T> dx(input_size(plan), T{-777});
+  run_conv(context, plan, *packed, dy.data(), dx.data());
+  EXPECT_EQ(widened(dx), expected);
+}
+
 using ConvTest = EachIsa;
 
 TEST_P(ConvTest, ForwardIsItsDefinition) {
   for (const ConvCase& problem : conv_cases()) {
     check_forward<float>(kernels(), problem, {false, -kInf, kInf});
     check_forward<double>(kernels(), problem, {true, -20, 30});
+  }
+}
+
+TEST_P(ConvTest, InputGradIsItsDefinition) {
+  for (const ConvCase& problem : conv_cases()) {
+    check_input_grad<float>(kernels(), problem, {false, -kInf, kInf});
+    check_input_grad<double>(kernels(), problem, {true, -20, 30});
   }
 }
 
