@@ -153,7 +153,10 @@ export class Conv1d extends Module {
 
   override explainShape(inputShape: Shape): string {
     const axes = forwardAxes(this.#window, inputShape.slice(1));
-    return `${this.outChannels} kernels give ${this.outChannels} channels; ${explainAxes(axes)}`;
+    const channels = this.outChannels;
+    const gives =
+      channels === 1 ? '1 kernel gives 1 channel' : `${channels} kernels give ${channels} channels`;
+    return `${gives}; ${explainAxes(axes)}`;
   }
 }
 

@@ -8,6 +8,7 @@ import { Conv1d } from './conv.js';
 import { Linear } from './linear.js';
 import { type Module, takeGradient, takeInput } from './module.js';
 import { Sequential } from './sequential.js';
+import { inLayer } from './summary.js';
 
 /**
  * Replaces every Conv, in nested Sequentials too, by the Linear that equals it at `inputShape`; all other layers are
@@ -24,9 +25,9 @@ import { Sequential } from './sequential.js';
 export function linearize(net: Sequential, inputShape: Shape): Sequential {
   if (!(net instanceof Sequential)) throw mistake(ArgumentError, 'net', 'a Sequential', net);
   let shape = checkShape(inputShape, 'inputShape') as Shape;
-  const modules = net.modules.map((module) => {
+  const modules = net.modules.map((module, i) => {
     const from = shape;
-    shape = module.outputShape([1, ...from]).slice(1);
+    shape = inLayer(module, i, () => module.outputShape([1, ...from])).slice(1);
     return linearized(module, from);
   });
   return new Sequential(...modules);

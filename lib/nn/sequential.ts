@@ -5,7 +5,7 @@ import type { FloatDType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Shape, Tensor } from '../tensor/tensor.js';
 import { Module, type Parameter, takeGradient, takeInput } from './module.js';
-import { type Summary, summarize } from './summary.js';
+import { inLayer, type Summary, summarize } from './summary.js';
 
 /**
  * forward runs the layers in order, backward in reverse. Parameters are named after their layer's index, as in PyTorch:
@@ -55,7 +55,7 @@ export class Sequential extends Module {
 
   outputShape(inputShape: Shape): Shape {
     return this.modules.reduce<Shape>(
-      (shape, module) => module.outputShape(shape),
+      (shape, module, i) => inLayer(module, i, () => module.outputShape(shape)),
       checkShape(inputShape, 'inputShape'),
     );
   }

@@ -1,4 +1,5 @@
 /** What a network does to the shape of a sample, and what each layer costs. */
+import { ConvmatError } from '../errors.js';
 import type { Shape } from '../tensor/tensor.js';
 import type { Module } from './module.js';
 
@@ -27,7 +28,7 @@ export function summarize(modules: readonly Module[], inputShape: Shape): Summar
   const rows = modules.map((module, i): SummaryRow => {
     const from = shape;
     // A batch of one: layers tell the batch axis from the channels by the number of axes.
-    shape = module.outputShape([1, ...from]).slice(1);
+    shape = inLayer(module, i, () => module.outputShape([1, ...from])).slice(1);
     return Object.freeze({
       layer: `${i} ${module.describe()}`,
       inputShape: from,
@@ -38,6 +39,17 @@ export function summarize(modules: readonly Module[], inputShape: Shape): Summar
     });
   });
   return { rows: Object.freeze(rows), toString: () => table(inputShape, rows) };
+}
+
+/** As `call`, with the layer's name before the message of a refusal. */
+export function inLayer<T>(module: Module, index: number, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof ConvmatError)) throw error;
+    const Class = error.constructor as new (message: string, options: ErrorOptions) => ConvmatError;
+    throw new Class(`layer ${index}, ${module.describe()}: ${error.message}`, { cause: error });
+  }
 }
 
 function table(inputShape: Shape, rows: readonly SummaryRow[]): string {

@@ -24,14 +24,15 @@ function explainAxis({ in: size, kernel, stride, dilation, padBefore, padAfter, 
   const reach = extent(kernel, dilation);
   const padding = padBefore + padAfter;
   const room = `${size}${padding > 0 ? ` + ${padding}` : ''} − ${reach}`;
-  const formula = stride === 1 ? `${room} + 1 = ${out}` : `⌊(${room})/${stride}⌋ + 1 = ${out}`;
+  const covered = (out - 1) * stride + reach;
+  const left = size + padding - covered;
+  const [open, close] = left < 0 ? '⌈⌉' : '⌊⌋';
+  const formula = stride === 1 ? `${room} + 1 = ${out}` : `${open}(${room})/${stride}${close} + 1 = ${out}`;
   const taps = dilation === 1 ? `${kernel}` : `${kernel} taps that span ${reach}`;
   const padded = `${size + padding}${padding > 0 ? ` (${padding} of them padding)` : ''}`;
   return `${formula} (${stride === 1 ? everyStart(taps, reach, padded) : strided()})`;
 
   function strided(): string {
-    const covered = (out - 1) * stride + reach;
-    const left = size + padding - covered;
     const step = stride === reach ? 'side by side' : `one every ${stride}`;
     const rest =
       left > 0
