@@ -66,7 +66,7 @@ export function crossEntropyLoss(logits: TensorLike, labels: ArrayLike<number> |
       const probability = Math.exp(z[start + c] - max) / total;
       grad[start + c] = (probability - Number(c === chosen[n])) / batch;
     }
-    sum += max + Math.log(total) - z[start + chosen[n]];
+    sum += Math.log(total) - (z[start + chosen[n]] - max);
   }
   return { value: sum / batch, grad: new Tensor(grad, shape) };
 }

@@ -2,7 +2,7 @@
 import { checkOptions } from '../check.js';
 import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
-import { checkRate, ParameterOptimizer, scalarsFor } from './optimizer.js';
+import { checkRate, decayed, ParameterOptimizer, scalarsFor } from './optimizer.js';
 
 export interface AdagradOptions {
   /** Default 0.01. */
@@ -52,7 +52,7 @@ export class Adagrad extends ParameterOptimizer {
     const weightDecay = scalar(this.#weightDecay);
     const eps = scalar(this.#eps);
     for (let i = 0; i < p.length; i++) {
-      const g = grad[i] + weightDecay * p[i];
+      const g = decayed(grad[i], weightDecay, p[i]);
       sums[i] += g * g;
       p[i] -= (rate * g) / (Math.sqrt(sums[i]) + eps);
     }

@@ -3,7 +3,7 @@ import { checkOptions, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
-import { checkDecay, checkRate, ParameterOptimizer, scalarsFor } from './optimizer.js';
+import { checkDecay, checkRate, decayed, ParameterOptimizer, scalarsFor } from './optimizer.js';
 
 export interface AdamOptions {
   /** Default 0.001. */
@@ -76,7 +76,7 @@ export class Adam extends ParameterOptimizer {
     const { shrink, intoGradient } = this.decay(this.#weightDecay, scalar);
     for (let i = 0; i < p.length; i++) {
       p[i] *= shrink;
-      const g = grad[i] + intoGradient * p[i];
+      const g = decayed(grad[i], intoGradient, p[i]);
       mean[i] *= beta1;
       mean[i] += rest1 * g;
       square[i] *= beta2;

@@ -96,6 +96,11 @@ export function scalarsFor(p: FloatArray): (value: number) => number {
   return p instanceof Float32Array ? Math.fround : Number;
 }
 
+/** The gradient with its weight decay. Without any, a parameter that is infinite must not make it NaN. */
+export function decayed(grad: number, weightDecay: number, p: number): number {
+  return weightDecay === 0 ? grad : grad + weightDecay * p;
+}
+
 /** A finite number ≥ 0, or ArgumentError. */
 export function checkRate(value: unknown, argument: string): number {
   return checkNumber(value, argument, 0, Number.MAX_VALUE);

@@ -2,7 +2,7 @@
 import { checkBoolean, checkOptions } from '../check.js';
 import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
-import { checkRate, ParameterOptimizer, scalarsFor } from './optimizer.js';
+import { checkRate, decayed, ParameterOptimizer, scalarsFor } from './optimizer.js';
 
 export interface RMSpropOptions {
   /** Default 0.01. */
@@ -63,7 +63,7 @@ export class RMSprop extends ParameterOptimizer {
     const weightDecay = scalar(this.#weightDecay);
     const lr = scalar(this.lr);
     for (let i = 0; i < p.length; i++) {
-      const g = grad[i] + weightDecay * p[i];
+      const g = decayed(grad[i], weightDecay, p[i]);
       square[i] *= alpha;
       square[i] += rest * g * g;
       let variance = square[i];

@@ -3,7 +3,7 @@ import { checkBoolean, checkOptions, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
-import { checkRate, ParameterOptimizer, scalarsFor } from './optimizer.js';
+import { checkRate, decayed, ParameterOptimizer, scalarsFor } from './optimizer.js';
 
 export interface SGDOptions {
   readonly lr: number;
@@ -74,7 +74,7 @@ export class SGD extends ParameterOptimizer {
 }
 
 function descend(p: FloatArray, grad: FloatArray, lr: number, weightDecay: number): void {
-  for (let i = 0; i < p.length; i++) p[i] -= lr * (grad[i] + weightDecay * p[i]);
+  for (let i = 0; i < p.length; i++) p[i] -= lr * decayed(grad[i], weightDecay, p[i]);
 }
 
 /** @param ahead  Nesterov's look ahead: the momentum, or null for none. */
@@ -89,7 +89,7 @@ function descendWithMomentum(
   ahead: number | null,
 ): void {
   for (let i = 0; i < p.length; i++) {
-    const g = grad[i] + weightDecay * p[i];
+    const g = decayed(grad[i], weightDecay, p[i]);
     velocity[i] *= keep;
     velocity[i] += take * g;
     p[i] -= lr * (ahead === null ? velocity[i] : g + ahead * velocity[i]);
