@@ -39,7 +39,7 @@ const SMALL_INPUT = [2, 2, 6, 7];
 
 function maxDifference(a: Tensor, b: Tensor): number {
   expect(a.shape).toEqual(b.shape);
-  return a.data.reduce((worst: number, value, i) => Math.max(worst, Math.abs(value - b.data[i])), 0);
+  return Array.from(a).reduce((worst, value, i) => Math.max(worst, Math.abs(value - b.data[i])), 0);
 }
 
 describe('gradients are derivatives', () => {
