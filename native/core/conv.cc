@@ -4,11 +4,23 @@
 #include "core/conv_algorithm.h"
 
 namespace convmat {
+namespace {
+
+PackConvFn* packer_of(const ConvPlan& plan) {
+  if (plan.op == ConvOp::input_grad) return pack_im2col_input_grad;
+  switch (plan.algorithm) {
+    case Algorithm::direct:
+      return pack_direct_forward;
+    default:
+      return pack_im2col_forward;
+  }
+}
+
+}  // namespace
 
 std::shared_ptr<const PackedConv> pack_conv(const Context& context, const ConvPlan& plan, const void* weight,
                                             const void* bias, double lo, double hi) {
-  PackConvFn* const pack = plan.op == ConvOp::input_grad ? pack_im2col_input_grad : pack_im2col_forward;
-  return pack(context, plan, weight, bias, lo, hi);
+  return packer_of(plan)(context, plan, weight, bias, lo, hi);
 }
 
 void run_conv(const Context& context, const ConvPlan& plan, const PackedConv& packed, const void* input,

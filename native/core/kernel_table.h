@@ -98,10 +98,61 @@ struct GemmBlocking {
   float fma_per_ns;  // of one core, about: to tell work that is worth sharing out
 };
 
-// All kernels of one instruction set. The fields after `f64_blocking` are the lines of kernels.inc.
+// One tap of a convolution: where its input lies from a pixel's first, and its weights from the tile's first.
+struct DirectTap {
+  int64_t input, weight;
+};
+
+// A tile of a direct convolution: neighbouring pixels of one output row by some vectors of output channels,
+//   y[channel][pixel] = clamp(bias[channel] + sum over taps of x[tap.input + pixel] w[tap.weight + channel]).
+// The taps come in blocks of input channels, which are summed apart and then together: errors grow with the
+// root of a block, not of the whole sum. `taps` describes one block; the last block may use fewer of them.
+template <typename T>
+struct DirectTile {
+  const T* x;
+  const T* w;
+  const DirectTap* taps;
+  int64_t blocks, block_taps, last_block_taps;
+  int64_t x_block, w_block;  // from one block to the next
+  T* y;
+  int64_t y_channel;  // from one output channel to the next
+  int64_t channels;   // how many of the vectors' lanes are stored
+  const T* bias;      // one per lane
+  T lo, hi;           // -inf and +inf for none; NaN passes through
+};
+
+// vectors: 1 .. the blocking's; pixels: 1 .. max_pixels(vectors).
+template <typename T>
+using DirectTileFn = void(int vectors, int pixels, const DirectTile<T>& tile);
+
+// Which tiles there are: vectors * pixels accumulators at most.
+struct DirectBlocking {
+  int32_t lanes, vectors, accumulators, pixels;
+
+  constexpr int32_t max_pixels(int32_t of_vectors) const {
+    const int32_t fit = accumulators / of_vectors;
+    return fit < pixels ? fit : pixels;
+  }
+};
+
+// Copies rows into a frame: `before` zeros, `count` elements that lie `step` apart, `after` zeros. Up to a
+// vector more than that is overwritten behind each row.
+template <typename T>
+struct FrameRows {
+  const T* from;
+  int64_t from_row, step;
+  T* to;
+  int64_t to_row;
+  int64_t rows, before, count, after;
+};
+template <typename T>
+using FrameRowsFn = void(const FrameRows<T>&);
+
+// All kernels of one instruction set. The fields after the blockings are the lines of kernels.inc.
 struct KernelTable {
   const char* name;
   GemmBlocking f32_blocking, f64_blocking;
+  DirectBlocking f32_direct_blocking, f64_direct_blocking;
 #define CONVMAT_KERNEL(field, function, type) type* field;
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

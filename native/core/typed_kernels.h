@@ -11,17 +11,22 @@ struct TypedKernels {
   GemmTileFn<T>* gemm;
   Im2colPanelFn<T>* im2col;
   TransposeFn<T>* transpose;
+  DirectBlocking direct_blocking;
+  DirectTileFn<T>* direct;
+  FrameRowsFn<T>* frame_rows;
 };
 
 template <typename T>
 TypedKernels<T> typed_kernels(const KernelTable& table);
 template <>
 inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
-  return {t.f32_blocking, t.f32_gemm, t.f32_im2col, t.f32_transpose};
+  return {t.f32_blocking,        t.f32_gemm,   t.f32_im2col,    t.f32_transpose,
+          t.f32_direct_blocking, t.f32_direct, t.f32_frame_rows};
 }
 template <>
 inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
-  return {t.f64_blocking, t.f64_gemm, t.f64_im2col, t.f64_transpose};
+  return {t.f64_blocking,        t.f64_gemm,   t.f64_im2col,    t.f64_transpose,
+          t.f64_direct_blocking, t.f64_direct, t.f64_frame_rows};
 }
 
 }  // namespace convmat

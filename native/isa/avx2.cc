@@ -16,10 +16,18 @@ constexpr GemmBlocking gemm_blocking(int kc, int c_bytes, float fma_per_ns) {
           fma_per_ns};
 }
 
+// 12 accumulators, 2 weight vectors and a pixel fit the 16 registers.
+constexpr int kDirectNv = 2, kDirectAccumulators = 12, kDirectPixels = 12;
+
+template <typename T>
+constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};
+
 }  // namespace
 }  // namespace convmat::avx2
 
+#include "kernels/direct-inl.h"
 #include "kernels/fft-inl.h"
+#include "kernels/frame-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"
 #include "kernels/transpose-inl.h"
@@ -31,6 +39,8 @@ const KernelTable kernels = {
     "avx2",
     gemm_blocking<float>(384, 256 << 10, 56),
     gemm_blocking<double>(256, 256 << 10, 28),
+    direct_blocking<float>,
+    direct_blocking<double>,
 #define CONVMAT_KERNEL(field, function, type) function,
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

@@ -16,10 +16,18 @@ constexpr GemmBlocking gemm_blocking(int kc, int c_bytes, float fma_per_ns) {
           fma_per_ns};
 }
 
+// 28 accumulators and 4 weight vectors fill the 32 registers; the pixels are embedded broadcasts.
+constexpr int kDirectNv = 4, kDirectAccumulators = 28, kDirectPixels = 14;
+
+template <typename T>
+constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};
+
 }  // namespace
 }  // namespace convmat::avx512
 
+#include "kernels/direct-inl.h"
 #include "kernels/fft-inl.h"
+#include "kernels/frame-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"
 #include "kernels/transpose-inl.h"
@@ -31,6 +39,8 @@ const KernelTable kernels = {
     "avx512",
     gemm_blocking<float>(384, 256 << 10, 56),
     gemm_blocking<double>(256, 256 << 10, 28),
+    direct_blocking<float>,
+    direct_blocking<double>,
 #define CONVMAT_KERNEL(field, function, type) function,
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

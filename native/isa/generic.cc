@@ -16,10 +16,18 @@ constexpr GemmBlocking gemm_blocking(int kc, int c_bytes, float fma_per_ns) {
           fma_per_ns};
 }
 
+// 8 accumulators, 2 weight vectors, a pixel and a product fit the 16 registers of SSE2.
+constexpr int kDirectNv = 2, kDirectAccumulators = 8, kDirectPixels = 8;
+
+template <typename T>
+constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};
+
 }  // namespace
 }  // namespace convmat::generic
 
+#include "kernels/direct-inl.h"
 #include "kernels/fft-inl.h"
+#include "kernels/frame-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"
 #include "kernels/transpose-inl.h"
@@ -31,6 +39,8 @@ const KernelTable kernels = {
     "generic",
     gemm_blocking<float>(384, 256 << 10, 8),
     gemm_blocking<double>(256, 256 << 10, 4),
+    direct_blocking<float>,
+    direct_blocking<double>,
 #define CONVMAT_KERNEL(field, function, type) function,
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

@@ -18,3 +18,10 @@
   #define CONVMAT_INLINE inline __attribute__((always_inline))
   #define CONVMAT_NOINLINE __attribute__((noinline))
 #endif
+
+// Reads the cache line that holds p ahead of its use; any address will do.
+#if defined(__GNUC__)
+  #define CONVMAT_PREFETCH(p) __builtin_prefetch(p)
+#else
+  #define CONVMAT_PREFETCH(p) static_cast<void>(p)
+#endif

@@ -114,6 +114,35 @@ CONVMAT_INLINE double sum(Vec<double> a) {
   return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
 }
 
+// By halves, since a masked store is slow.
+template <int N>
+CONVMAT_INLINE void store_first(float* p, Vec<float> a) {
+  if constexpr (N == 8) return store(p, a);
+  __m128 rest = _mm256_castps256_ps128(a.v);
+  if constexpr (N >= 4) {
+    _mm_storeu_ps(p, rest);
+    rest = _mm256_extractf128_ps(a.v, 1);
+    p += 4;
+  }
+  if constexpr ((N & 2) != 0) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), rest);
+    rest = _mm_movehl_ps(rest, rest);
+    p += 2;
+  }
+  if constexpr ((N & 1) != 0) _mm_store_ss(p, rest);
+}
+template <int N>
+CONVMAT_INLINE void store_first(double* p, Vec<double> a) {
+  if constexpr (N == 4) return store(p, a);
+  __m128d rest = _mm256_castpd256_pd128(a.v);
+  if constexpr (N >= 2) {
+    _mm_storeu_pd(p, rest);
+    rest = _mm256_extractf128_pd(a.v, 1);
+    p += 2;
+  }
+  if constexpr ((N & 1) != 0) _mm_store_sd(p, rest);
+}
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   const __m256i pairs_low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(mask.m));
   const __m256i pairs_high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(mask.m, 1));
@@ -124,11 +153,17 @@ CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(even), 0xd8))};
 }
 CONVMAT_INLINE Vec<double> load_even(const double* p, Mask<double> mask) {
-  const __m256i first_of_pair = _mm256_setr_epi64x(-1, 0, -1, 0);
-  const __m256i mask_low = _mm256_permute4x64_epi64(mask.m, 0x50);   // 0 0 1 1
-  const __m256i mask_high = _mm256_permute4x64_epi64(mask.m, 0xfa);  // 2 2 3 3
-  const __m256d low = _mm256_maskload_pd(p, _mm256_and_si256(mask_low, first_of_pair));
-  const __m256d high = _mm256_maskload_pd(p + 4, _mm256_and_si256(mask_high, first_of_pair));
+  const __m256i mask_low =
+      _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(mask.m, _mm256_setzero_si256()), 0x44);
+  const __m256i mask_high =
+      _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(mask.m, _mm256_setzero_si256()), 0x44);
+  // unpacklo gives lanes 0 . 2 . and unpackhi 1 . 3 ., so pick 0, 1 for the first load and 2, 3 for the
+  // second.
+  const __m256i first = _mm256_blend_epi32(mask_low, mask_high, 0xf0);
+  const __m256i second = _mm256_blend_epi32(
+      _mm256_permute4x64_epi64(_mm256_unpacklo_epi64(mask.m, _mm256_setzero_si256()), 0xee),
+      _mm256_permute4x64_epi64(_mm256_unpackhi_epi64(mask.m, _mm256_setzero_si256()), 0xee), 0xf0);
+  const __m256d low = _mm256_maskload_pd(p, first), high = _mm256_maskload_pd(p + 4, second);
   return {_mm256_permute4x64_pd(_mm256_unpacklo_pd(low, high), 0xd8)};
 }
 

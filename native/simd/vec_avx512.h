@@ -105,6 +105,15 @@ CONVMAT_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return {_mm512_mi
 CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return {_mm512_max_pd(a.v, b.v)}; }
 CONVMAT_INLINE double sum(Vec<double> a) { return _mm512_reduce_add_pd(a.v); }
 
+template <int N, typename T>
+CONVMAT_INLINE void store_first(T* p, Vec<T> a) {
+  if constexpr (N == Vec<T>::lanes) {
+    store(p, a);
+  } else {
+    store(p, first_lanes<T>(N), a);
+  }
+}
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   const uint32_t spread = _pdep_u32(mask.m, 0x55555555u);
   const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(spread), p);

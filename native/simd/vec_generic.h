@@ -6,6 +6,7 @@
 //   mask_of<T>(bits)         the mask of the lanes whose bit is set; bits beyond the lanes are ignored
 //   load(p), load(p, mask)   unaligned; lanes outside the mask are not touched in memory, and are 0
 //   store(p, v), store(p, mask, v)
+//   store_first<N>(p, v)     the first N lanes, 1 <= N <= lanes
 //   load_even(p, mask)        every second element: lane i is p[2 * i]
 //   transpose(rows)          of a square of lanes x lanes, in place
 //   zero<T>(), broadcast(a)
@@ -91,6 +92,10 @@ CONVMAT_INLINE void store(T* p, Mask<T> mask, Vec<T> a) {
   for (int i = 0; i < Vec<T>::lanes; ++i) {
     if (mask.bits >> i & 1) p[i] = a.v[i];
   }
+}
+template <int N, typename T>
+CONVMAT_INLINE void store_first(T* p, Vec<T> a) {
+  for (int i = 0; i < N; ++i) p[i] = a.v[i];
 }
 template <typename T>
 CONVMAT_INLINE Vec<T> add(Vec<T> a, Vec<T> b) {

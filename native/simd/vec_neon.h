@@ -110,6 +110,22 @@ CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) {
 }
 CONVMAT_INLINE double sum(Vec<double> a) { return vaddvq_f64(a.v); }
 
+template <int N>
+CONVMAT_INLINE void store_first(float* p, Vec<float> a) {
+  if constexpr (N == 4) return store(p, a);
+  if constexpr (N >= 2) vst1_f32(p, vget_low_f32(a.v));
+  if constexpr (N == 3) vst1q_lane_f32(p + 2, a.v, 2);
+  if constexpr (N == 1) vst1q_lane_f32(p, a.v, 0);
+}
+template <int N>
+CONVMAT_INLINE void store_first(double* p, Vec<double> a) {
+  if constexpr (N == 2) {
+    store(p, a);
+  } else {
+    vst1q_lane_f64(p, a.v, 0);
+  }
+}
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   float32x4_t v = vdupq_n_f32(0);
   if (mask.bits & 1) v = vld1q_lane_f32(p, v, 0);
