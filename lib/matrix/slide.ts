@@ -9,7 +9,7 @@ import type { FloatArray } from '../tensor/dtype.js';
  */
 export function slide(diagonals: FloatArray, kernel: FloatArray, out: FloatArray): void {
   const last = kernel.length - 1;
-  if (Math.min(out.length, kernel.length) >= FFT_FROM && isFinite(diagonals) && isFinite(kernel)) {
+  if (Math.min(out.length, kernel.length) >= FFT_FROM && allFinite(diagonals) && allFinite(kernel)) {
     backend().fftConvolve(diagonals, kernel, blockFor(diagonals.length, kernel.length), last, out);
     return;
   }
@@ -28,7 +28,7 @@ function blockFor(signal: number, kernel: number): number {
 }
 
 /** A transform spreads one infinity or NaN over every output; the sum by definition puts it where it belongs. */
-function isFinite(values: FloatArray): boolean {
+function allFinite(values: FloatArray): boolean {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i] * 0;
   return sum === 0;

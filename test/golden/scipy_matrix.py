@@ -19,6 +19,8 @@ def structured(kind, id, c, r=None, dtype='float64', solvable=False):
         r = case.draw('r', [r]).copy() if np.isscalar(r) else np.array(r, dtype=np.float64)
         if kind == 'toeplitz':
             r[0] = c[0]
+        if kind == 'hankel':
+            r[0] = c[-1]
         case.give('r', r)
     build = getattr(linalg, kind)
     dense = build(c) if r is None else build(c, r)

@@ -1,0 +1,215 @@
+import { CsrMatrix, cg, convMatrix, type LinearOperator, lsqr, toeplitz } from 'convmat';
+import { describe, expect, test } from 'vitest';
+import { random } from '../support/random';
+
+function norm(v: ArrayLike<number>): number {
+  return Math.sqrt(Array.from(v).reduce((sum, value) => sum + value * value, 0));
+}
+function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return norm(Array.from(a, (value, i) => value - b[i]));
+}
+
+/** Solves (AᵀA + λ²I)·x = Aᵀb by elimination with pivots: the least squares solution, by another way. */
+function normalEquations(A: LinearOperator, b: Float64Array, damp = 0): Float64Array {
+  const n = A.shape[1];
+  const columns = Array.from({ length: n }, (_, j) =>
+    Float64Array.from(A.matvec(new Float64Array(n).fill(0).with(j, 1))),
+  );
+  const rows = columns.map((c, i) => [
+    ...columns.map(
+      (d, j) => c.reduce((sum, value, k) => sum + value * d[k], 0) + (i === j ? damp * damp : 0),
+    ),
+    c.reduce((sum, value, k) => sum + value * b[k], 0),
+  ]);
+  for (let k = 0; k < n; k++) {
+    const pivot = rows.findIndex(
+      (row, i) => i >= k && Math.abs(row[k]) === Math.max(...rows.slice(k).map((r) => Math.abs(r[k]))),
+    );
+    [rows[k], rows[pivot]] = [rows[pivot], rows[k]];
+    for (const row of rows) {
+      if (row === rows[k]) continue;
+      const factor = row[k] / rows[k][k];
+      row.forEach((_, j) => {
+        row[j] -= factor * rows[k][j];
+      });
+    }
+  }
+  return Float64Array.from(rows, (row, k) => row[n] / row[k]);
+}
+
+const blur = convMatrix(random([3, 3], 'float64', 1), { inputShape: [6, 7], padding: 2 });
+/** Symmetric and positive definite: Toeplitz with a diagonal that outweighs the rest. */
+const definite = toeplitz(Float64Array.of(4, -1, 0.5, 0.25, 0, 0, 0, 0.125));
+
+describe('lsqr', () => {
+  test.each([0, 0.5])('least squares with damping %d, as by the normal equations', (damp) => {
+    const b = random([blur.shape[0]], 'float64', 2).data as Float64Array;
+    const { x, converged, residualNorm, iterations } = lsqr(blur, b, {
+      damp,
+      tolerance: 1e-12,
+      maxIterations: 500,
+    });
+    expect(converged).toBe(true);
+    expect(iterations).toBeGreaterThan(1);
+    const expected = normalEquations(blur, b, damp);
+    expect(difference(x, expected)).toBeLessThan(1e-8 * norm(expected));
+    expect(residualNorm).toBeCloseTo(difference(blur.matvec(x), b), 10);
+  });
+
+  test('a consistent system is solved, the shortest solution taken where there are many', () => {
+    const wide = convMatrix(random([4], 'float64', 3), { inputShape: [30] });
+    const known = wide.rmatvec(random([27], 'float64', 4));
+    const { x, residualNorm } = lsqr(wide, wide.matvec(known), { tolerance: 1e-13 });
+    expect(difference(x, known)).toBeLessThan(1e-8 * norm(known));
+    expect(residualNorm).toBeLessThan(1e-9);
+  });
+
+  test('from x0, to the same solution', () => {
+    const x0 = random([42], 'float64', 5).data;
+    const known = random([42], 'float64', 6).data;
+    const { x } = lsqr(blur, blur.matvec(known), { x0, tolerance: 1e-13, maxIterations: 500 });
+    expect(difference(x, known)).toBeLessThan(1e-7);
+    const there = lsqr(blur, blur.matvec(known), { x0: known });
+    expect(there.iterations).toBe(0);
+    expect(there.converged).toBe(true);
+    expect(there.x).not.toBe(known);
+  });
+
+  test('stops at maxIterations, and says so', () => {
+    const b = random([blur.shape[0]], 'float64', 7).data;
+    const steps: [number, number][] = [];
+    const { converged, iterations, residualNorm } = lsqr(blur, b, {
+      maxIterations: 3,
+      onIteration: (...step) => steps.push(step),
+    });
+    expect([converged, iterations]).toEqual([false, 3]);
+    expect(steps.map(([iteration]) => iteration)).toEqual([1, 2, 3]);
+    expect(steps[2][1]).toBeLessThanOrEqual(steps[0][1]);
+    expect(steps[2][1]).toBeCloseTo(residualNorm, 10);
+  });
+
+  test('zeros, and matrices of nothing', () => {
+    expect(lsqr(blur, new Float64Array(blur.shape[0]))).toMatchObject({
+      iterations: 0,
+      residualNorm: 0,
+      converged: true,
+    });
+    const none = new CsrMatrix([2, 0], new Int32Array(3), new Int32Array(0), new Float64Array(0));
+    expect(lsqr(none, [3, 4])).toEqual({
+      x: new Float64Array(0),
+      iterations: 0,
+      residualNorm: 5,
+      converged: true,
+    });
+  });
+
+  test("takes a user's own operator, float32 or float64", () => {
+    const own: LinearOperator = {
+      shape: [2, 2],
+      matvec: (x) => Float32Array.of(2 * (x as Float64Array)[0], 4 * (x as Float64Array)[1]),
+      rmatvec: (y) => Float32Array.of(2 * (y as Float64Array)[0], 4 * (y as Float64Array)[1]),
+    };
+    expect(difference(lsqr(own, [2, 8]).x, [1, 2])).toBeLessThan(1e-5);
+    expect(difference(cg(own, [2, 8]).x, [1, 2])).toBeLessThan(1e-5);
+  });
+});
+
+describe('cg', () => {
+  test.each([0, 0.7])('a definite system with damping %d', (damp) => {
+    const known = random([8], 'float64', 8).data as Float64Array;
+    const b = definite.matvec(known).map((value, i) => value + damp * damp * known[i]);
+    const { x, converged, residualNorm, iterations } = cg(definite, b, { damp, tolerance: 1e-13 });
+    expect(converged).toBe(true);
+    expect(iterations).toBeLessThanOrEqual(9);
+    expect(difference(x, known)).toBeLessThan(1e-11);
+    expect(residualNorm).toBeLessThan(1e-11);
+  });
+
+  test('a matrix that is not definite ends the iteration unconverged', () => {
+    const { converged, iterations } = cg(toeplitz(Float64Array.of(-1, 0)), [1, 1]);
+    expect([converged, iterations]).toEqual([false, 0]);
+  });
+
+  test('from the solution there is nothing to do', () => {
+    const x0 = Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    expect(cg(definite, definite.matvec(x0), { x0 })).toMatchObject({
+      x: x0,
+      iterations: 0,
+      converged: true,
+    });
+  });
+});
+
+describe('arguments', () => {
+  test.each<[string, () => unknown, string, string]>([
+    [
+      'no operator',
+      () => lsqr({} as never, [1]),
+      'ERR_CONVMAT_ARGUMENT',
+      'A: expected an operator {shape: [rows, cols], matvec, rmatvec}',
+    ],
+    ['null', () => cg(null as never, [1]), 'ERR_CONVMAT_ARGUMENT', 'A: expected an operator'],
+    [
+      'a short right-hand side',
+      () => lsqr(blur, [1]),
+      'ERR_CONVMAT_SHAPE',
+      'b: expected 72 elements, got 1 elements',
+    ],
+    [
+      'a short start',
+      () => cg(definite, new Float64Array(8), { x0: [1] }),
+      'ERR_CONVMAT_SHAPE',
+      'options.x0: expected 8 elements, got 1 elements',
+    ],
+    [
+      'a matrix that is not square',
+      () => cg(blur, new Float64Array(72)),
+      'ERR_CONVMAT_SHAPE',
+      'A: expected a square matrix, got 72 × 42',
+    ],
+    [
+      'a negative tolerance',
+      () => lsqr(blur, new Float64Array(72), { tolerance: -1 }),
+      'ERR_CONVMAT_ARGUMENT',
+      'options.tolerance',
+    ],
+    [
+      'a fractional maxIterations',
+      () => lsqr(blur, new Float64Array(72), { maxIterations: 0.5 }),
+      'ERR_CONVMAT_ARGUMENT',
+      'options.maxIterations',
+    ],
+    [
+      'an unknown option',
+      () => lsqr(blur, new Float64Array(72), { tol: 1 } as never),
+      'ERR_CONVMAT_ARGUMENT',
+      'options.tol: unknown option',
+    ],
+    [
+      'onIteration that is no function',
+      () => lsqr(blur, new Float64Array(72), { onIteration: 1 } as never),
+      'ERR_CONVMAT_ARGUMENT',
+      'options.onIteration',
+    ],
+    [
+      'an operator of another length than it says',
+      () =>
+        lsqr(
+          { shape: [2, 2], matvec: () => new Float64Array(3), rmatvec: () => new Float64Array(2) },
+          [1, 2],
+          { x0: [1, 1] },
+        ),
+      'ERR_CONVMAT_SHAPE',
+      'A.matvec(x): expected 2 elements',
+    ],
+    [
+      'an operator that returns nothing',
+      () =>
+        lsqr({ shape: [2, 2], matvec: () => new Float64Array(2), rmatvec: () => undefined as never }, [1, 2]),
+      'ERR_CONVMAT_ARGUMENT',
+      'A.rmatvec(y): expected a typed array',
+    ],
+  ])('%s', (_, call, code, message) => {
+    expect(call).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
+  });
+});
