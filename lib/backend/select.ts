@@ -30,6 +30,11 @@ export function nativeIsas(): readonly string[] {
   return chosen.isas;
 }
 
+/** What the addon knows of this machine, and where it came from. */
+export function addonReport(): Pick<Chosen, 'isas' | 'cpuFeatures' | 'from'> {
+  return chosen;
+}
+
 function choose(env: NodeJS.ProcessEnv): Chosen {
   const wanted = readChoice(env, 'CONVMAT_BACKEND', BACKENDS);
   const isa = readChoice(env, 'CONVMAT_ISA', ISAS);

@@ -1,0 +1,44 @@
+/** `convmat doctor`: what this machine has, what convmat found, and what it runs on. */
+import { availableParallelism, cpus } from 'node:os';
+import { Command } from 'commander';
+import { familySync, versionSync } from 'detect-libc';
+import { addonReport } from '../backend/select.js';
+import { backendInfo } from '../machine.js';
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('show platform, CPU, instruction sets, threads, and how the addon was found or why not')
+    .option('--json', 'print JSON')
+    .action((options: { json?: boolean }) => {
+      const report = examine();
+      if (options.json) console.log(JSON.stringify(report, null, 2));
+      else for (const [name, value] of Object.entries(report)) console.log(`${name.padEnd(16)}${format(value)}`);
+    });
+}
+
+function examine() {
+  const { backend, isa, threads, fallbackReason, version } = backendInfo();
+  const { isas, cpuFeatures, from } = addonReport();
+  const libc = familySync();
+  return {
+    convmat: version,
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    libc: libc === null ? 'the system’s own' : `${libc} ${versionSync() ?? ''}`.trim(),
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    'CPU features': cpuFeatures,
+    'runs here': [...isas, 'js'],
+    backend,
+    'in use': isa,
+    threads,
+    addon: from ?? `none: ${fallbackReason}`,
+    environment: Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('CONVMAT_'))),
+  };
+}
+
+function format(value: unknown): string {
+  if (Array.isArray(value)) return value.join(' ') || 'none known';
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value).map(([name, setting]) => `${name}=${setting}`).join(' ') || 'no CONVMAT_ variable set';
+}

@@ -1,0 +1,27 @@
+/** `convmat explain`: what each way of computing a convolution costs, and which one is taken. */
+import { Command } from 'commander';
+import { explainConv } from '../conv/explain.js';
+import type { Geometry } from '../plan/geometry.js';
+import { geometryOf, geometryOptions, parseShape } from './arguments.js';
+
+interface ExplainArguments extends Geometry {
+  input: number[];
+  weight: number[];
+  json?: boolean;
+}
+
+export function explainCommand(): Command {
+  const command = new Command('explain')
+    .description('count multiplications, additions and bytes of every way to compute a convolution')
+    .requiredOption('--input <shape>', 'of the input, with or without the batch: NxCxHxW', parseShape)
+    .requiredOption('--weight <shape>', 'of the weight: OxIxKHxKW', parseShape)
+    .option('--json', 'print JSON');
+  return geometryOptions(command)
+    .addHelpText('after', '\nExample:\n  $ convmat explain --input 1x3x32x32 --weight 32x3x3x3 --padding 1')
+    .action((options: ExplainArguments) => {
+      const explanation = explainConv(options.input, { shape: options.weight }, geometryOf(options));
+      const { chosen, reason, outputShape, costs } = explanation;
+      if (options.json) console.log(JSON.stringify({ chosen, reason, outputShape, costs }, null, 2));
+      else console.log(`output ${outputShape.join('x')}\n\n${explanation}`);
+    });
+}
