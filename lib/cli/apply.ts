@@ -1,11 +1,10 @@
 /** `convmat apply`: a kernel on an image file. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { describeShape, mismatch } from '../check.js';
 import { conv2d } from '../conv/conv.js';
 import { ShapeError } from '../errors.js';
-import { mismatch, describeShape } from '../check.js';
 import { PADDING_MODES, type PaddingMode } from '../plan/axes.js';
 import { Tensor } from '../tensor/tensor.js';
-import { Option } from 'commander';
 import { readKernel } from './arguments.js';
 import { readImage, writeImage } from './images.js';
 import { KERNEL_NAMES, namedKernel } from './named-kernels.js';
@@ -33,7 +32,11 @@ export function applyCommand(): Command {
     .argument('<image>', 'any format that sharp reads')
     .requiredOption('--kernel <kernel>', `${KERNEL_NAMES}; inline, as in [[0,1],[1,0]]; or an .npy file`)
     .requiredOption('-o, --output <file>', 'any format that sharp writes, by its ending')
-    .addOption(new Option('--padding-mode <mode>', 'what lies past the edge').choices(PADDING_MODES).default('replicate'))
+    .addOption(
+      new Option('--padding-mode <mode>', 'what lies past the edge')
+        .choices(PADDING_MODES)
+        .default('replicate'),
+    )
     .option('--scale <number>', 'multiply results', parseNumber, 1)
     .option('--offset <number>', 'then add', parseNumber, 0)
     .option('--absolute', 'take magnitudes first, as for edges')
@@ -53,10 +56,13 @@ Examples:
 
 async function run(path: string, options: ApplyArguments): Promise<void> {
   const kernel = namedKernel(options.kernel) ?? (await readKernel(options.kernel));
-  if (kernel.shape.length !== 2) throw mismatch(ShapeError, '--kernel', '2 axes', describeShape(kernel.shape));
+  if (kernel.shape.length !== 2)
+    throw mismatch(ShapeError, '--kernel', '2 axes', describeShape(kernel.shape));
   const { pixels, alpha } = await readImage(path);
   const start = performance.now();
-  const result = await withProgress('convolving', async () => convolveColours(pixels, alpha, kernel, options));
+  const result = await withProgress('convolving', async () =>
+    convolveColours(pixels, alpha, kernel, options),
+  );
   const milliseconds = performance.now() - start;
   await writeImage(options.output, result);
   const [, height, width] = result.shape;

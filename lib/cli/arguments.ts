@@ -8,13 +8,15 @@ import { type Nested, type Tensor, tensor } from '../tensor/tensor.js';
 
 /** `3x224x224` */
 export function parseShape(text: string): number[] {
-  if (!/^\d+(x\d+)*$/.test(text)) throw new InvalidArgumentError("Write sizes with an x between them, as in '3x32x32'.");
+  if (!/^\d+(x\d+)*$/.test(text))
+    throw new InvalidArgumentError("Write sizes with an x between them, as in '3x32x32'.");
   return text.split('x').map(Number);
 }
 
 /** `2`, or `2,1`: one number per axis. */
 function parseAxes(text: string): number | number[] {
-  if (!/^\d+(,\d+)*$/.test(text)) throw new InvalidArgumentError("Write one number, or one per axis, as in '2,1'.");
+  if (!/^\d+(,\d+)*$/.test(text))
+    throw new InvalidArgumentError("Write one number, or one per axis, as in '2,1'.");
   const numbers = text.split(',').map(Number);
   return numbers.length === 1 ? numbers[0] : numbers;
 }
@@ -46,8 +48,16 @@ export async function readKernel(text: string): Promise<Tensor> {
 export function geometryOptions(command: Command, paddingMode = 'zeros'): Command {
   return command
     .option('--stride <n>', 'distance between outputs: one number, or one per axis', parseAxes)
-    .option('--padding <n>', "one number, one per axis, before:after per axis, 'same' or 'valid'", parsePadding)
-    .addOption(new Option('--padding-mode <mode>', 'what the padding holds').choices(PADDING_MODES).default(paddingMode))
+    .option(
+      '--padding <n>',
+      "one number, one per axis, before:after per axis, 'same' or 'valid'",
+      parsePadding,
+    )
+    .addOption(
+      new Option('--padding-mode <mode>', 'what the padding holds')
+        .choices(PADDING_MODES)
+        .default(paddingMode),
+    )
     .option('--dilation <n>', 'distance between taps: one number, or one per axis', parseAxes)
     .option('--groups <n>', 'groups of channels', (text) => Number(text));
 }

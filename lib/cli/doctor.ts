@@ -12,7 +12,8 @@ export function doctorCommand(): Command {
     .action((options: { json?: boolean }) => {
       const report = examine();
       if (options.json) console.log(JSON.stringify(report, null, 2));
-      else for (const [name, value] of Object.entries(report)) console.log(`${name.padEnd(16)}${format(value)}`);
+      else
+        for (const [name, value] of Object.entries(report)) console.log(`${name.padEnd(16)}${format(value)}`);
     });
 }
 
@@ -33,12 +34,18 @@ function examine() {
     'in use': isa,
     threads,
     addon: from ?? `none: ${fallbackReason}`,
-    environment: Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('CONVMAT_'))),
+    environment: Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => name.startsWith('CONVMAT_')),
+    ),
   };
 }
 
 function format(value: unknown): string {
   if (Array.isArray(value)) return value.join(' ') || 'none known';
   if (typeof value !== 'object' || value === null) return String(value);
-  return Object.entries(value).map(([name, setting]) => `${name}=${setting}`).join(' ') || 'no CONVMAT_ variable set';
+  return (
+    Object.entries(value)
+      .map(([name, setting]) => `${name}=${setting}`)
+      .join(' ') || 'no CONVMAT_ variable set'
+  );
 }

@@ -3,9 +3,7 @@ import { UnsupportedError } from '../errors.js';
 import { Tensor } from '../tensor/tensor.js';
 
 /** The part of sharp that is used; the package itself may be absent. */
-interface Sharp {
-  (input: string | Uint8Array, options?: object): SharpImage;
-}
+type Sharp = (input: string | Uint8Array, options?: object) => SharpImage;
 interface SharpImage {
   toColourspace(space: string): SharpImage;
   raw(): SharpImage;
@@ -22,7 +20,9 @@ function loadSharp(): Sharp {
   try {
     return require('sharp') as Sharp;
   } catch (cause) {
-    throw new UnsupportedError('reading and writing images needs the package sharp: npm install sharp', { cause });
+    throw new UnsupportedError('reading and writing images needs the package sharp: npm install sharp', {
+      cause,
+    });
   }
 }
 
@@ -34,7 +34,10 @@ export interface Image {
 }
 
 export async function readImage(path: string): Promise<Image> {
-  const { data, info } = await loadSharp()(path).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await loadSharp()(path)
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   const pixels = new Float32Array(channels * height * width);
   for (let i = 0; i < height * width; i++) {

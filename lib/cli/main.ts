@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The `convmat` command: parses, calls the public API, prints. Exit codes: 0 done, 1 refused or failed, 2 misused. */
 import { Command, CommanderError } from 'commander';
-import { backendInfo } from '../machine.js';
 import { ConvmatError } from '../errors.js';
+import { backendInfo } from '../machine.js';
 import { applyCommand } from './apply.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';

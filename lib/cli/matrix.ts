@@ -22,7 +22,9 @@ interface MatrixArguments extends Geometry {
 const MOST_PRINTED = 10_000;
 
 /** One writer per kind of file; `done` is told the share that is written. */
-const WRITERS: Readonly<Record<string, (path: string, m: ConvMatrix, done: (share: number) => void) => Promise<void>>> = {
+const WRITERS: Readonly<
+  Record<string, (path: string, m: ConvMatrix, done: (share: number) => void) => Promise<void>>
+> = {
   '.npz': (path, m) => writeSparseNpz(path, m.toCSR()),
   '.mtx': (path, m, done) => writeMatrixMarket(path, m, { onProgress: done }),
   '.npy': (path, m) => writeNpy(path, m.toDense()),
@@ -59,7 +61,9 @@ async function run(options: MatrixArguments): Promise<void> {
   }
   const write = WRITERS[extname(output)];
   if (write === undefined) {
-    throw new ArgumentError(`--output: expected a file ending in ${Object.keys(WRITERS).join(', ')}, got ${output}`);
+    throw new ArgumentError(
+      `--output: expected a file ending in ${Object.keys(WRITERS).join(', ')}, got ${output}`,
+    );
   }
   await withProgress(`writing ${output}`, (done) => write(output, matrix, done));
   if (options.json) console.log(JSON.stringify({ ...describe(matrix, false), output }));
@@ -68,7 +72,14 @@ async function run(options: MatrixArguments): Promise<void> {
 
 function describe(matrix: ConvMatrix, entries: boolean) {
   const { shape, inputShape, outputShape, nnz, density } = matrix;
-  return { shape, inputShape, outputShape, nnz, density, ...(entries && { matrix: matrix.toDense().toNested() }) };
+  return {
+    shape,
+    inputShape,
+    outputShape,
+    nnz,
+    density,
+    ...(entries && { matrix: matrix.toDense().toNested() }),
+  };
 }
 
 function summary({ shape, nnz, density, inputShape, outputShape }: ConvMatrix): string {
@@ -83,7 +94,10 @@ function print(matrix: ConvMatrix): string {
   const cells = Array.from(data, (value) => (value === 0 ? '·' : String(Number(value.toPrecision(6)))));
   const width = Math.max(...cells.map((cell) => cell.length));
   const lines = Array.from({ length: rows }, (_, row) =>
-    cells.slice(row * cols, (row + 1) * cols).map((cell) => cell.padStart(width)).join(' '),
+    cells
+      .slice(row * cols, (row + 1) * cols)
+      .map((cell) => cell.padStart(width))
+      .join(' '),
   );
   return [summary(matrix), '', ...lines].join('\n');
 }

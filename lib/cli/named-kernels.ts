@@ -44,7 +44,9 @@ export function namedKernel(text: string): Tensor | null {
 function positive(text: string | undefined, form: string, most: number): number {
   const value = Number(text);
   if (text === undefined || !(value > 0 && value <= most)) {
-    throw new ArgumentError(`--kernel: expected ${form} with a number above 0 and up to ${most}, got ${text}`);
+    throw new ArgumentError(
+      `--kernel: expected ${form} with a number above 0 and up to ${most}, got ${text}`,
+    );
   }
   return value;
 }
@@ -52,12 +54,22 @@ function positive(text: string | undefined, form: string, most: number): number 
 /** exp(−(i² + j²)/2σ²) out to 3σ, summing to 1. */
 function gaussian(sigma: number): Tensor {
   const radius = Math.ceil(3 * sigma);
-  const line = Array.from({ length: 2 * radius + 1 }, (_, i) => Math.exp(-((i - radius) ** 2) / (2 * sigma ** 2)));
+  const line = Array.from({ length: 2 * radius + 1 }, (_, i) =>
+    Math.exp(-((i - radius) ** 2) / (2 * sigma ** 2)),
+  );
   const total = line.reduce((sum, value) => sum + value, 0);
-  return tensor(line.map((a) => line.map((b) => (a * b) / total ** 2)), undefined, 'float64');
+  return tensor(
+    line.map((a) => line.map((b) => (a * b) / total ** 2)),
+    undefined,
+    'float64',
+  );
 }
 
 function box(size: number): Tensor {
   const side = Math.round(size);
-  return tensor(Array.from({ length: side }, () => Array<number>(side).fill(1 / side ** 2)), undefined, 'float64');
+  return tensor(
+    Array.from({ length: side }, () => Array<number>(side).fill(1 / side ** 2)),
+    undefined,
+    'float64',
+  );
 }

@@ -4,7 +4,10 @@ const WIDTH = 30;
 const PATIENCE_MS = 300;
 
 /** Runs `work`, which may report the share that is done, from 0 to 1. */
-export async function withProgress<R>(label: string, work: (done: (share: number) => void) => Promise<R>): Promise<R> {
+export async function withProgress<R>(
+  label: string,
+  work: (done: (share: number) => void) => Promise<R>,
+): Promise<R> {
   const { stderr } = process;
   const start = performance.now();
   let drawn = false;

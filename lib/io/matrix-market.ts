@@ -11,8 +11,17 @@ import { CsrMatrix } from '../matrix/csr.js';
 import type { SparseFormats } from '../matrix/operator.js';
 import { replaceFile, withFile } from './files.js';
 
+export interface WriteOptions {
+  /** Told the share that is written, from 0 to 1, now and then. */
+  readonly onProgress?: (share: number) => void;
+}
+
 /** Writes «coordinate real general»: one line per stored entry, every digit kept. */
-export async function writeMatrixMarket(path: string, m: SparseFormats): Promise<void> {
+export async function writeMatrixMarket(
+  path: string,
+  m: SparseFormats,
+  options: WriteOptions = {},
+): Promise<void> {
   const { shape, indptr, indices, data, nnz } = m.toCSR();
   await replaceFile(path, async (handle) => {
     let text = `%%MatrixMarket matrix coordinate real general\n${shape[0]} ${shape[1]} ${nnz}\n`;
@@ -22,6 +31,7 @@ export async function writeMatrixMarket(path: string, m: SparseFormats): Promise
         if (text.length > 1 << 16) {
           await handle.appendFile(text);
           text = '';
+          options.onProgress?.(i / nnz);
         }
       }
     }
