@@ -28,6 +28,7 @@ export {
   SingularError,
   UnsupportedError,
 } from './errors.js';
+export * as io from './io/index.js';
 export type { BackendInfo } from './machine.js';
 export { backendInfo, setNumThreads } from './machine.js';
 export type { ConvMatrixOptions, TransposedConvMatrix } from './matrix/conv-matrix.js';

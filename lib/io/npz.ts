@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { close, open } from 'node:fs';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { type Entry, fromFd, type ZipFile } from 'yauzl';
 import { ZipFile as ZipWriter } from 'yazl';
@@ -10,7 +9,7 @@ import { mistake } from '../check.js';
 import { ArgumentError, ConvmatError, FormatError, MemoryError } from '../errors.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { checkPath, replaceFile } from './files.js';
+import { checkPath, replaceFile, writeAll } from './files.js';
 import { encodeArray, readArray } from './npy.js';
 import { type ByteSource, StreamSource } from './source.js';
 
@@ -73,7 +72,7 @@ export async function writeArchive(
       });
     }
     zip.end();
-    await pipeline(zip.outputStream, handle.createWriteStream({ autoClose: false }));
+    for await (const chunk of zip.outputStream as Readable) await writeAll(handle, chunk as Buffer);
   });
 }
 

@@ -32,6 +32,7 @@ import {
   takeColumns,
   takeVector,
 } from './operator.js';
+import { type SpyOptions, spyPicture } from './spy.js';
 
 export interface ConvMatrixOptions extends Geometry {
   /** [C, spatial…], or [spatial…] when C = 1. */
@@ -86,6 +87,13 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
   /** The structure that pictures and formats are made from. */
   get structure(): Structure {
     return this.#structure;
+  }
+
+  /** A picture of where the entries are, coloured by kernel tap: every one of a small matrix, gathered of a large. */
+  spy(options?: SpyOptions & { readonly format?: 'svg' }): string;
+  spy(options: SpyOptions & { readonly format: 'png' }): Uint8Array;
+  spy(options?: SpyOptions): string | Uint8Array {
+    return spyPicture(this.#structure, this.shape, options);
   }
 
   get T(): TransposedConvMatrix {
