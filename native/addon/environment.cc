@@ -101,4 +101,10 @@ napi_value workspace_peak_bytes(const Call& call) {
   return make_number(call.env, static_cast<double>(arena_peak_bytes()));
 }
 
+napi_value external_bytes(const Call& call) {
+  int64_t total;
+  check(napi_adjust_external_memory(call.env, 0, &total));
+  return make_number(call.env, static_cast<double>(total));
+}
+
 }  // namespace convmat::addon

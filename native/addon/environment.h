@@ -49,5 +49,7 @@ napi_value num_threads(const Call& call);
 napi_value set_num_threads(const Call& call);
 // workspacePeakBytes(): the most scratch memory that any one thread has held so far.
 napi_value workspace_peak_bytes(const Call& call);
+// externalBytes(): memory that V8 counts as held by this environment's objects outside its heap.
+napi_value external_bytes(const Call& call);
 
 }  // namespace convmat::addon

@@ -31,6 +31,7 @@ constexpr Export kExports[] = {
     {"numThreads", entry<num_threads>},
     {"setNumThreads", entry<set_num_threads>},
     {"workspacePeakBytes", entry<workspace_peak_bytes>},
+    {"externalBytes", entry<external_bytes>},
     {"prepare", entry<prepare>},
     {"release", entry<release>},
     {"runAsync", entry<run_async>},

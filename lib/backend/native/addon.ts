@@ -22,6 +22,8 @@ export interface NativeAddon {
   setNumThreads(n: number): void;
   /** The most scratch memory that any one thread has held so far. */
   workspacePeakBytes(): number;
+  /** Memory that V8 counts as held by this environment's objects outside its heap. */
+  externalBytes(): number;
 
   /** `similar`: a run function with the same weight, bias and bounds, whose packed weights are shared if they fit. */
   prepare(
