@@ -3,6 +3,8 @@
  * 'auto' takes the first that does not, and naming one that declines is an error that carries its reason.
  */
 import { UnsupportedError } from '../errors.js';
+import { BYTES } from '../tensor/dtype.js';
+import { extent } from './axes.js';
 import type { ConvGeometry } from './conv-plan.js';
 import type { Machine } from './machine.js';
 
@@ -46,7 +48,52 @@ interface Candidate {
   suits(geometry: ConvGeometry, request: Request, machine: Machine): string | null;
 }
 
+/** Floats in a vector. */
+const LANES = { avx512: 16, avx2: 8, neon: 4, generic: 4, js: 1 } as const satisfies Record<
+  Machine['isa'],
+  number
+>;
+
+/** Below this share of useful lanes, im2col's pixels fill vectors better than output channels. Zen 4: 0.7–0.8. */
+const DIRECT_LANES_IN_USE = 0.75;
+/** Outputs from which the product reads a 1×1 kernel's image in place faster than direct does. Zen 4: 196–784. */
+const LARGE_MAP = 512;
+/** Bytes that one row of outputs may copy of its input: the workspace of a thread is 4 MiB. */
+const FRAME_BYTES = 3 * 2 ** 20;
+
+/** The other operations have their own order of loops, which the native side knows. */
+function nativeForward(g: ConvGeometry, machine: Machine): string | null {
+  if (machine.isa === 'js') return 'needs the native backend';
+  return g.op === 'forward' ? null : 'serves the forward convolution only';
+}
+
+function lanesInUse(g: ConvGeometry, machine: Machine): number {
+  const lanes = (LANES[machine.isa] * BYTES.float32) / BYTES[g.dtype];
+  const channels = g.outChannels / g.groups;
+  return channels / (Math.ceil(channels / lanes) * lanes);
+}
+
+function readsLargeMapInPlace({ axes }: ConvGeometry): boolean {
+  const pointwise = axes.every((a) => a.kernel === 1 && a.stride === 1 && a.padBefore + a.padAfter === 0);
+  return pointwise && axes.reduce((outputs, a) => outputs * a.out, 1) >= LARGE_MAP;
+}
+
+function directFrameTooLarge({ axes: [depth, height, width], ...g }: ConvGeometry): string | null {
+  const rows = depth.kernel * extent(height.kernel, height.dilation);
+  const columns = extent(width.kernel, width.dilation) + width.stride * 16;
+  const bytes = (g.inChannels / g.groups) * rows * columns * BYTES[g.dtype];
+  return bytes <= FRAME_BYTES ? null : 'the input of a few outputs exceeds a thread’s workspace';
+}
+
 const CANDIDATES: readonly Candidate[] = [
+  {
+    algorithm: 'direct',
+    declines: (g, machine) => nativeForward(g, machine) ?? directFrameTooLarge(g),
+    suits(g, _request, machine) {
+      if (lanesInUse(g, machine) < DIRECT_LANES_IN_USE || readsLargeMapInPlace(g)) return null;
+      return 'output channels fill the vectors, and pixels are read where they lie: nothing is packed';
+    },
+  },
   {
     algorithm: 'im2col',
     declines: () => null,
