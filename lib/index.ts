@@ -58,6 +58,7 @@ export {
   maxPool2dWithIndices,
   maxPool3d,
 } from './pool/pool.js';
+export * as signal from './signal/index.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
 export type { TensorLike, VectorLike } from './tensor/take.js';
 export type { Nested, Shape } from './tensor/tensor.js';

@@ -1,0 +1,120 @@
+/**
+ * Linear convolution over any number of axes, out[i] = Σ_j a[j]·b[i − j], or a window of it: which way is cheaper,
+ * summing directly or transforming. Numbers of axes lead with the slowest.
+ */
+import type { Machine } from './machine.js';
+
+export type ConvShape = 'full' | 'same' | 'valid';
+export const CONV_SHAPES = ['full', 'same', 'valid'] as const satisfies readonly ConvShape[];
+
+/** One axis of the result: a window of the full convolution, which has a + b − 1 points (none when a or b is empty). */
+export interface LinearAxis {
+  readonly a: number;
+  readonly b: number;
+  readonly start: number;
+  readonly out: number;
+}
+
+/** MATLAB's windows: 'same' is a's size around the centre, 'valid' what needs no zeros beyond a. */
+export function linearAxis(a: number, b: number, shape: ConvShape): LinearAxis {
+  if (shape === 'full') return { a, b, start: 0, out: a + b - 1 };
+  if (shape === 'same') return { a, b, start: Math.ceil((b - 1) / 2), out: a };
+  return { a, b, start: b - 1, out: Math.max(a - b + 1, 0) };
+}
+
+export interface LinearPlan {
+  readonly algorithm: 'direct' | 'fft';
+  /** Points of a transform; 0 for 'direct'. */
+  readonly block: number;
+  readonly reason: string;
+}
+
+/**
+ * Nanoseconds on one core of Zen 4: of a product and its sum, of a call that sums directly, and of a transform, whose
+ * time is n·log₂(n) times `point`.
+ */
+interface Costs {
+  readonly product: number;
+  readonly call: number;
+  readonly point: number;
+}
+const NATIVE: Costs = { product: 0.25, call: 3000, point: 0.3 };
+const JS: Costs = { product: 12, call: 3000, point: 1.6 };
+/**
+ * Below this many elements in the kernel sums stay direct: transforms would gain little, and the error of a direct sum
+ * is in proportion to its own terms.
+ */
+const MIN_KERNEL = 64;
+
+/** A transform of more points than the second-level cache holds takes about twice as long per point. */
+const CACHED_POINTS = 1 << 16;
+
+/**
+ * @param summable  Whether a transform would keep the result: false when a value is not finite, or so large that
+ *   its square is not. A transform spreads such values over a whole block.
+ */
+export function planLinear(axes: readonly LinearAxis[], summable: boolean, machine: Machine): LinearPlan {
+  if (!summable) return { algorithm: 'direct', block: 0, reason: 'values that a transform would spread' };
+  const [sizeA, sizeB] = axes.reduce(([p, q], { a, b }) => [p * a, q * b], [1, 1]);
+  if (Math.min(sizeA, sizeB) < MIN_KERNEL) {
+    return { algorithm: 'direct', block: 0, reason: `a kernel of fewer than ${MIN_KERNEL} elements` };
+  }
+  const costs = machine.isa === 'js' ? JS : NATIVE;
+  const products = axes.reduce((count, { b, out }) => count * b * out, 1);
+  const direct = costs.call + costs.product * products;
+  const { signal, kernel, out } = flatten(axes);
+  let best = Infinity;
+  let block = 0;
+  for (let points = powerOfTwo(kernel); points < 2 * powerOfTwo(signal + kernel - 1); points *= 2) {
+    const pairs = Math.ceil(out / (points - kernel + 1) / 2);
+    const penalty = points > CACHED_POINTS ? 2 : 1;
+    const cost = costs.call + (2 * pairs + 1) * points * Math.log2(2 * points) * costs.point * penalty;
+    if (cost < best) {
+      best = cost;
+      block = points;
+    }
+  }
+  return direct <= best
+    ? { algorithm: 'direct', block: 0, reason: `${products} products are cheaper than transforms` }
+    : {
+        algorithm: 'fft',
+        block,
+        reason: `transforms of ${block} points are cheaper than ${products} products`,
+      };
+}
+
+export interface FlatLinear {
+  /** Elements of the longer and the shorter operand, and of the stretch that covers the window. */
+  readonly signal: number;
+  readonly kernel: number;
+  readonly out: number;
+  readonly start: number;
+  /** Distance between neighbours along each axis. */
+  readonly strides: readonly number[];
+}
+
+/**
+ * The same convolution along one axis: rows laid out a + b − 1 apart cannot reach into one another, so that the
+ * linear convolution of the padded sequences is the one over all axes.
+ */
+export function flatten(axes: readonly LinearAxis[]): FlatLinear {
+  const strides: number[] = new Array(axes.length);
+  let stride = 1;
+  for (let axis = axes.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= axes[axis].a + axes[axis].b - 1;
+  }
+  const reach = (count: (axis: LinearAxis) => number) =>
+    axes.reduce((last, axis, i) => last + (count(axis) - 1) * strides[i], 0);
+  const a = reach((axis) => axis.a) + 1;
+  const b = reach((axis) => axis.b) + 1;
+  const start = reach((axis) => axis.start + 1);
+  const out = reach((axis) => axis.out) + 1;
+  return { signal: Math.max(a, b), kernel: Math.min(a, b), start, out, strides };
+}
+
+function powerOfTwo(atLeast: number): number {
+  let power = 1;
+  while (power < atLeast) power *= 2;
+  return power;
+}

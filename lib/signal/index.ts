@@ -1,0 +1,7 @@
+/** MATLAB's convolutions, transforms and block reshaping, computed and returned in float64. */
+export type { ConvShape } from '../plan/linear-plan.js';
+export type { BlockKind } from './blocks.js';
+export { col2im, im2col } from './blocks.js';
+export { cconv, conv, conv2, conv2Separable, convn, filter2 } from './convolution.js';
+export type { Complex, ComplexLike } from './transform.js';
+export { fft, ifft } from './transform.js';

@@ -1,0 +1,188 @@
+/** Linear convolution over any number of axes: the plan carried out, by direct sums or by transforms. */
+
+import { backend } from '../backend/select.js';
+import { elementCount } from '../check.js';
+import type { Axis, Rank } from '../plan/axes.js';
+import { planConv } from '../plan/conv-plan.js';
+import { flatten, type LinearAxis, planLinear } from '../plan/linear-plan.js';
+import { uninitialised, zeros } from '../tensor/dtype.js';
+
+/** out[i] = Σ_j a[j]·b[i − j] for the window that the axes give. Operands have ∏ axis.a and ∏ axis.b elements. */
+export function convolveLinear(a: Float64Array, b: Float64Array, axes: readonly LinearAxis[]): Float64Array {
+  const count = elementCount(
+    axes.map(({ out }) => out),
+    'output',
+  );
+  if (count === 0) return zeros('float64', 0);
+  const [normA, normB] = [norm(a), norm(b)];
+  const plan = planLinear(axes, Number.isFinite(normA * normB), backend().machine);
+  if (plan.algorithm === 'direct') return convolveDirect(a, b, axes, count);
+  const out = convolveByTransforms(a, b, axes, plan.block, count);
+  // Whole numbers convolve to whole numbers: when the error is known to be below a half, rounding removes it.
+  const error = Number.EPSILON * 4 * Math.log2(2 * plan.block) * normA * normB;
+  if (error < 0.25 && isWhole(a) && isWhole(b)) {
+    for (let i = 0; i < count; i++) out[i] = Math.round(out[i]) + 0;
+  }
+  return out;
+}
+
+/** The Euclidean norm: Infinity or NaN when a value is, or when the sum of squares overflows. */
+function norm(values: Float64Array): number {
+  let even = 0;
+  let odd = 0;
+  const last = values.length - 1;
+  for (let i = 0; i < last; i += 2) {
+    even += values[i] * values[i];
+    odd += values[i + 1] * values[i + 1];
+  }
+  if (last % 2 === 0) even += values[last] * values[last];
+  return Math.sqrt(even + odd);
+}
+
+function isWhole(values: Float64Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isInteger(values[i])) return false;
+  return true;
+}
+
+const MAX_RANK = 3;
+
+/**
+ * Correlation with the flipped kernel. Axes beyond three become the batch (of a) and the output channels (of b);
+ * the results of each pair are summed where they meet.
+ */
+function convolveDirect(
+  a: Float64Array,
+  b: Float64Array,
+  axes: readonly LinearAxis[],
+  count: number,
+): Float64Array {
+  const outer = axes.slice(0, Math.max(axes.length - MAX_RANK, 0));
+  const inner = axes.slice(outer.length);
+  const batch = outer.reduce((product, axis) => product * axis.a, 1);
+  const outChannels = outer.reduce((product, axis) => product * axis.b, 1);
+  const plan = planConv(
+    {
+      op: 'forward',
+      dtype: 'float64',
+      rank: inner.length as Rank,
+      batch,
+      groups: 1,
+      inChannels: 1,
+      outChannels,
+      axes: inner.map(correlationAxis),
+      paddingMode: 'zeros',
+      algorithm: 'auto',
+      accuracy: 'strict',
+      density: 1,
+    },
+    backend().machine,
+  );
+  const weight = flipEach(b, b.length / outChannels);
+  const pairs = uninitialised('float64', elementCount(plan.outputShape, 'output'));
+  const operands = { weight, bias: null, clamp: { min: -Infinity, max: Infinity } };
+  backend().conv(plan, operands, a, pairs);
+  return outer.length === 0 ? pairs : sumPairs(pairs, outer, count);
+}
+
+function correlationAxis({ a, b, start, out }: LinearAxis): Axis {
+  const padBefore = b - 1 - start;
+  return { in: a, kernel: b, stride: 1, dilation: 1, padBefore, padAfter: out - a + start, out };
+}
+
+/** Every run of `length` elements, backwards. */
+function flipEach(values: Float64Array, length: number): Float64Array {
+  const flipped = values.slice();
+  for (let from = 0; from < flipped.length; from += length) flipped.subarray(from, from + length).reverse();
+  return flipped;
+}
+
+/** out[i + j − start][…] ← Σ pairs[i][j][…] over the outer axes' positions i of a and j of b. */
+function sumPairs(pairs: Float64Array, outer: readonly LinearAxis[], count: number): Float64Array {
+  const out = zeros('float64', count);
+  const slices = outer.reduce((product, axis) => product * axis.out, 1);
+  const size = count / slices;
+  const ofA = positions(outer.map((axis) => axis.a));
+  const ofB = positions(outer.map((axis) => axis.b));
+  let from = 0;
+  for (const i of ofA) {
+    for (const j of ofB) {
+      let slice = 0;
+      const inside = outer.every((axis, d) => {
+        const at = i[d] + j[d] - axis.start;
+        slice = slice * axis.out + at;
+        return at >= 0 && at < axis.out;
+      });
+      if (inside) for (let k = 0; k < size; k++) out[slice * size + k] += pairs[from + k];
+      from += size;
+    }
+  }
+  return out;
+}
+
+/** Every position of a grid, row-major. */
+function positions(sizes: readonly number[]): number[][] {
+  return sizes.reduce<number[][]>(
+    (all, size) => all.flatMap((head) => Array.from({ length: size }, (_, i) => [...head, i])),
+    [[]],
+  );
+}
+
+function convolveByTransforms(
+  a: Float64Array,
+  b: Float64Array,
+  axes: readonly LinearAxis[],
+  block: number,
+  count: number,
+): Float64Array {
+  const flat = flatten(axes);
+  const [paddedA, paddedB] = [
+    spread(
+      a,
+      axes.map((axis) => axis.a),
+      flat.strides,
+    ),
+    spread(
+      b,
+      axes.map((axis) => axis.b),
+      flat.strides,
+    ),
+  ];
+  const [signal, kernel] = paddedA.length >= paddedB.length ? [paddedA, paddedB] : [paddedB, paddedA];
+  const stretch = uninitialised('float64', elementCount([flat.out], 'workspace'));
+  backend().fftConvolve(signal, kernel, block, flat.start, stretch);
+  if (axes.length === 1) return stretch;
+  const out = uninitialised('float64', count);
+  const sizes = axes.map((axis) => axis.out);
+  eachRow(sizes, flat.strides, (row, length, at) => out.set(stretch.subarray(at, at + length), row));
+  return out;
+}
+
+/** Rows laid out by these strides, zeros between them. */
+function spread(values: Float64Array, sizes: readonly number[], strides: readonly number[]): Float64Array {
+  if (sizes.length === 1) return values;
+  const padded = zeros(
+    'float64',
+    elementCount([1 + sizes.reduce((last, size, i) => last + (size - 1) * strides[i], 0)], 'workspace'),
+  );
+  eachRow(sizes, strides, (row, length, at) => padded.set(values.subarray(row, row + length), at));
+  return padded;
+}
+
+/** Visits the rows along the last axis: where each begins in a dense array, its length, and where by the strides. */
+function eachRow(
+  sizes: readonly number[],
+  strides: readonly number[],
+  visit: (row: number, length: number, at: number) => void,
+): void {
+  const length = sizes[sizes.length - 1];
+  let row = 0;
+  const walk = (axis: number, at: number): void => {
+    if (axis === sizes.length - 1) {
+      visit(row, length, at);
+      row += length;
+      return;
+    }
+    for (let i = 0; i < sizes[axis]; i++) walk(axis + 1, at + i * strides[axis]);
+  };
+  walk(0, 0);
+}
