@@ -5,7 +5,7 @@
 import type { ConvPlan } from '../plan/conv-plan.js';
 import type { Machine } from '../plan/machine.js';
 import type { PoolPlan } from '../plan/pool-plan.js';
-import type { FloatArray, TypedArray } from '../tensor/dtype.js';
+import type { ByteArray, FloatArray, TypedArray } from '../tensor/dtype.js';
 
 /** Results are clamped to [min, max]; NaN passes through. (-∞, ∞) is no clamp. */
 export interface Clamp {
@@ -43,6 +43,20 @@ export interface CsrParts {
   readonly data: FloatArray;
 }
 
+/** Weight as OIHW; one zero point for each output channel. */
+export interface IntegerOperands {
+  readonly weight: ByteArray;
+  readonly inputZeroPoint: number;
+  readonly weightZeroPoints: Int32Array;
+}
+
+/** saturate(round((sum + bias[o])·multipliers[o]) + zeroPoint), halves to even, in float64. */
+export interface Requantization {
+  readonly bias: Int32Array | null;
+  readonly multipliers: Float64Array;
+  readonly zeroPoint: number;
+}
+
 export interface Backend {
   readonly name: 'native' | 'js';
   readonly machine: Machine;
@@ -62,6 +76,18 @@ export interface Backend {
   /** `similar` may lend its packed weights when they are packed alike. */
   bindConv(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): BoundConv;
   convWeightGrad(plan: ConvPlan, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
+
+  /**
+   * sum[n,o,i] = Σ (x − inputZeroPoint)·(w − weightZeroPoints[o]), exact; zeros padding adds nothing. The output is int32
+   * (modulo 2^32) without a requantization, and 8-bit with one.
+   */
+  convInteger(
+    plan: ConvPlan,
+    operands: IntegerOperands,
+    requantization: Requantization | null,
+    input: ByteArray,
+    output: Int32Array | ByteArray,
+  ): void;
 
   /** columns[n][c·taps][outputs] ← input[n][c][in]; the plan has one group, and outChannels is not read. */
   unfold(plan: ConvPlan, input: TypedArray, columns: TypedArray): void;

@@ -5,17 +5,11 @@ import { backend } from '../backend/select.js';
 import { checkOptions } from '../check.js';
 import type { Rank } from '../plan/axes.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
+import { likeInput } from '../plan/geometry.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Shape, Tensor } from '../tensor/tensor.js';
-import {
-  type ConvTensors,
-  checkBias,
-  type FloatTensor,
-  likeInput,
-  planForward,
-  takeConvTensors,
-} from './operands.js';
+import { type ConvTensors, checkBias, type FloatTensor, planForward, takeConvTensors } from './operands.js';
 import {
   ASYNC_OPTIONS,
   type AsyncOptions,

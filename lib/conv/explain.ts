@@ -6,12 +6,12 @@ import { ArgumentError, ShapeError } from '../errors.js';
 import { ACCURACIES, type Accuracy, type AlgorithmName, eligibleAlgorithms } from '../plan/algorithms.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
 import { type Cost, costOf } from '../plan/cost.js';
-import { GEOMETRY_OPTIONS, type Geometry } from '../plan/geometry.js';
+import { GEOMETRY_OPTIONS, type Geometry, likeInput } from '../plan/geometry.js';
 import type { Machine } from '../plan/machine.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Shape } from '../tensor/tensor.js';
-import { likeInput, planForward, takeFloat } from './operands.js';
+import { planForward, takeFloat } from './operands.js';
 
 export interface Explanation {
   readonly chosen: AlgorithmName;

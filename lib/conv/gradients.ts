@@ -5,12 +5,12 @@ import { checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '.
 import { ShapeError } from '../errors.js';
 import { ACCURACIES } from '../plan/algorithms.js';
 import type { Rank } from '../plan/axes.js';
-import { checkSameShape } from '../plan/geometry.js';
+import { checkSameShape, likeInput } from '../plan/geometry.js';
 import { checkFloat, zeros } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeOperands } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
-import { type FloatTensor, likeInput, planForward, takeFloat } from './operands.js';
+import { type FloatTensor, planForward, takeFloat } from './operands.js';
 import { GRAD_OPTIONS, type GradOptions, type Manner, NO_CLAMP } from './options.js';
 
 /**

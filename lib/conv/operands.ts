@@ -116,8 +116,3 @@ export function planWindow(
     backend().machine,
   );
 }
-
-/** A result's shape, without the batch axis when the input came without. */
-export function likeInput(shape: Shape, { batched }: BatchShape): Shape {
-  return batched ? shape : shape.slice(1);
-}

@@ -6,13 +6,13 @@ import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
-import { readBatchShape, readWindow, type Window } from '../plan/geometry.js';
+import { likeInput, readBatchShape, readWindow, type Window } from '../plan/geometry.js';
 import type { FloatArray, FloatDType } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { type Explanation, explainPlan } from './explain.js';
-import { checkBias, checkWeightRank, likeInput, planWindow, takeConvTensors, takeFloat } from './operands.js';
+import { checkBias, checkWeightRank, planWindow, takeConvTensors, takeFloat } from './operands.js';
 import {
   type AsyncOptions,
   type ConvOptions,

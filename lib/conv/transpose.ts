@@ -5,11 +5,11 @@ import { checkOptions, describe, describeShape, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Axis, extent, perAxis, type Rank } from '../plan/axes.js';
 import { planConv } from '../plan/conv-plan.js';
-import { axisOptions, checkPaddingMode, readBatchShape, readWindow } from '../plan/geometry.js';
+import { axisOptions, checkPaddingMode, likeInput, readBatchShape, readWindow } from '../plan/geometry.js';
 import { resultTensor } from '../tensor/out.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { checkBias, checkWeightRank, type FloatTensor, likeInput, takeConvTensors } from './operands.js';
+import { checkBias, checkWeightRank, type FloatTensor, takeConvTensors } from './operands.js';
 import { type ConvTransposeOptions, readManner, TRANSPOSE_OPTIONS } from './options.js';
 
 /** 1-D transposed convolution: as convTranspose2d, over [n, ic, il] and [ic, oc/groups, kl]. */

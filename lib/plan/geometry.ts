@@ -1,6 +1,7 @@
 /** The geometry options of a convolution: read once, checked against the shapes, and turned into axes. */
 import { checkInteger, checkOneOf, describe, describeShape, mismatch, sameShape } from '../check.js';
 import { ArgumentError, ShapeError, UnsupportedError } from '../errors.js';
+import type { Shape } from '../tensor/tensor.js';
 import {
   type Axes,
   type Axis,
@@ -127,6 +128,11 @@ export interface BatchShape {
   readonly batch: number;
   readonly channels: number;
   readonly spatial: readonly number[];
+}
+
+/** A result's shape, without the batch axis when the input came without. */
+export function likeInput(shape: Shape, { batched }: BatchShape): Shape {
+  return batched ? shape : shape.slice(1);
 }
 
 const LAYOUTS = { 1: 'N, C, L', 2: 'N, C, H, W', 3: 'N, C, D, H, W' } as const;

@@ -43,6 +43,14 @@ const ARRAYS = {
 /** The typed array that holds a dtype. */
 export type ArrayOf<D extends DType> = InstanceType<(typeof ARRAYS)[D]>;
 
+/** The dtypes of quantised tensors, and what they hold. */
+export type ByteDType = 'int8' | 'uint8';
+export type ByteArray = Int8Array | Uint8Array;
+export const BYTE_RANGE: Readonly<Record<ByteDType, readonly [min: number, max: number]>> = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+};
+
 export const BYTES: Readonly<Record<DType, number>> = {
   float32: 4,
   float64: 8,

@@ -105,11 +105,16 @@ export function fromNested(nested: unknown, dtype: DType, argument: string): Ten
     if (shape.length > 32) throw mismatch(ShapeError, argument, 'at most 32 axes', 'deeper nesting');
   }
   const data = zeros(dtype, elementCount(shape, argument));
+  const isFloat = dtype === 'float32' || dtype === 'float64';
   let at = 0;
   const fill = (value: unknown, axis: number): void => {
     if (axis === shape.length) {
-      if (typeof value === 'number') data[at++] = value;
-      else if (Array.isArray(value))
+      if (typeof value === 'number') {
+        data[at] = value;
+        if (!isFloat && data[at] !== value)
+          throw mistake(ArgumentError, argument, `values of ${dtype}`, value);
+        at++;
+      } else if (Array.isArray(value))
         throw mismatch(ShapeError, argument, `nesting of ${describeShape(shape)}`, 'ragged arrays');
       else
         throw mistake(ArgumentError, argument, 'a tensor, a typed array or nested arrays of numbers', value);

@@ -4,6 +4,7 @@
  */
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import { type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
+import { convIntegerInFloat64 } from '../integer-conv.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
@@ -21,12 +22,12 @@ export function createJsBackend(): Backend {
     machine: { isa: 'js', threads: 1 },
     // One thread, whatever is asked: JavaScript has no other.
     setNumThreads: () => {},
-    conv: (plan, operands, input, output) =>
-      runAll(makeConvolution(plan, operands)(input, output, Number.POSITIVE_INFINITY)),
+    conv,
     convAsync: (plan, operands, input, signal) =>
       runAsync(plan, makeConvolution(plan, copyOperands(operands)), input, signal),
     bindConv,
     convWeightGrad,
+    convInteger: convIntegerInFloat64(conv),
     unfold,
     fold,
     matmul,
@@ -38,6 +39,10 @@ export function createJsBackend(): Backend {
     csrRmatvec,
     csrMatmat,
   };
+}
+
+function conv(plan: ConvPlan, operands: ConvOperands, input: FloatArray, output: FloatArray): void {
+  runAll(makeConvolution(plan, operands)(input, output, Number.POSITIVE_INFINITY));
 }
 
 function bindConv(plan: ConvPlan, operands: ConvOperands): BoundConv {

@@ -2,6 +2,7 @@
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { onAbort } from '../abort.js';
+import { convIntegerInFloat64 } from '../integer-conv.js';
 import { csrMatmat, csrMatvec, csrRmatvec } from '../js/csr.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
@@ -67,6 +68,9 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
         signal,
       );
     },
+    convInteger: convIntegerInFloat64((plan, { weight, bias, clamp }, input, output) =>
+      addon.conv(plan.wire, weight, bias, clamp.min, clamp.max, input, output),
+    ),
     bindConv(plan, { weight, bias, clamp }, similar) {
       const lender = NativeConv.lender(similar);
       return new NativeConv(addon.prepare(plan.wire, weight, bias, clamp.min, clamp.max, lender));

@@ -1,0 +1,218 @@
+/** Convolutions of 8-bit integers as ONNX defines them: exact sums, and sums scaled back to 8 bits. */
+import type { Requantization } from '../backend/kernels.js';
+import { backend } from '../backend/select.js';
+import {
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  describe,
+  describeShape,
+  mismatch,
+} from '../check.js';
+import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
+import type { Rank } from '../plan/axes.js';
+import { type ConvPlan, planConv } from '../plan/conv-plan.js';
+import {
+  checkChannels,
+  forwardAxes,
+  GEOMETRY_OPTIONS,
+  type Geometry,
+  likeInput,
+  readBatchShape,
+  readWindow,
+} from '../plan/geometry.js';
+import { BYTE_RANGE, type ByteArray, type ByteDType, type DType } from '../tensor/dtype.js';
+import { resultTensor } from '../tensor/out.js';
+import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
+
+export interface IntegerConvOptions extends Geometry {
+  /** The input value that stands for 0; padding has it. Default 0. */
+  readonly inputZeroPoint?: number;
+  /** The weight value that stands for 0: one, or one per output channel. Default 0. */
+  readonly weightZeroPoint?: number | ArrayLike<number>;
+}
+
+export interface QLinearConvOptions extends Geometry {
+  readonly inputScale: number;
+  readonly inputZeroPoint: number;
+  /** One for the tensor, or one per output channel. */
+  readonly weightScale: number | ArrayLike<number>;
+  readonly weightZeroPoint: number | ArrayLike<number>;
+  readonly outputScale: number;
+  readonly outputZeroPoint: number;
+  /** Default: the input's. */
+  readonly outputDType?: ByteDType;
+  /** int32, [outChannels], of scale inputScale·weightScale. */
+  readonly bias?: TensorLike | null;
+}
+
+const INTEGER_OPTIONS = [...GEOMETRY_OPTIONS, 'inputZeroPoint', 'weightZeroPoint'];
+const QLINEAR_OPTIONS = [
+  ...INTEGER_OPTIONS,
+  'inputScale',
+  'weightScale',
+  'outputScale',
+  'outputZeroPoint',
+  'outputDType',
+  'bias',
+];
+
+/**
+ * ONNX's ConvInteger: exact sums of products of 8-bit integers, modulo 2^32. The kernel is not flipped.
+ *
+ *   y[n,o,i] = Σ_{c,p} (x[n,c,i·s + p·d − pad] − inputZeroPoint)·(w[o,c,p] − weightZeroPoint[o])
+ *
+ * Padding has the value inputZeroPoint (or what the padding mode gives), so that it adds nothing.
+ *
+ * @param input   x, int8 or uint8, [n, ic, spatial…], or without n; nested arrays are uint8.
+ * @param weight  w, int8 or uint8, [oc, ic/groups, kernel…]; nested arrays are int8.
+ * @returns y, int32.
+ * @throws as convNd; {DTypeError} for other dtypes; {ArgumentError} for a zero point outside its dtype.
+ * Source: ONNX operators, ConvInteger-10.
+ */
+export function convInteger(
+  input: TensorLike,
+  weight: TensorLike,
+  options?: IntegerConvOptions,
+): Tensor<Int32Array> {
+  const given = checkOptions(options, INTEGER_OPTIONS);
+  const call = readCall(input, weight, given);
+  const output = resultTensor(undefined, call.shape, 'int32', {}) as Tensor<Int32Array>;
+  backend().convInteger(call.plan, call.operands, null, call.input, output.data);
+  return output;
+}
+
+/**
+ * ONNX's QLinearConv: the sums of convInteger plus bias, scaled back to 8 bits.
+ *
+ *   y = saturate(round((Σ + bias[o])·inputScale·weightScale[o]/outputScale) + outputZeroPoint), halves to even
+ *
+ * The scales are multiplied and applied in float64.
+ *
+ * @param input   x, int8 or uint8, [n, ic, spatial…], or without n; nested arrays are uint8.
+ * @param weight  w, int8 or uint8, [oc, ic/groups, kernel…]; nested arrays are int8.
+ * @returns y, of outputDType.
+ * @throws as convInteger; {ArgumentError} for a scale that is not a positive number.
+ * Source: ONNX operators, QLinearConv-10.
+ */
+export function qlinearConv(
+  input: TensorLike,
+  weight: TensorLike,
+  options: QLinearConvOptions,
+): Tensor<ByteArray> {
+  const given = checkOptions(options, QLINEAR_OPTIONS) as QLinearConvOptions;
+  const call = readCall(input, weight, given);
+  const channels = call.plan.outChannels;
+  const dtype = checkOneOf(given.outputDType ?? call.inputDType, 'options.outputDType', ['int8', 'uint8']);
+  const [min, max] = BYTE_RANGE[dtype];
+  const scale =
+    readScale(given.inputScale, 'options.inputScale') / readScale(given.outputScale, 'options.outputScale');
+  const weightScales = perChannel(given.weightScale, channels, 'options.weightScale', readScale);
+  const requantization: Requantization = {
+    bias: readBias(given.bias, channels),
+    multipliers: Float64Array.from(weightScales, (weightScale) => weightScale * scale),
+    zeroPoint: checkInteger(given.outputZeroPoint, 'options.outputZeroPoint', min, max),
+  };
+  const output = resultTensor(undefined, call.shape, dtype, {}) as Tensor<ByteArray>;
+  backend().convInteger(call.plan, call.operands, requantization, call.input, output.data);
+  return output;
+}
+
+function readCall(input: TensorLike, weight: TensorLike, options: IntegerConvOptions) {
+  const x = takeBytes(input, 'input', 'uint8');
+  const w = takeBytes(weight, 'weight', 'int8');
+  const rank = w.shape.length - 2;
+  if (rank !== 1 && rank !== 2 && rank !== 3) {
+    const expected = '3 to 5 axes [outChannels, inChannels/groups, kernel…]';
+    throw mismatch(ShapeError, 'weight', expected, describeShape(w.shape));
+  }
+  const { plan, shape } = planInteger(rank, x.shape, w.shape, x.dtype, options);
+  const inputRange = BYTE_RANGE[x.dtype as ByteDType];
+  const weightRange = BYTE_RANGE[w.dtype as ByteDType];
+  const operands = {
+    weight: w.data,
+    inputZeroPoint: checkInteger(options.inputZeroPoint ?? 0, 'options.inputZeroPoint', ...inputRange),
+    weightZeroPoints: Int32Array.from(
+      perChannel(options.weightZeroPoint ?? 0, w.shape[0], 'options.weightZeroPoint', (zero, argument) =>
+        checkInteger(zero, argument, ...weightRange),
+      ),
+    ),
+  };
+  return { plan, shape, operands, input: x.data, inputDType: x.dtype as ByteDType };
+}
+
+function planInteger(
+  rank: Rank,
+  inputShape: Shape,
+  weightShape: Shape,
+  dtype: DType,
+  options: Geometry,
+): { plan: ConvPlan; shape: Shape } {
+  const input = readBatchShape(inputShape, rank, 'input');
+  const window = readWindow(options, weightShape.slice(2), rank);
+  checkChannels(input.channels, weightShape, window.groups, 'input');
+  const plan = planConv(
+    {
+      op: 'forward',
+      dtype,
+      rank,
+      batch: input.batch,
+      groups: window.groups,
+      inChannels: input.channels,
+      outChannels: weightShape[0],
+      axes: forwardAxes(window, input.spatial),
+      paddingMode: window.paddingMode,
+      algorithm: 'im2col',
+      accuracy: 'fast',
+      density: 1,
+    },
+    backend().machine,
+  );
+  return { plan, shape: likeInput(plan.outputShape, input) };
+}
+
+function takeBytes(value: TensorLike, argument: string, nested: ByteDType): Tensor<ByteArray> {
+  const t = takeTensor(value, argument, nested);
+  if (t.dtype !== 'int8' && t.dtype !== 'uint8')
+    throw mismatch(DTypeError, argument, 'int8 or uint8', t.dtype);
+  return t as Tensor<ByteArray>;
+}
+
+function readBias(bias: TensorLike | null | undefined, channels: number): Int32Array | null {
+  if (bias === undefined || bias === null) return null;
+  const b = takeTensor(bias, 'options.bias', isNested(bias) ? 'int32' : undefined);
+  if (b.dtype !== 'int32') throw mismatch(DTypeError, 'options.bias', 'int32', b.dtype);
+  if (b.shape.length !== 1 || b.size !== channels) {
+    throw mismatch(ShapeError, 'options.bias', `shape [${channels}]`, describeShape(b.shape));
+  }
+  return b.data as Int32Array;
+}
+
+/** One value for every channel, or one each. */
+function perChannel(
+  value: unknown,
+  channels: number,
+  argument: string,
+  read: (value: unknown, argument: string) => number,
+): number[] {
+  const list =
+    typeof value === 'object' && value !== null && 'length' in value
+      ? Array.from(value as ArrayLike<unknown>)
+      : [value];
+  if (list.length !== channels && list.length !== 1) {
+    throw mismatch(
+      ArgumentError,
+      argument,
+      `one value, or one per output channel (${channels})`,
+      describe(value),
+    );
+  }
+  const values = list.map((entry, i) => read(entry, list.length === 1 ? argument : `${argument}[${i}]`));
+  return values.length === channels ? values : Array<number>(channels).fill(values[0]);
+}
+
+function readScale(value: unknown, argument: string): number {
+  return checkNumber(value, argument, Number.MIN_VALUE, Number.MAX_VALUE);
+}

@@ -1,0 +1,3 @@
+/** ONNX's integer convolutions. */
+export type { IntegerConvOptions, QLinearConvOptions } from './conv.js';
+export { convInteger, qlinearConv } from './conv.js';
