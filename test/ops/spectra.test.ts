@@ -93,7 +93,7 @@ describe('convSingularValues', () => {
     const values = convSingularValues(weight, [8, 8]);
     expect(values.length).toBe(64 * 32);
     // ‖A‖_F², from the weights and from the values.
-    const squares = weight.data.reduce((sum: number, w: number) => sum + w * w, 0) * 64;
+    const squares = Array.from(weight.data).reduce((sum, w) => sum + w * w, 0) * 64;
     expect(values.reduce((sum, s) => sum + s * s, 0) / squares).toBeCloseTo(1, 12);
     expect(
       Math.abs(spectralNorm(circular(weight, [8, 8]), { tolerance: 1e-4 }) / values[0] - 1),

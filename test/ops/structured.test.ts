@@ -5,7 +5,8 @@ import { type GoldenCase, golden } from '../support/golden';
 import { random } from '../support/random';
 import { type Float, sums } from '../support/tolerance';
 
-const BUILD = { toeplitz, circulant, hankel } as Record<string, typeof toeplitz>;
+// hankel has no solve, and no case of it asks for one.
+const BUILD = { toeplitz, circulant, hankel } as unknown as Record<string, typeof toeplitz>;
 const cases = golden('scipy_matrix').cases;
 const matrices = cases.filter(({ call }) => call in BUILD);
 const wrap = (data: ArrayLike<number>) => ({ data, shape: [data.length] });
@@ -46,7 +47,7 @@ describe('golden data of SciPy', () => {
     );
     if (expected.solution) {
       // Forward errors are bounded by the condition number times those of a backward stable method.
-      const largest = expected.solution.data.reduce((a: number, x) => Math.max(a, Math.abs(x)), 0);
+      const largest = Math.max(...Array.from(expected.solution.data, Math.abs));
       const bound = { factor: sums(cols, dtype).factor * plain.condition, scale: 'largest' as const };
       expectWithin(wrap(A.solve(tensors.b)), expected.solution, wrap([largest]), bound);
     }
@@ -133,7 +134,7 @@ describe('systems', () => {
     for (const A of [toeplitz(c), circulant(c)]) {
       const x = random([n], 'float64', 7).data;
       const found = A.solve(A.matvec(x));
-      const error = found.reduce((worst, value, i) => Math.max(worst, Math.abs(value - x[i])), 0);
+      const error = Math.max(...Array.from(found, (value, i) => Math.abs(value - x[i])));
       expect(error).toBeLessThan(1e-11);
     }
   });

@@ -67,9 +67,9 @@ describe('convmat matrix', () => {
     const file = `B${ending}`;
     expect(convmat('matrix', ...KERNEL, '-o', file)).toMatchObject({ status: 0, stderr: '' });
     const path = join(scratch, file);
-    const read = { '.npz': io.readSparseNpz, '.mtx': io.readMatrixMarket, '.npy': io.readNpy }[
-      ending
-    ] as typeof io.readNpz;
+    const read = { '.npz': io.readSparseNpz, '.mtx': io.readMatrixMarket, '.npy': io.readNpy }[ending] as (
+      path: string,
+    ) => Promise<unknown>;
     const matrix = (await read(path)) as never as {
       toDense?(): { toNested(): unknown };
       toNested(): unknown;
