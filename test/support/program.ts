@@ -13,7 +13,7 @@ export function runProgram(url: URL, { node = [], args = [], env = {} }: Program
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     [...node, fileURLToPath(url), ...args],
-    { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 60_000 },
+    { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 60_000, maxBuffer: 1 << 26 },
   );
   if (status !== 0) throw new Error(`${url.pathname} ended with ${signal ?? status}:\n${stdout}${stderr}`);
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
