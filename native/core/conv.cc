@@ -7,6 +7,7 @@ namespace convmat {
 namespace {
 
 PackConvFn* packer_of(const ConvPlan& plan) {
+  if (plan.algorithm == Algorithm::toeplitz) return pack_toeplitz;
   if (plan.op == ConvOp::input_grad) return pack_im2col_input_grad;
   switch (plan.algorithm) {
     case Algorithm::direct:

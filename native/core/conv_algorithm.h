@@ -20,5 +20,6 @@ using PackConvFn = std::shared_ptr<const ConvRunner>(const Context& context, con
 PackConvFn pack_im2col_forward;     // conv_im2col.cc
 PackConvFn pack_im2col_input_grad;  // conv_input_grad.cc
 PackConvFn pack_direct_forward;     // conv_direct.cc
+PackConvFn pack_toeplitz;           // conv_toeplitz.cc, both directions
 
 }  // namespace convmat

@@ -148,11 +148,49 @@ struct FrameRows {
 template <typename T>
 using FrameRowsFn = void(const FrameRows<T>&);
 
+// A tile of a sparse Toeplitz product: n columns of some rows of the output, of one channel or of several in
+// one row,
+//   y[channel][row][column] = clamp(bias[channel] +
+//       sum over steps of x[offsets[taps[step]] + row * x_row + column] * weights[step][channel]).
+// Rows of x can be read up to a whole number of vectors. In `plane`, a step is a column of `height` taps, the
+// first of which is named, the others x_row apart each, and its weights are [step][height].
+template <typename T>
+struct ToeplitzTile {
+  const T* x;
+  int64_t x_row;
+  const int64_t* offsets;
+  const int32_t* taps;
+  const T* weights;
+  int64_t steps, height;
+  T* y;
+  int64_t y_row, y_channel;
+  int64_t n;
+  const T* bias;  // one per channel, or null
+  T lo, hi;       // -inf and +inf for none; NaN passes through
+};
+
+// rows: up to `sums` divided by the vectors that hold n, whose number counts as the next power of two.
+template <typename T>
+using ToeplitzRowsFn = void(int rows, const ToeplitzTile<T>& tile);
+// channels: up to mr, n up to nv vectors; one row.
+template <typename T>
+using ToeplitzChannelsFn = void(int channels, const ToeplitzTile<T>& tile);
+// rows: up to mr for n up to nv vectors, up to wide_mr for n up to wide_nv, and never more than `height`.
+template <typename T>
+using ToeplitzPlaneFn = void(int rows, const ToeplitzTile<T>& tile);
+
+struct ToeplitzBlocking {
+  int32_t lanes, sums;
+  int32_t mr, nv;
+  int32_t wide_mr, wide_nv;
+};
+
 // All kernels of one instruction set. The fields after the blockings are the lines of kernels.inc.
 struct KernelTable {
   const char* name;
   GemmBlocking f32_blocking, f64_blocking;
   DirectBlocking f32_direct_blocking, f64_direct_blocking;
+  ToeplitzBlocking f32_toeplitz_blocking, f64_toeplitz_blocking;
 #define CONVMAT_KERNEL(field, function, type) type* field;
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

@@ -14,6 +14,10 @@ struct TypedKernels {
   DirectBlocking direct_blocking;
   DirectTileFn<T>* direct;
   FrameRowsFn<T>* frame_rows;
+  ToeplitzBlocking toeplitz_blocking;
+  ToeplitzRowsFn<T>* toeplitz_rows;
+  ToeplitzChannelsFn<T>* toeplitz_channels;
+  ToeplitzPlaneFn<T>* toeplitz_plane;
 };
 
 template <typename T>
@@ -21,12 +25,14 @@ TypedKernels<T> typed_kernels(const KernelTable& table);
 template <>
 inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
   return {t.f32_blocking,        t.f32_gemm,   t.f32_im2col,    t.f32_transpose,
-          t.f32_direct_blocking, t.f32_direct, t.f32_frame_rows};
+          t.f32_direct_blocking, t.f32_direct, t.f32_frame_rows,
+          t.f32_toeplitz_blocking, t.f32_toeplitz_rows, t.f32_toeplitz_channels, t.f32_toeplitz_plane};
 }
 template <>
 inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
   return {t.f64_blocking,        t.f64_gemm,   t.f64_im2col,    t.f64_transpose,
-          t.f64_direct_blocking, t.f64_direct, t.f64_frame_rows};
+          t.f64_direct_blocking, t.f64_direct, t.f64_frame_rows,
+          t.f64_toeplitz_blocking, t.f64_toeplitz_rows, t.f64_toeplitz_channels, t.f64_toeplitz_plane};
 }
 
 }  // namespace convmat

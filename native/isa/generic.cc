@@ -30,6 +30,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 #include "kernels/frame-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"
+#include "kernels/toeplitz-inl.h"
 #include "kernels/transpose-inl.h"
 
 namespace convmat::generic {
@@ -41,6 +42,8 @@ const KernelTable kernels = {
     gemm_blocking<double>(256, 256 << 10, 4),
     direct_blocking<float>,
     direct_blocking<double>,
+    toeplitz_blocking<float>,
+    toeplitz_blocking<double>,
 #define CONVMAT_KERNEL(field, function, type) function,
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

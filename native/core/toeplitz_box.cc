@@ -1,0 +1,318 @@
+#include "core/toeplitz_box.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace convmat {
+namespace {
+
+// A panel stays in L2 beside the weights that it meets.
+constexpr int64_t kPanelBytes = 192 << 10;
+// Rows that one visit of the weights serves: two tiles of the tallest kernel.
+constexpr int64_t kBandRows = 28;
+// From so many output channels on, gathering every tile costs less than the ragged tiles at the borders.
+constexpr int64_t kManyChannels = 8;
+
+int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
+int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
+int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+
+}  // namespace
+
+template <typename T>
+ToeplitzBox<T>::ToeplitzBox(const ToeplitzProblem<T>& problem, ArenaFrame& frame) : problem_(problem) {
+  const ToeplitzBlocking& blocking = problem_.kernels.toeplitz_blocking;
+  const auto& [depth, height, width] = problem_.axes;
+  const int64_t slices = problem_.read * static_cast<int64_t>(depth.taps.size());
+  const int64_t taps =
+      slices * static_cast<int64_t>(height.taps.size()) * static_cast<int64_t>(width.taps.size());
+  has_taps_ = taps > 0;
+  is_stored_in_place_ = width.step == 1 && !problem_.is_padding;
+  tile_columns_ = blocking.lanes * (height.count == 1 ? blocking.sums : blocking.sums / 2);
+  direct_offsets_ = frame.take<int64_t>(taps);
+  panel_offsets_ = frame.take<int64_t>(taps);
+
+  // Reading in place needs neighbouring columns to be neighbours in the source.
+  const bool in_place = has_taps_ && width.stride == 1 && problem_.written < kManyChannels;
+  set_panel();
+  rows_ = stretches(height, band_rows_, 1, in_place);
+  columns_ = stretches(width, tile_columns_, blocking.lanes, in_place);
+}
+
+// Rows and columns in stretches of at most `size`, those beside an end of the source apart when `split`.
+template <typename T>
+std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const ToeplitzAxis& axis, int64_t size,
+                                                                        int64_t quantum, bool split) {
+  int64_t first = axis.count, last = axis.count;
+  if (split) {
+    const int64_t inside = std::clamp<int64_t>(ceil_div(-axis.lowest(), axis.stride), 0, axis.count);
+    const int64_t outside = std::clamp<int64_t>(
+        floor_div(axis.source - 1 - axis.offsets.back(), axis.stride) + 1, 0, axis.count);
+    first = std::min(axis.count, round_up(inside, quantum));
+    last = outside == axis.count ? outside : first + std::max<int64_t>(0, outside - first) / quantum * quantum;
+    if (last <= first) first = last = axis.count;
+  }
+  std::vector<Stretch> all;
+  const auto cut = [&](int64_t begin, int64_t end, bool is_inside) {
+    const int64_t pieces = (end - begin + size - 1) / size;
+    // Even pieces of whole quanta.
+    const int64_t each = pieces == 0 ? size : round_up((end - begin + pieces - 1) / pieces, quantum);
+    for (int64_t at = begin; at < end; at += each) all.push_back({at, std::min(end, at + each), is_inside});
+  };
+  cut(0, first, false);
+  cut(first, last, true);
+  cut(last, axis.count, false);
+  return all;
+}
+
+// panel[read channel][depth tap][row][residue of the stride][column] <-- source
+template <typename T>
+void ToeplitzBox<T>::set_panel() {
+  const auto& [depth, height, width] = problem_.axes;
+  band_rows_ = std::min<int64_t>(kBandRows, std::max<int64_t>(1, height.count));
+  panel_rows_ = panel_stretch_ = panel_row_ = 0;
+  if (!has_taps_) return;
+  const int64_t slices = problem_.read * static_cast<int64_t>(depth.taps.size());
+  const int64_t columns = std::min(tile_columns_, round_up(width.count, problem_.kernels.toeplitz_blocking.lanes));
+  panel_stretch_ = columns + width.reach() / width.stride;
+  panel_row_ = panel_stretch_ * std::min(width.stride, width.reach() + 1);
+  const auto rows_of = [&](int64_t band) { return (band - 1) * height.stride + height.reach() + 1; };
+  const int64_t row_bytes = slices * panel_row_ * static_cast<int64_t>(sizeof(T));
+  while (band_rows_ > 1 && rows_of(band_rows_) * row_bytes > kPanelBytes) --band_rows_;
+  panel_rows_ = rows_of(band_rows_);
+
+  int64_t* direct = direct_offsets_;
+  int64_t* panel = panel_offsets_;
+  for (int64_t channel = 0; channel < problem_.read; ++channel) {
+    for (size_t d = 0; d < depth.taps.size(); ++d) {
+      const int64_t slice = channel * depth.source + depth.offsets[d];
+      const int64_t panel_slice = channel * static_cast<int64_t>(depth.taps.size()) + static_cast<int64_t>(d);
+      for (int64_t h : height.offsets) {
+        for (int64_t w : width.offsets) {
+          *direct++ = (slice * height.source + h) * width.source + w;
+          const int64_t right = w - width.lowest();
+          *panel++ = (panel_slice * panel_rows_ + h - height.lowest()) * panel_row_ +
+                     right % width.stride * panel_stretch_ + right / width.stride;
+        }
+      }
+    }
+  }
+  highest_offset_ = *std::max_element(direct_offsets_, direct);
+}
+
+template <typename T>
+double ToeplitzBox<T>::cost_ns() const {
+  const auto& [depth, height, width] = problem_.axes;
+  return problem_.taps->products() * static_cast<double>(depth.count * height.count * width.count) /
+         problem_.kernels.blocking.fma_per_ns;
+}
+
+template <typename T>
+void ToeplitzBox<T>::run(int64_t band, int64_t group, const T* x, T* y) const {
+  const auto& [depth_axis, height, width] = problem_.axes;
+  const ToeplitzBlocking& blocking = problem_.kernels.toeplitz_blocking;
+  const int64_t bands = static_cast<int64_t>(rows_.size());
+  const int64_t depth = band / bands;
+  const Stretch& rows = rows_[static_cast<size_t>(band % bands)];
+
+  ArenaFrame frame;
+  const int64_t slices = problem_.read * static_cast<int64_t>(depth_axis.taps.size());
+  T* const panel = frame.take<T>(slices * panel_rows_ * panel_row_ + blocking.lanes);
+  T* const scratch =
+      is_stored_in_place_ ? nullptr
+                          : frame.take<T>(std::max(blocking.mr, blocking.sums) * blocking.lanes * blocking.sums);
+
+  const int64_t z = depth * depth_axis.stride;
+  const bool depth_inside = has_taps_ && z + depth_axis.lowest() >= 0 &&
+                            z + depth_axis.offsets.back() < depth_axis.source;
+  const int64_t row_step = height.stride * width.source;
+  for (const Stretch& columns : columns_) {
+    Input input{x, 0, direct_offsets_};
+    if (has_taps_) {
+      const int64_t first = (z * height.source + rows.begin * height.stride) * width.source + columns.begin;
+      const bool in_place =
+          depth_inside && rows.is_inside && columns.is_inside &&
+          problem_.source_end - x > first + highest_offset_ + (rows.end - rows.begin - 1) * row_step +
+                                        round_up(columns.end - columns.begin, blocking.lanes) - 1;
+      if (in_place) {
+        input = {x + first, row_step, direct_offsets_};
+      } else {
+        gather(x, z, rows, columns, panel);
+        input = {panel, height.stride * panel_row_, panel_offsets_};
+      }
+    }
+    run_tile(input, group, depth, rows, columns, scratch, y);
+  }
+}
+
+template <typename T>
+void ToeplitzBox<T>::gather(const T* x, int64_t z, const Stretch& rows, const Stretch& columns,
+                            T* panel) const {
+  const auto& [depth, height, width] = problem_.axes;
+  const int64_t count = columns.end - columns.begin;
+  const int64_t left = columns.begin * width.stride + width.lowest();
+  const int64_t top = rows.begin * height.stride + height.lowest();
+  const int64_t used_rows = (rows.end - rows.begin - 1) * height.stride + height.reach() + 1;
+  for (int64_t channel = 0; channel < problem_.read; ++channel) {
+    for (int64_t offset : depth.offsets) {
+      const int64_t slice = source_of(z + offset, depth.source, depth.mode);
+      for (int64_t r = 0; r < used_rows; ++r) {
+        const int64_t row = source_of(top + r, height.source, height.mode);
+        if (slice < 0 || row < 0) {
+          std::memset(panel + r * panel_row_, 0, sizeof(T) * static_cast<size_t>(panel_row_));
+        } else {
+          const int64_t line = (channel * depth.source + slice) * height.source + row;
+          gather_row(x + line * width.source, left, count, panel + r * panel_row_);
+        }
+      }
+      panel += panel_rows_ * panel_row_;
+    }
+  }
+}
+
+// The row's elements from position `first` on that `columns` outputs read, one residue of the stride after the
+// other; zeros up to whole vectors.
+template <typename T>
+void ToeplitzBox<T>::gather_row(const T* from, int64_t first, int64_t columns, T* to) const {
+  const ToeplitzAxis& width = problem_.axes[2];
+  const int64_t residues = panel_row_ / panel_stretch_;
+  const int64_t end = (columns - 1) * width.stride + width.reach() + 1;
+  for (int64_t residue = 0; residue < residues; ++residue, to += panel_stretch_) {
+    const int64_t count = (end - residue + width.stride - 1) / width.stride;
+    const int64_t start = first + residue;
+    // Elements before, inside and behind the source.
+    const int64_t before = std::clamp<int64_t>(ceil_div(-start, width.stride), 0, count);
+    const int64_t inside =
+        std::clamp<int64_t>(floor_div(width.source - 1 - start, width.stride) + 1, before, count);
+    const auto outer = [&](int64_t i) {
+      const int64_t at = source_of(start + i * width.stride, width.source, width.mode);
+      return at < 0 ? T{0} : from[at];
+    };
+    for (int64_t i = 0; i < before; ++i) to[i] = outer(i);
+    if (width.stride == 1) {
+      if (inside > before) {
+        std::memcpy(to + before, from + start + before, sizeof(T) * static_cast<size_t>(inside - before));
+      }
+    } else {
+      for (int64_t i = before; i < inside; ++i) to[i] = from[start + i * width.stride];
+    }
+    for (int64_t i = inside; i < count; ++i) to[i] = outer(i);
+    for (int64_t i = count; i < panel_stretch_; ++i) to[i] = T{0};
+  }
+}
+
+template <typename T>
+void ToeplitzBox<T>::run_tile(const Input& input, int64_t group, int64_t depth, const Stretch& rows,
+                              const Stretch& columns, T* scratch, T* y) const {
+  const T* const bias = problem_.bias == nullptr ? nullptr : problem_.bias + group * problem_.written;
+  for (const ToeplitzBlock<T>& block : problem_.taps->blocks(group)) {
+    run_block(block, input, bias == nullptr ? nullptr : bias + block.channel, depth, rows, columns, scratch, y);
+  }
+}
+
+template <typename T>
+void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input, const T* bias, int64_t depth,
+                               const Stretch& rows, const Stretch& columns, T* scratch, T* y) const {
+  const auto& [depth_axis, height, width] = problem_.axes;
+  const TypedKernels<T>& kernels = problem_.kernels;
+  const ToeplitzBlocking& blocking = kernels.toeplitz_blocking;
+  const int64_t taps_high = static_cast<int64_t>(height.taps.size());
+  const int64_t plane = problem_.out[0] * problem_.out[1] * problem_.out[2];
+  const int64_t row_count = rows.end - rows.begin;
+
+  ToeplitzTile<T> tile{};
+  tile.x_row = input.row;
+  tile.offsets = input.offsets;
+  tile.taps = block.taps;
+  tile.weights = block.weights;
+  tile.steps = block.steps;
+  tile.height = taps_high;
+  tile.bias = bias;
+  tile.lo = problem_.lo;
+  tile.hi = problem_.hi;
+
+  for (int64_t column = columns.begin; column < columns.end;) {
+    // As many vectors as the form takes at a time, and never more than hold what is left.
+    const int64_t left = (columns.end - column + blocking.lanes - 1) / blocking.lanes;
+    int64_t vectors = 1, most_rows = 1;
+    switch (block.form) {
+      case ToeplitzForm::rows:
+        while (2 * vectors <= std::min<int64_t>(left, blocking.sums / std::min<int64_t>(row_count, 4))) vectors *= 2;
+        most_rows = blocking.sums / vectors;
+        break;
+      case ToeplitzForm::channels:
+        vectors = std::min<int64_t>(left, blocking.nv);
+        break;
+      case ToeplitzForm::plane:
+        vectors = taps_high <= blocking.wide_mr && left >= blocking.wide_nv ? blocking.wide_nv
+                                                                             : std::min<int64_t>(left, blocking.nv);
+        most_rows = std::min<int64_t>(taps_high, vectors > blocking.nv ? blocking.wide_mr : blocking.mr);
+        break;
+    }
+    tile.n = std::min(columns.end - column, vectors * blocking.lanes);
+    const int64_t pieces = (row_count + most_rows - 1) / most_rows;
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+      const int64_t first = piece * row_count / pieces;
+      const int count = static_cast<int>((piece + 1) * row_count / pieces - first);
+      const int64_t row = rows.begin + first;
+      tile.x = input.x + first * input.row + (column - columns.begin);
+      if (is_stored_in_place_) {
+        tile.y = y + block.channel * plane +
+                 ((depth_axis.first + depth * depth_axis.step) * problem_.out[1] + height.first + row * height.step) *
+                     problem_.out[2] +
+                 width.first + column;
+        tile.y_row = height.step * problem_.out[2];
+        tile.y_channel = plane;
+      } else {
+        tile.y = scratch;
+        tile.y_row = tile.n;
+        tile.y_channel = tile.n;
+      }
+      switch (block.form) {
+        case ToeplitzForm::rows:
+          kernels.toeplitz_rows(count, tile);
+          break;
+        case ToeplitzForm::channels:
+          kernels.toeplitz_channels(static_cast<int>(block.channels), tile);
+          break;
+        case ToeplitzForm::plane:
+          kernels.toeplitz_plane(count, tile);
+          break;
+      }
+      if (!is_stored_in_place_) {
+        deliver(scratch, block.channels, count, tile.n, depth, row, column, y + block.channel * plane);
+      }
+    }
+    column += tile.n;
+  }
+}
+
+// y[channel][row][column * step] <-- from[channel or row][column], or the sum with it where the box is padding.
+template <typename T>
+void ToeplitzBox<T>::deliver(const T* from, int64_t channels, int64_t rows, int64_t columns, int64_t depth,
+                             int64_t row, int64_t column, T* y) const {
+  const auto& [depth_axis, height, width] = problem_.axes;
+  const auto place = [&](const ToeplitzAxis& axis, int64_t output, int64_t size) {
+    const int64_t at = axis.first + output * axis.step;
+    return problem_.is_padding ? source_of(at, size, problem_.padding_mode) : at;
+  };
+  const int64_t slice = place(depth_axis, depth, problem_.out[0]) * problem_.out[1];
+  for (int64_t channel = 0; channel < channels; ++channel) {
+    for (int64_t r = 0; r < rows; ++r) {
+      T* const to = y + (slice + place(height, row + r, problem_.out[1])) * problem_.out[2];
+      if (problem_.is_padding) {
+        for (int64_t i = 0; i < columns; ++i) to[place(width, column + i, problem_.out[2])] += from[i];
+      } else {
+        T* const first = to + width.first + column * width.step;
+        for (int64_t i = 0; i < columns; ++i) first[i * width.step] = from[i];
+      }
+      from += columns;
+    }
+    y += problem_.out[0] * problem_.out[1] * problem_.out[2];
+  }
+}
+
+template class ToeplitzBox<float>;
+template class ToeplitzBox<double>;
+
+}  // namespace convmat

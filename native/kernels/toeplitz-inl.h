@@ -1,0 +1,159 @@
+// Kernels of the sparse Toeplitz product: columns of a row of the output on the lanes, taps that are not zero
+// one after the other, sums in registers. No index is loaded per entry of the matrix: a tap's offset serves
+// every entry that it makes.
+//
+// As many sums as the GEMM tile has fit the registers: kGemmMr x kGemmNv vectors, or kGemmWideMr x
+// kGemmWideNv.
+#pragma once
+
+#include "core/kernel_table.h"
+
+namespace convmat::CONVMAT_ISA {
+namespace {
+
+// Clamps and stores NV vectors, of which the last may be partial.
+template <typename T, int NV>
+CONVMAT_INLINE void store_sums(T* y, const Vec<T> (&sums)[NV], int64_t n, Vec<T> lo, Vec<T> hi) {
+  CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+    const Vec<T> result = min(hi, max(lo, sums[v]));
+    const int64_t left = n - v * Vec<T>::lanes;
+    if (left >= Vec<T>::lanes) {
+      store(y + v * Vec<T>::lanes, result);
+    } else if (left > 0) {
+      store(y + v * Vec<T>::lanes, first_lanes<T>(static_cast<int>(left)), result);
+    }
+  }
+}
+
+// Scattered taps of M channels in ROWS rows: weights [tap][channel]. Several channels share the input that they
+// load; one channel in several rows has enough sums to hide the latency of an addition.
+template <typename T, int M, int ROWS, int NV>
+CONVMAT_NOINLINE void toeplitz_scattered(const ToeplitzTile<T>& tile) {
+  using V = Vec<T>;
+  V sums[M][ROWS][NV];
+  CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
+    const V start = tile.bias == nullptr ? zero<T>() : broadcast(tile.bias[m]);
+    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = start;
+    }
+  }
+  const T* weight = tile.weights;
+  for (int64_t s = 0; s < tile.steps; ++s, weight += M) {
+    const T* x = tile.x + tile.offsets[tile.taps[s]];
+    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+      V input[NV];
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = load(x + v * V::lanes);
+      CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
+        const V factor = broadcast(weight[m]);
+        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = fma(factor, input[v], sums[m][r][v]);
+      }
+      x += tile.x_row;
+    }
+  }
+  const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
+  CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
+    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+      store_sums<T, NV>(tile.y + m * tile.y_channel + r * tile.y_row, sums[m][r], tile.n, lo, hi);
+    }
+  }
+}
+
+// Whole columns of taps, one channel in ROWS rows, ROWS <= tile.height: weights [column][height]. Every row of
+// the input is loaded once per column of taps and serves up to ROWS rows of the output: input row i meets
+// output row r through tap i - r.
+template <typename T, int ROWS, int NV>
+CONVMAT_NOINLINE void toeplitz_columns(const ToeplitzTile<T>& tile) {
+  using V = Vec<T>;
+  V sums[ROWS][NV];
+  const V start = tile.bias == nullptr ? zero<T>() : broadcast(tile.bias[0]);
+  CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = start;
+  }
+  const int64_t height = tile.height;
+  const T* weight = tile.weights;
+  for (int64_t s = 0; s < tile.steps; ++s, weight += height) {
+    const T* x = tile.x + tile.offsets[tile.taps[s]];
+    // The first ROWS - 1 rows of the input have no taps yet for the last rows of the output.
+    CONVMAT_UNROLL for (int i = 0; i < ROWS - 1; ++i) {
+      V input[NV];
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = load(x + v * V::lanes);
+      CONVMAT_UNROLL for (int r = 0; r <= i; ++r) {
+        const V factor = broadcast(weight[i - r]);
+        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = fma(factor, input[v], sums[r][v]);
+      }
+      x += tile.x_row;
+    }
+    for (int64_t i = ROWS - 1; i < height; ++i) {
+      V input[NV];
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = load(x + v * V::lanes);
+      const T* const latest = weight + i;
+      CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+        const V factor = broadcast(latest[-r]);
+        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = fma(factor, input[v], sums[r][v]);
+      }
+      x += tile.x_row;
+    }
+    // The last ROWS - 1 have none left for the first ones.
+    const T* const end = weight + height;
+    CONVMAT_UNROLL for (int i = 0; i < ROWS - 1; ++i) {
+      V input[NV];
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = load(x + v * V::lanes);
+      CONVMAT_UNROLL for (int r = i + 1; r < ROWS; ++r) {
+        const V factor = broadcast(end[i - r]);
+        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = fma(factor, input[v], sums[r][v]);
+      }
+      x += tile.x_row;
+    }
+  }
+  const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
+  CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+    store_sums<T, NV>(tile.y + r * tile.y_row, sums[r], tile.n, lo, hi);
+  }
+}
+
+// A tile of one channel has this many sums, in rows by vectors.
+constexpr int kToeplitzSums = 8;
+
+template <typename T, int ROWS, int NV>
+void toeplitz_rows_by(int rows, const ToeplitzTile<T>& tile) {
+  if (rows == ROWS) return toeplitz_scattered<T, 1, ROWS, NV>(tile);
+  if constexpr (ROWS > 1) toeplitz_rows_by<T, ROWS - 1, NV>(rows, tile);
+}
+
+// One channel, as many rows as come: 1 .. kToeplitzSums / vectors.
+template <typename T, int NV = 1>
+void toeplitz_rows(int rows, const ToeplitzTile<T>& tile) {
+  if constexpr (NV < kToeplitzSums) {
+    if (tile.n > NV * Vec<T>::lanes) return toeplitz_rows<T, 2 * NV>(rows, tile);
+  }
+  toeplitz_rows_by<T, kToeplitzSums / NV, NV>(rows, tile);
+}
+
+template <typename T, int M = kGemmMr>
+void toeplitz_channels(int channels, const ToeplitzTile<T>& tile) {
+  if (channels == M) {
+    if (tile.n <= Vec<T>::lanes) return toeplitz_scattered<T, M, 1, 1>(tile);
+    return toeplitz_scattered<T, M, 1, kGemmNv>(tile);
+  }
+  if constexpr (M > 1) toeplitz_channels<T, M - 1>(channels, tile);
+}
+
+template <typename T, int ROWS, int NV>
+void toeplitz_columns_by(int rows, const ToeplitzTile<T>& tile) {
+  if (rows == ROWS) return toeplitz_columns<T, ROWS, NV>(tile);
+  if constexpr (ROWS > 1) toeplitz_columns_by<T, ROWS - 1, NV>(rows, tile);
+}
+
+template <typename T>
+void toeplitz_plane(int rows, const ToeplitzTile<T>& tile) {
+  if (tile.n <= Vec<T>::lanes) return toeplitz_columns_by<T, kGemmMr, 1>(rows, tile);
+  if (tile.n <= kGemmNv * Vec<T>::lanes) return toeplitz_columns_by<T, kGemmMr, kGemmNv>(rows, tile);
+  toeplitz_columns_by<T, kGemmWideMr, kGemmWideNv>(rows, tile);
+}
+
+template <typename T>
+constexpr ToeplitzBlocking toeplitz_blocking = {
+    Vec<T>::lanes, kToeplitzSums, kGemmMr, kGemmNv, kGemmWideMr, kGemmWideNv};
+
+}  // namespace
+}  // namespace convmat::CONVMAT_ISA
