@@ -61,6 +61,9 @@ const LARGE_MAP = 512;
 /** Bytes that one row of outputs may copy of its input: the workspace of a thread is 4 MiB. */
 const FRAME_BYTES = 3 * 2 ** 20;
 
+/** Share of nonzero weights up to which visiting them one by one is the fastest. */
+const SPARSE = 0.4;
+
 /** The other operations have their own order of loops, which the native side knows. */
 function nativeForward(g: ConvGeometry, machine: Machine): string | null {
   if (machine.isa === 'js') return 'needs the native backend';
@@ -86,6 +89,12 @@ function directFrameTooLarge({ axes: [depth, height, width], ...g }: ConvGeometr
 }
 
 const CANDIDATES: readonly Candidate[] = [
+  {
+    algorithm: 'toeplitz',
+    declines: (g) => (g.op === 'weightGrad' ? 'serves products with the weight only' : null),
+    suits: (_g, request) =>
+      request.density <= SPARSE ? 'so few weights are nonzero that visiting them alone is faster' : null,
+  },
   {
     algorithm: 'direct',
     declines: (g, machine) => nativeForward(g, machine) ?? directFrameTooLarge(g),

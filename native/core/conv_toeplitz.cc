@@ -1,5 +1,5 @@
-// Convolution and its adjoint as products with their sparse Toeplitz matrix, of which only the kernel's nonzero
-// taps are kept. Every geometry, f32 and f64.
+// Convolution and its adjoint as products with their sparse Toeplitz matrix, of which only the kernel's
+// nonzero taps are kept. Every geometry, f32 and f64.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -70,8 +70,8 @@ class ToeplitzRunner final : public ConvRunner {
     int64_t begin[3] = {0, 0, 0}, end[3] = {plan.axis[0].in, plan.axis[1].in, plan.axis[2].in};
     run_adjoint(context, plan, begin, end, false, x, y);
     if (!folds_padding(plan)) return;
-    // That was what each element gives as itself; as padding it gives more. The margins of the padded box: those
-    // of an axis run along the whole of later axes, and along the inside of earlier ones.
+    // That was what each element gives as itself; as padding it gives more. The margins of the padded box:
+    // those of an axis run along the whole of later axes, and along the inside of earlier ones.
     for (int a = 0; a < 3; ++a) {
       begin[a] = -plan.axis[a].pad_before;
       end[a] = plan.axis[a].in + plan.axis[a].pad_after;
@@ -183,8 +183,7 @@ class ToeplitzRunner final : public ConvRunner {
 
   void clamp(const ConvPlan& plan, T* y) const {
     if (lo_ == -std::numeric_limits<T>::infinity() && hi_ == std::numeric_limits<T>::infinity()) return;
-    const int64_t size =
-        plan.batch * plan.in_channels * plan.axis[0].in * plan.axis[1].in * plan.axis[2].in;
+    const int64_t size = plan.batch * plan.in_channels * plan.axis[0].in * plan.axis[1].in * plan.axis[2].in;
     // A NaN compares false and stays.
     for (int64_t i = 0; i < size; ++i) y[i] = y[i] < lo_ ? lo_ : y[i] > hi_ ? hi_ : y[i];
   }

@@ -29,7 +29,8 @@ ToeplitzAxis adjoint_axis(const Axis& axis, int64_t begin, int64_t end) {
   ToeplitzAxis a{begin, axis.stride, count, 1, axis.out, PaddingMode::zeros, {}, {}};
   a.taps = adjoint_taps(axis, adjoint_residue(axis, begin));
   // Exact: the taps are those that leave no remainder.
-  for (int64_t tap : a.taps) a.offsets.push_back((begin + axis.pad_before - tap * axis.dilation) / axis.stride);
+  for (int64_t tap : a.taps)
+    a.offsets.push_back((begin + axis.pad_before - tap * axis.dilation) / axis.stride);
   return a;
 }
 

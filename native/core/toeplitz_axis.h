@@ -32,8 +32,8 @@ ToeplitzAxis forward_axis(const Axis& axis, PaddingMode mode);
 // ascending order of the outputs that they lead to.
 std::vector<int64_t> adjoint_taps(const Axis& axis, int64_t residue);
 
-// The adjoint at the elements `begin` + i * stride of the input, below `end`; elements outside the input stand
-// for its zero padding.
+// The adjoint at the elements `begin` + i * stride of the input, below `end`; elements outside the input
+// stand for its zero padding.
 ToeplitzAxis adjoint_axis(const Axis& axis, int64_t begin, int64_t end);
 
 // (begin + pad_before) mod stride.

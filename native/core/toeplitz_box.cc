@@ -41,15 +41,17 @@ ToeplitzBox<T>::ToeplitzBox(const ToeplitzProblem<T>& problem, ArenaFrame& frame
 
 // Rows and columns in stretches of at most `size`, those beside an end of the source apart when `split`.
 template <typename T>
-std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const ToeplitzAxis& axis, int64_t size,
-                                                                        int64_t quantum, bool split) {
+std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const ToeplitzAxis& axis,
+                                                                        int64_t size, int64_t quantum,
+                                                                        bool split) {
   int64_t first = axis.count, last = axis.count;
   if (split) {
     const int64_t inside = std::clamp<int64_t>(ceil_div(-axis.lowest(), axis.stride), 0, axis.count);
-    const int64_t outside = std::clamp<int64_t>(
-        floor_div(axis.source - 1 - axis.offsets.back(), axis.stride) + 1, 0, axis.count);
+    const int64_t outside =
+        std::clamp<int64_t>(floor_div(axis.source - 1 - axis.offsets.back(), axis.stride) + 1, 0, axis.count);
     first = std::min(axis.count, round_up(inside, quantum));
-    last = outside == axis.count ? outside : first + std::max<int64_t>(0, outside - first) / quantum * quantum;
+    last =
+        outside == axis.count ? outside : first + std::max<int64_t>(0, outside - first) / quantum * quantum;
     if (last <= first) first = last = axis.count;
   }
   std::vector<Stretch> all;
@@ -73,7 +75,8 @@ void ToeplitzBox<T>::set_panel() {
   panel_rows_ = panel_stretch_ = panel_row_ = 0;
   if (!has_taps_) return;
   const int64_t slices = problem_.read * static_cast<int64_t>(depth.taps.size());
-  const int64_t columns = std::min(tile_columns_, round_up(width.count, problem_.kernels.toeplitz_blocking.lanes));
+  const int64_t columns =
+      std::min(tile_columns_, round_up(width.count, problem_.kernels.toeplitz_blocking.lanes));
   panel_stretch_ = columns + width.reach() / width.stride;
   panel_row_ = panel_stretch_ * std::min(width.stride, width.reach() + 1);
   const auto rows_of = [&](int64_t band) { return (band - 1) * height.stride + height.reach() + 1; };
@@ -119,12 +122,13 @@ void ToeplitzBox<T>::run(int64_t band, int64_t group, const T* x, T* y) const {
   const int64_t slices = problem_.read * static_cast<int64_t>(depth_axis.taps.size());
   T* const panel = frame.take<T>(slices * panel_rows_ * panel_row_ + blocking.lanes);
   T* const scratch =
-      is_stored_in_place_ ? nullptr
-                          : frame.take<T>(std::max(blocking.mr, blocking.sums) * blocking.lanes * blocking.sums);
+      is_stored_in_place_
+          ? nullptr
+          : frame.take<T>(std::max(blocking.mr, blocking.sums) * blocking.lanes * blocking.sums);
 
   const int64_t z = depth * depth_axis.stride;
-  const bool depth_inside = has_taps_ && z + depth_axis.lowest() >= 0 &&
-                            z + depth_axis.offsets.back() < depth_axis.source;
+  const bool depth_inside =
+      has_taps_ && z + depth_axis.lowest() >= 0 && z + depth_axis.offsets.back() < depth_axis.source;
   const int64_t row_step = height.stride * width.source;
   for (const Stretch& columns : columns_) {
     Input input{x, 0, direct_offsets_};
@@ -170,8 +174,8 @@ void ToeplitzBox<T>::gather(const T* x, int64_t z, const Stretch& rows, const St
   }
 }
 
-// The row's elements from position `first` on that `columns` outputs read, one residue of the stride after the
-// other; zeros up to whole vectors.
+// The row's elements from position `first` on that `columns` outputs read, one residue of the stride after
+// the other; zeros up to whole vectors.
 template <typename T>
 void ToeplitzBox<T>::gather_row(const T* from, int64_t first, int64_t columns, T* to) const {
   const ToeplitzAxis& width = problem_.axes[2];
@@ -206,13 +210,15 @@ void ToeplitzBox<T>::run_tile(const Input& input, int64_t group, int64_t depth, 
                               const Stretch& columns, T* scratch, T* y) const {
   const T* const bias = problem_.bias == nullptr ? nullptr : problem_.bias + group * problem_.written;
   for (const ToeplitzBlock<T>& block : problem_.taps->blocks(group)) {
-    run_block(block, input, bias == nullptr ? nullptr : bias + block.channel, depth, rows, columns, scratch, y);
+    run_block(block, input, bias == nullptr ? nullptr : bias + block.channel, depth, rows, columns, scratch,
+              y);
   }
 }
 
 template <typename T>
-void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input, const T* bias, int64_t depth,
-                               const Stretch& rows, const Stretch& columns, T* scratch, T* y) const {
+void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input, const T* bias,
+                               int64_t depth, const Stretch& rows, const Stretch& columns, T* scratch,
+                               T* y) const {
   const auto& [depth_axis, height, width] = problem_.axes;
   const TypedKernels<T>& kernels = problem_.kernels;
   const ToeplitzBlocking& blocking = kernels.toeplitz_blocking;
@@ -237,15 +243,17 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
     int64_t vectors = 1, most_rows = 1;
     switch (block.form) {
       case ToeplitzForm::rows:
-        while (2 * vectors <= std::min<int64_t>(left, blocking.sums / std::min<int64_t>(row_count, 4))) vectors *= 2;
+        while (2 * vectors <= std::min<int64_t>(left, blocking.sums / std::min<int64_t>(row_count, 4)))
+          vectors *= 2;
         most_rows = blocking.sums / vectors;
         break;
       case ToeplitzForm::channels:
         vectors = std::min<int64_t>(left, blocking.nv);
         break;
       case ToeplitzForm::plane:
-        vectors = taps_high <= blocking.wide_mr && left >= blocking.wide_nv ? blocking.wide_nv
-                                                                             : std::min<int64_t>(left, blocking.nv);
+        vectors = taps_high <= blocking.wide_mr && left >= blocking.wide_nv
+                      ? blocking.wide_nv
+                      : std::min<int64_t>(left, blocking.nv);
         most_rows = std::min<int64_t>(taps_high, vectors > blocking.nv ? blocking.wide_mr : blocking.mr);
         break;
     }
@@ -258,7 +266,8 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
       tile.x = input.x + first * input.row + (column - columns.begin);
       if (is_stored_in_place_) {
         tile.y = y + block.channel * plane +
-                 ((depth_axis.first + depth * depth_axis.step) * problem_.out[1] + height.first + row * height.step) *
+                 ((depth_axis.first + depth * depth_axis.step) * problem_.out[1] + height.first +
+                  row * height.step) *
                      problem_.out[2] +
                  width.first + column;
         tile.y_row = height.step * problem_.out[2];
@@ -287,7 +296,8 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
   }
 }
 
-// y[channel][row][column * step] <-- from[channel or row][column], or the sum with it where the box is padding.
+// y[channel][row][column * step] <-- from[channel or row][column], or the sum with it where the box is
+// padding.
 template <typename T>
 void ToeplitzBox<T>::deliver(const T* from, int64_t channels, int64_t rows, int64_t columns, int64_t depth,
                              int64_t row, int64_t column, T* y) const {

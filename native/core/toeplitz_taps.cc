@@ -43,8 +43,8 @@ ToeplitzTaps<T>::ToeplitzTaps(const ToeplitzWeights& layout, const T* weight,
     size_t at = 0;
     for (int64_t channel = 0; channel < layout.written; ++channel) {
       for (int64_t read = 0; read < layout.read; ++read) {
-        const T* const from = weight + g * layout.group_stride + channel * layout.written_stride +
-                              read * layout.read_stride;
+        const T* const from =
+            weight + g * layout.group_stride + channel * layout.written_stride + read * layout.read_stride;
         for (int64_t d : sets[0]) {
           for (int64_t h : sets[1]) {
             for (int64_t w : sets[2]) dense[at++] = from[(d * kernel[1] + h) * kernel[2] + w];
@@ -117,7 +117,8 @@ ToeplitzTaps<T>::ToeplitzTaps(const ToeplitzWeights& layout, const T* weight,
       if (channels > 1) {
         Steps<T> jointly = channels_of(first, channels);
         const double m = static_cast<double>(channels);
-        const double joint_cost = static_cast<double>(jointly.taps.size()) * std::max(m, kLoad + kBroadcast * m);
+        const double joint_cost =
+            static_cast<double>(jointly.taps.size()) * std::max(m, kLoad + kBroadcast * m);
         if (joint_cost < single_cost) {
           singly.clear();
           singly.push_back(std::move(jointly));

@@ -36,8 +36,8 @@ struct ToeplitzBlock {
 template <typename T>
 class ToeplitzTaps {
  public:
-  // sets: positions in the kernel, per axis; kernel: its sizes. `is_even`: taps of neighbouring heights lie as
-  // far apart as neighbouring rows of the output, so that the plane form applies.
+  // sets: positions in the kernel, per axis; kernel: its sizes. `is_even`: taps of neighbouring heights lie
+  // as far apart as neighbouring rows of the output, so that the plane form applies.
   ToeplitzTaps(const ToeplitzWeights& layout, const T* weight, const std::vector<int64_t> (&sets)[3],
                const int64_t (&kernel)[3], bool is_even, const ToeplitzBlocking& blocking);
 

@@ -25,8 +25,8 @@ CONVMAT_INLINE void store_sums(T* y, const Vec<T> (&sums)[NV], int64_t n, Vec<T>
   }
 }
 
-// Scattered taps of M channels in ROWS rows: weights [tap][channel]. Several channels share the input that they
-// load; one channel in several rows has enough sums to hide the latency of an addition.
+// Scattered taps of M channels in ROWS rows: weights [tap][channel]. Several channels share the input that
+// they load; one channel in several rows has enough sums to hide the latency of an addition.
 template <typename T, int M, int ROWS, int NV>
 CONVMAT_NOINLINE void toeplitz_scattered(const ToeplitzTile<T>& tile) {
   using V = Vec<T>;
@@ -58,8 +58,8 @@ CONVMAT_NOINLINE void toeplitz_scattered(const ToeplitzTile<T>& tile) {
   }
 }
 
-// Whole columns of taps, one channel in ROWS rows, ROWS <= tile.height: weights [column][height]. Every row of
-// the input is loaded once per column of taps and serves up to ROWS rows of the output: input row i meets
+// Whole columns of taps, one channel in ROWS rows, ROWS <= tile.height: weights [column][height]. Every row
+// of the input is loaded once per column of taps and serves up to ROWS rows of the output: input row i meets
 // output row r through tap i - r.
 template <typename T, int ROWS, int NV>
 CONVMAT_NOINLINE void toeplitz_columns(const ToeplitzTile<T>& tile) {
@@ -152,8 +152,8 @@ void toeplitz_plane(int rows, const ToeplitzTile<T>& tile) {
 }
 
 template <typename T>
-constexpr ToeplitzBlocking toeplitz_blocking = {
-    Vec<T>::lanes, kToeplitzSums, kGemmMr, kGemmNv, kGemmWideMr, kGemmWideNv};
+constexpr ToeplitzBlocking toeplitz_blocking = {Vec<T>::lanes, kToeplitzSums, kGemmMr,
+                                                kGemmNv,       kGemmWideMr,   kGemmWideNv};
 
 }  // namespace
 }  // namespace convmat::CONVMAT_ISA
