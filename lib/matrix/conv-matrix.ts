@@ -5,8 +5,9 @@ import { backend } from '../backend/select.js';
 import { checkInteger, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
-import { type ConvOp, type ConvPlan, type ConvRequest, planConv } from '../plan/conv-plan.js';
+import { type ConvPlan, type ConvRequest, planConv } from '../plan/conv-plan.js';
 import { checkChannels, forwardAxes, GEOMETRY_OPTIONS, type Geometry, readWindow } from '../plan/geometry.js';
+import type { ConvOp } from '../plan/problem.js';
 import {
   checkFloat,
   convert,

@@ -3,7 +3,7 @@
  * coincide (padding other than zeros) make one entry; a weight of zero makes none.
  */
 import type { AxisTriple } from '../plan/axes.js';
-import type { ConvGeometry } from '../plan/conv-plan.js';
+import type { ConvGeometry } from '../plan/problem.js';
 import type { FloatArray } from '../tensor/dtype.js';
 import { type Reads, type Run, readsAt, runsOf } from './reads.js';
 

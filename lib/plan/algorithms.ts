@@ -5,8 +5,8 @@
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
 import { extent } from './axes.js';
-import type { ConvGeometry } from './conv-plan.js';
 import type { Machine } from './machine.js';
+import type { ConvGeometry } from './problem.js';
 
 export type AlgorithmName = 'im2col' | 'direct' | 'depthwise' | 'winograd' | 'fft' | 'toeplitz';
 /** 'auto' picks by shape, density and CPU. */

@@ -1,30 +1,11 @@
 /** A convolution with every number derived: frozen, the same for every backend, made once per geometry. */
 import { elementCount } from '../check.js';
-import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/tensor.js';
 import { type Accuracy, type Algorithm, type Choice, chooseAlgorithm } from './algorithms.js';
-import { type Axis, type AxisTriple, type PaddingMode, type Rank, toTriple } from './axes.js';
+import { type Axis, toTriple } from './axes.js';
 import type { Machine } from './machine.js';
+import type { ConvGeometry } from './problem.js';
 import { encodeConvPlan } from './wire.js';
-
-/**
- * Always described as the forward convolution y[n,o,…] = Σ x[n,c,…]·w[o,c,…]: 'forward' writes y, 'inputGrad' (and so
- * the transposed convolution) reads y and writes x, 'weightGrad' reads both and writes w.
- */
-export type ConvOp = 'forward' | 'inputGrad' | 'weightGrad';
-
-/** The geometry alone: everything that the choice of an algorithm may look at. */
-export interface ConvGeometry {
-  readonly op: ConvOp;
-  readonly dtype: DType;
-  readonly rank: Rank;
-  readonly batch: number;
-  readonly groups: number;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  readonly axes: AxisTriple;
-  readonly paddingMode: PaddingMode;
-}
 
 export interface ConvPlan extends ConvGeometry, Choice {
   /** [batch, inChannels, spatial…] of x, [outChannels, inChannels/groups, kernel…] of w, [batch, outChannels, spatial…] of y. */

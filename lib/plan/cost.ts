@@ -2,7 +2,7 @@
 import { BYTES } from '../tensor/dtype.js';
 import type { AlgorithmName } from './algorithms.js';
 import type { Axis } from './axes.js';
-import type { ConvGeometry } from './conv-plan.js';
+import type { ConvGeometry } from './problem.js';
 
 export interface Cost {
   /** 'dense-toeplitz' is the convolution's matrix multiplied out in full, zeros and all. */

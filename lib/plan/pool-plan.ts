@@ -3,16 +3,8 @@ import { checkBoolean, elementCount, mismatch } from '../check.js';
 import { ArgumentError, type ConvmatError, ShapeError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/tensor.js';
-import {
-  type Axes,
-  type Axis,
-  type AxisTriple,
-  explicitPadding,
-  extent,
-  perAxis,
-  type Rank,
-  toTriple,
-} from './axes.js';
+import { type Axes, type Axis, explicitPadding, extent, perAxis, type Rank, toTriple } from './axes.js';
+import type { PoolGeometry } from './problem.js';
 import { encodePoolPlan } from './wire.js';
 
 /** `stride` defaults to the kernel size, as in PyTorch. */
@@ -28,12 +20,7 @@ export interface AvgPoolOptions extends Omit<PoolOptions, 'dilation'> {
   readonly countIncludePad?: boolean;
 }
 
-export interface PoolPlan {
-  readonly dtype: DType;
-  /** batch · channels: each plane is pooled on its own. */
-  readonly planes: number;
-  readonly axes: AxisTriple;
-  readonly countIncludePad: boolean;
+export interface PoolPlan extends PoolGeometry {
   readonly outputShape: Shape;
   /** The plan as it crosses to native code: see wire.ts. */
   readonly wire: Int32Array;

@@ -5,8 +5,7 @@
 import { DTYPES } from '../tensor/dtype.js';
 import { ALGORITHMS, type Choice } from './algorithms.js';
 import { type AxisTriple, PADDING_MODES } from './axes.js';
-import type { ConvGeometry, ConvOp } from './conv-plan.js';
-import type { PoolPlan } from './pool-plan.js';
+import type { ConvGeometry, ConvOp, PoolGeometry } from './problem.js';
 
 const OPS = ['forward', 'inputGrad', 'weightGrad'] as const satisfies readonly ConvOp[];
 
@@ -47,12 +46,7 @@ export function encodeConvPlan(
   return Int32Array.from([...HEADER_FIELDS.map((field) => header[field]), ...encodeAxes(geometry.axes)]);
 }
 
-export function encodePoolPlan({
-  dtype,
-  planes,
-  countIncludePad,
-  axes,
-}: Pick<PoolPlan, 'dtype' | 'planes' | 'countIncludePad' | 'axes'>): Int32Array {
+export function encodePoolPlan({ dtype, planes, countIncludePad, axes }: PoolGeometry): Int32Array {
   return Int32Array.from([DTYPES.indexOf(dtype), planes, Number(countIncludePad), ...encodeAxes(axes)]);
 }
 
