@@ -15,3 +15,17 @@ test.each([
 ])('the process ends in the middle of calls: %s', (how, settled) => {
   expect(runProgram(program('exit'), { args: [how] })).toEqual({ settled });
 });
+
+test('workers that abort, dispose, transfer and end at random get right results or none', () => {
+  const [workers, calls] = [3, 200];
+  const totals = runProgram(program('stress'), { args: [workers, calls, 1].map(String) }) as Totals;
+  expect(totals.wrong).toBe(0);
+  expect(totals.right + totals.aborted).toBe(workers * calls);
+  expect(totals.right).toBeGreaterThan(workers * calls * 0.4);
+});
+
+interface Totals {
+  readonly right: number;
+  readonly wrong: number;
+  readonly aborted: number;
+}
