@@ -95,25 +95,32 @@ function operands({ tensors, args }: GoldenCase) {
   return { weight: floats(tensors.weight), bias, clamp: clampOf(args.activation) };
 }
 
-describe.each([
+const FAMILIES = [
   ['convolution', 'torch_conv', (one: GoldenCase) => convPlan('forward', one)],
   ['transposed convolution', 'torch_conv_transpose', transposePlan],
-] as const)('%s', (_, family, makePlan) => {
-  test.each(golden(family).cases)('$id', async (one) => {
-    const plan = makePlan(one);
-    const input = floats(one.tensors.input);
-    const output = zeros(plan.dtype as FloatDType, one.expected.output.data.length).fill(7);
-    backend.conv(plan, operands(one), input, output);
-    expectExactly(output, one.expected.output);
+] as const;
+// Which one is worth its while is for the plan to say; here each must be right wherever it can run.
+const ALGORITHMS = ['im2col', 'direct'] as const;
 
-    const bound = backend.bindConv(plan, operands(one));
-    bound.run(input, output.fill(8));
-    expectExactly(output, one.expected.output);
-    expectExactly(await bound.runAsync(input), one.expected.output);
-    expectExactly(await backend.convAsync(plan, operands(one), input), one.expected.output);
-    bound.release();
-  });
-});
+describe.each(FAMILIES.flatMap((family) => ALGORITHMS.map((algorithm) => [...family, algorithm] as const)))(
+  '%s, %s: $3',
+  (_, family, makePlan, algorithm) => {
+    test.each(golden(family).cases)('$id', async (one) => {
+      const plan = { ...makePlan(one), algorithm };
+      const input = floats(one.tensors.input);
+      const output = zeros(plan.dtype as FloatDType, one.expected.output.data.length).fill(7);
+      backend.conv(plan, operands(one), input, output);
+      expectExactly(output, one.expected.output);
+
+      const bound = backend.bindConv(plan, operands(one));
+      bound.run(input, output.fill(8));
+      expectExactly(output, one.expected.output);
+      expectExactly(await bound.runAsync(input), one.expected.output);
+      expectExactly(await backend.convAsync(plan, operands(one), input), one.expected.output);
+      bound.release();
+    });
+  },
+);
 
 describe('gradients', () => {
   test.each(golden('torch_conv_grads').cases)('$id', (one) => {

@@ -2,92 +2,115 @@
  * The forward convolution and its adjoint in the input, as one product per group over gathers:
  *   written[n, m, j] = bias[m] + Σ_{c,t} source[n, c, sources(j, t)] · w[m, c, t], clamped
  */
+
+import type { AlgorithmName } from '../../plan/algorithms.js';
 import type { AxisTriple } from '../../plan/axes.js';
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import type { ConvOperands } from '../kernels.js';
+import { convolveRows, packFactors, planRows } from './direct.js';
 import { adjointDirection, type Direction, forwardDirection, product } from './direction.js';
 import { type Lattice, paddedSources } from './gather.js';
 import { multiply } from './gemm.js';
 import { packPatches, packWeights } from './pack.js';
-import { storeTiles } from './store.js';
+import { storeRow, storeTiles } from './store.js';
 import type { Work } from './work.js';
 
 /** @param unitSize  The most multiplications in one unit of the work. */
 export type Convolution = (input: FloatArray, output: FloatArray, unitSize: number) => Work;
 
-/** Everything that does not depend on the data is made here, once. */
-export function makeConvolution(plan: ConvPlan, operands: ConvOperands): Convolution {
-  if (plan.op === 'forward') return overImages(forwardDirection(plan), operands);
-  const isFolded = plan.paddingMode !== 'zeros' && plan.axes.some((a) => a.padBefore + a.padAfter > 0);
-  return isFolded ? makeFolded(plan, operands) : overImages(adjointDirection(plan, plan.axes), operands);
-}
-
-function overImages(direction: Direction, operands: ConvOperands): Convolution {
-  return function* (input, output, unitSize) {
-    for (let n = 0; n < direction.batch; n++) {
-      yield* convolveImage(direction, operands, input, n, output, n, unitSize);
-    }
-  };
-}
-
-function* convolveImage(
-  direction: Direction,
-  operands: ConvOperands,
+/** Convolves one image of `input` into one of `output`. */
+type ImageConvolution = (
   input: FloatArray,
   inputImage: number,
   output: FloatArray,
   outputImage: number,
   unitSize: number,
-): Work {
-  for (let group = 0; group < direction.groups; group++) {
-    for (const lattice of direction.lattices) {
-      yield* convolveGroup(
+) => Work;
+
+/** Everything that does not depend on the data is made here, once. */
+export function makeConvolution(plan: ConvPlan, operands: ConvOperands): Convolution {
+  const { op, paddingMode, axes, batch, algorithm } = plan;
+  if (op === 'inputGrad' && paddingMode !== 'zeros' && axes.some((a) => a.padBefore + a.padAfter > 0)) {
+    return makeFolded(plan, operands);
+  }
+  const direction = op === 'forward' ? forwardDirection(plan) : adjointDirection(plan, axes);
+  const convolveImage = makeImageConvolution(algorithm, direction, operands);
+  return function* (input, output, unitSize) {
+    for (let n = 0; n < batch; n++) yield* convolveImage(input, n, output, n, unitSize);
+  };
+}
+
+function makeImageConvolution(
+  algorithm: AlgorithmName,
+  direction: Direction,
+  operands: ConvOperands,
+): ImageConvolution {
+  const isDirect = algorithm === 'direct' || algorithm === 'depthwise';
+  const parts = direction.lattices.flatMap((lattice) =>
+    isDirect ? directParts(direction, lattice, operands) : productParts(direction, lattice, operands),
+  );
+  return function* (input, inputImage, output, outputImage, unitSize) {
+    for (const part of parts) yield* part(input, inputImage, output, outputImage, unitSize);
+  };
+}
+
+/** Per group. */
+function directParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
+  const blocks = planRows(direction, lattice);
+  return Array.from({ length: direction.groups }, (_, group): ImageConvolution => {
+    const factors = packFactors(direction, lattice, operands.weight, group);
+    return (input, inputImage, output, outputImage) =>
+      convolveRows(
         direction,
         lattice,
+        blocks,
+        factors,
         operands,
         input,
         inputImage,
         output,
         outputImage,
         group,
-        unitSize,
       );
-    }
-  }
+  });
 }
 
-function convolveGroup(
+/** Per group. */
+function productParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
+  return Array.from({ length: direction.groups }, (_, group) =>
+    productPart(direction, lattice, operands, group),
+  );
+}
+
+function productPart(
   direction: Direction,
   lattice: Lattice,
   operands: ConvOperands,
-  input: FloatArray,
-  inputImage: number,
-  output: FloatArray,
-  outputImage: number,
   group: number,
-  unitSize: number,
-): Work {
-  const { groups, sourceChannels, writtenChannels, source } = direction;
+): ImageConvolution {
+  const { groups, sourceChannels, writtenChannels } = direction;
   const { weight } = operands;
-  const image = (inputImage * groups + group) * sourceChannels * product(source);
   const weights = (group * weight.length) / groups;
-  return multiply(
-    {
-      rows: writtenChannels,
-      columns: product(lattice.map((gather) => gather.count)),
-      depth: sourceChannels * product(lattice.map((gather) => gather.taps.length)),
-      packRows: (first, count, start, depth) =>
-        packWeights(direction, lattice, weight, weights, first, count, start, depth),
-      packColumns: (first, count, start, depth) =>
-        packPatches(direction, lattice, input, image, first, count, start, depth),
-      store: (firstRow, rows, firstColumn, columns) => {
-        const channel = group * writtenChannels + firstRow;
-        storeTiles(direction, lattice, operands, output, outputImage, channel, rows, firstColumn, columns);
+  return (input, inputImage, output, outputImage, unitSize) => {
+    const image = (inputImage * groups + group) * sourceChannels * product(direction.source);
+    return multiply(
+      {
+        rows: writtenChannels,
+        columns: product(lattice.map((gather) => gather.count)),
+        depth: sourceChannels * product(lattice.map((gather) => gather.taps.length)),
+        packRows: (first, count, start, depth) =>
+          packWeights(direction, lattice, weight, weights, first, count, start, depth),
+        packColumns: (first, count, start, depth) =>
+          packPatches(direction, lattice, input, image, first, count, start, depth),
+        store: (firstRow, rows, firstColumn, columns) => {
+          const channel = group * writtenChannels + firstRow;
+          storeTiles(direction, lattice, operands, output, outputImage, channel, rows, firstColumn, columns);
+        },
       },
-    },
-    unitSize,
-  );
+      unitSize,
+    );
+  };
 }
 
 /**
@@ -105,11 +128,12 @@ function makeFolded(plan: ConvPlan, operands: ConvOperands): Convolution {
   const direction = adjointDirection(plan, paddedAxes);
   const sources = axes.map((axis) => paddedSources(axis, plan.paddingMode));
   const bare: ConvOperands = { ...operands, bias: null, clamp: { min: -Infinity, max: Infinity } };
+  const convolveImage = makeImageConvolution(plan.algorithm, direction, bare);
   const size = product(axes.map((a) => a.in));
   return function* (input, output, unitSize) {
     const padded = new Float64Array(inChannels * product(direction.written));
     for (let n = 0; n < batch; n++) {
-      yield* convolveImage(direction, bare, input, n, padded, 0, unitSize);
+      yield* convolveImage(input, n, padded, 0, unitSize);
       for (let channel = 0; channel < inChannels; channel++) {
         foldPlane(axes, sources, padded, channel, operands, output, (n * inChannels + channel) * size);
         yield;
@@ -135,7 +159,5 @@ function foldPlane(
       for (let x = 0; x < pw.length; x++) sums[row + pw[x]] += padded[at++];
     }
   }
-  for (let i = 0; i < sums.length; i++) {
-    output[origin + i] = Math.min(Math.max(sums[i], clamp.min), clamp.max);
-  }
+  storeRow(sums, 0, sums.length, 0, clamp, output, origin, 1);
 }

@@ -11,6 +11,31 @@ export interface Finish {
   readonly clamp: Clamp;
 }
 
+/** output[to + i·step] ← sums[at + i] + shift, clamped; NaN passes. */
+export function storeRow(
+  sums: Float64Array,
+  at: number,
+  count: number,
+  shift: number,
+  { min, max }: Clamp,
+  output: FloatArray,
+  to: number,
+  step: number,
+): void {
+  let q = to | 0;
+  if (min === -Infinity && max === Infinity) {
+    for (let i = at; i < at + count; i++) {
+      output[q] = sums[i] + shift;
+      q = (q + step) | 0;
+    }
+    return;
+  }
+  for (let i = at; i < at + count; i++) {
+    output[q] = Math.min(Math.max(sums[i] + shift, min), max);
+    q = (q + step) | 0;
+  }
+}
+
 /**
  * Writes a block of sums: row i is channel firstChannel + i, column j is position firstPosition + j of the lattice.
  * @param image  The image's number.
