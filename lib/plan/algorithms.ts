@@ -5,6 +5,7 @@
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
 import { extent } from './axes.js';
+import { JS_CANDIDATES } from './js-algorithms.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
 
@@ -40,7 +41,7 @@ export interface Choice {
   readonly reason: string;
 }
 
-interface Candidate {
+export interface Candidate {
   readonly algorithm: AlgorithmName;
   /** Why it cannot serve this geometry on this machine; null when it can. */
   declines(geometry: ConvGeometry, machine: Machine): string | null;
@@ -65,8 +66,7 @@ const FRAME_BYTES = 3 * 2 ** 20;
 const SPARSE = 0.4;
 
 /** The other operations have their own order of loops, which the native side knows. */
-function nativeForward(g: ConvGeometry, machine: Machine): string | null {
-  if (machine.isa === 'js') return 'needs the native backend';
+function notForward(g: ConvGeometry): string | null {
   return g.op === 'forward' ? null : 'serves the forward convolution only';
 }
 
@@ -88,7 +88,7 @@ function directFrameTooLarge({ axes: [depth, height, width], ...g }: ConvGeometr
   return bytes <= FRAME_BYTES ? null : 'the input of a few outputs exceeds a thread’s workspace';
 }
 
-const CANDIDATES: readonly Candidate[] = [
+const NATIVE_CANDIDATES: readonly Candidate[] = [
   {
     algorithm: 'toeplitz',
     declines: (g) => (g.op === 'weightGrad' ? 'serves products with the weight only' : null),
@@ -97,7 +97,7 @@ const CANDIDATES: readonly Candidate[] = [
   },
   {
     algorithm: 'direct',
-    declines: (g, machine) => nativeForward(g, machine) ?? directFrameTooLarge(g),
+    declines: (g) => notForward(g) ?? directFrameTooLarge(g),
     suits(g, _request, machine) {
       if (lanesInUse(g, machine) < DIRECT_LANES_IN_USE || readsLargeMapInPlace(g)) return null;
       return 'output channels fill the vectors, and pixels are read where they lie: nothing is packed';
@@ -110,14 +110,20 @@ const CANDIDATES: readonly Candidate[] = [
   },
 ];
 
+function candidates(machine: Machine): readonly Candidate[] {
+  return machine.isa === 'js' ? JS_CANDIDATES : NATIVE_CANDIDATES;
+}
+
 /** Every candidate with its reason to decline, in order: what `explain` shows. */
 export function eligibleAlgorithms(geometry: ConvGeometry, machine: Machine): AlgorithmName[] {
-  return CANDIDATES.filter((c) => c.declines(geometry, machine) === null).map((c) => c.algorithm);
+  return candidates(machine)
+    .filter((c) => c.declines(geometry, machine) === null)
+    .map((c) => c.algorithm);
 }
 
 export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machine: Machine): Choice {
   if (request.algorithm !== 'auto') return namedAlgorithm(request.algorithm, geometry, machine);
-  for (const candidate of CANDIDATES) {
+  for (const candidate of candidates(machine)) {
     if (candidate.declines(geometry, machine) !== null) continue;
     const reason = candidate.suits(geometry, request, machine);
     if (reason !== null) return { algorithm: candidate.algorithm, variant: 0, reason };
@@ -126,7 +132,7 @@ export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machin
 }
 
 function namedAlgorithm(name: AlgorithmName, geometry: ConvGeometry, machine: Machine): Choice {
-  const candidate = CANDIDATES.find((c) => c.algorithm === name);
+  const candidate = candidates(machine).find((c) => c.algorithm === name);
   const declined =
     candidate === undefined ? `not built for ${machine.isa}` : candidate.declines(geometry, machine);
   if (declined !== null)

@@ -1,11 +1,12 @@
 /**
- * Direct convolution by rows, for few channels, where packing patches would cost as much as multiplying them:
+ * Direct convolution by rows: no patch is packed, and an element is read once for four channels.
  *   sums[channel][w] += Σ_{three taps} factor · lines[w]
  *
  * Each source row that a block needs is laid out once per tap, as the row of elements that the tap meets at outputs
  * w = 0, 1, …; so strides, dilations and padding are gone from the inner loops. Lines lie in three arrays by turns:
  * three taps then share an index and its bounds check (as in gemm.ts, whose notes on constant arrays hold here too).
  */
+import { LINE_CAPACITY, MIN_LINE_WIDTH } from '../../plan/js-algorithms.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import type { AxisGather, Lattice } from './gather.js';
@@ -13,7 +14,7 @@ import { type Finish, storeRow } from './store.js';
 import type { Work } from './work.js';
 
 /** Elements of each array of lines, and of each of sums. */
-const CAPACITY = 1 << 15;
+const CAPACITY = LINE_CAPACITY;
 const INDEX = CAPACITY - 1;
 const line0 = new Float64Array(CAPACITY);
 const line1 = new Float64Array(CAPACITY);
@@ -26,7 +27,6 @@ const sums: readonly Float64Array[] = [sums0, sums1, sums2, sums3];
 
 /** Outputs of a row at a time: what is left of the capacity goes to more rows. */
 const MAX_WIDTH = 512;
-const MIN_WIDTH = 32;
 
 /**
  * Rows of a block: neighbours share source rows, so laying lines costs (rows + kernel − 1)/rows; that is made up for
@@ -42,14 +42,6 @@ export interface Factors {
   readonly values: Float64Array;
   /** Elements per written channel. */
   readonly stride: number;
-}
-
-/** Whether the lines of one output row fit, for a reasonable part of its width. */
-export function fitsDirect({ sourceChannels, lattices }: Direction): boolean {
-  return lattices.every(([gd, gh, gw]) => {
-    const perRow = gd.taps.length * gh.taps.length * Math.ceil((sourceChannels * gw.taps.length) / 3);
-    return perRow * Math.min(gw.count, MIN_WIDTH) <= CAPACITY;
-  });
 }
 
 export function packFactors(
@@ -112,7 +104,7 @@ export function planRows(direction: Direction, lattice: Lattice): Block[] {
   const chunks = Math.ceil((sourceChannels * gw.taps.length) / 3);
   const perRow = gd.taps.length * gh.taps.length * chunks;
   let width = Math.min(gw.count, MAX_WIDTH);
-  while (perRow * width > CAPACITY && width > MIN_WIDTH) width = Math.ceil(width / 2);
+  while (perRow * width > CAPACITY && width > MIN_LINE_WIDTH) width = Math.ceil(width / 2);
   const maxSlots = Math.floor(CAPACITY / width / Math.max(chunks, 1));
   const wished = Math.max(MIN_ROWS, Math.ceil(ROWS_OF_ONE_CHANNEL / writtenChannels));
   const maxRows = Math.min(wished, Math.floor(CAPACITY / width));
