@@ -32,7 +32,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: env.CONVMAT_ISA ?? env.CONVMAT_BACKEND,
-          include: ['test/{ops,backends,async}/**/*.test.ts'],
+          include: ['test/{ops,backends,async,fuzz}/**/*.test.ts'],
           env,
           server,
           testTimeout: 60_000,

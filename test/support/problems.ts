@@ -1,6 +1,6 @@
 /** Convolution problems as data: what the tests of convolution, its transpose and its gradients run over. */
 import fc from 'fast-check';
-import type { Geometry } from '../oracle/window';
+import { type Geometry, product } from '../oracle/window';
 import type { Float } from './tolerance';
 
 /** One problem, with an id that says what is particular about it. */
@@ -89,22 +89,42 @@ export function layerProblems(): Problem[] {
 
 const MODES = ['zeros', 'circular', 'reflect', 'replicate'] as const;
 
-/** Any small problem of any geometry that a convolution takes. */
-export function anyProblem(): fc.Arbitrary<Problem> {
+/** How large the dimensions of any problem may be. */
+interface Limits {
+  readonly groups: number;
+  readonly perGroup: number;
+  readonly size: number;
+  readonly kernel: number;
+}
+const SMALL: Limits = { groups: 3, perGroup: 5, size: 9, kernel: 4 };
+/** Past the tiles of every kernel, in each dimension now and then. */
+export const LARGE: Limits = { groups: 70, perGroup: 70, size: 70, kernel: 20 };
+
+// What the oracle has time for.
+const MOST_PRODUCTS = 500_000;
+
+/** Small as a rule, up to max now and then. */
+function upTo(max: number): fc.Arbitrary<number> {
+  const small = fc.integer({ min: 1, max: Math.min(max, 5) });
+  return fc.oneof({ weight: 4, arbitrary: small }, { weight: 1, arbitrary: fc.integer({ min: 1, max }) });
+}
+
+/** Any problem of any geometry that a convolution takes, small ones unless told otherwise. */
+export function anyProblem(limits: Limits = SMALL): fc.Arbitrary<Problem> {
   return fc
     .record({
       rank: fc.integer({ min: 1, max: 3 }),
       batch: fc.integer({ min: 0, max: 2 }),
       unbatched: fc.boolean(),
-      groups: fc.integer({ min: 1, max: 3 }),
-      inPerGroup: fc.integer({ min: 1, max: 4 }),
-      outPerGroup: fc.integer({ min: 1, max: 5 }),
+      groups: fc.oneof(fc.constant(1), upTo(limits.groups)),
+      inPerGroup: upTo(limits.perGroup),
+      outPerGroup: upTo(limits.perGroup),
       mode: fc.constantFrom(...MODES),
       dtype: fc.constantFrom<Float>('float32', 'float64'),
     })
     .chain((sizes) =>
       fc
-        .array(anyAxis(sizes.mode), { minLength: sizes.rank, maxLength: sizes.rank })
+        .array(anyAxis(sizes.mode, limits), { minLength: sizes.rank, maxLength: sizes.rank })
         .map((axes) => ({ ...sizes, axes })),
     )
     .map(({ batch, unbatched, groups, inPerGroup, outPerGroup, mode, dtype, axes }) => {
@@ -120,6 +140,10 @@ export function anyProblem(): fc.Arbitrary<Problem> {
         groups,
       };
       return problem(`${input} by ${weight}, ${JSON.stringify(options)}`, input, weight, options, dtype);
+    })
+    .filter(({ input, weight }) => {
+      const rank = weight.length - 2;
+      return product(weight) * product(input.slice(-rank)) <= MOST_PRODUCTS;
     });
 }
 
@@ -132,12 +156,12 @@ interface AnyAxis {
 }
 
 /** An axis on which the dilated kernel fits into the padded input, and the padding into its mode's limit. */
-function anyAxis(mode: (typeof MODES)[number]): fc.Arbitrary<AnyAxis> {
+function anyAxis(mode: (typeof MODES)[number], limits: Limits): fc.Arbitrary<AnyAxis> {
   const side = fc.integer({ min: 0, max: 4 });
   return fc
     .record({
-      size: fc.integer({ min: 1, max: 9 }),
-      kernel: fc.integer({ min: 1, max: 4 }),
+      size: fc.oneof(fc.integer({ min: 1, max: 9 }), upTo(limits.size)),
+      kernel: upTo(limits.kernel),
       stride: fc.integer({ min: 1, max: 3 }),
       dilation: fc.integer({ min: 1, max: 3 }),
       padding: fc.tuple(side, side),

@@ -33,3 +33,9 @@ export function random(shape: readonly number[], dtype: DType = 'float32', seed 
   for (let i = 0; i < data.length; i++) data[i] = (next() - 0.5) * spread;
   return new Tensor(data, shape);
 }
+
+/** A copy in which about this share of the elements, the smallest, are zero. */
+export function prune(t: Tensor, share: number): Tensor {
+  const data = t.data.map((value) => (Math.abs(value) < share ? 0 : value));
+  return new Tensor(data, t.shape);
+}
