@@ -28,6 +28,7 @@ export {
   SingularError,
   UnsupportedError,
 } from './errors.js';
+export * as fixed from './fixed/index.js';
 export * as io from './io/index.js';
 export type { BackendInfo } from './machine.js';
 export { backendInfo, setNumThreads } from './machine.js';

@@ -3,6 +3,7 @@
  * checked everything; a backend allocates no result and reads no option.
  */
 import type { ConvPlan } from '../plan/conv-plan.js';
+import type { FixedConvPlan } from '../plan/fixed-plan.js';
 import type { Machine } from '../plan/machine.js';
 import type { PoolPlan } from '../plan/pool-plan.js';
 import type { ByteArray, FloatArray, TypedArray } from '../tensor/dtype.js';
@@ -113,4 +114,7 @@ export interface Backend {
   csrMatvec(matrix: CsrParts, x: FloatArray, y: FloatArray): void;
   csrRmatvec(matrix: CsrParts, y: FloatArray, x: FloatArray): void;
   csrMatmat(matrix: CsrParts, columns: number, x: FloatArray, y: FloatArray): void;
+
+  /** Stored integers in, stored integers out: see FixedConvPlan. A backend serves every width but 'big'. */
+  fixedConv2(plan: FixedConvPlan, image: TypedArray, kernel: TypedArray, out: TypedArray): void;
 }

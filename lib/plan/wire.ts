@@ -28,6 +28,25 @@ const AXES_FIELDS = AXIS_NAMES.flatMap((axis) => AXIS_FIELDS.map((field) => `${a
 export const CONV_PLAN_FIELDS: readonly string[] = [...HEADER_FIELDS, ...AXES_FIELDS];
 export const POOL_PLAN_FIELDS: readonly string[] = ['dtype', 'planes', 'countIncludePad', ...AXES_FIELDS];
 
+export const FIXED_PLAN_FIELDS = [
+  'rows',
+  'columns',
+  'planes',
+  'kernelRows',
+  'kernelColumns',
+  'padTop',
+  'padLeft',
+  'outRows',
+  'outColumns',
+  'bits',
+  'shift',
+  'rounding',
+  'everyStep',
+  'wrap',
+  'signed',
+  'wordLength',
+] as const;
+
 export function encodeConvPlan(
   geometry: ConvGeometry,
   choice: Pick<Choice, 'algorithm' | 'variant'>,
@@ -52,4 +71,10 @@ export function encodePoolPlan({ dtype, planes, countIncludePad, axes }: PoolGeo
 
 function encodeAxes(axes: AxisTriple): number[] {
   return axes.flatMap((axis) => AXIS_FIELDS.map((field) => axis[field]));
+}
+
+export function encodeFixedPlan(
+  fields: Readonly<Record<(typeof FIXED_PLAN_FIELDS)[number], number>>,
+): Int32Array {
+  return Int32Array.from(FIXED_PLAN_FIELDS, (field) => fields[field]);
 }

@@ -7,6 +7,7 @@
 #include "addon/conv.h"
 #include "addon/door.h"
 #include "addon/environment.h"
+#include "addon/fixed.h"
 #include "addon/lowering.h"
 #include "addon/pool.h"
 #include "addon/signal.h"
@@ -46,6 +47,7 @@ constexpr Export kExports[] = {
     {"avgPool", entry<avg_pool>},
     {"fft", entry<fft>},
     {"fftConvolve", entry<fft_convolve>},
+    {"fixedConv2", entry<fixed_conv2>},
 };
 
 // The library stays in memory until the process ends: its threads run its code, and Node unloads an addon
@@ -86,6 +88,7 @@ void define_exports(napi_env env, napi_value exports) {
   define_list(env, exports, "cpuFeatures", cpu_feature_names());
   define_list(env, exports, "convPlanFields", kConvPlanFields);
   define_list(env, exports, "poolPlanFields", kPoolPlanFields);
+  define_list(env, exports, "fixedPlanFields", kFixedPlanFields);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ namespace convmat::addon {
 
 const std::vector<const char*> kConvPlanFields = {CONVMAT_CONV_PLAN_FIELDS};
 const std::vector<const char*> kPoolPlanFields = {CONVMAT_POOL_PLAN_FIELDS};
+const std::vector<const char*> kFixedPlanFields = {CONVMAT_FIXED_PLAN_FIELDS};
 
 namespace {
 
@@ -113,6 +114,30 @@ WirePoolPlan read_pool_plan(napi_env env, napi_value value) {
   const Axis(&a)[3] = plan.axis;
   return {plan, checked_product({plan.planes, a[0].in, a[1].in, a[2].in}),
           checked_product({plan.planes, a[0].out, a[1].out, a[2].out})};
+}
+
+WireFixedPlan read_fixed_plan(napi_env env, napi_value value) {
+  Fields fields(env, value, kFixedPlanFields);
+  FixedConvPlan plan;
+  plan.rows = fields.next(0);
+  plan.columns = fields.next(0);
+  plan.planes = fields.next(1);
+  plan.kernel_rows = fields.next(1);
+  plan.kernel_columns = fields.next(1);
+  plan.pad_top = fields.next(0);
+  plan.pad_left = fields.next(0);
+  plan.out_rows = fields.next(0);
+  plan.out_columns = fields.next(0);
+  plan.bits = static_cast<int32_t>(fields.next(16, 64));
+  plan.shift = static_cast<int32_t>(fields.next(-63, 63));
+  plan.rounding = fields.next_of(Rounding::round);
+  plan.every_step = fields.next(0, 1) != 0;
+  plan.wrap = fields.next(0, 1) != 0;
+  plan.is_signed = fields.next(0, 1) != 0;
+  plan.word_length = static_cast<int32_t>(fields.next(1, 32));
+  return {plan, checked_product({plan.rows, plan.columns, plan.planes}),
+          checked_product({plan.kernel_rows, plan.kernel_columns}),
+          checked_product({plan.out_rows, plan.out_columns, plan.planes})};
 }
 
 }  // namespace convmat::addon

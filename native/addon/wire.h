@@ -28,8 +28,16 @@ struct WirePoolPlan {
 };
 WirePoolPlan read_pool_plan(napi_env env, napi_value value);
 
+struct WireFixedPlan {
+  FixedConvPlan conv;
+  // Elements of the image, the kernel and the result.
+  int64_t image_length, kernel_length, output_length;
+};
+WireFixedPlan read_fixed_plan(napi_env env, napi_value value);
+
 // The names of the fields, in order: JavaScript compares them with its own when it loads the addon.
 extern const std::vector<const char*> kConvPlanFields;
 extern const std::vector<const char*> kPoolPlanFields;
+extern const std::vector<const char*> kFixedPlanFields;
 
 }  // namespace convmat::addon

@@ -50,4 +50,26 @@ struct PoolPlan {
       CONVMAT_AXES_FIELDS
 #define CONVMAT_POOL_PLAN_FIELDS "dtype", "planes", "countIncludePad", CONVMAT_AXES_FIELDS
 
+// In the order of lib/plan/numeric-type.ts.
+enum class Rounding : int32_t { nearest, floor, ceiling, zero, convergent, round };
+
+// image [rows][columns][planes], kernel [kernel_rows][kernel_columns] (flipped here), out [out_rows][out_columns]
+// [planes]. A sum or product p becomes p / 2^shift, rounded and brought into the word.
+struct FixedConvPlan {
+  int64_t rows, columns, planes;
+  int64_t kernel_rows, kernel_columns;
+  int64_t pad_top, pad_left;
+  int64_t out_rows, out_columns;
+  int32_t bits;  // 16, 32 or 64: an integer of so many holds every product, sum and rounding term
+  int32_t shift;
+  Rounding rounding;
+  bool every_step, wrap;
+  bool is_signed;
+  int32_t word_length;
+};
+
+#define CONVMAT_FIXED_PLAN_FIELDS                                                                                \
+  "rows", "columns", "planes", "kernelRows", "kernelColumns", "padTop", "padLeft", "outRows", "outColumns", "bits", \
+      "shift", "rounding", "everyStep", "wrap", "signed", "wordLength"
+
 }  // namespace convmat

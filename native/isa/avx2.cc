@@ -27,6 +27,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 
 #include "kernels/direct-inl.h"
 #include "kernels/fft-inl.h"
+#include "kernels/fixed-inl.h"
 #include "kernels/frame-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"

@@ -10,6 +10,7 @@ import { type Convolution, makeConvolution } from './conv.js';
 import { csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
 import { product } from './direction.js';
 import { fft, fftConvolve } from './fft.js';
+import { fixedConv2 } from './fixed.js';
 import { matmul } from './matmul.js';
 import { avgPool, maxPool } from './pool.js';
 import { fold, unfold } from './unfold.js';
@@ -35,6 +36,7 @@ export function createJsBackend(): Backend {
     avgPool,
     fft,
     fftConvolve,
+    fixedConv2,
     csrMatvec,
     csrRmatvec,
     csrMatmat,

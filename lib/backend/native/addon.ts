@@ -10,6 +10,7 @@ export interface NativeAddon {
   /** Field names of the plans that it reads, in order. */
   readonly convPlanFields: readonly string[];
   readonly poolPlanFields: readonly string[];
+  readonly fixedPlanFields: readonly string[];
 
   /** To be called first. `threads` counts for the whole process, and only the first environment's. */
   configure(options: {
@@ -68,6 +69,7 @@ export interface NativeAddon {
 
   fft(re: FloatArray, im: FloatArray | null, outRe: FloatArray, outIm: FloatArray, scale: number): void;
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
+  fixedConv2(plan: Int32Array, image: TypedArray, kernel: TypedArray, out: TypedArray): void;
 }
 
 type ErrorClass = new (message: string) => Error;

@@ -84,6 +84,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     avgPool: (plan, input, output) => addon.avgPool(plan.wire, input, output),
     fft: addon.fft,
     fftConvolve: addon.fftConvolve,
+    fixedConv2: (plan, image, kernel, out) => addon.fixedConv2(plan.wire, image, kernel, out),
     csrMatvec,
     csrRmatvec,
     csrMatmat,

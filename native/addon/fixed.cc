@@ -1,0 +1,34 @@
+#include "addon/fixed.h"
+
+#include "addon/environment.h"
+#include "addon/wire.h"
+#include "core/fixed.h"
+
+namespace convmat::addon {
+namespace {
+
+struct Integers {
+  DType dtype;
+  const void* data;
+};
+
+Integers read_integers(napi_env env, napi_value value, int64_t length, const char* name) {
+  const DType dtype = dtype_of(read_array(env, value, name), name);
+  if (dtype == DType::f32 || dtype == DType::f64) throw Refusal(std::string(name) + ": expected integers");
+  return {dtype, read_elements(env, value, dtype, length, name)};
+}
+
+}  // namespace
+
+napi_value fixed_conv2(const Call& call) {
+  const napi_env env = call.env;
+  const WireFixedPlan plan = read_fixed_plan(env, call[0]);
+  const Integers image = read_integers(env, call[1], plan.image_length, "image");
+  const Integers kernel = read_integers(env, call[2], plan.kernel_length, "kernel");
+  void* const out = read_elements(env, call[3], word_dtype(plan.conv), plan.output_length, "out");
+  convmat::fixed_conv2(Context{&Environment::of(env).kernels()}, plan.conv, image.dtype, image.data,
+                       kernel.dtype, kernel.data, out);
+  return nullptr;
+}
+
+}  // namespace convmat::addon
