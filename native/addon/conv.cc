@@ -1,5 +1,7 @@
 #include "addon/conv.h"
 
+#include <algorithm>
+
 #include "addon/environment.h"
 
 namespace convmat::addon {
@@ -7,18 +9,16 @@ namespace {
 
 constexpr napi_type_tag kPreparedTag = {0x6b1d7e05c2a94f38, 0x9c40b6e81d27f5a3};
 
-// Whether weights packed for one plan serve the other.
+// Whether weights packed for one plan serve the other: they may differ in batch and in the sizes of images
+// alone.
 bool packed_alike(const ConvPlan& a, const ConvPlan& b) {
   const bool same = a.op == b.op && a.dtype == b.dtype && a.algorithm == b.algorithm &&
-                    a.variant == b.variant && a.groups == b.groups && a.in_channels == b.in_channels &&
-                    a.out_channels == b.out_channels;
-  if (!same) return false;
-  for (int i = 0; i < 3; ++i) {
-    const Axis &p = a.axis[i], &q = b.axis[i];
-    if (p.kernel != q.kernel) return false;
-    if (a.op == ConvOp::input_grad && (p.stride != q.stride || p.dilation != q.dilation)) return false;
-  }
-  return true;
+                    a.variant == b.variant && a.padding_mode == b.padding_mode && a.groups == b.groups &&
+                    a.in_channels == b.in_channels && a.out_channels == b.out_channels;
+  return same && std::equal(a.axis, a.axis + 3, b.axis, [](const Axis& p, const Axis& q) {
+           return p.kernel == q.kernel && p.stride == q.stride && p.dilation == q.dilation &&
+                  p.pad_before == q.pad_before && p.pad_after == q.pad_after;
+         });
 }
 
 void check_float(const ConvPlan& plan) {
