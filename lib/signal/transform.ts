@@ -1,10 +1,12 @@
 /** The discrete Fourier transform and its inverse, of any length. */
 
 import { backend } from '../backend/select.js';
-import { checkInteger, mismatch } from '../check.js';
-import { ShapeError } from '../errors.js';
+import { checkInteger, mismatch, mistake } from '../check.js';
+import { ArgumentError, ShapeError } from '../errors.js';
 import { uninitialised, zeros } from '../tensor/dtype.js';
-import type { VectorLike } from '../tensor/take.js';
+import { checkOut } from '../tensor/out.js';
+import { takeTensor, type VectorLike } from '../tensor/take.js';
+import { Tensor } from '../tensor/tensor.js';
 import { takeVector } from './operands.js';
 
 /** A complex vector: real and imaginary parts of one length. */
@@ -26,17 +28,20 @@ export interface ComplexLike {
  * @param x  A real vector, or {re, im} of one length.
  * @param n  Number of points, any integer ≥ 1, by default x's length: of a longer x the first n samples count, a
  *   shorter one is followed by zeros. O(n log n) for every n, primes included.
- * @throws {ShapeError} for an empty x or parts of different lengths, {ArgumentError} unless n is an integer ≥ 1.
+ * @param out  Receives X and is returned: n points, in memory of their own. Allocated when absent, which for a long
+ *   transform takes as long as the transform.
+ * @throws {ShapeError} for an empty x or parts of different lengths, {ArgumentError} unless n is an integer ≥ 1, and
+ *   both for an unfit `out`.
  * @example signal.fft([1, 0, -1, 0])   // { re: [0, 2, 0, 2], im: [0, 0, 0, 0] }
  *
  * Accuracy: each value errs by a few 2⁻⁵³·log₂(n)·‖x‖₂. Source: Cooley & Tukey 1965; Bluestein 1970 where n has a prime
  * factor above 7.
  */
-export function fft(x: VectorLike | ComplexLike, n?: number): Complex {
-  const { re, im } = takePoints(x, n);
-  const out = { re: uninitialised('float64', re.length), im: uninitialised('float64', re.length) };
-  backend().fft(re, im, out.re, out.im, 1);
-  return out;
+export function fft(x: VectorLike | ComplexLike, n?: number, out?: Complex): Complex {
+  const points = takePoints(x, n);
+  const result = resultPoints(out, points);
+  backend().fft(points.re, points.im, result.re, result.im, 1);
+  return result;
 }
 
 /**
@@ -45,23 +50,25 @@ export function fft(x: VectorLike | ComplexLike, n?: number): Complex {
  *   x[j] = (1/n)·Σ_k X[k]·e^(2πi·jk/n), j = 0 … n − 1
  *
  * @param x  The spectrum, {re, im} of one length (a real vector has no imaginary part).
- * @param n  As in `fft`: the first n values count, or zeros follow the last.
+ * @param n, out  As in `fft`: the first n values count, or zeros follow the last.
  * @returns both parts; of a spectrum with the symmetry of real data, `im` is zero to rounding.
  */
-export function ifft(x: VectorLike | ComplexLike, n?: number): Complex {
-  const { re, im } = takePoints(x, n);
-  const count = re.length;
-  const out = { re: uninitialised('float64', count), im: uninitialised('float64', count) };
+export function ifft(x: VectorLike | ComplexLike, n?: number, out?: Complex): Complex {
+  const points = takePoints(x, n);
+  const result = resultPoints(out, points);
+  const count = points.re.length;
   // Exchanging real and imaginary parts on both sides turns a transform into its inverse.
-  backend().fft(im ?? zeros('float64', count), re, out.im, out.re, 1 / count);
-  return out;
+  backend().fft(points.im ?? zeros('float64', count), points.re, result.im, result.re, 1 / count);
+  return result;
+}
+
+interface Points {
+  readonly re: Float64Array;
+  readonly im: Float64Array | null;
 }
 
 /** The first n points, or zeros after the last; the caller's own arrays where nothing changes. */
-function takePoints(
-  x: VectorLike | ComplexLike,
-  n: number | undefined,
-): { re: Float64Array; im: Float64Array | null } {
+function takePoints(x: VectorLike | ComplexLike, n: number | undefined): Points {
   const { re, im } = isComplex(x)
     ? { re: takeVector(x.re, 'x.re'), im: takeVector(x.im, 'x.im') }
     : { re: takeVector(x, 'x'), im: null };
@@ -70,6 +77,19 @@ function takePoints(
   }
   const count = n === undefined ? re.length : checkInteger(n, 'n', 1);
   return { re: resize(re, count), im: im === null ? null : resize(im, count) };
+}
+
+/** New arrays, or the caller's after checking that they may receive as many points. */
+function resultPoints(out: Complex | undefined, { re, im }: Points): Complex {
+  const count = re.length;
+  if (out === undefined) return { re: uninitialised('float64', count), im: uninitialised('float64', count) };
+  const vector = (data: Float64Array) => new Tensor(data, [data.length]);
+  if (!isComplex(out)) throw mistake(ArgumentError, 'out', '{re, im}', out);
+  const inputs = { 'x.re': vector(re), 'x.im': im === null ? null : vector(im) };
+  const outRe = takeTensor(out.re, 'out.re');
+  checkOut(outRe, [count], 'float64', inputs, 'out.re');
+  checkOut(takeTensor(out.im, 'out.im'), [count], 'float64', { ...inputs, 'out.re': outRe }, 'out.im');
+  return out;
 }
 
 function isComplex(x: VectorLike | ComplexLike): x is ComplexLike {

@@ -24,18 +24,19 @@ export function checkOut(
   shape: Shape,
   dtype: DType,
   inputs: Readonly<Record<string, Tensor | null>>,
+  argument = 'out',
 ): Tensor {
-  if (!(out instanceof Tensor)) throw mistake(ArgumentError, 'out', 'a Tensor', out);
-  checkData(out.data, 'out');
-  if (out.dtype !== dtype) throw mismatch(DTypeError, 'out', dtype, out.dtype);
+  if (!(out instanceof Tensor)) throw mistake(ArgumentError, argument, 'a Tensor', out);
+  checkData(out.data, argument);
+  if (out.dtype !== dtype) throw mismatch(DTypeError, argument, dtype, out.dtype);
   if (!sameShape(out.shape, shape)) {
-    throw new ShapeError(`out: expected ${describeShape(shape)}, got ${describeShape(out.shape)}`);
+    throw new ShapeError(`${argument}: expected ${describeShape(shape)}, got ${describeShape(out.shape)}`);
   }
-  if (out.data.length !== elementCount(shape, 'out'))
-    throw mismatch(ArgumentError, 'out', 'all of its data', describe(out.data));
+  if (out.data.length !== elementCount(shape, argument))
+    throw mismatch(ArgumentError, argument, 'all of its data', describe(out.data));
   for (const [name, input] of Object.entries(inputs)) {
     if (input !== null && overlaps(out, input)) {
-      throw mismatch(ArgumentError, 'out', `memory of its own`, `memory shared with ${name}`);
+      throw mismatch(ArgumentError, argument, 'memory of its own', `memory shared with ${name}`);
     }
   }
   return out;

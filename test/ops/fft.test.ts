@@ -108,7 +108,18 @@ test('inputs stay as they are, of every kind', () => {
   expect(signal.fft(7)).toEqual({ re: Float64Array.of(7), im: Float64Array.of(0) });
 });
 
+test('out receives the result and is returned', () => {
+  const x = noise(24, 3);
+  const out = { re: new Float64Array(24).fill(9), im: new Float64Array(24).fill(9) };
+  expect(signal.fft(x, undefined, out)).toBe(out);
+  expect(out).toEqual(signal.fft(x));
+  const back = { re: new Float64Array(24), im: new Float64Array(24) };
+  expect(signal.ifft(out, 24, back)).toBe(back);
+  expectClose(back, x, norm(x));
+});
+
 describe('errors', () => {
+  const points = new Float64Array(3);
   const code = (name: string) => expect.objectContaining({ code: `ERR_CONVMAT_${name}` });
   test.each([
     ['an empty vector', () => signal.fft([]), 'SHAPE', /^x: expected at least one element/],
@@ -137,6 +148,31 @@ describe('errors', () => {
     ['n = 0', () => signal.fft([1], 0), 'ARGUMENT', /^n: expected an integer ≥ 1, got 0/],
     ['n = 2.5', () => signal.ifft({ re: [1], im: [1] }, 2.5), 'ARGUMENT', /^n: /],
     ['n = NaN', () => signal.fft([1], Number.NaN), 'ARGUMENT', /^n: /],
+    [
+      'an out that is too short',
+      () => signal.fft([1, 2], 3, { re: new Float64Array(2), im: new Float64Array(3) }),
+      'SHAPE',
+      /^out\.re: expected shape \[3\], got shape \[2\]/,
+    ],
+    [
+      'an out of float32',
+      () => signal.fft([1], 1, { re: new Float64Array(1), im: new Float32Array(1) as never }),
+      'DTYPE',
+      /^out\.im: expected float64, got float32/,
+    ],
+    [
+      'an out over the input',
+      () => signal.fft(points, 3, { re: points.subarray(0, 3), im: new Float64Array(3) }),
+      'ARGUMENT',
+      /^out\.re: expected memory of its own, got memory shared with x\.re/,
+    ],
+    [
+      'an out over itself',
+      () => signal.fft([1, 2, 3], 3, { re: points, im: points }),
+      'ARGUMENT',
+      /^out\.im: expected memory of its own, got memory shared with out\.re/,
+    ],
+    ['an out of one part', () => signal.fft([1], 1, [1] as never), 'ARGUMENT', /^out: expected \{re, im\}/],
     ['text', () => signal.fft('abc' as never), 'ARGUMENT', /^x: /],
   ])('%s', (_, call, name, message) => {
     expect(call).toThrow(code(name));
