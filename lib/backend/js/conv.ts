@@ -14,6 +14,7 @@ import { type Lattice, paddedSources } from './gather.js';
 import { multiply } from './gemm.js';
 import { packPatches, packWeights } from './pack.js';
 import { storeRow, storeTiles } from './store.js';
+import { makeWinograd } from './winograd.js';
 import type { Work } from './work.js';
 
 /** @param unitSize  The most multiplications in one unit of the work. */
@@ -46,13 +47,26 @@ function makeImageConvolution(
   direction: Direction,
   operands: ConvOperands,
 ): ImageConvolution {
-  const isDirect = algorithm === 'direct' || algorithm === 'depthwise';
-  const parts = direction.lattices.flatMap((lattice) =>
-    isDirect ? directParts(direction, lattice, operands) : productParts(direction, lattice, operands),
-  );
+  const makeParts = PARTS[algorithm] ?? productParts;
+  const parts = direction.lattices.flatMap((lattice) => makeParts(direction, lattice, operands));
   return function* (input, inputImage, output, outputImage, unitSize) {
     for (const part of parts) yield* part(input, inputImage, output, outputImage, unitSize);
   };
+}
+
+type PartsMaker = (direction: Direction, lattice: Lattice, operands: ConvOperands) => ImageConvolution[];
+
+const PARTS: Partial<Record<AlgorithmName, PartsMaker>> = {
+  depthwise: directParts,
+  direct: directParts,
+  winograd: winogradParts,
+};
+
+/** Per group. */
+function winogradParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
+  return Array.from({ length: direction.groups }, (_, group) =>
+    makeWinograd(direction, lattice, operands.weight, operands, group),
+  );
 }
 
 /** Per group. */

@@ -6,6 +6,8 @@ import { adjointLattices, forwardLattice, type Lattice } from './gather.js';
 export type Sizes = readonly [depth: number, height: number, width: number];
 
 export interface Direction {
+  /** Whether taps meet their elements in reverse. */
+  readonly isAdjoint: boolean;
   readonly batch: number;
   readonly groups: number;
   /** Channels per group. */
@@ -26,6 +28,7 @@ export function forwardDirection(plan: ConvPlan): Direction {
   const { axes, batch, groups } = plan;
   const kernel = sizes(axes, 'kernel');
   return {
+    isAdjoint: false,
     batch,
     groups,
     sourceChannels: plan.inChannels / groups,
@@ -44,6 +47,7 @@ export function adjointDirection(plan: ConvPlan, axes: AxisTriple): Direction {
   const { batch, groups } = plan;
   const kernel = sizes(axes, 'kernel');
   return {
+    isAdjoint: true,
     batch,
     groups,
     sourceChannels: plan.outChannels / groups,

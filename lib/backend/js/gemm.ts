@@ -9,8 +9,8 @@
  */
 import type { Work } from './work.js';
 
-/** Elements of each packed array: all of them together fit an L2 cache of 1.5 MiB. */
-export const CAPACITY = 1 << 15;
+/** Elements of each packed array; a page of it costs memory only once it is used. */
+export const CAPACITY = 1 << 17;
 const rows0 = new Float64Array(CAPACITY);
 const rows1 = new Float64Array(CAPACITY);
 const columns0 = new Float64Array(CAPACITY);
@@ -22,11 +22,14 @@ export const rows: readonly Float64Array[] = [rows0, rows1];
 export const columns: readonly Float64Array[] = [columns0, columns1, columns2];
 
 /** Sums of a block, tile by tile: entry (i, j) is at tileAt(i, j, columns of the block). */
-const TILES = 1 << 16;
+export const TILES = 1 << 17;
 export const tiles = new Float64Array(TILES);
 
 /** The steps of a dot product at a time: five vectors of it fit an L1 cache of 32 KiB. */
 const DEPTH = 640;
+/** What a block takes of the capacity: it stays in a second-level cache. */
+const PRODUCT_BLOCK = 1 << 15;
+const PRODUCT_TILES = 1 << 16;
 /** More columns than this in a block win nothing, and fewer fit the tiles. */
 const MAX_COLUMNS = 384;
 
@@ -51,9 +54,9 @@ export interface Product {
 export function* multiply(product: Product, unitSize: number): Work {
   const { rows: rowCount, columns: columnCount, depth } = product;
   const depthBlock = Math.ceil(depth / Math.ceil(Math.max(depth, 1) / DEPTH));
-  const vectors = Math.floor(CAPACITY / Math.max(depthBlock, 1));
+  const vectors = Math.floor(PRODUCT_BLOCK / Math.max(depthBlock, 1));
   const maxColumns = Math.min(MAX_COLUMNS, 3 * vectors);
-  const maxRows = Math.min(2 * vectors, Math.floor(TILES / maxColumns / 2) * 2);
+  const maxRows = Math.min(2 * vectors, Math.floor(PRODUCT_TILES / maxColumns / 2) * 2);
   // Squarish blocks: every packed row is used once per column, and every packed column once per row.
   const area = Math.max(36, unitSize / Math.max(depth, 1));
   const columnBlock = evenBlock(
@@ -71,7 +74,7 @@ export function* multiply(product: Product, unitSize: number): Work {
         const steps = Math.min(depthBlock, depth - start);
         product.packColumns(firstColumn, columnsHere, start, steps);
         product.packRows(firstRow, rowsHere, start, steps);
-        multiplyBlock(Math.ceil(rowsHere / 2), Math.ceil(columnsHere / 3), steps, start > 0);
+        multiplyBlock(Math.ceil(rowsHere / 2), Math.ceil(columnsHere / 3), steps, 0, 0, 0, start > 0);
         start += steps;
       } while (start < depth);
       product.store(firstRow, rowsHere, firstColumn, columnsHere);
@@ -86,10 +89,20 @@ function evenBlock(count: number, limit: number, quantum: number): number {
   return Math.max(quantum, Math.ceil(count / blocks / quantum) * quantum);
 }
 
-function multiplyBlock(pairs: number, triples: number, depth: number, accumulate: boolean): void {
+/** Every tile of pairs × triples, from the vectors that begin at `row` and `column` into the sums at `tile`. */
+export function multiplyBlock(
+  pairs: number,
+  triples: number,
+  depth: number,
+  row: number,
+  column: number,
+  tile: number,
+  accumulate: boolean,
+): void {
   for (let triple = 0; triple < triples; triple++) {
     for (let pair = 0; pair < pairs; pair++) {
-      multiplyTile(depth, pair * depth, triple * depth, (pair * triples + triple) * 6, accumulate);
+      const at = tile + (pair * triples + triple) * 6;
+      multiplyTile(depth, row + pair * depth, column + triple * depth, at, accumulate);
     }
   }
 }
