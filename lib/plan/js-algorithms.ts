@@ -1,5 +1,6 @@
 /** What the backend in JavaScript chooses from, read from the top; the ratios are V8's on a Zen 4 core. */
 import type { Candidate } from './algorithms.js';
+import type { Axis } from './axes.js';
 import type { ConvGeometry } from './problem.js';
 
 /** Elements of each of the arrays that the direct algorithm lays source rows in. */
@@ -10,9 +11,52 @@ export const MIN_LINE_WIDTH = 32;
 /** From this many channels on, im2col takes a 1×1 kernel: it runs at 1.1 times the speed of direct. */
 const PACKED_POINTWISE_CHANNELS = 128;
 
+/** Channels that the transforms hold at once. */
+const MAX_TRANSFORMED_CHANNELS = 1024;
+/** Products per point, and channels of either side, from which the transforms cost less than they save. */
+const MIN_TRANSFORMED_PRODUCTS = 256;
+const MIN_TRANSFORMED_CHANNELS = 8;
+/** Tiles that make up for transforming the weights, and the share of a tile's outputs that must be wanted. */
+const MIN_TILES = 6;
+const MIN_TILE_USE = 0.5;
+
 /** Channels of a group that are read. */
 function sourceChannels(g: ConvGeometry): number {
   return (g.op === 'forward' ? g.inChannels : g.outChannels) / g.groups;
+}
+
+function writtenChannels(g: ConvGeometry): number {
+  return (g.op === 'forward' ? g.outChannels : g.inChannels) / g.groups;
+}
+
+/** Positions written along an axis. */
+function written(g: ConvGeometry, axis: Axis): number {
+  return g.op === 'forward' ? axis.out : axis.in;
+}
+
+function noTransform(g: ConvGeometry): string | null {
+  const [depth, height, width] = g.axes;
+  const fits = [height, width].every((a) => a.kernel === 3 && a.stride === 1 && a.dilation === 1);
+  if (!fits || depth.in !== 1 || depth.out !== 1 || depth.kernel !== 1)
+    return 'needs a 3×3 kernel with stride and dilation 1';
+  if (g.op === 'weightGrad') return 'serves what writes an image';
+  if (g.dtype !== 'float32' && g.dtype !== 'float64') return 'would not be exact';
+  return sourceChannels(g) <= MAX_TRANSFORMED_CHANNELS
+    ? null
+    : `transforms at most ${MAX_TRANSFORMED_CHANNELS} channels of a group`;
+}
+
+function isWorthTransforming(g: ConvGeometry): boolean {
+  const [, height, width] = g.axes;
+  const channels = [sourceChannels(g), writtenChannels(g)];
+  const outputs = written(g, height) * written(g, width);
+  const tiles = Math.ceil(written(g, height) / 4) * Math.ceil(written(g, width) / 4);
+  return (
+    Math.min(...channels) >= MIN_TRANSFORMED_CHANNELS &&
+    channels[0] * channels[1] >= MIN_TRANSFORMED_PRODUCTS &&
+    tiles >= MIN_TILES &&
+    outputs >= MIN_TILE_USE * tiles * 16
+  );
 }
 
 function linesTooLarge(g: ConvGeometry): string | null {
@@ -24,6 +68,14 @@ function linesTooLarge(g: ConvGeometry): string | null {
 }
 
 export const JS_CANDIDATES: readonly Candidate[] = [
+  {
+    algorithm: 'winograd',
+    declines: noTransform,
+    suits: (g, { accuracy }) =>
+      accuracy === 'fast' && isWorthTransforming(g)
+        ? 'F(4×4, 3×3) takes a quarter of the multiplications, in float64'
+        : null,
+  },
   {
     algorithm: 'depthwise',
     declines: (g) => (sourceChannels(g) === 1 ? linesTooLarge(g) : 'needs one channel per group'),

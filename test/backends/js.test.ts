@@ -44,7 +44,7 @@ function convPlan(op: ConvPlan['op'], { tensors, args }: GoldenCase): ConvPlan {
       axes: forwardAxes(window, spatial),
       paddingMode: window.paddingMode,
       algorithm: 'auto',
-      accuracy: 'fast',
+      accuracy: 'strict',
       density: 1,
     },
     backend.machine,
@@ -74,7 +74,7 @@ function transposePlan({ tensors, args }: GoldenCase): ConvPlan {
       axes,
       paddingMode: window.paddingMode,
       algorithm: 'auto',
-      accuracy: 'fast',
+      accuracy: 'strict',
       density: 1,
     },
     backend.machine,
@@ -122,6 +122,80 @@ describe.each(FAMILIES.flatMap((family) => ALGORITHMS.map((algorithm) => [...fam
   },
 );
 
+describe('Winograd', () => {
+  const run = (plan: ConvPlan, algorithm: 'winograd' | 'im2col', input: FloatArray, weight: FloatArray) => {
+    const bias = zeros('float64', plan.op === 'forward' ? plan.outChannels : plan.inChannels).fill(0.5);
+    const size = (plan.op === 'forward' ? plan.outputShape : plan.inputShape).reduce((a, b) => a * b, 1);
+    const output = zeros('float64', size);
+    const operands = { weight, bias, clamp: { min: -Infinity, max: 40 } };
+    backend.conv({ ...plan, algorithm }, operands, input, output);
+    return output;
+  };
+  const geometry = (
+    op: ConvPlan['op'],
+    height: number,
+    width: number,
+    channels: readonly [number, number],
+  ) => {
+    const window = readWindow({ padding: 1 }, [3, 3], 2);
+    return planConv(
+      {
+        op,
+        dtype: 'float64',
+        rank: 2,
+        batch: 2,
+        groups: 1,
+        inChannels: channels[0],
+        outChannels: channels[1],
+        axes: forwardAxes(window, [height, width]),
+        paddingMode: 'zeros',
+        algorithm: 'auto',
+        accuracy: 'fast',
+        density: 1,
+      },
+      backend.machine,
+    );
+  };
+  // Small integers: every sum is exact, so a difference is an error of the transforms.
+  const integers = (length: number) => Float64Array.from({ length }, (_, i) => ((i * 7919) % 17) - 8);
+
+  // Sizes around one tile and several; channels around the tiles of the product; more weights than a block holds.
+  const problems = [1, 2, 3, 4, 5, 7, 8, 9, 12, 13].flatMap((size) =>
+    (['forward', 'inputGrad'] as const).map((op) => [op, size, 14 - size, [3, 5]] as const),
+  );
+  test.each([
+    ...problems,
+    ['forward', 9, 8, [1, 1]],
+    ['forward', 8, 31, [130, 67]],
+    ['inputGrad', 8, 31, [67, 130]],
+    ['forward', 6, 6, [1000, 9]],
+  ] as const)('%s over %i × %i, %j channels', (op, height, width, channels) => {
+    const plan = geometry(op, height, width, channels);
+    const input = integers(
+      (op === 'forward' ? plan.inputShape : plan.outputShape).reduce((a, b) => a * b, 1),
+    );
+    const weight = integers(channels[0] * channels[1] * 9);
+    const exact = run(plan, 'im2col', input, weight);
+    // Sixteen roundings of the largest sum there can be.
+    const bound = 64 * 9 * 1000 * 2 ** -53 * 16;
+    run(plan, 'winograd', input, weight).forEach((value, i) => {
+      expect(Math.abs(value - exact[i])).toBeLessThan(bound);
+    });
+  });
+
+  test('NaN and infinity reach the outputs whose windows hold them, and no others', () => {
+    const plan = geometry('forward', 9, 10, [2, 3]);
+    const input = integers(2 * 2 * 90);
+    input[35] = Number.NaN;
+    input[230] = Number.POSITIVE_INFINITY;
+    const weight = integers(2 * 3 * 9);
+    const exact = run(plan, 'im2col', input, weight);
+    const odd = (y: FloatArray) => Array.from(y, (value) => (Number.isFinite(value) ? 0 : value));
+    expect(odd(run(plan, 'winograd', input, weight))).toEqual(odd(exact));
+    expect(odd(exact).filter((value) => value !== 0).length).toBeGreaterThan(27);
+  });
+});
+
 describe('gradients', () => {
   test.each(golden('torch_conv_grads').cases)('$id', (one) => {
     const { input, weight, gradOutput } = one.tensors;
@@ -166,7 +240,7 @@ describe('lowering', () => {
         axes: forwardAxes(window, spatial),
         paddingMode: window.paddingMode,
         algorithm: 'auto',
-        accuracy: 'fast',
+        accuracy: 'strict',
         density: 1,
       },
       backend.machine,

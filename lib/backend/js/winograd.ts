@@ -130,7 +130,8 @@ export function makeWinograd(
       for (let first = 0; first < writtenChannels; first += rowBlock) {
         const channels = Math.min(rowBlock, writtenChannels - first);
         const pairs = Math.ceil(channels / 2);
-        if (packedTiles !== firstTile) transformTiles(direction, high, wide, input, image, firstTile, tilesHere);
+        if (packedTiles !== firstTile)
+          transformTiles(direction, high, wide, input, image, firstTile, tilesHere);
         if (packedRows !== first) packWeights(first, channels);
         packedTiles = firstTile;
         packedRows = first;
@@ -361,8 +362,8 @@ function storeTilesOf(
   for (let t = 0; t < count; t++) {
     const y = Math.floor((firstTile + t) / wide.count);
     const x = (firstTile + t) % wide.count;
-    const isFinite = gatherBlock(firstSum + Math.floor(t / 3) * 6 + (t % 3), stride);
-    if (!isFinite) sumDirectly(direction, high, wide, operands, channel, y, x);
+    const isUsable = gatherBlock(firstSum + Math.floor(t / 3) * 6 + (t % 3), stride);
+    if (!isUsable) sumDirectly(direction, high, wide, operands, channel, y, x);
     const lines = Math.min(4, high.outputs - y * 4);
     const outputs = Math.min(4, wide.outputs - x * 4);
     for (let i = 0; i < lines; i++) {
