@@ -56,11 +56,16 @@ Span outputs_inside(const LoweredAxis& axis, int64_t first) {
 RowBlocks::RowBlocks(const Lowering& lowering, int64_t max_rows)
     : channels(lowering.channels), taps(lowering.taps()) {
   // A lowered matrix without rows (no tap reaches it) is one empty block: its outputs still get their bias.
-  const int64_t channels_that_fit = std::max<int64_t>(1, max_rows / std::max<int64_t>(1, taps));
+  if (channels * taps == 0) {
+    block_channels = block_taps = 0;
+    channel_blocks = tap_blocks = 1;
+    return;
+  }
+  const int64_t channels_that_fit = std::max<int64_t>(1, max_rows / taps);
   block_channels = divide_up(channels, divide_up(channels, channels_that_fit));
   channel_blocks = divide_up(channels, block_channels);
-  block_taps = taps == 0 ? 0 : divide_up(taps, divide_up(taps, max_rows));
-  tap_blocks = taps == 0 ? 1 : divide_up(taps, block_taps);
+  block_taps = divide_up(taps, divide_up(taps, max_rows));
+  tap_blocks = divide_up(taps, block_taps);
 }
 
 RowBlocks::Block RowBlocks::operator[](int64_t index) const {

@@ -25,6 +25,21 @@ struct GemmTile {
 template <typename T>
 using GemmTileFn = void(int rows, const GemmTile<T>& tile);
 
+// One tile of an integer product, C[m][n] = A[m][k] B[k][n] (+ C) modulo 2^32, of int16 values in pairs along
+// k, an even k in the low half of an int32 and the next in the high half: exact for every mix of int8 and
+// uint8.
+struct PairGemmTile {
+  int64_t pairs;     // of k
+  const int32_t* a;  // packed for the tile's rows: [pairs][m]
+  const int32_t* b;  // packed: [pairs][ldb], whole vectors of columns
+  int64_t ldb;
+  int32_t* c;
+  int64_t ldc;
+  int64_t n;  // as GemmTile, of f32's tile
+  bool accumulate;
+};
+using PairGemmTileFn = void(int rows, const PairGemmTile& tile);
+
 // A stretch of one row of a packed panel of im2col: `count` columns from `column` on. Column i holds
 // image[offset + i * step] where bit i of `valid` is set, and 0 elsewhere.
 struct PanelSegment {
@@ -54,7 +69,8 @@ using Im2colPanelFn = void(const Im2colPanel<T>& panel);
 template <typename T>
 using TransposeFn = void(int64_t rows, int64_t columns, const T* from, int64_t ld_from, T* to, int64_t ld_to);
 // One Stockham pass of a Fourier transform of n = done * radix * rest points, each point a row of a strip:
-//   out row done * (radix * p + k) + q <-- w(p k) * sum over j of e^(-2 pi i j k / radix) row done * (p + rest * j) + q
+//   out row done * (radix * p + k) + q <-- w(p k) * sum over j of e^(-2 pi i j k / radix) row done * (p +
+//   rest * j) + q
 // for p < rest, q < done, with w(t) = e^(-2 pi i t / (radix * rest)). Real and imaginary parts lie apart.
 template <typename T>
 struct FftPass {
@@ -70,8 +86,8 @@ struct FftPass {
   T scale;            // of the results, where rest == 1: there w is 1
 };
 
-// out[c][r] <-- in[r][c] * base[r] * lane[r][c], complex. The rows of `in` and `lane` can be read up to a whole
-// vector; nothing is written beyond [columns][rows].
+// out[c][r] <-- in[r][c] * base[r] * lane[r][c], complex. The rows of `in` and `lane` can be read up to a
+// whole vector; nothing is written beyond [columns][rows].
 template <typename T>
 struct FftTwist {
   int64_t rows, columns;

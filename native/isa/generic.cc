@@ -31,6 +31,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 #include "kernels/frame-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"
+#include "kernels/pair_gemm-inl.h"
 #include "kernels/toeplitz-inl.h"
 #include "kernels/transpose-inl.h"
 

@@ -24,6 +24,11 @@ struct Vec<double> {
   static constexpr int lanes = 4;
   __m256d v;
 };
+template <>
+struct Vec<int32_t> {
+  static constexpr int lanes = 8;
+  __m256i v;
+};
 
 // All ones in the lanes that count.
 template <typename T>
@@ -40,6 +45,10 @@ Mask<T> first_lanes(int count);
 template <>
 CONVMAT_INLINE Mask<float> first_lanes<float>(int count) {
   return {_mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))};
+}
+template <>
+CONVMAT_INLINE Mask<int32_t> first_lanes<int32_t>(int count) {
+  return {first_lanes<float>(count).m};
 }
 template <>
 CONVMAT_INLINE Mask<double> first_lanes<double>(int count) {
@@ -191,6 +200,28 @@ CONVMAT_INLINE void transpose(Vec<double> (&rows)[4]) {
   rows[1].v = _mm256_permute2f128_pd(b, d, 0x20);
   rows[2].v = _mm256_permute2f128_pd(a, c, 0x31);
   rows[3].v = _mm256_permute2f128_pd(b, d, 0x31);
+}
+
+template <>
+CONVMAT_INLINE Vec<int32_t> zero<int32_t>() {
+  return {_mm256_setzero_si256()};
+}
+CONVMAT_INLINE Vec<int32_t> broadcast(int32_t a) { return {_mm256_set1_epi32(a)}; }
+CONVMAT_INLINE Vec<int32_t> load(const int32_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+}
+CONVMAT_INLINE Vec<int32_t> load(const int32_t* p, Mask<int32_t> mask) {
+  return {_mm256_maskload_epi32(p, mask.m)};
+}
+CONVMAT_INLINE void store(int32_t* p, Vec<int32_t> a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
+}
+CONVMAT_INLINE void store(int32_t* p, Mask<int32_t> mask, Vec<int32_t> a) {
+  _mm256_maskstore_epi32(p, mask.m, a.v);
+}
+CONVMAT_INLINE Vec<int32_t> add(Vec<int32_t> a, Vec<int32_t> b) { return {_mm256_add_epi32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c) {
+  return {_mm256_add_epi32(c.v, _mm256_madd_epi16(a.v, b.v))};
 }
 
 }  // namespace

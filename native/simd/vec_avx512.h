@@ -33,6 +33,11 @@ struct Vec<double> {
   static constexpr int lanes = 8;
   __m512d v;
 };
+template <>
+struct Vec<int32_t> {
+  static constexpr int lanes = 16;
+  __m512i v;
+};
 
 template <typename T>
 struct Mask;
@@ -44,6 +49,10 @@ struct Mask<float> {
 template <>
 struct Mask<double> {
   __mmask8 m;
+};
+template <>
+struct Mask<int32_t> {
+  __mmask16 m;
 };
 
 constexpr bool free_masks = true;
@@ -168,6 +177,24 @@ CONVMAT_INLINE void transpose(Vec<double> (&rows)[8]) {
     rows[i].v = _mm512_shuffle_f64x2(b[i], b[i + 4], 0x88);
     rows[i + 4].v = _mm512_shuffle_f64x2(b[i], b[i + 4], 0xdd);
   }
+}
+
+template <>
+CONVMAT_INLINE Vec<int32_t> zero<int32_t>() {
+  return {_mm512_setzero_si512()};
+}
+CONVMAT_INLINE Vec<int32_t> broadcast(int32_t a) { return {_mm512_set1_epi32(a)}; }
+CONVMAT_INLINE Vec<int32_t> load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
+CONVMAT_INLINE Vec<int32_t> load(const int32_t* p, Mask<int32_t> mask) {
+  return {_mm512_maskz_loadu_epi32(mask.m, p)};
+}
+CONVMAT_INLINE void store(int32_t* p, Vec<int32_t> a) { _mm512_storeu_si512(p, a.v); }
+CONVMAT_INLINE void store(int32_t* p, Mask<int32_t> mask, Vec<int32_t> a) {
+  _mm512_mask_storeu_epi32(p, mask.m, a.v);
+}
+CONVMAT_INLINE Vec<int32_t> add(Vec<int32_t> a, Vec<int32_t> b) { return {_mm512_add_epi32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c) {
+  return {_mm512_add_epi32(c.v, _mm512_madd_epi16(a.v, b.v))};
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // Vector layer, generic: 16-byte vectors that any compiler maps to its baseline, one element each under MSVC.
 // Here stands what each name means; the other vec_*.h say only how.
 //
-//   Vec<T>, Vec<T>::lanes    a vector of float or double
+//   Vec<T>, Vec<T>::lanes    a vector of float, double or int32_t; the latter has load, store, zero,
+//   broadcast, and
+//                            add and dot_pairs, which wrap
 //   first_lanes<T>(n)        the mask of the first n lanes, 0 <= n <= lanes
 //   mask_of<T>(bits)         the mask of the lanes whose bit is set; bits beyond the lanes are ignored
 //   load(p), load(p, mask)   unaligned; lanes outside the mask are not touched in memory, and are 0
@@ -12,6 +14,7 @@
 //   zero<T>(), broadcast(a)
 //   add, sub, mul            lane by lane
 //   fma(a, b, c)             a * b + c, rounded once where the hardware can (everywhere but here)
+//   dot_pairs(a, b, c)       c + the dot product of two int16 pairs, per int32 lane
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
 //   sum(v)                   of all lanes, in an order of the ISA's own
 //   free_masks               masked access costs no more than plain
@@ -149,6 +152,25 @@ CONVMAT_INLINE void transpose(Vec<T> (&rows)[Vec<T>::lanes]) {
       rows[i].v[j] = above;
     }
   }
+}
+
+CONVMAT_INLINE Vec<int32_t> add(Vec<int32_t> a, Vec<int32_t> b) {
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    r.v[i] = static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) + static_cast<uint32_t>(b.v[i]));
+  }
+  return r;
+}
+// Halves are taken apart by shifts.
+CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c) {
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    const int32_t low = static_cast<int16_t>(a.v[i]) * static_cast<int16_t>(b.v[i]);
+    const int32_t high = (a.v[i] >> 16) * (b.v[i] >> 16);
+    r.v[i] = static_cast<int32_t>(static_cast<uint32_t>(c.v[i]) + static_cast<uint32_t>(low) +
+                                  static_cast<uint32_t>(high));
+  }
+  return r;
 }
 
 }  // namespace

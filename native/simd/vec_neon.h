@@ -24,6 +24,11 @@ struct Vec<double> {
   static constexpr int lanes = 2;
   float64x2_t v;
 };
+template <>
+struct Vec<int32_t> {
+  static constexpr int lanes = 4;
+  int32x4_t v;
+};
 
 // NEON has no masked access: partial loads and stores go lane by lane.
 template <typename T>
@@ -155,6 +160,34 @@ CONVMAT_INLINE void transpose(Vec<double> (&rows)[2]) {
   const float64x2_t first = vtrn1q_f64(rows[0].v, rows[1].v);
   rows[1].v = vtrn2q_f64(rows[0].v, rows[1].v);
   rows[0].v = first;
+}
+
+template <>
+CONVMAT_INLINE Vec<int32_t> zero<int32_t>() {
+  return {vdupq_n_s32(0)};
+}
+CONVMAT_INLINE Vec<int32_t> broadcast(int32_t a) { return {vdupq_n_s32(a)}; }
+CONVMAT_INLINE Vec<int32_t> load(const int32_t* p) { return {vld1q_s32(p)}; }
+CONVMAT_INLINE Vec<int32_t> load(const int32_t* p, Mask<int32_t> mask) {
+  int32x4_t v = vdupq_n_s32(0);
+  if (mask.bits & 1) v = vld1q_lane_s32(p, v, 0);
+  if (mask.bits & 2) v = vld1q_lane_s32(p + 1, v, 1);
+  if (mask.bits & 4) v = vld1q_lane_s32(p + 2, v, 2);
+  if (mask.bits & 8) v = vld1q_lane_s32(p + 3, v, 3);
+  return {v};
+}
+CONVMAT_INLINE void store(int32_t* p, Vec<int32_t> a) { vst1q_s32(p, a.v); }
+CONVMAT_INLINE void store(int32_t* p, Mask<int32_t> mask, Vec<int32_t> a) {
+  if (mask.bits & 1) vst1q_lane_s32(p, a.v, 0);
+  if (mask.bits & 2) vst1q_lane_s32(p + 1, a.v, 1);
+  if (mask.bits & 4) vst1q_lane_s32(p + 2, a.v, 2);
+  if (mask.bits & 8) vst1q_lane_s32(p + 3, a.v, 3);
+}
+CONVMAT_INLINE Vec<int32_t> add(Vec<int32_t> a, Vec<int32_t> b) { return {vaddq_s32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c) {
+  const int16x8_t x = vreinterpretq_s16_s32(a.v), y = vreinterpretq_s16_s32(b.v);
+  const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y)), high = vmull_high_s16(x, y);
+  return {vaddq_s32(c.v, vpaddq_s32(low, high))};
 }
 
 }  // namespace

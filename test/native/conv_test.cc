@@ -71,6 +71,17 @@ void check_input_grad(const KernelTable& kernels, const ConvCase& problem, const
   EXPECT_EQ(widened(dx), expected);
 }
 
+template <typename T>
+void check_weight_grad(const KernelTable& kernels, const ConvCase& problem) {
+  SCOPED_TRACE(problem.name);
+  const ConvPlan plan = plan_of(problem, ConvOp::weight_grad, dtype_of<T>());
+  const Context context{&kernels};
+  const std::vector<T> x = whole_numbers<T>(input_size(plan), 1), dy = whole_numbers<T>(output_size(plan), 2);
+  std::vector<T> dw(weight_size(plan), T{-777});
+  conv_weight_grad(context, plan, x.data(), dy.data(), dw.data());
+  EXPECT_EQ(widened(dw), reference_weight_grad(plan, widened(x), widened(dy)));
+}
+
 using ConvTest = EachIsa;
 
 TEST_P(ConvTest, ForwardIsItsDefinition) {
@@ -87,6 +98,13 @@ TEST_P(ConvTest, InputGradIsItsDefinition) {
   }
 }
 
+TEST_P(ConvTest, WeightGradIsItsDefinition) {
+  for (const ConvCase& problem : conv_cases()) {
+    check_weight_grad<float>(kernels(), problem);
+    check_weight_grad<double>(kernels(), problem);
+  }
+}
+
 // Columns and rows on both sides of every tile and vector.
 TEST_P(ConvTest, ForwardAtTileEdges) {
   for (const int64_t oc : {1, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15, 16, 28, 29}) {
@@ -99,30 +117,41 @@ TEST_P(ConvTest, ForwardAtTileEdges) {
   }
 }
 
-std::vector<float> forward_bits(const KernelTable& kernels, const ConvPlan& plan, int threads) {
+std::vector<float> result_bits(const KernelTable& kernels, const ConvCase& problem, ConvOp op, int threads) {
+  const ConvPlan plan = plan_of(problem, op, DType::f32);
   const Context context{&kernels};
-  ThreadPool::shared().set_threads(threads);
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
   std::vector<float> x(input_size(plan)), w(weight_size(plan)), y(output_size(plan));
-  for (float& value : x) value = normal(random);
-  for (float& value : w) value = normal(random);
-  run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, -kInf, kInf), x.data(), y.data());
+  for (std::vector<float>* operand : {&x, &w, &y}) {
+    for (float& value : *operand) value = normal(random);
+  }
+  ThreadPool::shared().set_threads(threads);
+  if (op == ConvOp::weight_grad) {
+    conv_weight_grad(context, plan, x.data(), y.data(), w.data());
+  } else {
+    const bool forward = op == ConvOp::forward;
+    run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, -kInf, kInf),
+             forward ? x.data() : y.data(), forward ? y.data() : x.data());
+  }
   ThreadPool::shared().set_threads(0);
-  return y;
+  return op == ConvOp::forward ? y : op == ConvOp::input_grad ? x : w;
 }
 
 TEST_P(ConvTest, BitsDoNotDependOnThreads) {
   const ConvCase problems[] = {
       {"columns split", 1, 1, 64, 40, {{1, 1}, {40, 3, 1, 1, 1, 1}, {41, 3, 1, 1, 1, 1}}},
       {"rows split", 1, 1, 200, 200, {{1, 1}, {7, 3, 1, 1, 1, 1}, {7, 3, 1, 1, 1, 1}}},
-      {"images split", 5, 2, 64, 64, {{1, 1}, {14, 3, 1, 1, 1, 1}, {14, 3, 1, 1, 1, 1}}},
+      {"images split", 5, 2, 64, 64, {{1, 1}, {14, 3, 2, 1, 1, 1}, {14, 3, 1, 1, 1, 1}}},
   };
   for (const ConvCase& problem : problems) {
-    const ConvPlan plan = plan_of(problem, ConvOp::forward, DType::f32);
-    const std::vector<float> serial = forward_bits(kernels(), plan, 1);
-    for (const int threads : {2, 3, 8})
-      EXPECT_EQ(forward_bits(kernels(), plan, threads), serial) << problem.name;
+    for (const ConvOp op : {ConvOp::forward, ConvOp::input_grad, ConvOp::weight_grad}) {
+      const std::vector<float> serial = result_bits(kernels(), problem, op, 1);
+      for (const int threads : {2, 3, 8}) {
+        EXPECT_EQ(result_bits(kernels(), problem, op, threads), serial)
+            << problem.name << static_cast<int>(op);
+      }
+    }
   }
 }
 

@@ -33,9 +33,23 @@ constexpr test::VecProbe<T> vec_probe() {
   };
 }
 
+constexpr test::IntVecProbe int_vec_probe() {
+  return {
+      Vec<int>::lanes,
+      [](const int* from, int count, int* to) { store(to, load(from, first_lanes<int>(count))); },
+      [](int* to, int count, const int* from) { store(to, first_lanes<int>(count), load(from)); },
+      [](int a, int* to) { store(to, broadcast(a)); },
+      [](int* to) { store(to, zero<int>()); },
+      [](const int* a, const int* b, int* to) { store(to, add(load(a), load(b))); },
+      [](const int* a, const int* b, const int* c, int* to) {
+        store(to, dot_pairs(load(a), load(b), load(c)));
+      },
+  };
+}
+
 }  // namespace
 
 extern const test::VecProbes vec_probes;
-const test::VecProbes vec_probes = {vec_probe<float>(), vec_probe<double>()};
+const test::VecProbes vec_probes = {vec_probe<float>(), vec_probe<double>(), int_vec_probe()};
 
 }  // namespace convmat::CONVMAT_ISA

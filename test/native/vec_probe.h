@@ -25,9 +25,20 @@ struct VecProbe {
   T (*sum)(const T* a);
 };
 
+struct IntVecProbe {
+  int lanes;
+  void (*load_partial)(const int* from, int count, int* to);
+  void (*store_partial)(int* to, int count, const int* from);
+  void (*broadcast)(int a, int* to);
+  void (*zero)(int* to);
+  void (*add)(const int* a, const int* b, int* to);
+  void (*dot_pairs)(const int* a, const int* b, const int* c, int* to);
+};
+
 struct VecProbes {
   VecProbe<float> f32;
   VecProbe<double> f64;
+  IntVecProbe i32;
 };
 
 }  // namespace convmat::test

@@ -31,21 +31,10 @@ const VecProbes& probes_of(const std::string& isa_wanted) {
   return convmat::generic::vec_probes;
 }
 
-template <typename T>
-const VecProbe<T>& pick(const VecProbes& probes);
-template <>
-const VecProbe<float>& pick(const VecProbes& probes) {
-  return probes.f32;
-}
-template <>
-const VecProbe<double>& pick(const VecProbes& probes) {
-  return probes.f64;
-}
-
 constexpr int kGuard = -777;
 
-template <typename T>
-void check_partial_access(const VecProbe<T>& vec) {
+template <typename T, typename Probe>
+void check_partial_access(const Probe& vec) {
   for (int count = 1; count <= vec.lanes; ++count) {
     // The source ends where reading must: a sanitizer sees a load that goes further.
     const std::vector<T> source = whole_numbers<T>(count, 1);
@@ -149,6 +138,35 @@ void check_min_max(const VecProbe<T>& vec) {
   }
 }
 
+void check_int_arithmetic(const IntVecProbe& vec) {
+  constexpr int kMin = std::numeric_limits<int>::min(), kMax = std::numeric_limits<int>::max();
+  const auto wrapped = [](int64_t value) { return static_cast<int>(static_cast<uint32_t>(value)); };
+  const auto pair = [](int low, int high) {
+    return static_cast<int>((low & 0xffff) | static_cast<unsigned>(high) << 16);
+  };
+  const int values[][2] = {{1, 2}, {-1, 255}, {-128, -128}, {-32768, 32767}, {-32767, -32767}, {0, -1}};
+  std::vector<int> a(vec.lanes), b(vec.lanes), c(vec.lanes), out(vec.lanes);
+  for (const auto& x : values) {
+    for (const auto& y : values) {
+      for (int i = 0; i < vec.lanes; ++i) {
+        a[i] = pair(x[0], x[1]);
+        b[i] = pair(y[0], y[1]);
+        c[i] = i % 3 == 0 ? kMax : i % 3 == 1 ? kMin : i;
+      }
+      vec.dot_pairs(a.data(), b.data(), c.data(), out.data());
+      for (int i = 0; i < vec.lanes; ++i) {
+        EXPECT_EQ(out[i], wrapped(int64_t{c[i]} + int64_t{x[0]} * y[0] + int64_t{x[1]} * y[1]));
+      }
+      vec.add(a.data(), c.data(), out.data());
+      for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(out[i], wrapped(int64_t{a[i]} + c[i]));
+    }
+  }
+  vec.broadcast(kMin, out.data());
+  EXPECT_EQ(out, std::vector<int>(vec.lanes, kMin));
+  vec.zero(out.data());
+  EXPECT_EQ(out, std::vector<int>(vec.lanes, 0));
+}
+
 class VectorLayer : public EachIsa {
  protected:
   const VecProbes& probes() const { return probes_of(kernels().name); }
@@ -156,24 +174,26 @@ class VectorLayer : public EachIsa {
 };
 
 TEST_P(VectorLayer, PartialLoadsAndStoresTouchTheirLanesOnly) {
-  check_partial_access(pick<float>(probes()));
-  check_partial_access(pick<double>(probes()));
+  check_partial_access<float>(probes().f32);
+  check_partial_access<double>(probes().f64);
+  check_partial_access<int>(probes().i32);
 }
 TEST_P(VectorLayer, MaskedLoadsTouchTheirLanesOnly) {
-  check_masked_loads(pick<float>(probes()));
-  check_masked_loads(pick<double>(probes()));
+  check_masked_loads(probes().f32);
+  check_masked_loads(probes().f64);
 }
 TEST_P(VectorLayer, TransposesSquares) {
-  check_transpose(pick<float>(probes()));
-  check_transpose(pick<double>(probes()));
+  check_transpose(probes().f32);
+  check_transpose(probes().f64);
 }
 TEST_P(VectorLayer, ArithmeticIsThatOfEachLane) {
-  check_arithmetic(pick<float>(probes()), fused());
-  check_arithmetic(pick<double>(probes()), fused());
+  check_arithmetic(probes().f32, fused());
+  check_arithmetic(probes().f64, fused());
 }
+TEST_P(VectorLayer, IntegersWrap) { check_int_arithmetic(probes().i32); }
 TEST_P(VectorLayer, MinAndMaxLetNanThrough) {
-  check_min_max(pick<float>(probes()));
-  check_min_max(pick<double>(probes()));
+  check_min_max(probes().f32);
+  check_min_max(probes().f64);
 }
 CONVMAT_ON_EACH_ISA(VectorLayer);
 
