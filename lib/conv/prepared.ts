@@ -7,7 +7,7 @@ import { ArgumentError, ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
 import { likeInput, readBatchShape, readWindow, type Window } from '../plan/geometry.js';
-import type { FloatArray, FloatDType } from '../tensor/dtype.js';
+import { copyOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
@@ -69,8 +69,8 @@ export function prepareConv(weight: TensorLike, options?: PrepareOptions): Prepa
   const { bias } = given.bias == null ? { bias: null } : takeConvTensors(w, w, given.bias);
   checkBias(bias, w.shape[0]);
   const operands: ConvOperands = {
-    weight: w.data.slice(),
-    bias: bias === null ? null : bias.data.slice(),
+    weight: copyOf(w.data),
+    bias: bias === null ? null : copyOf(bias.data),
     clamp: manner.clamp,
   };
   const prepared = new Prepared(dtype, w.shape, window, manner, operands);

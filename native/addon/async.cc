@@ -1,6 +1,7 @@
 #include "addon/async.h"
 
 #include <cstring>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -21,8 +22,7 @@ Block copy_of(const void* data, int64_t length, DType dtype) {
 }  // namespace
 
 // One convolution with everything it needs, copied: what JavaScript does to its arrays meanwhile does not
-// matter. The result goes to an array that JavaScript has allocated and nobody else has seen, so nobody can
-// take it away.
+// matter.
 class AsyncCall : public Task {
  public:
   struct Weights {
@@ -32,17 +32,13 @@ class AsyncCall : public Task {
   };
 
   AsyncCall(napi_env env, AsyncCalls* owner, const KernelTable& kernels, const ConvPlan& plan,
-            const ConvLengths& lengths, napi_value input, napi_value callback)
+            const ConvLengths& lengths, napi_value input, napi_value output, napi_value callback)
       : Task(owner), owner_(owner), kernels_(&kernels), plan_(plan) {
     const DType dtype = plan.dtype;
     input_.emplace(copy_of(read_elements(env, input, dtype, lengths.input, "input"), lengths.input, dtype));
+    output_ = read_elements(env, output, dtype, lengths.output, "output");
     callback_.emplace(env, callback);
-    napi_value buffer, output;
-    const auto bytes = static_cast<size_t>(lengths.output) * size_of(dtype);
-    if (napi_create_arraybuffer(env, bytes, &output_, &buffer) != napi_ok) throw std::bad_alloc();
-    check(napi_create_typedarray(env, array_type(dtype), static_cast<size_t>(lengths.output), buffer, 0,
-                                 &output));
-    result_.emplace(env, output);
+    kept_output_.emplace(env, output);
   }
 
   void run_with(std::shared_ptr<const PackedConv> packed) { packed_ = std::move(packed); }
@@ -52,8 +48,8 @@ class AsyncCall : public Task {
   void run() override {
     try {
       compute();
-    } catch (const std::bad_alloc&) {
-      out_of_memory_ = true;
+    } catch (...) {
+      error_ = std::current_exception();
     }
     packed_.reset();
     weights_.reset();
@@ -66,16 +62,16 @@ class AsyncCall : public Task {
     napi_value arguments[2], receiver, ignored;
     check(napi_get_undefined(env, &receiver));
     arguments[0] = arguments[1] = receiver;
-    if (out_of_memory_) {
-      arguments[0] = Environment::of(env).make_memory_error();
+    if (error_ != nullptr) {
+      arguments[0] = make_error(env, error_);
     } else if (!is_cancelled()) {
-      arguments[1] = result_->get();
+      arguments[1] = kept_output_->get();
     }
     const napi_value callback = callback_->get();
     // Before anything can throw: the executor may be the last to let go of this call, and must not find them
     // in it.
     callback_.reset();
-    result_.reset();
+    kept_output_.reset();
     check(napi_call_function(env, receiver, callback, 2, arguments, &ignored));
   }
 
@@ -100,8 +96,8 @@ class AsyncCall : public Task {
   std::optional<Weights> weights_;
   std::optional<Block> input_;
   void* output_ = nullptr;
-  bool out_of_memory_ = false;
-  std::optional<Kept> callback_, result_;
+  std::exception_ptr error_;
+  std::optional<Kept> callback_, kept_output_;
 };
 
 AsyncCalls::AsyncCalls(napi_env env) : env_(env) {
@@ -143,8 +139,7 @@ void AsyncCalls::on_delivery(napi_env env, napi_value, void* self, void* number)
   if (env == nullptr) return;
   try {
     static_cast<AsyncCalls*>(self)->finish(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(number)));
-  } catch (const PendingException&) {  // the callback threw, or the environment is ending: Node's to handle
-  } catch (const Refusal&) {
+  } catch (...) {  // the callback threw, or the environment is ending: both are Node's to handle
   }
 }
 
@@ -160,7 +155,7 @@ napi_value run_async(const Call& call) {
   const PreparedConv& prepared = PreparedConv::unwrap(call.env, call[0]);
   AsyncCalls& calls = Environment::of(call.env).async_calls();
   auto task = std::make_shared<AsyncCall>(call.env, &calls, prepared.kernels(), prepared.plan(),
-                                          prepared.lengths(), call[1], call[2]);
+                                          prepared.lengths(), call[1], call[2], call[3]);
   task->run_with(prepared.packed());
   napi_value number;
   check(napi_create_uint32(call.env, calls.start(std::move(task)), &number));
@@ -175,7 +170,7 @@ napi_value conv_async(const Call& call) {
   Environment& environment = Environment::of(call.env);
   AsyncCalls& calls = environment.async_calls();
   auto task = std::make_shared<AsyncCall>(call.env, &calls, environment.kernels(), plan.conv, lengths,
-                                          call[5], call[6]);
+                                          call[5], call[6], call[7]);
   AsyncCall::Weights weights{copy_of(operands.weight, lengths.weight, dtype), std::nullopt, operands.lo,
                              operands.hi};
   if (operands.bias != nullptr) weights.bias.emplace(copy_of(operands.bias, lengths.bias, dtype));

@@ -42,9 +42,11 @@ class AsyncCalls {
   std::unordered_map<uint32_t, std::shared_ptr<AsyncCall>> under_way_;
 };
 
-// runAsync(run, input, callback) → number, and convAsync(plan, weight, bias | null, lo, hi, input, callback)
-// → number. Operands are copied before they return. callback(error, output) is called once, later: with an
-// error, with the result in an array of its own, or with neither when the call was cancelled.
+// runAsync(run, input, output, callback) → number, and
+// convAsync(plan, weight, bias | null, lo, hi, input, output, callback) → number.
+// Operands are copied before they return. `output` is written by other threads: nobody else may have seen it,
+// so that nobody can transfer or shrink it meanwhile. callback(error, output) is called once, later: with an
+// error, with the result, or with neither when the call was cancelled.
 napi_value run_async(const Call& call);
 napi_value conv_async(const Call& call);
 // cancel(number): what has not started never does, what runs stops at its next tile. No effect on what has

@@ -1,6 +1,7 @@
 #include "addon/door.h"
 
 #include <limits>
+#include <new>
 
 #include "addon/environment.h"
 
@@ -21,10 +22,6 @@ constexpr Kind kKinds[] = {
 };
 
 const Kind& kind_of(DType dtype) { return kKinds[static_cast<int>(dtype)]; }
-
-void throw_error(napi_env env, napi_value error) {
-  if (error != nullptr) napi_throw(env, error);
-}
 
 }  // namespace
 
@@ -49,11 +46,17 @@ napi_value Kept::get() const {
   return value;
 }
 
-void throw_argument_error(napi_env env, const char* message) {
-  throw_error(env, Environment::of(env).make_argument_error(message));
+napi_value make_error(napi_env env, const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const PendingException&) {
+    return nullptr;
+  } catch (const std::bad_alloc&) {
+    return Environment::of(env).make_memory_error();
+  } catch (const std::exception& error) {
+    return Environment::of(env).make_argument_error(error.what());
+  }
 }
-
-void throw_memory_error(napi_env env) { throw_error(env, Environment::of(env).make_memory_error()); }
 
 Array read_array(napi_env env, napi_value value, const char* name) {
   Array array;

@@ -6,7 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -52,21 +52,20 @@ class Kept {
   napi_ref reference_;
 };
 
-void throw_argument_error(napi_env env, const char* message);
-void throw_memory_error(napi_env env);
+// A C++ exception as an object of JavaScript: a MemoryError, or an ArgumentError. Null when JavaScript has
+// one pending.
+napi_value make_error(napi_env env, const std::exception_ptr& exception);
 
 // The Node-API callback of a function that returns null for undefined and may throw.
 template <napi_value (*Function)(const Call&)>
 napi_value entry(napi_env env, napi_callback_info info) {
   try {
     return Function(Call(env, info));
-  } catch (const PendingException&) {
-  } catch (const std::bad_alloc&) {
-    throw_memory_error(env);
-  } catch (const Refusal& refusal) {
-    throw_argument_error(env, refusal.what());
+  } catch (...) {
+    const napi_value error = make_error(env, std::current_exception());
+    if (error != nullptr) napi_throw(env, error);
+    return nullptr;
   }
-  return nullptr;
 }
 
 // A typed array as it is at this moment. Its memory may be shared with other threads of JavaScript (they can

@@ -7,6 +7,7 @@ import {
   conv2dAsync,
   conv3d,
   conv3dAsync,
+  MemoryError,
   prepareConv,
   setNumThreads,
   Tensor,
@@ -76,6 +77,11 @@ describe('results', () => {
     );
     for (const conv of prepared) conv.dispose();
   });
+});
+
+test('a result too large to allocate is a MemoryError', async () => {
+  const [input, weight] = [new Tensor(new Float32Array(2 ** 20), [1, 1, 2 ** 20]), random([2000, 1, 1])];
+  await expect(conv1dAsync(input, weight)).rejects.toThrow(MemoryError);
 });
 
 describe('the caller keeps its buffers: while a call is in flight', () => {

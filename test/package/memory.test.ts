@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { withoutAddon } from '../support/addon';
 import { runProgram } from '../support/program';
@@ -23,3 +24,16 @@ test.skipIf(withoutAddon)(
     expect(Math.max(...peaks)).toBeLessThanOrEqual(4 * 2 ** 20);
   },
 );
+
+const canLimit = process.platform === 'linux' && spawnSync('prlimit', ['--version']).status === 0;
+
+test.skipIf(withoutAddon || !canLimit)('memory that runs out is an error, and the process goes on', () => {
+  const refused = 'MemoryError ERR_CONVMAT_MEMORY';
+  expect(runProgram(new URL('./programs/exhausted.cjs', import.meta.url), { env: native })).toEqual({
+    once: refused,
+    prepared: refused,
+    async: refused,
+    after: '21,32',
+    again: 'done',
+  });
+});

@@ -3,7 +3,7 @@
  * see float64 only (other dtypes are converted at the edge), so float32 results are sums in float64, rounded once.
  */
 import type { ConvPlan } from '../../plan/conv-plan.js';
-import { type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
+import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import { convIntegerInFloat64 } from '../integer-conv.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { type Convolution, makeConvolution } from './conv.js';
@@ -60,7 +60,7 @@ function bindConv(plan: ConvPlan, operands: ConvOperands): BoundConv {
 }
 
 function copyOperands({ weight, bias, clamp }: ConvOperands): ConvOperands {
-  return { weight: weight.slice(), bias: bias === null ? null : bias.slice(), clamp };
+  return { weight: copyOf(weight), bias: bias === null ? null : copyOf(bias), clamp };
 }
 
 /** Works on a copy of the input, into a result of its own. */
@@ -74,6 +74,6 @@ async function runAsync(
     plan.dtype as FloatDType,
     product(plan.op === 'forward' ? plan.outputShape : plan.inputShape),
   );
-  await runInSlices(convolve(input.slice(), result, SLICED_UNIT), signal);
+  await runInSlices(convolve(copyOf(input), result, SLICED_UNIT), signal);
   return result;
 }

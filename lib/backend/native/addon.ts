@@ -47,8 +47,11 @@ export interface NativeAddon {
     output: FloatArray,
   ): void;
 
-  /** Both copy their operands before they return the number by which `cancel` knows the call. */
-  runAsync(run: RunFunction, input: FloatArray, callback: AsyncCallback): number;
+  /**
+   * Both copy their operands before they return the number by which `cancel` knows the call. Other threads write to
+   * `output`: nobody else may have seen it, so that nobody can transfer or shrink it meanwhile.
+   */
+  runAsync(run: RunFunction, input: FloatArray, output: FloatArray, callback: AsyncCallback): number;
   convAsync(
     plan: Int32Array,
     weight: FloatArray,
@@ -56,6 +59,7 @@ export interface NativeAddon {
     min: number,
     max: number,
     input: FloatArray,
+    output: FloatArray,
     callback: AsyncCallback,
   ): number;
   cancel(number: number): void;
@@ -82,5 +86,5 @@ export interface RunFunction {
   readonly packedBytes: number;
 }
 
-/** Once, later: an error, a result that nobody has seen before, or neither when the call was cancelled. */
+/** Once, later: an error, the result, or neither when the call was cancelled. */
 export type AsyncCallback = (error: Error | undefined, output: FloatArray | undefined) => void;

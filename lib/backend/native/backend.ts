@@ -1,6 +1,7 @@
 /** The backend in C++: passes plans and arrays on to the addon, and turns its callbacks into promises. */
+import { elementCount } from '../../check.js';
 import type { ConvPlan } from '../../plan/conv-plan.js';
-import type { FloatArray } from '../../tensor/dtype.js';
+import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
 import { onAbort } from '../abort.js';
 import { convIntegerInFloat64 } from '../integer-conv.js';
 import { csrMatmat, csrMatvec, csrRmatvec } from '../js/csr.js';
@@ -26,16 +27,19 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
   class NativeConv implements BoundConv {
     // The addon's own function: nothing stands between a prepared convolution and its kernel.
     readonly run: RunFunction;
+    readonly #plan: ConvPlan;
     #released = false;
 
-    constructor(run: RunFunction) {
+    constructor(run: RunFunction, plan: ConvPlan) {
       this.run = run;
+      this.#plan = plan;
     }
     get packedBytes(): number {
       return this.run.packedBytes;
     }
     async runAsync(input: FloatArray, signal?: AbortSignal): Promise<FloatArray> {
-      return settled((callback) => addon.runAsync(this.run, input, callback), signal);
+      const output = resultOf(this.#plan);
+      return settled((callback) => addon.runAsync(this.run, input, output, callback), signal);
     }
     release(): void {
       if (this.#released) return;
@@ -63,8 +67,9 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     },
     async convAsync(plan, { weight, bias, clamp }, input, signal) {
       const { min, max } = clamp;
+      const output = resultOf(plan);
       return settled(
-        (callback) => addon.convAsync(plan.wire, weight, bias, min, max, input, callback),
+        (callback) => addon.convAsync(plan.wire, weight, bias, min, max, input, output, callback),
         signal,
       );
     },
@@ -73,7 +78,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     ),
     bindConv(plan, { weight, bias, clamp }, similar) {
       const lender = NativeConv.lender(similar);
-      return new NativeConv(addon.prepare(plan.wire, weight, bias, clamp.min, clamp.max, lender));
+      return new NativeConv(addon.prepare(plan.wire, weight, bias, clamp.min, clamp.max, lender), plan);
     },
     convWeightGrad: (plan, input, gradOutput, gradWeight) =>
       addon.convWeightGrad(plan.wire, input, gradOutput, gradWeight),
@@ -89,4 +94,12 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     csrRmatvec,
     csrMatmat,
   };
+}
+
+/** An array for the tensor that the plan writes. */
+function resultOf({ op, dtype, inputShape, outputShape }: ConvPlan): FloatArray {
+  return uninitialised(
+    dtype as FloatDType,
+    elementCount(op === 'forward' ? outputShape : inputShape, 'output'),
+  );
 }

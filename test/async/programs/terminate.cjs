@@ -21,7 +21,7 @@ if (isMainThread) {
 }
 
 async function main() {
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 8; round++) {
     const workers = [1, 2, 3].map(() => new Worker(__filename));
     await Promise.all(workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))));
     await new Promise((resolve) => setTimeout(resolve, round * 2));
