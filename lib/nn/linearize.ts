@@ -1,9 +1,10 @@
 /** The same network with every convolution as the fully-connected layer that it is. */
 import { checkShape, describeShape, elementCount, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { type FloatDType, zeros } from '../tensor/dtype.js';
+import { convToLinear } from '../matrix/linear.js';
+import type { FloatDType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import { type Shape, Tensor } from '../tensor/tensor.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
 import { Conv1d } from './conv.js';
 import { Linear } from './linear.js';
 import { type Module, takeGradient, takeInput } from './module.js';
@@ -52,7 +53,10 @@ class LinearizedConv extends Linear {
     this.#conv = conv;
     this.#from = inputShape;
     this.#to = outputShape;
-    this.loadStateDict(matrixOf(conv, inputShape, outputShape));
+    const { weight, bias, geometry } = conv;
+    this.loadStateDict(
+      convToLinear(weight.data, { ...geometry, inputShape, bias: bias?.data, sparse: false }),
+    );
   }
 
   override forward(x: TensorLike): Tensor {
@@ -105,19 +109,4 @@ class LinearizedConv extends Linear {
 
 function count(shape: Shape): number {
   return elementCount(shape, 'inputShape');
-}
-
-/** The state of the Linear: the images of the unit vectors are the columns of the matrix. */
-function matrixOf(conv: Conv1d, inputShape: Shape, outputShape: Shape): Record<string, Tensor> {
-  const cols = count(inputShape);
-  const rows = count(outputShape);
-  const { dtype } = conv.weight.data;
-  const units = zeros(dtype, cols * cols);
-  for (let i = 0; i < cols; i++) units[i * cols + i] = 1;
-  const images = conv.copy().forward(new Tensor(units, [cols, ...inputShape])).data;
-  const zero = conv.copy().forward(new Tensor(zeros(dtype, cols), [1, ...inputShape])).data;
-  const weight = zeros(dtype, rows * cols);
-  for (let c = 0; c < cols; c++)
-    for (let r = 0; r < rows; r++) weight[r * cols + c] = images[c * rows + r] - zero[r];
-  return { weight: new Tensor(weight, [rows, cols]), bias: new Tensor(zero.slice(), [rows]) };
 }
