@@ -1,5 +1,6 @@
 import { ArgumentError, DTypeError, nn, ShapeError, tensor } from 'convmat';
 import { describe, expect, test } from 'vitest';
+import { golden } from '../support/golden';
 import { random } from '../support/random';
 import { expectRefusal } from '../support/refusals';
 
@@ -25,6 +26,24 @@ const parameter = (values: number[], dtype: 'float32' | 'float64' = 'float64'): 
     undefined,
     dtype,
   ),
+});
+
+describe('golden data of PyTorch', () => {
+  const cases = golden('torch_nn').cases.filter(({ call }) => call.endsWith('Loss'));
+  test.each(cases)('$id', ({ call, tensors, expected, plain }) => {
+    const { value, grad } =
+      call === 'nn.mseLoss'
+        ? nn.mseLoss(tensors.prediction, tensors.target)
+        : nn.crossEntropyLoss(tensors.logits, tensors.labels);
+    // Losses are summed in float64 from operands that both sides hold exactly.
+    expect(Math.abs(value - plain.value)).toBeLessThanOrEqual(1e-15 * Math.max(1, Math.abs(plain.value)));
+    expect(grad.dtype).toBe(expected.grad.dtype);
+    expect(grad.shape).toEqual(expected.grad.shape);
+    const roundoff = grad.dtype === 'float32' ? 2 ** -24 : 4 * 2 ** -53;
+    expected.grad.data.forEach((want, i) => {
+      expect(Math.abs(grad.data[i] - want)).toBeLessThanOrEqual(roundoff * Math.max(1, Math.abs(want)));
+    });
+  });
 });
 
 describe('mseLoss', () => {

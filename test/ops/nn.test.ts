@@ -1,8 +1,11 @@
 import { ArgumentError, conv2d, DTypeError, nn, ShapeError, Tensor, tensor, UnsupportedError } from 'convmat';
 import { describe, expect, test } from 'vitest';
+import { expectWithin } from '../support/compare';
 import { expectGradients, inFloat64 } from '../support/differences';
+import { golden } from '../support/golden';
 import { random } from '../support/random';
 import { expectRefusal } from '../support/refusals';
+import { type Float, sums } from '../support/tolerance';
 
 /** The network of PyTorch's tutorial: 1×32×32 → 6@3×3, pool, 16@3×3, pool → 16×6×6 → 120 → 84 → 10. */
 function lenet(): nn.Sequential {
@@ -41,6 +44,66 @@ function maxDifference(a: Tensor, b: Tensor): number {
   expect(a.shape).toEqual(b.shape);
   return Array.from(a).reduce((worst, value, i) => Math.max(worst, Math.abs(value - b.data[i])), 0);
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: layers as golden files name them
+function build(layers: any[]): nn.Sequential {
+  const made = layers.map(
+    ([kind, ...given]) =>
+      new (nn as unknown as Record<string, new (...a: unknown[]) => nn.Module>)[kind](...given),
+  );
+  return new nn.Sequential(...made);
+}
+
+const stateOf = (tensors: Record<string, Tensor>, map = (value: number) => value): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(tensors)
+      .filter(([name]) => name.startsWith('state.'))
+      .map(([name, { data, shape }]) => [name.slice('state.'.length), new Tensor(data.map(map), shape)]),
+  );
+
+describe('golden data of PyTorch', () => {
+  const cases = golden('torch_nn').cases.filter(({ call }) => call === 'nn.Sequential');
+  test.each(cases)('$id', ({ args, tensors, expected }) => {
+    const given = tensors as unknown as Record<string, Tensor>;
+    const run = (map: (value: number) => number) => {
+      const net = build(args.layers);
+      net.loadStateDict(stateOf(given, map));
+      const output = net.forward(new Tensor(given.input.data.map(map), given.input.shape));
+      const gradInput = net.backward(new Tensor(given.gradOutput.data.map(map), output.shape));
+      const grads = net.parameters().map(({ name, grad }): [string, Tensor] => [`grad.${name}`, grad]);
+      return { output, gradInput, ...Object.fromEntries(grads) } as Record<string, Tensor>;
+    };
+    const actual = run((value) => value);
+    // The same network of absolute values bounds every sum of products in the first.
+    const magnitude = run(Math.abs);
+    expect(Object.keys(actual).toSorted()).toEqual(Object.keys(expected).toSorted());
+    const sizes = Object.values(given).map(({ data }) => data.length);
+    const tolerance = sums(
+      sizes.reduce((sum, size) => sum + size, 0),
+      given.input.dtype as Float,
+    );
+    for (const [name, tensor] of Object.entries(expected)) {
+      expect(actual[name].dtype).toBe(tensor.dtype);
+      expectWithin(actual[name], tensor, magnitude[name], { ...tolerance, scale: 'largest' });
+    }
+  });
+
+  const bounds = golden('torch_nn').cases.filter(({ id }) => id.startsWith('initialisation'));
+  test.each(bounds)('$id', ({ call, args, plain }) => {
+    const kind = call.slice('nn.'.length);
+    const options = args.arguments.find(
+      (argument: unknown) => Object.getPrototypeOf(argument) === Object.prototype,
+    );
+    const sizes = args.arguments.filter((argument: unknown) => argument !== options);
+    const [layer] = build([[kind, ...sizes, { ...options, seed: 1 }]]).modules;
+    for (const { name, data } of layer.parameters()) {
+      const largest = Math.max(...Array.from(data, Math.abs));
+      expect(largest).toBeLessThanOrEqual(plain[`${name}Bound`] * (1 + 2 ** -24));
+      // Of 40 uniform numbers, all within 4/5 of the bound: one seed in 7500.
+      expect(largest).toBeGreaterThan(plain[`${name}Bound`] * 0.8);
+    }
+  });
+});
 
 describe('gradients are derivatives', () => {
   const layers: [string, () => nn.Module, number[]][] = [

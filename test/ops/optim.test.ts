@@ -1,5 +1,6 @@
 import { ArgumentError, DTypeError, nn, optim, ShapeError, Tensor, tensor } from 'convmat';
 import { describe, expect, test } from 'vitest';
+import { golden } from '../support/golden';
 import { random } from '../support/random';
 import { expectRefusal } from '../support/refusals';
 
@@ -20,6 +21,34 @@ const OPTIMIZERS: Record<string, Maker> = {
   AdamW: (p, o) => new optim.AdamW(p, o),
   RMSprop: (p, o) => new optim.RMSprop(p, o),
 };
+
+describe('trajectories of PyTorch', () => {
+  const ALLOWED = { float64: 1e-12, float32: 1e-6 } as const;
+  test.each(golden('torch_optim').cases)('$id', ({ call, args, tensors, expected }) => {
+    const parameters = ['weight', 'bias'].map((name): nn.Parameter => {
+      const { data, shape } = tensors[name];
+      return { name, data: new Tensor(data.slice(), shape), grad: new Tensor(data.slice().fill(0), shape) };
+    });
+    const dtype = tensors.weight.dtype as keyof typeof ALLOWED;
+    const optimizer = OPTIMIZERS[call.slice('optim.'.length)](parameters, args);
+    const [steps, width] = tensors.gradients.shape;
+    for (let step = 1; step <= steps; step++) {
+      let at = (step - 1) * width;
+      for (const { grad } of parameters) {
+        grad.data.set(tensors.gradients.data.subarray(at, at + grad.size));
+        at += grad.size;
+      }
+      optimizer.step();
+      for (const { name, data } of parameters) {
+        expected[`${name} after ${step}`]?.data.forEach((want, i) => {
+          expect(Math.abs(data.data[i] - want)).toBeLessThanOrEqual(
+            ALLOWED[dtype] * Math.max(1, Math.abs(want)),
+          );
+        });
+      }
+    }
+  });
+});
 
 describe('one step, by hand', () => {
   const step = (make: (p: nn.Parameter[]) => optim.Optimizer, steps = 1): number => {
