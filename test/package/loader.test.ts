@@ -1,10 +1,20 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { binary, withoutAddon } from '../support/addon';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -17,25 +27,34 @@ const name = libc === undefined ? target : `${target}-${libc}`;
 const LOCAL = 'build/Release/convmat.node';
 const prebuilt = (of = libc) => `prebuilds/${target}/convmat${of === undefined ? '' : `.${of}`}.node`;
 
-const folders: string[] = [];
-afterEach(() => {
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
+const { dependencies, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** The package as installed, with these binaries: the one that was built here, or a file that is none. */
-function install(binaries: Readonly<Record<string, 'sound' | 'broken'>>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'convmat-'));
-  folders.push(folder);
+// The package as installed, without binaries. A copy, since the loader looks for them from where it really is.
+const folder = mkdtempSync(join(tmpdir(), 'convmat-'));
+// What tests write to is copied anew for each.
+const WRITTEN = ['dist/plan/wire.js', 'node_modules/detect-libc'];
+
+beforeAll(() => {
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
   copyFileSync(join(root, 'package.json'), join(folder, 'package.json'));
-  const dependency = 'node_modules/detect-libc';
-  cpSync(join(root, dependency), join(folder, dependency), { recursive: true });
+  mkdirSync(join(folder, 'node_modules'));
+  for (const name of Object.keys(dependencies)) {
+    const place = `node_modules/${name}`;
+    if (!WRITTEN.includes(place)) symlinkSync(join(root, place), join(folder, place), 'junction');
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Puts these binaries in: the one that was built here, or a file that is none. */
+function install(binaries: Readonly<Record<string, 'sound' | 'broken'>>): void {
+  for (const place of WRITTEN)
+    cpSync(join(root, place), join(folder, place), { recursive: true, force: true });
+  for (const place of ['build', 'prebuilds']) rmSync(join(folder, place), { recursive: true, force: true });
   for (const [path, state] of Object.entries(binaries)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     if (state === 'sound') copyFileSync(binary, join(folder, path));
     else writeFileSync(join(folder, path), 'not a library');
   }
-  return folder;
 }
 
 interface Outcome {
@@ -43,8 +62,15 @@ interface Outcome {
   readonly error?: { name: string; code: string; message: string; cause?: string };
 }
 
+/** The same for what must load: what ran. */
+function running(env?: Readonly<Record<string, string>>): NonNullable<Outcome['info']> {
+  const { info, error } = load(env);
+  if (info === undefined) throw new Error(error?.message);
+  return info;
+}
+
 /** Loads the package in a process of its own, convolves, and tells what ran or what was thrown. */
-function load(folder: string, env: Readonly<Record<string, string>> = {}): Outcome {
+function load(env: Readonly<Record<string, string>> = {}): Outcome {
   const script = `
     try {
       const { backendInfo, conv1d } = require(${JSON.stringify(folder)});
@@ -65,24 +91,27 @@ function load(folder: string, env: Readonly<Record<string, string>> = {}): Outco
 
 describe('no binary', () => {
   test('falls back to JavaScript and says why', () => {
-    expect(load(install({})).info).toEqual({
+    install({});
+    expect(running()).toEqual({
       backend: 'js',
       isa: 'js',
       threads: 1,
       fallbackReason: `there is no binary for ${name}, neither built here nor prebuilt`,
-      version: '0.1.0',
+      version,
     });
   });
 
   test('and CONVMAT_BACKEND=native: an error that names the remedy', () => {
-    const { error } = load(install({}), { CONVMAT_BACKEND: 'native' });
+    install({});
+    const { error } = load({ CONVMAT_BACKEND: 'native' });
     expect(error).toMatchObject({ name: 'UnsupportedError', code: 'ERR_CONVMAT_UNSUPPORTED' });
     expect(error?.message).toMatch(`there is no binary for ${name}`);
     expect(error?.message).toMatch('npm run build:native');
   });
 
   test('and CONVMAT_ISA: an error, since the instruction set is absent', () => {
-    const { error } = load(install({}), { CONVMAT_ISA: 'generic' });
+    install({});
+    const { error } = load({ CONVMAT_ISA: 'generic' });
     expect(error).toMatchObject({ name: 'UnsupportedError', code: 'ERR_CONVMAT_UNSUPPORTED' });
     expect(error?.message).toMatch("got 'generic'; there is none, since there is no binary");
   });
@@ -90,20 +119,23 @@ describe('no binary', () => {
 
 describe('a binary that does not load', () => {
   test.each([LOCAL, prebuilt()])('%s: falls back and keeps the cause', (path) => {
-    const { info } = load(install({ [path]: 'broken' }));
-    expect(info?.backend).toBe('js');
+    install({ [path]: 'broken' });
+    const info = running();
+    expect(info.backend).toBe('js');
     const place = path === LOCAL ? 'build/Release' : name;
-    expect(info?.fallbackReason).toMatch(`the binary in ${place} does not load: `);
-    expect(info?.fallbackReason).toMatch('convmat');
+    expect(info.fallbackReason).toMatch(`the binary in ${place} does not load: `);
+    expect(info.fallbackReason).toMatch('convmat');
   });
 
   test('is not passed over for the next one', () => {
-    const { info } = load(install({ [LOCAL]: 'broken', [prebuilt()]: 'sound' }));
-    expect(info?.fallbackReason).toMatch('the binary in build/Release does not load: ');
+    install({ [LOCAL]: 'broken', [prebuilt()]: 'sound' });
+    const info = running();
+    expect(info.fallbackReason).toMatch('the binary in build/Release does not load: ');
   });
 
   test('and CONVMAT_BACKEND=native: its error is the cause', () => {
-    const { error } = load(install({ [prebuilt()]: 'broken' }), { CONVMAT_BACKEND: 'native' });
+    install({ [prebuilt()]: 'broken' });
+    const { error } = load({ CONVMAT_BACKEND: 'native' });
     expect(error).toMatchObject({ name: 'UnsupportedError', code: 'ERR_CONVMAT_UNSUPPORTED' });
     expect(error?.message).toMatch(`the binary in ${name} does not load: `);
     expect(error?.cause).toMatch('Error');
@@ -116,42 +148,43 @@ describe.skipIf(withoutAddon)('a sound binary', () => {
     ['prebuilt', { [prebuilt()]: 'sound' }],
     ['built here, before a prebuilt one', { [LOCAL]: 'sound', [prebuilt()]: 'broken' }],
   ] as const)('%s: runs', (_, binaries) => {
-    const { info } = load(install(binaries));
-    expect(info?.backend).toBe('native');
+    install(binaries);
+    const info = running();
+    expect(info.backend).toBe('native');
     expect(info).not.toHaveProperty('fallbackReason');
   });
 
   test.skipIf(!linux)('of the other C library is left alone, by what detect-libc finds', () => {
     const other = musl ? 'glibc' : 'musl';
-    const folder = install({ [prebuilt(other)]: 'sound' });
-    expect(load(folder).info?.fallbackReason).toMatch(`there is no binary for ${name}`);
+    install({ [prebuilt(other)]: 'sound' });
+    expect(running().fallbackReason).toMatch(`there is no binary for ${name}`);
     const lib = join(folder, 'node_modules/detect-libc/lib/detect-libc.js');
     writeFileSync(lib, `module.exports = { MUSL: 'musl', familySync: () => '${other}' };`);
-    expect(load(folder).info?.backend).toBe('native');
+    expect(running().backend).toBe('native');
   });
 
   test.each([
     ['CONV_PLAN_FIELDS', 'convolution plans'],
     ['POOL_PLAN_FIELDS', 'pooling plans'],
   ])('of another version (%s) is refused', (fields, what) => {
-    const folder = install({ [LOCAL]: 'sound' });
+    install({ [LOCAL]: 'sound' });
     appendFileSync(
       join(folder, 'dist/plan/wire.js'),
       `\nexports.${fields} = [...exports.${fields}, 'new'];\n`,
     );
-    const { info } = load(folder);
-    expect(info?.backend).toBe('js');
-    expect(info?.fallbackReason).toBe(
+    const info = running();
+    expect(info.backend).toBe('js');
+    expect(info.fallbackReason).toBe(
       `the binary in build/Release is of another version of convmat (its ${what} differ): rebuild it`,
     );
   });
 });
 
 describe('the environment', () => {
-  const sound = () => install(withoutAddon ? {} : { [LOCAL]: 'sound' });
+  beforeEach(() => install(withoutAddon ? {} : { [LOCAL]: 'sound' }));
 
   test('CONVMAT_BACKEND=js: JavaScript, and that is the reason', () => {
-    expect(load(sound(), { CONVMAT_BACKEND: 'js' }).info).toMatchObject({
+    expect(running({ CONVMAT_BACKEND: 'js' })).toMatchObject({
       backend: 'js',
       fallbackReason: 'CONVMAT_BACKEND=js asks for JavaScript',
     });
@@ -164,17 +197,17 @@ describe('the environment', () => {
     ['CONVMAT_NUM_THREADS', '2.5', 'CONVMAT_NUM_THREADS: expected an integer from 1 to 1024, got "2.5"'],
     ['CONVMAT_NUM_THREADS', 'all', 'CONVMAT_NUM_THREADS: expected an integer from 1 to 1024, got "all"'],
   ])('%s=%s is an error', (variable, value, message) => {
-    const { error } = load(sound(), { [variable]: value });
+    const { error } = load({ [variable]: value });
     expect(error).toEqual({ name: 'ArgumentError', code: 'ERR_CONVMAT_ARGUMENT', message });
   });
 
   test('a variable that is empty counts as unset', () => {
     const env = { CONVMAT_BACKEND: '', CONVMAT_ISA: '', CONVMAT_NUM_THREADS: '' };
-    expect(load(sound(), env).info?.backend).toBe(withoutAddon ? 'js' : 'native');
+    expect(running(env).backend).toBe(withoutAddon ? 'js' : 'native');
   });
 
   test('CONVMAT_ISA with CONVMAT_BACKEND=js contradicts itself', () => {
-    const { error } = load(sound(), { CONVMAT_BACKEND: 'js', CONVMAT_ISA: 'generic' });
+    const { error } = load({ CONVMAT_BACKEND: 'js', CONVMAT_ISA: 'generic' });
     expect(error).toMatchObject({ name: 'UnsupportedError' });
   });
 
@@ -185,7 +218,7 @@ describe('the environment', () => {
   test.skipIf(withoutAddon).each(['avx512', 'avx2', 'neon', 'generic'])(
     'CONVMAT_ISA=%s: that, or an error',
     (isa) => {
-      const { info, error } = load(sound(), { CONVMAT_ISA: isa });
+      const { info, error } = load({ CONVMAT_ISA: isa });
       if (nativeIsas().includes(isa)) {
         expect(info).toMatchObject({ backend: 'native', isa });
       } else {
@@ -196,6 +229,6 @@ describe('the environment', () => {
   );
 
   test.skipIf(withoutAddon)('CONVMAT_NUM_THREADS sets the threads', () => {
-    expect(load(sound(), { CONVMAT_NUM_THREADS: '3' }).info?.threads).toBe(3);
+    expect(running({ CONVMAT_NUM_THREADS: '3' }).threads).toBe(3);
   });
 });

@@ -15,7 +15,7 @@ test.skipIf(withoutAddon)('memory outside the heap comes and goes with prepared 
 });
 
 test.skipIf(withoutAddon)(
-  'scratch memory does not grow with the image, and stays within 4 MiB per thread',
+  'scratch memory hardly grows with the image, and stays within 4 MiB per thread',
   () => {
     const peaks = runProgram(new URL('./programs/workspace.cjs', import.meta.url), {
       env: native,

@@ -1,4 +1,5 @@
-// The scratch memory that convolutions of growing size take, per thread.
+// The most scratch memory that a thread has held, after each of some convolutions: of growing images (16 times as many
+// pixels each), then of many channels.
 const { join } = require('node:path');
 const dist = join(__dirname, '../../../dist');
 const { conv2d, convInputGrad, convWeightGrad, Tensor } = require(dist);
