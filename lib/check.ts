@@ -20,6 +20,13 @@ export function mistake(Class: ErrorClass, argument: string, expected: string, v
 
 /** A value as a message shows it: short, and never throwing, whatever it is. */
 export function describe(value: unknown): string {
+  return shown(value, 0);
+}
+
+// Padding nests two deep; what nests deeper, or holds itself, is shown as far as that.
+const SHOWN_DEPTH = 3;
+
+function shown(value: unknown, depth: number): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
   if (typeof value === 'bigint') return `${value}n`;
@@ -29,8 +36,9 @@ export function describe(value: unknown): string {
   if (ArrayBuffer.isView(value))
     return `${className(value)}(${(value as { length?: number }).length ?? '?'})`;
   if (!Array.isArray(value)) return className(value);
-  const shown = value.slice(0, 8).map(describe).join(', ');
-  return value.length > 8 ? `[${shown}, … ${value.length} in all]` : `[${shown}]`;
+  if (depth === SHOWN_DEPTH) return '[…]';
+  const entries = Array.from(value.slice(0, 8), (entry) => shown(entry, depth + 1)).join(', ');
+  return value.length > 8 ? `[${entries}, … ${value.length} in all]` : `[${entries}]`;
 }
 
 function className(value: object): string {
@@ -130,14 +138,19 @@ export function checkOptions<T extends object>(
   return options;
 }
 
+/** The entries of an array or typed array, without holes (a detached one has none); null for anything else. */
+export function listOf(value: unknown): unknown[] | null {
+  if (Array.isArray(value)) return Array.from(value);
+  if (!ArrayBuffer.isView(value) || value instanceof DataView) return null;
+  const view = value as unknown as ArrayLike<unknown>;
+  return Array.from({ length: view.length }, (_, index) => view[index]);
+}
+
 /** A list of sizes (integers ≥ 0), or ArgumentError. */
 export function checkShape(shape: unknown, argument: string, min = 0): number[] {
-  if (!Array.isArray(shape) && !(ArrayBuffer.isView(shape) && 'length' in shape)) {
-    throw mistake(ArgumentError, argument, 'an array of sizes', shape);
-  }
-  return Array.from(shape as ArrayLike<number>, (size, axis) =>
-    checkInteger(size, `${argument}[${axis}]`, min),
-  );
+  const list = listOf(shape);
+  if (list === null) throw mistake(ArgumentError, argument, 'an array of sizes', shape);
+  return list.map((size, axis) => checkInteger(size, `${argument}[${axis}]`, min));
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {

@@ -6,7 +6,7 @@ import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
-import { likeInput, readBatchShape, readWindow, type Window } from '../plan/geometry.js';
+import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/geometry.js';
 import { copyOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
@@ -57,6 +57,7 @@ export function prepareConv(weight: TensorLike, options?: PrepareOptions): Prepa
   const dtype = w.dtype as FloatDType;
   const rank = w.shape.length - 2;
   if (rank !== 1 && rank !== 2 && rank !== 3) checkWeightRank(w.shape, 2);
+  checkNotEmpty(w.shape);
   const window = readWindow(given, w.shape.slice(2), rank as Rank);
   if (w.shape[0] % window.groups !== 0) {
     throw mismatch(

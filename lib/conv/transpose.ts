@@ -5,7 +5,14 @@ import { checkOptions, describe, describeShape, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Axis, extent, perAxis, type Rank } from '../plan/axes.js';
 import { planConv } from '../plan/conv-plan.js';
-import { axisOptions, checkPaddingMode, likeInput, readBatchShape, readWindow } from '../plan/geometry.js';
+import {
+  axisOptions,
+  checkNotEmpty,
+  checkPaddingMode,
+  likeInput,
+  readBatchShape,
+  readWindow,
+} from '../plan/geometry.js';
 import { resultTensor } from '../tensor/out.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -61,6 +68,7 @@ function convTranspose(
   const { dtype, input: x, weight: w, bias } = takeConvTensors(input, weight, options.bias);
   const { batch, channels, spatial, batched } = readBatchShape(x.shape, rank, 'input');
   checkWeightRank(w.shape, rank, 'inChannels, outChannels/groups');
+  checkNotEmpty(w.shape);
   const window = readWindow(options, w.shape.slice(2), rank);
   const { groups } = window;
   if (channels !== w.shape[0]) {

@@ -1,5 +1,5 @@
 /** What training makes small: each loss returns its value and the gradient that `backward` takes. */
-import { checkInteger, checkNumber, describeShape, mismatch, sameShape } from '../check.js';
+import { checkInteger, checkNumber, describeShape, listOf, mismatch, sameShape } from '../check.js';
 import { type FloatTensor, takeFloat } from '../conv/operands.js';
 import { ShapeError } from '../errors.js';
 import { checkFloat, type FloatDType, uninitialised } from '../tensor/dtype.js';
@@ -98,11 +98,8 @@ function takeLabels(
   batch: number,
   classes: number,
 ): ArrayLike<number> {
-  const list =
-    ArrayBuffer.isView(labels) || Array.isArray(labels)
-      ? labels
-      : takeTensor(labels as TensorLike, 'labels').data;
-  const { length } = list as ArrayLike<number>;
+  const list = listOf(labels) ?? takeTensor(labels as TensorLike, 'labels').data;
+  const { length } = list;
   if (length !== batch) throw mismatch(ShapeError, 'labels', `${batch}, one per row of logits`, `${length}`);
   return Array.from(list as ArrayLike<number>, (label, n) =>
     checkInteger(label, `labels[${n}]`, 0, classes - 1),

@@ -1,5 +1,5 @@
 /** Spatial axes: how options that take one number or one per axis are read, and the arithmetic of one axis. */
-import { checkInteger, describe, isInteger, mismatch, mistake } from '../check.js';
+import { checkInteger, describe, isInteger, listOf, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 
 /** One number for all spatial axes, or one per axis. */
@@ -51,8 +51,8 @@ export function toTriple(axes: readonly Axis[]): AxisTriple {
 /** An option that takes one integer for all axes or one per axis, each ≥ min. */
 export function perAxis(value: unknown, rank: number, argument: string, min: number): number[] {
   if (typeof value === 'number') return Array<number>(rank).fill(checkInteger(value, argument, min));
-  const list = ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<unknown>) : value;
-  if (!Array.isArray(list) || list.length !== rank) {
+  const list = listOf(value);
+  if (list?.length !== rank) {
     throw mistake(ArgumentError, argument, `an integer, or ${rank} of them`, value);
   }
   return list.map((entry, axis) => checkInteger(entry, `${argument}[${axis}]`, min));
@@ -62,7 +62,7 @@ export function perAxis(value: unknown, rank: number, argument: string, min: num
 export function explicitPadding(value: unknown, rank: number, argument: string): [number, number][] {
   if (Array.isArray(value) && value.some(Array.isArray)) {
     if (value.length !== rank) throw mistake(ArgumentError, argument, `${rank} pairs [before, after]`, value);
-    return value.map((pair, axis) => {
+    return Array.from(value, (pair: unknown, axis) => {
       if (!Array.isArray(pair) || pair.length !== 2) {
         throw mistake(ArgumentError, `${argument}[${axis}]`, 'a pair [before, after]', pair);
       }

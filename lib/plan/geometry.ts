@@ -148,6 +148,13 @@ export function readBatchShape(shape: readonly number[], rank: Rank, argument: s
   return { batched, batch, channels, spatial };
 }
 
+/** A weight of no channels convolves nothing: refused, as PyTorch refuses it, so that kernels divide by none. */
+export function checkNotEmpty(weightShape: readonly number[]): void {
+  if (weightShape[0] === 0 || weightShape[1] === 0) {
+    throw mismatch(ShapeError, 'weight', 'at least one channel in and out', describeShape(weightShape));
+  }
+}
+
 /** Channels against the weight's: [outChannels, inChannels/groups, kernel…] of the forward convolution. */
 export function checkChannels(
   inChannels: number,
@@ -156,6 +163,7 @@ export function checkChannels(
   argument: string,
 ): void {
   const [outChannels, perGroup] = weightShape;
+  checkNotEmpty(weightShape);
   if (inChannels % groups !== 0) {
     throw mismatch(
       ShapeError,

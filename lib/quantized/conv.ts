@@ -8,6 +8,7 @@ import {
   checkOptions,
   describe,
   describeShape,
+  listOf,
   mismatch,
 } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
@@ -197,10 +198,8 @@ function perChannel(
   argument: string,
   read: (value: unknown, argument: string) => number,
 ): number[] {
-  const list =
-    typeof value === 'object' && value !== null && 'length' in value
-      ? Array.from(value as ArrayLike<unknown>)
-      : [value];
+  const perChannel = (value as ArrayLike<unknown> | null)?.length === channels;
+  const list = listOf(value) ?? (perChannel ? Array.from(value as ArrayLike<unknown>) : [value]);
   if (list.length !== channels && list.length !== 1) {
     throw mismatch(
       ArgumentError,

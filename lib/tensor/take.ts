@@ -1,5 +1,5 @@
 /** Taking other libraries' tensors: everything that TensorLike admits becomes a Tensor, in one place. */
-import { checkShape, describeShape, isInteger, mismatch, mistake } from '../check.js';
+import { checkShape, describeShape, isInteger, listOf, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { type DType, type TypedArray, uninitialised } from './dtype.js';
 import { checkData, fromNested, type Nested, type Shape, Tensor } from './tensor.js';
@@ -104,10 +104,8 @@ function gather(
   offset: unknown,
   argument: string,
 ): Tensor {
-  if (!Array.isArray(stride) && !ArrayBuffer.isView(stride)) {
-    throw mistake(ArgumentError, `${argument}.stride`, 'an array of strides', stride);
-  }
-  const strides = Array.from(stride as ArrayLike<number>);
+  const strides = listOf(stride);
+  if (strides === null) throw mistake(ArgumentError, `${argument}.stride`, 'an array of strides', stride);
   if (strides.length !== shape.length || !strides.every(isInteger)) {
     throw mistake(ShapeError, `${argument}.stride`, `${shape.length} integers`, strides);
   }
