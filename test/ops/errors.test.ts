@@ -147,6 +147,17 @@ describe('shapes', () => {
     refusal('a kernel without taps', 'ShapeError', /^weight: expected kernel sizes ≥ 1, got 0/, () =>
       conv2d(x, random([4, 2, 0, 3])),
     ),
+    ...[
+      [0, 2, 3, 3],
+      [4, 0, 3, 3],
+    ].map((shape) =>
+      refusal(
+        `a weight of [${shape}]`,
+        'ShapeError',
+        `weight: expected at least one channel in and out, got shape [${shape.join(', ')}]`,
+        () => conv2d(random([1, shape[1], 6, 7]), random(shape)),
+      ),
+    ),
     refusal(
       'an empty image',
       'ShapeError',
