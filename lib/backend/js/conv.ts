@@ -8,11 +8,12 @@ import type { AxisTriple } from '../../plan/axes.js';
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import type { ConvOperands } from '../kernels.js';
-import { convolveRows, packFactors, planRows } from './direct.js';
+import { convolveRows, packFactors } from './direct.js';
 import { adjointDirection, type Direction, forwardDirection, product } from './direction.js';
 import { type Lattice, paddedSources } from './gather.js';
 import { multiply } from './gemm.js';
 import { packPatches, packWeights } from './pack.js';
+import { planBlocks } from './row-blocks.js';
 import { storeRow, storeTiles } from './store.js';
 import { makeWinograd } from './winograd.js';
 import type { Work } from './work.js';
@@ -71,10 +72,10 @@ function winogradParts(direction: Direction, lattice: Lattice, operands: ConvOpe
 
 /** Per group. */
 function directParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
-  const blocks = planRows(direction, lattice);
+  const blocks = planBlocks(direction, lattice);
   return Array.from({ length: direction.groups }, (_, group): ImageConvolution => {
     const factors = packFactors(direction, lattice, operands.weight, group);
-    return (input, inputImage, output, outputImage) =>
+    return (input, inputImage, output, outputImage, unitSize) =>
       convolveRows(
         direction,
         lattice,
@@ -86,6 +87,7 @@ function directParts(direction: Direction, lattice: Lattice, operands: ConvOpera
         output,
         outputImage,
         group,
+        unitSize,
       );
   });
 }

@@ -10,6 +10,7 @@ import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import type { AxisGather, Lattice } from './gather.js';
 import { CAPACITY, columns, multiplyBlock, rows, TILES, tiles } from './gemm.js';
+import { scratchArrays } from './scratch.js';
 import { type Finish, storeRow } from './store.js';
 import type { Work } from './work.js';
 
@@ -34,9 +35,7 @@ const SPREAD = 8;
 /** Transformed weights are kept up to this size, and made again for every image beyond it. */
 const KEPT_BYTES = 32 * 2 ** 20;
 
-const tile = new Float64Array(POINTS);
-const half = new Float64Array(POINTS);
-const block = new Float64Array(16);
+const [tile, half, block] = scratchArrays(POINTS, POINTS, 16);
 
 /** Where the tiles of one axis read and write. */
 interface TileAxis {

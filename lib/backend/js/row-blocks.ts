@@ -1,0 +1,153 @@
+/**
+ * How a lattice is cut into blocks for the direct algorithm: which source rows a block of outputs needs, and in what
+ * order they are laid, so that a call of the inner loop goes over as many rows as it can.
+ */
+import { LINE_CAPACITY, MIN_LINE_WIDTH } from '../../plan/js-algorithms.js';
+import type { Direction } from './direction.js';
+import type { AxisGather, Lattice } from './gather.js';
+
+/** Outputs of a row at a time: what is left of the capacity goes to more rows. */
+const MAX_WIDTH = 256;
+/**
+ * Outputs that a call of the inner loop should go over: enough to make up for the call, few enough that four channels of
+ * sums stay in a first-level cache from one call to the next.
+ */
+const CALL_OUTPUTS = 192;
+
+/**
+ * Rows of a block: neighbours share source rows, so laying lines costs (rows + kernel − 1)/rows; that is made up for
+ * by few rows when each line is used by many channels, and fewer rows stay in faster caches.
+ */
+const MIN_ROWS = 4;
+const ROWS_OF_ONE_CHANNEL = 24;
+
+/** Some rows of outputs, the width in part, and the source rows that they need. */
+export interface Block {
+  readonly depth: number;
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly firstColumn: number;
+  readonly columns: number;
+  /** Offsets of the needed source rows in their channel plane; a row's index is its slot. */
+  readonly sourceRows: readonly number[];
+  readonly bands: readonly Band[];
+  /** Per width tap. */
+  readonly runs: readonly Run[];
+}
+
+/** Rows of a block whose taps move from one slot to the next together. */
+export interface Band {
+  readonly row: number;
+  readonly rows: number;
+  /** [depth tap][height tap]: the slot that the first row reads, or -1 for zeros. */
+  readonly slots: Int32Array;
+}
+
+/** Columns [start, end) of a block read source elements `step` apart, from `source` on; the others are looked up. */
+export interface Run {
+  readonly start: number;
+  readonly end: number;
+  readonly source: number;
+  readonly step: number;
+}
+
+/** The same for every image and group. */
+export function planBlocks(direction: Direction, lattice: Lattice): Block[] {
+  const [gd, gh, gw] = lattice;
+  const { sourceChannels, writtenChannels } = direction;
+  const chunks = Math.max(1, Math.ceil((sourceChannels * gw.taps.length) / 3));
+  const perRow = gd.taps.length * gh.taps.length * chunks;
+  let width = Math.min(gw.count, MAX_WIDTH);
+  while (perRow * width > LINE_CAPACITY && width > MIN_LINE_WIDTH) width = Math.ceil(width / 2);
+  const maxSlots = Math.floor(LINE_CAPACITY / width / chunks);
+  const bandRows = Math.ceil(CALL_OUTPUTS / width);
+  const wished = Math.max(MIN_ROWS, Math.ceil(ROWS_OF_ONE_CHANNEL / writtenChannels), bandRows);
+  const maxRows = Math.min(wished, Math.floor(LINE_CAPACITY / width));
+  const blocks: Block[] = [];
+  for (let d = 0; d < gd.count; d++) {
+    for (let firstRow = 0; firstRow < gh.count; ) {
+      const span = spanRows(direction, lattice, d, firstRow, maxRows, maxSlots, bandRows);
+      for (let firstColumn = 0; firstColumn < gw.count; firstColumn += width) {
+        const columns = Math.min(width, gw.count - firstColumn);
+        const runs = Array.from(gw.taps, (_, tap) => longestRun(gw, tap, firstColumn, columns));
+        blocks.push({ ...span, depth: d, firstRow, firstColumn, columns, runs });
+      }
+      firstRow += span.rows;
+    }
+  }
+  return blocks;
+}
+
+/** As many rows from firstRow on as their source rows fit the slots; at least one. */
+function spanRows(
+  { source: [, height, width] }: Direction,
+  [gd, gh]: Lattice,
+  d: number,
+  firstRow: number,
+  maxRows: number,
+  maxSlots: number,
+  bandRows: number,
+): Pick<Block, 'rows' | 'sourceRows' | 'bands'> {
+  const needed: number[][] = [];
+  const together = new Set<number>();
+  while (needed.length < Math.min(maxRows, gh.count - firstRow)) {
+    const own: number[] = [];
+    for (let td = 0; td < gd.taps.length; td++) {
+      const z = gd.sources[d * gd.taps.length + td];
+      for (let th = 0; th < gh.taps.length; th++) {
+        const y = gh.sources[(firstRow + needed.length) * gh.taps.length + th];
+        own.push(z < 0 || y < 0 ? -1 : z * height + y);
+      }
+    }
+    const fresh = new Set(own.filter((row) => row >= 0 && !together.has(row)));
+    if (needed.length > 0 && together.size + fresh.size > maxSlots) break;
+    for (const row of fresh) together.add(row);
+    needed.push(own);
+  }
+  // Rows that successive outputs read at one tap lie side by side.
+  const stride = rowStride(gh);
+  const key = (row: number): number => (row % height) % stride;
+  const sourceRows = [...together].sort((a, b) => key(a) - key(b) || a - b);
+  const slotOf = new Map(sourceRows.map((row, slot) => [row, slot]));
+  const slots = needed.map((own) => Int32Array.from(own, (row) => slotOf.get(row) ?? -1));
+  return {
+    rows: needed.length,
+    sourceRows: sourceRows.map((row) => row * width),
+    bands: bandsOf(slots, bandRows),
+  };
+}
+
+/** The distance between the rows that successive outputs read at one tap. */
+function rowStride({ sources, taps, count }: AxisGather): number {
+  for (let at = 0; at + taps.length < count * taps.length; at++) {
+    const [here, next] = [sources[at], sources[at + taps.length]];
+    if (here >= 0 && next > here) return next - here;
+  }
+  return 1;
+}
+
+function bandsOf(slots: readonly Int32Array[], maxRows: number): Band[] {
+  const bands: Band[] = [];
+  for (let row = 0; row < slots.length; ) {
+    const first = row;
+    const follows = (here: number, tap: number): boolean =>
+      here < 0 ? slots[row][tap] < 0 : slots[row][tap] === here + 1;
+    do row++;
+    while (row < slots.length && row - first < maxRows && slots[row - 1].every(follows));
+    bands.push({ row: first, rows: row - first, slots: slots[first] });
+  }
+  return bands;
+}
+
+/** The run around the middle of the block: it is the longest but for tiny inputs. */
+function longestRun({ sources, taps }: AxisGather, tap: number, first: number, columns: number): Run {
+  const at = (column: number): number => sources[(first + column) * taps.length + tap];
+  const middle = columns >> 1;
+  if (at(middle) < 0) return { start: 0, end: 0, source: 0, step: 0 };
+  const step = middle > 0 ? at(middle) - at(middle - 1) : 1;
+  let start = middle;
+  let end = middle + 1;
+  while (start > 0 && at(start - 1) >= 0 && at(start) - at(start - 1) === step) start--;
+  while (end < columns && at(end) >= 0 && at(end) - at(end - 1) === step) end++;
+  return { start, end, source: at(start), step };
+}
