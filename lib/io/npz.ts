@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { close, open } from 'node:fs';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { type Entry, fromFd, type ZipFile } from 'yauzl';
-import { ZipFile as ZipWriter } from 'yazl';
+import type { Entry, ZipFile } from 'yauzl';
 import { mistake } from '../check.js';
 import { ArgumentError, ConvmatError, FormatError, MemoryError } from '../errors.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
@@ -62,6 +61,8 @@ export async function writeArchive(
   compress: boolean,
 ): Promise<void> {
   await replaceFile(path, async (handle) => {
+    // Only archives need the library: it is loaded with the first.
+    const { ZipFile: ZipWriter } = require('yazl') as typeof import('yazl');
     const zip = new ZipWriter();
     for (const { name, parts } of entries) {
       const size = parts.reduce((sum, part) => sum + part.byteLength, 0);
@@ -98,6 +99,7 @@ export async function forEachEntry(
   path: string,
   visit: (name: string, source: ByteSource) => Promise<void>,
 ): Promise<void> {
+  const { fromFd } = require('yauzl') as typeof import('yauzl');
   const fd = await promisify(open)(checkPath(path), 'r');
   let zip: ZipFile | undefined;
   try {
