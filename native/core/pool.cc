@@ -69,15 +69,24 @@ void for_each_tap(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh,
   }
 }
 
+// body(stride): the stride is a constant where it is a common one, so that the loops vectorise.
+template <typename Body>
+void with_stride(int64_t stride, Body&& body) {
+  if (stride == 1) return body(std::integral_constant<int64_t, 1>{});
+  if (stride == 2) return body(std::integral_constant<int64_t, 2>{});
+  body(stride);
+}
+
 template <typename T>
 void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* out) {
-  const int64_t stride = axis[2].stride;
   std::fill(out, out + axis[2].out, lowest<T>());
-  for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t, const T* source) {
-    for (int64_t o = first; o < end; ++o) {
-      const T value = source[o * stride];
-      out[o] = replaces(value, out[o]) ? value : out[o];
-    }
+  with_stride(axis[2].stride, [&](auto stride) {
+    for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t, const T* source) {
+      for (int64_t o = first; o < end; ++o) {
+        const T value = source[o * stride];
+        out[o] = replaces(value, out[o]) ? value : out[o];
+      }
+    });
   });
 }
 
@@ -91,13 +100,16 @@ void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* o
     out[o] = lowest<T>();
     indices[o] = static_cast<int32_t>(row + position(width, o, taps_inside(width, o).first));
   }
-  for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t index, const T* source) {
-    for (int64_t o = first; o < end; ++o) {
-      const T value = source[o * width.stride];
-      if (!replaces(value, out[o])) continue;
-      out[o] = value;
-      indices[o] = static_cast<int32_t>(index + o * width.stride);
-    }
+  with_stride(width.stride, [&](auto stride) {
+    for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t index, const T* source) {
+      // Selects, not a branch: which tap holds the maximum is as good as random.
+      for (int64_t o = first; o < end; ++o) {
+        const T value = source[o * stride];
+        const bool better = replaces(value, out[o]);
+        out[o] = better ? value : out[o];
+        indices[o] = better ? static_cast<int32_t>(index + o * stride) : indices[o];
+      }
+    });
   });
 }
 
