@@ -81,9 +81,18 @@ export class Conv1d extends Module {
 
   /** @param x  [n, ic, spatial…], or without n. @returns [n, oc, spatial…], or without n. */
   forward(x: TensorLike): Tensor {
+    return this.#run(x, 'none');
+  }
+
+  /** As forward with a ReLU after it, in one pass: each value is rectified as it is written. */
+  forwardRectified(x: TensorLike): Tensor {
+    return this.#run(x, 'relu');
+  }
+
+  #run(x: TensorLike, activation: 'none' | 'relu'): Tensor {
     const dtype = this.weight.data.dtype as FloatDType;
     const input = takeInput(x, dtype);
-    const options = { ...this.geometry, bias: this.bias?.data };
+    const options = { ...this.geometry, bias: this.bias?.data, activation };
     const output = CONV_OF_RANK[this.rank](input, this.weight.data, options);
     const batched = input.shape.length === this.rank + 2;
     this.#kept = { input, batched, output: { shape: output.shape, dtype } };

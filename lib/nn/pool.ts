@@ -1,5 +1,6 @@
 /** Pooling layers. */
 import { checkOptions, checkShape } from '../check.js';
+import type { FloatTensor } from '../conv/operands.js';
 import type { Axes } from '../plan/axes.js';
 import { readBatchShape } from '../plan/geometry.js';
 import { type AvgPoolOptions, type PoolOptions, type PoolPlan, planPool } from '../plan/pool-plan.js';
@@ -8,13 +9,14 @@ import { type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { Module, takeGradient, takeInput } from './module.js';
+import { passWhereOn } from './relu.js';
 import { by, explainAxes } from './words.js';
 
 /** Max pooling over [n, c, h, w] (n may be left out): as `maxPool2d`. The gradient goes to the first of equal maxima. */
 export class MaxPool2d extends Module {
   readonly kernelSize: Axes;
   readonly options: PoolOptions;
-  #kept: { inputShape: Shape; indices: Int32Array; output: { shape: Shape; dtype: FloatDType } } | undefined;
+  #kept: { inputShape: Shape; indices: Int32Array; output: FloatTensor; dtype: FloatDType } | undefined;
 
   /** @throws {ArgumentError} for a kernel and options that maxPool2d would refuse whatever the input. */
   constructor(kernelSize: Axes, options?: PoolOptions) {
@@ -27,19 +29,32 @@ export class MaxPool2d extends Module {
   forward(x: TensorLike): Tensor {
     const input = takeInput(x);
     const { output, indices } = maxPool2dWithIndices(input, this.kernelSize, this.options);
-    this.#kept = {
-      inputShape: input.shape,
-      indices: indices.data,
-      output: { shape: output.shape, dtype: output.dtype as FloatDType },
-    };
+    const dtype = input.dtype as FloatDType;
+    this.#kept = { inputShape: input.shape, indices: indices.data, output: output as FloatTensor, dtype };
     return output;
   }
 
   backward(gradOutput: TensorLike): Tensor {
-    const { data: g } = takeGradient(gradOutput, this, this.#kept?.output);
-    const { inputShape, indices, output } = this.#kept!;
+    return this.#scatter(takeGradient(gradOutput, this, this.#outputLike()).data);
+  }
+
+  /**
+   * As backward with that of a ReLU after it, when the input came from one: only maxima have a gradient, so the ReLU need
+   * look at nothing else.
+   */
+  backwardRectified(gradOutput: TensorLike): Tensor {
+    const { data: g } = takeGradient(gradOutput, this, this.#outputLike());
+    return this.#scatter(passWhereOn(g, this.#kept!.output.data));
+  }
+
+  #outputLike(): { shape: Shape; dtype: FloatDType } | undefined {
+    return this.#kept && { shape: this.#kept.output.shape, dtype: this.#kept.dtype };
+  }
+
+  #scatter(g: FloatArray): Tensor {
+    const { inputShape, indices, output, dtype } = this.#kept!;
     const size = inputShape.reduce((product, n) => product * n, 1);
-    const dx = zeros(output.dtype, size);
+    const dx = zeros(dtype, size);
     scatter(g, indices, area(output.shape), area(inputShape), dx);
     return new Tensor(dx, inputShape);
   }

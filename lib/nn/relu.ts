@@ -1,7 +1,7 @@
 /** The rectifier. */
 import { checkShape } from '../check.js';
 import type { FloatTensor } from '../conv/operands.js';
-import { type FloatDType, uninitialised } from '../tensor/dtype.js';
+import { type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { Module, takeGradient, takeInput } from './module.js';
@@ -15,22 +15,19 @@ export class ReLU extends Module {
     const y = uninitialised(dtype as FloatDType, data.length);
     if (data instanceof Float32Array) rectify32(data, y as Float32Array);
     else for (let i = 0; i < data.length; i++) y[i] = Math.max(data[i], 0);
-    this.#output = new Tensor(y, shape);
-    return this.#output;
+    return this.keep(new Tensor(y, shape));
+  }
+
+  /** Takes what another layer has rectified for its own output. */
+  keep(output: Tensor): Tensor {
+    this.#output = output as FloatTensor;
+    return output;
   }
 
   backward(gradOutput: TensorLike): Tensor {
     const output = this.#output;
-    const { data: g, shape } = takeGradient(
-      gradOutput,
-      this,
-      output as { shape: Shape; dtype: FloatDType } | undefined,
-    );
-    const { data: y } = output!;
-    const dx = uninitialised(output!.dtype as FloatDType, g.length);
-    if (g instanceof Float32Array) passWhereOn32(g, y as Float32Array, dx as Float32Array);
-    else for (let i = 0; i < g.length; i++) dx[i] = y[i] === 0 ? 0 : g[i];
-    return new Tensor(dx, shape);
+    const g = takeGradient(gradOutput, this, output as { shape: Shape; dtype: FloatDType } | undefined);
+    return new Tensor(passWhereOn(g.data, output!.data), g.shape);
   }
 
   outputShape(inputShape: Shape): Shape {
@@ -50,6 +47,12 @@ export class ReLU extends Module {
   }
 }
 
+/** dx[i] = y[i] == 0 ? 0 : g[i], for rectified y. */
+export function passWhereOn(g: FloatArray, y: FloatArray): FloatArray {
+  if (g instanceof Float32Array) return passWhereOn32(g, y as Float32Array);
+  return g.map((value, i) => (y[i] === 0 ? 0 : value));
+}
+
 // Signs of activations are as good as random, and a branch on one is mispredicted every other time: on the bits there
 // is no branch, which is four to five times as fast.
 
@@ -67,8 +70,8 @@ function rectify32(x: Float32Array, y: Float32Array): void {
   }
 }
 
-/** dx[i] = y[i] == 0 ? 0 : g[i]. */
-function passWhereOn32(g: Float32Array, y: Float32Array, dx: Float32Array): void {
+function passWhereOn32(g: Float32Array, y: Float32Array): Float32Array {
+  const dx = uninitialised('float32', g.length);
   const from = bits(g);
   const on = bits(y);
   const to = bits(dx);
@@ -76,6 +79,7 @@ function passWhereOn32(g: Float32Array, y: Float32Array, dx: Float32Array): void
     const magnitude = on[i] << 1;
     to[i] = from[i] & ((magnitude | -magnitude) >> 31);
   }
+  return dx;
 }
 
 function bits(values: Float32Array): Int32Array {

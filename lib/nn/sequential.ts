@@ -4,7 +4,10 @@ import { ArgumentError } from '../errors.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Shape, Tensor } from '../tensor/tensor.js';
+import { Conv1d, Conv2d, Conv3d } from './conv.js';
 import { Module, type Parameter, takeGradient, takeInput } from './module.js';
+import { MaxPool2d } from './pool.js';
+import { ReLU } from './relu.js';
 import { inLayer, type Summary, summarize } from './summary.js';
 
 /**
@@ -42,14 +45,26 @@ export class Sequential extends Module {
       this.#checked = input.shape;
     }
     let y: Tensor = input;
-    for (const module of this.modules) y = module.forward(y);
+    for (let i = 0; i < this.modules.length; i++) {
+      const [module, next] = [this.modules[i], this.modules[i + 1]];
+      if (isPlainConv(module) && isPlain(next, ReLU)) {
+        y = next.keep(module.forwardRectified(y));
+        i++;
+      } else y = module.forward(y);
+    }
     this.#output = { shape: y.shape, dtype: y.dtype as FloatDType };
     return y;
   }
 
   backward(gradOutput: TensorLike): Tensor {
     let g: Tensor = takeGradient(gradOutput, this, this.#output);
-    for (let i = this.modules.length - 1; i >= 0; i--) g = this.modules[i].backward(g);
+    for (let i = this.modules.length - 1; i >= 0; i--) {
+      const [module, before] = [this.modules[i], this.modules[i - 1]];
+      if (isPlain(module, MaxPool2d) && isPlain(before, ReLU)) {
+        g = module.backwardRectified(g);
+        i--;
+      } else g = module.backward(g);
+    }
     return g;
   }
 
@@ -103,6 +118,19 @@ export class Sequential extends Module {
   summary(inputShape: Shape): Summary {
     return summarize(this.modules, checkShape(inputShape, 'inputShape'));
   }
+}
+
+// Layers that run together save passes over memory; not subclasses of them, which may compute something else.
+
+function isPlain<M extends Module>(
+  module: Module | undefined,
+  Layer: new (...args: never[]) => M,
+): module is M {
+  return module !== undefined && module.constructor === Layer;
+}
+
+function isPlainConv(module: Module): module is Conv1d {
+  return isPlain(module, Conv1d) || isPlain(module, Conv2d) || isPlain(module, Conv3d);
 }
 
 /** A layer's parameter under the name that the network gives it. */

@@ -170,6 +170,30 @@ describe('gradients are derivatives', () => {
     expectGradients(inFloat64(make()), random(shape, 'float64', 11));
   });
 
+  test('layers that run together give what they give one by one', () => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      const layers = () => [
+        new nn.Conv2d(2, 5, 3, { seed: 1 }),
+        new nn.ReLU(),
+        new nn.MaxPool2d(3, { stride: 2 }),
+        new nn.ReLU(),
+        new nn.MaxPool2d(2, { stride: 1 }),
+      ];
+      const together = new nn.Sequential(...layers());
+      const apart = new nn.Sequential(...layers().map((layer) => new nn.Sequential(layer)));
+      const x = random([3, 2, 12, 11], dtype);
+      x.data[5] = Number.NaN;
+      const g = random(together.outputShape(x.shape), dtype, 2);
+      const results = [together, apart].map((net) => {
+        if (dtype === 'float64') inFloat64(net);
+        return [net.forward(x), net.backward(g), ...net.parameters().map(({ grad }) => grad)].map(
+          ({ data }) => data,
+        );
+      });
+      expect(results[0]).toEqual(results[1]);
+    }
+  });
+
   test('add up until zeroGrad', () => {
     const net = small();
     const x = random(SMALL_INPUT);
