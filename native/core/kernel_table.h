@@ -129,7 +129,8 @@ using FixedRowFn = void(const FixedRow<T>& row);
 struct GemmBlocking {
   int32_t mr, nr;
   int32_t wide_mr, wide_nr;
-  int32_t kc;        // rows of B per block: mr * kc of A and kc * nr of B stay in L1 or near it
+  int32_t kc;        // rows of B per block: long enough that C is seldom read back and added to
+  int32_t b_bytes;   // of B's panels that A passes by at a time: they stay in L2
   int32_t c_bytes;   // of C that one pass over a block of k updates: stays in L2 beside A's and B's panels
   float fma_per_ns;  // of one core, about: to tell work that is worth sharing out
 };

@@ -13,14 +13,19 @@ void LoweredProduct<T>::run(const T* image, T* out, int64_t ld_out, int64_t pane
   const RowBlocks blocks(lowering, kernels.blocking.kc);
   const int64_t width = panel_columns();
   const bool in_place = lowering.is_image();
+  const int64_t panel_bytes =
+      std::max<int64_t>(1, blocks.max_rows()) * width * static_cast<int64_t>(sizeof(T));
+  const int64_t group_columns = width * std::clamp<int64_t>(kernels.blocking.b_bytes / panel_bytes, 1,
+                                                            (column_end - column + width - 1) / width);
 
   ArenaFrame frame;
-  T* b_panel = nullptr;
-  if (!in_place)
-    b_panel = frame.take<T>(blocks.max_rows() * width + static_cast<int64_t>(kSlackBytes / sizeof(T)));
+  T* b_panels = nullptr;
+  if (!in_place) {
+    b_panels =
+        frame.take<T>(blocks.max_rows() * group_columns + static_cast<int64_t>(kSlackBytes / sizeof(T)));
+  }
   PanelSegments segments(frame, lowering, in_place ? 0 : blocks.block_taps, in_place ? 0 : width);
 
-  // For each block of rows, A's share of them stays in L2 while all panels of B pass.
   for (int64_t index = 0; index < blocks.count(); ++index) {
     const RowBlocks::Block block = blocks[index];
     const bool is_first = index == 0, is_last = index + 1 == blocks.count();
@@ -28,31 +33,34 @@ void LoweredProduct<T>::run(const T* image, T* out, int64_t ld_out, int64_t pane
     const int64_t first_row = block.channel * blocks.taps + block.tap;
     GemmTile<T> tile;
     tile.k = block.rows();
+    tile.ldb = in_place ? lowering.channel_stride : width;
     tile.ldc = ld_out;
     tile.accumulate = !is_first;
     tile.lo = is_last ? lo : -inf;
     tile.hi = is_last ? hi : inf;
 
-    for (int64_t j = column; j < column_end; j += width) {
+    // A group of B's panels stays in L2 while A streams by once: a panel of A stays in L1 for the whole
+    // group.
+    for (int64_t group = column; group < column_end; group += group_columns) {
       if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) return;
-      tile.n = std::min(width, column_end - j);
-      if (in_place) {
-        tile.b = block_image + j;
-        tile.ldb = lowering.channel_stride;
-      } else {
-        segments.describe(j, tile.n, block.tap, block.taps);
+      const int64_t group_end = std::min(column_end, group + group_columns);
+      for (int64_t j = group; j < group_end && !in_place; j += width) {
+        segments.describe(j, std::min(width, group_end - j), block.tap, block.taps);
         kernels.im2col({block_image, block.channels, lowering.channel_stride, block.taps,
-                        segments.tap_begin(), segments.segments(), lowering.axis[2].step, b_panel, width});
-        tile.b = b_panel;
-        tile.ldb = width;
+                        segments.tap_begin(), segments.segments(), lowering.axis[2].step,
+                        b_panels + (j - group) * tile.k, width});
       }
       for (int64_t p = panel; p < panel_end; ++p) {
         const int64_t row = panels.first(p);
         const int height = panels.height_of(p);
         tile.a = weights + row * lowering.rows() + first_row * height;
         tile.bias = is_first && bias != nullptr ? bias + row : nullptr;
-        tile.c = out + (row - panels.first(panel)) * ld_out + (j - column);
-        kernels.gemm(height, tile);
+        for (int64_t j = group; j < group_end; j += width) {
+          tile.n = std::min(width, group_end - j);
+          tile.b = in_place ? block_image + j : b_panels + (j - group) * tile.k;
+          tile.c = out + (row - panels.first(panel)) * ld_out + (j - column);
+          kernels.gemm(height, tile);
+        }
       }
     }
   }

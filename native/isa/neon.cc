@@ -11,7 +11,7 @@ constexpr int kGemmMr = 8, kGemmNv = 3;
 constexpr int kGemmWideMr = 4, kGemmWideNv = 6;
 
 template <typename T>
-constexpr GemmBlocking gemm_blocking(int kc, int c_bytes, float fma_per_ns) {
+constexpr GemmBlocking gemm_blocking(int kc, int b_bytes, int c_bytes, float fma_per_ns) {
   return {kGemmMr,   kGemmNv * Vec<T>::lanes, kGemmWideMr, kGemmWideNv * Vec<T>::lanes, kc, c_bytes,
           fma_per_ns};
 }
@@ -40,8 +40,8 @@ namespace convmat::neon {
 extern const KernelTable kernels;
 const KernelTable kernels = {
     "neon",
-    gemm_blocking<float>(384, 256 << 10, 24),
-    gemm_blocking<double>(256, 256 << 10, 12),
+    gemm_blocking<float>(1536, 512 << 10, 256 << 10, 24),
+    gemm_blocking<double>(768, 512 << 10, 256 << 10, 12),
     direct_blocking<float>,
     direct_blocking<double>,
     toeplitz_blocking<float>,
