@@ -104,9 +104,17 @@ struct Contender {
   bool (*serves)(const ConvPlan&);
 };
 
+bool is_winograd(const ConvPlan& p) {
+  return p.axis[1].kernel == 3 && p.axis[2].kernel == 3 && p.axis[1].stride == 1 &&
+         p.in_channels / p.groups >= 4;
+}
+
 const Contender kContenders[] = {
     {"im2col", pack_im2col_forward, 0, [](const ConvPlan&) { return true; }},
     {"direct", pack_direct_forward, 0, [](const ConvPlan&) { return true; }},
+    {"toeplitz", pack_toeplitz, 0, [](const ConvPlan&) { return true; }},
+    {"winograd2", pack_winograd_forward, 2, is_winograd},
+    {"winograd4", pack_winograd_forward, 4, is_winograd},
 };
 
 void run_ours(benchmark::State& state, const Layer& layer, const Contender& contender,

@@ -12,6 +12,8 @@ PackConvFn* packer_of(const ConvPlan& plan) {
   switch (plan.algorithm) {
     case Algorithm::direct:
       return pack_direct_forward;
+    case Algorithm::winograd:
+      return pack_winograd_forward;
     default:
       return pack_im2col_forward;
   }

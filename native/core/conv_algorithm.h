@@ -21,5 +21,6 @@ PackConvFn pack_im2col_forward;     // conv_im2col.cc
 PackConvFn pack_im2col_input_grad;  // conv_input_grad.cc
 PackConvFn pack_direct_forward;     // conv_direct.cc
 PackConvFn pack_toeplitz;           // conv_toeplitz.cc, both directions
+PackConvFn pack_winograd_forward;   // conv_winograd.cc
 
 }  // namespace convmat

@@ -34,6 +34,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 #include "kernels/pair_gemm-inl.h"
 #include "kernels/toeplitz-inl.h"
 #include "kernels/transpose-inl.h"
+#include "kernels/winograd-inl.h"
 
 namespace convmat::avx512 {
 

@@ -1,0 +1,346 @@
+// Forward 3 x 3 convolution of stride and dilation 1 by Winograd's F(4 x 4, 3 x 3) or F(2 x 2, 3 x 3), as the
+// plan's variant says. A block of tiles goes through all three steps while it is in L2:
+//   v[point][vector of channels][tile][lane] <-- input
+//   products[point][tile][output channel] = v * u, for a panel of output channels at a time
+//   output <-- products
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/aligned.h"
+#include "core/arena.h"
+#include "core/conv_algorithm.h"
+#include "core/im2col.h"
+#include "core/thread_pool.h"
+#include "core/typed_kernels.h"
+#include "core/winograd_points.h"
+
+namespace convmat {
+namespace {
+
+// Tiles of a block: as many tiles of 4 x 4 as two rounds of the widest product kernel take. Measured on Zen
+// 4: from 14 to 56 all within 2 %.
+int64_t block_tiles(int32_t m) { return m == 4 ? 28 : 56; }
+
+// Of v, beside which the products and a panel of u find room in the thread's 4 MiB.
+constexpr int64_t kInputBytes = 2 << 20;
+
+// Points lie a cache line apart beside their size, which is often a multiple of a page.
+constexpr int64_t kPointGapBytes = 64;
+
+// Fewer blocks than this are shared out within: first the input's channels, then the panels of output
+// channels.
+constexpr int64_t kEnoughBlocks = 8;
+
+// The transforms' share of time, about.
+constexpr double kTransformCost = 1.25;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// G: row j is (1, p, p^2) / product of (p - q) over the other finite points q, for the j-th point p; infinity
+// is last.
+struct WeightTransform {
+  int n;
+  double g[6][3];
+};
+
+WeightTransform weight_transform(int32_t m) {
+  constexpr double near = kWinogradNear, far = kWinogradFar;
+  const double points2[] = {0, 1, -1}, points4[] = {0, near, -near, far, -far};
+  const double* const points = m == 4 ? points4 : points2;
+  WeightTransform t{m + 2, {}};
+  for (int j = 0; j < m + 1; ++j) {
+    double product = 1;
+    for (int l = 0; l < m + 1; ++l) product *= l == j ? 1 : points[j] - points[l];
+    for (int k = 0; k < 3; ++k)
+      t.g[j][k] = (k == 0 ? 1 : k == 1 ? points[j] : points[j] * points[j]) / product;
+  }
+  t.g[m + 1][2] = 1;
+  return t;
+}
+
+// What follows from the plan's packing key.
+template <typename T>
+struct WinogradShape {
+  WinogradShape(const TypedKernels<T>& kernels, const ConvPlan& plan)
+      : m(plan.variant),
+        points((m + 2) * (m + 2)),
+        lanes(kernels.direct_blocking.lanes),
+        in_channels(plan.in_channels / plan.groups),
+        out_channels(plan.out_channels / plan.groups),
+        in_vectors(ceil_div(in_channels, lanes)),
+        out_vectors(ceil_div(out_channels, lanes)),
+        panels(ceil_div(out_vectors, kWinogradVectors)) {}
+
+  int64_t vectors_of(int64_t panel) const {
+    return std::min<int64_t>(kWinogradVectors, out_vectors - panel * kWinogradVectors);
+  }
+  int64_t group_weights() const { return out_vectors * lanes * points * in_vectors * lanes; }
+
+  int32_t m;
+  int64_t points, lanes;
+  int64_t in_channels, out_channels;  // of a group
+  int64_t in_vectors, out_vectors, panels;
+};
+
+template <typename T>
+struct WinogradWeights {
+  AlignedArray<T> u;     // [group][panel][point][channel, in whole vectors][output channel of the panel]
+  AlignedArray<T> bias;  // [group][vector][lane]
+  T lo, hi;
+};
+
+template <typename T>
+WinogradWeights<T> transform_weights(const TypedKernels<T>& kernels, const ConvPlan& plan, const T* weight,
+                                     const T* bias, double lo, double hi) {
+  const WinogradShape<T> s(kernels, plan);
+  const WeightTransform t = weight_transform(s.m);
+  const int64_t padded = s.out_vectors * s.lanes;
+  WinogradWeights<T> w{AlignedArray<T>(plan.groups * s.group_weights()),
+                       AlignedArray<T>(plan.groups * padded), static_cast<T>(lo), static_cast<T>(hi)};
+  std::fill_n(w.u.data(), w.u.size(), T{0});
+  for (int64_t g = 0; g < plan.groups; ++g) {
+    for (int64_t k = 0; k < padded; ++k) {
+      const bool real = k < s.out_channels;
+      w.bias.data()[g * padded + k] = real && bias != nullptr ? bias[g * s.out_channels + k] : T{0};
+    }
+    for (int64_t k = 0; k < s.out_channels; ++k) {
+      const int64_t panel = k / (kWinogradVectors * s.lanes), width = s.vectors_of(panel) * s.lanes;
+      T* const to = w.u.data() + g * s.group_weights() +
+                    panel * kWinogradVectors * s.lanes * s.points * s.in_vectors * s.lanes +
+                    k % (kWinogradVectors * s.lanes);
+      for (int64_t c = 0; c < s.in_channels; ++c) {
+        const T* const from = weight + ((g * s.out_channels + k) * s.in_channels + c) * 9;
+        double columns[6][3];
+        for (int i = 0; i < t.n; ++i) {
+          for (int j = 0; j < 3; ++j) {
+            columns[i][j] = t.g[i][0] * from[j] + t.g[i][1] * from[3 + j] + t.g[i][2] * from[6 + j];
+          }
+        }
+        for (int i = 0; i < t.n; ++i) {
+          for (int j = 0; j < t.n; ++j) {
+            to[((i * t.n + j) * s.in_vectors * s.lanes + c) * width] = static_cast<T>(
+                t.g[j][0] * columns[i][0] + t.g[j][1] * columns[i][1] + t.g[j][2] * columns[i][2]);
+          }
+        }
+      }
+    }
+  }
+  return w;
+}
+
+template <typename T>
+class WinogradRun {
+ public:
+  WinogradRun(const Context& context, const ConvPlan& plan, const WinogradWeights<T>& weights, const T* x,
+              T* y)
+      : context_(context),
+        kernels_(typed_kernels<T>(*context.kernels)),
+        plan_(plan),
+        s_(kernels_, plan),
+        weights_(weights),
+        x_(x),
+        y_(y),
+        tile_rows_(ceil_div(plan.axis[1].out, s_.m)),
+        tile_columns_(ceil_div(plan.axis[2].out, s_.m)) {
+    const int64_t tile_bytes = s_.points * s_.in_vectors * s_.lanes * static_cast<int64_t>(sizeof(T));
+    const int64_t widest = kernels_.direct_blocking.max_pixels(kWinogradVectors);
+    const int64_t tiles = std::clamp(kInputBytes / tile_bytes / widest * widest, widest, block_tiles(s_.m));
+    column_blocks_ = ceil_div(tile_columns_, tiles);
+    block_columns_ = ceil_div(tile_columns_, column_blocks_);
+    row_blocks_ = ceil_div(tile_rows_, std::max<int64_t>(1, tiles / tile_columns_));
+    block_rows_ = ceil_div(tile_rows_, row_blocks_);
+  }
+
+  void run() const {
+    const int64_t images = plan_.batch * plan_.groups;
+    const int64_t blocks = images * row_blocks_ * column_blocks_;
+    const double cost_ns = static_cast<double>(images * tile_rows_ * tile_columns_) *
+                           static_cast<double>(s_.points * s_.in_vectors * s_.out_vectors) *
+                           static_cast<double>(s_.lanes * s_.lanes) / kernels_.blocking.fma_per_ns *
+                           kTransformCost;
+    if (blocks >= kEnoughBlocks) {
+      parallel_for(blocks, cost_ns, [this](int64_t i) {
+        if (!cancelled()) run_block(block(i), 0);
+      });
+    } else {
+      for (int64_t i = 0; i < blocks && !cancelled(); ++i)
+        run_block(block(i), cost_ns / static_cast<double>(blocks));
+    }
+  }
+
+ private:
+  // Tiles of one group of one image.
+  struct Block {
+    int64_t image, group;
+    int64_t first_row, rows, first_column, columns;
+    int64_t tiles() const { return rows * columns; }
+  };
+
+  bool cancelled() const {
+    return context_.cancelled != nullptr && context_.cancelled->load(std::memory_order_relaxed);
+  }
+
+  Block block(int64_t index) const {
+    const int64_t column = index % column_blocks_ * block_columns_;
+    index /= column_blocks_;
+    const int64_t row = index % row_blocks_ * block_rows_;
+    index /= row_blocks_;
+    return {index / plan_.groups,
+            index % plan_.groups,
+            row,
+            std::clamp<int64_t>(tile_rows_ - row, 0, block_rows_),
+            column,
+            std::clamp<int64_t>(tile_columns_ - column, 0, block_columns_)};
+  }
+
+  int64_t point_of_v(const Block& b) const {
+    return s_.in_vectors * b.tiles() * s_.lanes + kPointGapBytes / static_cast<int64_t>(sizeof(T));
+  }
+
+  // cost_ns: of this block, when its steps are to be shared out; else 0.
+  void run_block(const Block& b, double cost_ns) const {
+    if (b.tiles() == 0) return;
+    ArenaFrame arena;
+    T* const v = arena.take<T>(s_.points * point_of_v(b));
+    parallel_for(s_.in_vectors, cost_ns * (kTransformCost - 1) / 2,
+                 [&](int64_t i) { transform_input(b, i, v); });
+    parallel_for(s_.panels, cost_ns, [&](int64_t panel) { multiply(b, panel, v); });
+  }
+
+  // v[..][vector] <-- the input of the block's tiles, by way of rows[row][column][lane] with its padding.
+  void transform_input(const Block& b, int64_t vector, T* v) const {
+    const Axis &height = plan_.axis[1], &width = plan_.axis[2];
+    const int64_t lanes = s_.lanes, m = s_.m;
+    const int64_t channels = std::min(lanes, s_.in_channels - vector * lanes);
+    const int64_t rows = b.rows * m + 2, columns = b.columns * m + 2;
+    const int64_t plane = height.in * width.in;
+    const T* const image =
+        x_ + (b.image * plan_.in_channels + b.group * s_.in_channels + vector * lanes) * plane;
+    const int64_t first_row = b.first_row * m - height.pad_before;
+    const int64_t first_column = b.first_column * m - width.pad_before;
+    const int64_t begin = std::clamp<int64_t>(-first_column, 0, columns);
+    const int64_t end = std::clamp<int64_t>(width.in - first_column, begin, columns);
+
+    ArenaFrame arena;
+    T* const laned = arena.take<T>(rows * columns * lanes);
+    for (int64_t i = 0; i < rows; ++i) {
+      T* const to = laned + i * columns * lanes;
+      const int64_t row = source(height, first_row + i);
+      if (row < 0) {
+        std::memset(to, 0, sizeof(T) * static_cast<size_t>(columns * lanes));
+        continue;
+      }
+      const T* const line = image + row * width.in;
+      for (int64_t j = 0; j < begin; ++j)
+        border(line, plane, channels, source(width, first_column + j), to + j * lanes);
+      kernels_.transpose(channels, end - begin, line + first_column + begin, plane, to + begin * lanes,
+                         lanes);
+      for (int64_t j = end; j < columns; ++j) {
+        border(line, plane, channels, source(width, first_column + j), to + j * lanes);
+      }
+    }
+    for (int64_t i = 0; i < b.rows; ++i) {
+      kernels_.winograd_input(s_.m, {laned + i * m * columns * lanes, columns * lanes, b.columns,
+                                     v + (vector * b.tiles() + i * b.columns) * lanes, point_of_v(b)});
+    }
+  }
+
+  // Where a position is read; -1 for a zero, as in what only the last tiles' surplus outputs read.
+  int64_t source(const Axis& axis, int64_t position) const {
+    return position < axis.in + axis.pad_after ? padded_position(plan_.padding_mode, position, axis.in) : -1;
+  }
+
+  void border(const T* line, int64_t plane, int64_t channels, int64_t column, T* to) const {
+    for (int64_t c = 0; c < s_.lanes; ++c)
+      to[c] = column >= 0 && c < channels ? line[c * plane + column] : T{0};
+  }
+
+  // One panel of output channels from v.
+  void multiply(const Block& b, int64_t panel, const T* v) const {
+    const int64_t lanes = s_.lanes, vectors = s_.vectors_of(panel), width = vectors * lanes;
+    const int64_t tiles = b.tiles();
+    const int64_t point = tiles * width + kPointGapBytes / static_cast<int64_t>(sizeof(T));
+    const int64_t u_point = s_.in_vectors * lanes * width;
+    const T* const u = weights_.u.data() + b.group * s_.group_weights() +
+                       panel * kWinogradVectors * lanes * s_.points * s_.in_vectors * lanes;
+    const int64_t rounds = ceil_div(tiles, kernels_.direct_blocking.max_pixels(kWinogradVectors));
+
+    ArenaFrame arena;
+    T* const products = arena.take<T>(s_.points * point);
+    for (int64_t p = 0; p < s_.points; ++p) {
+      for (int64_t round = 0; round < rounds; ++round) {
+        const int64_t first = round * tiles / rounds, end = (round + 1) * tiles / rounds;
+        kernels_.winograd_product(static_cast<int>(vectors), static_cast<int>(end - first),
+                                  {v + p * point_of_v(b) + first * lanes, tiles * lanes, s_.in_vectors,
+                                   u + p * u_point, products + p * point + first * width});
+      }
+    }
+    T* const rows = arena.take<T>(s_.m * b.columns * s_.m * lanes);
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      for (int64_t i = 0; i < b.rows; ++i) {
+        write_tiles(b, panel * kWinogradVectors + vector, i,
+                    {products + i * b.columns * width + vector * lanes, point, width, b.columns, nullptr,
+                     weights_.lo, weights_.hi, rows, b.columns * s_.m * lanes});
+      }
+    }
+  }
+
+  // Row i of the block's tiles, for one vector of output channels.
+  void write_tiles(const Block& b, int64_t vector, int64_t i, WinogradOutput<T> output) const {
+    const Axis &height = plan_.axis[1], &width = plan_.axis[2];
+    const int64_t lanes = s_.lanes, first_channel = vector * lanes;
+    output.bias = weights_.bias.data() + b.group * s_.out_vectors * lanes + first_channel;
+    kernels_.winograd_output(s_.m, output);
+    const int64_t row = (b.first_row + i) * s_.m, column = b.first_column * s_.m;
+    const int64_t pixels = std::min(b.columns * s_.m, width.out - column);
+    const int64_t plane = height.out * width.out;
+    const int channels = static_cast<int>(std::min(lanes, s_.out_channels - first_channel));
+    T* to = y_ + (b.image * plan_.out_channels + b.group * s_.out_channels + first_channel) * plane +
+            row * width.out + column;
+    for (int64_t r = 0; r < std::min<int64_t>(s_.m, height.out - row); ++r, to += width.out) {
+      kernels_.unlane_rows(channels, pixels, output.rows + r * output.row, to, plane);
+    }
+  }
+
+  const Context& context_;
+  const TypedKernels<T> kernels_;
+  const ConvPlan& plan_;
+  const WinogradShape<T> s_;
+  const WinogradWeights<T>& weights_;
+  const T* const x_;
+  T* const y_;
+  const int64_t tile_rows_, tile_columns_;
+  int64_t row_blocks_, block_rows_, column_blocks_, block_columns_;
+};
+
+template <typename T>
+class WinogradConv final : public ConvRunner {
+ public:
+  explicit WinogradConv(WinogradWeights<T> weights) : weights_(std::move(weights)) {}
+  size_t bytes() const override { return sizeof(*this) + weights_.u.bytes() + weights_.bias.bytes(); }
+  void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
+    WinogradRun<T>(context, plan, weights_, static_cast<const T*>(input), static_cast<T*>(output)).run();
+  }
+
+ private:
+  const WinogradWeights<T> weights_;
+};
+
+template <typename T>
+std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& plan, const void* weight,
+                                       const void* bias, double lo, double hi) {
+  return std::make_shared<WinogradConv<T>>(transform_weights(typed_kernels<T>(*context.kernels), plan,
+                                                             static_cast<const T*>(weight),
+                                                             static_cast<const T*>(bias), lo, hi));
+}
+
+}  // namespace
+
+std::shared_ptr<const ConvRunner> pack_winograd_forward(const Context& context, const ConvPlan& plan,
+                                                        const void* weight, const void* bias, double lo,
+                                                        double hi) {
+  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, weight, bias, lo, hi);
+}
+
+}  // namespace convmat

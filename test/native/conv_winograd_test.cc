@@ -1,0 +1,148 @@
+// Winograd's convolution: every tile edge, padding mode and channel count, its error, and what becomes of
+// non-numbers.
+#include "conv_check.h"
+
+namespace convmat::test {
+namespace {
+
+// Root-mean-square error relative to the root-mean-square result.
+template <typename T>
+double rms_error(const std::vector<T>& y, const std::vector<double>& expected) {
+  double error = 0, size = 0;
+  for (size_t i = 0; i < y.size(); ++i) {
+    error += (y[i] - expected[i]) * (y[i] - expected[i]);
+    size += expected[i] * expected[i];
+  }
+  return size == 0 ? 0 : std::sqrt(error / size);
+}
+
+ConvCase layer(int64_t in_channels, int64_t out_channels, int64_t height, int64_t width, int64_t padding = 1,
+               PaddingMode mode = PaddingMode::zeros, int64_t batch = 1, int64_t groups = 1) {
+  return {"layer",      batch,
+          groups,       in_channels,
+          out_channels, {{1, 1}, {height, 3, 1, 1, padding, padding}, {width, 3, 1, 1, padding, padding}},
+          mode};
+}
+
+// The largest error of any element, relative to the largest result.
+template <typename T>
+void check(const KernelTable& kernels, const ConvCase& problem, int32_t m, const Fusion& fusion = {}) {
+  const ConvPlan plan = forward_plan<T>(problem, Algorithm::winograd, m);
+  const std::vector<T> x = normal_numbers<T>(input_size(plan), 1),
+                       w = normal_numbers<T>(weight_size(plan), 2);
+  const std::vector<T> bias = normal_numbers<T>(plan.out_channels, 3);
+  std::vector<double> expected = reference_forward(plan, widened(x), widened(w));
+  double largest = 0;  // before clamping: errors are those of the sums
+  for (const double value : expected) largest = std::fmax(largest, std::fabs(value));
+  fuse(plan, widened(bias), fusion, expected);
+  const std::vector<T> y =
+      run_forward(kernels, plan, x, w, fusion.bias ? bias.data() : nullptr, fusion.lo, fusion.hi);
+  const double unit = std::numeric_limits<T>::epsilon();
+  for (size_t i = 0; i < y.size(); ++i) {
+    ASSERT_NEAR(y[i], expected[i], 64 * unit * largest)
+        << "F" << m << " " << plan.in_channels << "->" << plan.out_channels << " " << plan.axis[1].in << "x"
+        << plan.axis[2].in << " mode " << static_cast<int>(plan.padding_mode) << " at " << i;
+  }
+}
+
+void check_all(const KernelTable& kernels, const ConvCase& problem) {
+  for (const int32_t m : {2, 4}) {
+    check<float>(kernels, problem, m);
+    check<double>(kernels, problem, m, {false, -2, 3});
+  }
+}
+
+using ConvWinogradTest = EachIsa;
+
+TEST_P(ConvWinogradTest, EveryEdgeOfATile) {
+  for (const int64_t height : {1, 2, 3, 4, 5, 8, 9}) {
+    for (const int64_t width : {1, 2, 4, 7, 8, 9, 13, 17, 33})
+      check_all(kernels(), layer(3, 5, height, width));
+  }
+}
+TEST_P(ConvWinogradTest, EveryEdgeOfAVector) {
+  for (const int64_t in_channels : {1, 2, 4, 8, 9, 16, 17}) {
+    for (const int64_t out_channels : {1, 3, 8, 15, 16, 17, 31, 32, 33, 65}) {
+      check_all(kernels(), layer(in_channels, out_channels, 6, 10));
+    }
+  }
+}
+TEST_P(ConvWinogradTest, PaddingModes) {
+  for (const PaddingMode mode :
+       {PaddingMode::zeros, PaddingMode::circular, PaddingMode::reflect, PaddingMode::replicate}) {
+    for (const int64_t padding : {0, 1, 2, 5}) check_all(kernels(), layer(5, 6, 7, 9, padding, mode));
+    check_all(kernels(), {"one side", 2, 1, 3, 4, {{1, 1}, {7, 3, 1, 1, 0, 2}, {300, 3, 1, 1, 3, 0}}, mode});
+  }
+}
+TEST_P(ConvWinogradTest, BatchesGroupsAndManyBlocks) {
+  check_all(kernels(), layer(12, 18, 9, 11, 1, PaddingMode::zeros, 3, 2));
+  check_all(kernels(), layer(4, 4, 40, 300));
+  check_all(kernels(), layer(20, 40, 57, 30, 0));
+}
+TEST_P(ConvWinogradTest, ManyChannelsSumInBlocks) {
+  for (const int64_t channels : {63, 64, 65, 128, 200}) check_all(kernels(), layer(channels, 7, 6, 6));
+  check<float>(kernels(), layer(2000, 3, 5, 5), 4);
+}
+
+// The bounds of docs/accuracy.md: F2 errs no more than im2col does, F4 at most three times as much.
+TEST_P(ConvWinogradTest, ErrorsKeepTheirBounds) {
+  for (const int64_t channels : {16, 64, 128, 256}) {
+    const ConvCase problem = layer(channels, 16, 14, 14);
+    const ConvPlan plan = forward_plan<float>(problem, Algorithm::winograd);
+    const std::vector<float> x = normal_numbers<float>(input_size(plan), 1),
+                             w = normal_numbers<float>(weight_size(plan), 2);
+    const std::vector<double> expected = reference_forward(plan, widened(x), widened(w));
+    const auto error = [&](Algorithm algorithm, int32_t variant) {
+      const ConvPlan p = forward_plan<float>(problem, algorithm, variant);
+      const double rms = rms_error(run_forward<float>(kernels(), p, x, w, nullptr), expected);
+      const std::string name = "rms_e-9_channels_" + std::to_string(channels) + "_algorithm_" +
+                               std::to_string(static_cast<int>(algorithm)) + "_" + std::to_string(variant);
+      RecordProperty(name, static_cast<int>(rms * 1e9));
+      return rms;
+    };
+    const double im2col = error(Algorithm::im2col, 0);
+    EXPECT_LE(im2col, 4e-7) << channels;
+    EXPECT_LE(error(Algorithm::direct, 0), im2col) << channels;
+    EXPECT_LE(error(Algorithm::winograd, 2), im2col) << channels;
+    EXPECT_LE(error(Algorithm::winograd, 4), 3 * im2col) << channels;
+  }
+}
+
+// A NaN or an infinity reaches all that read it, as NaN or infinity, and may spread over their tiles, but no
+// further.
+TEST_P(ConvWinogradTest, NonNumbersStayInTheirTiles) {
+  for (const int32_t m : {2, 4}) {
+    const ConvPlan plan = forward_plan<float>(layer(2, 3, 20, 20), Algorithm::winograd, m);
+    std::vector<float> x = normal_numbers<float>(input_size(plan), 1);
+    const std::vector<float> w = normal_numbers<float>(weight_size(plan), 2);
+    const std::vector<float> before = run_forward<float>(kernels(), plan, x, w, nullptr);
+    for (const float value :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+      x[9 * 20 + 9] = value;
+      const std::vector<float> after = run_forward<float>(kernels(), plan, x, w, nullptr);
+      for (int i = 0; i < 3 * 400; ++i) {
+        const int row = i / 20 % 20, column = i % 20;
+        if (std::abs(row - 9) <= 1 && std::abs(column - 9) <= 1) {
+          EXPECT_TRUE(std::isnan(value) ? std::isnan(after[i]) : !std::isfinite(after[i]))
+              << m << " at " << i;
+        } else if (std::abs(row / m - 9 / m) > 1 || std::abs(column / m - 9 / m) > 1) {
+          EXPECT_EQ(after[i], before[i]) << m << " at " << i;
+        }
+      }
+    }
+    for (const float y :
+         run_forward<float>(kernels(), plan, std::vector<float>(x.size(), NAN), w, nullptr, 0, 6)) {
+      EXPECT_TRUE(std::isnan(y));
+    }
+  }
+}
+TEST_P(ConvWinogradTest, BitsDoNotDependOnThreads) {
+  for (const int32_t m : {2, 4}) {
+    check_threads(kernels(), forward_plan<float>(layer(48, 80, 60, 61), Algorithm::winograd, m));
+    check_threads(kernels(), forward_plan<float>(layer(130, 200, 14, 13), Algorithm::winograd, m));
+  }
+}
+CONVMAT_ON_EACH_ISA(ConvWinogradTest);
+
+}  // namespace
+}  // namespace convmat::test
