@@ -77,7 +77,9 @@ export function explainPlan(plan: ConvPlan, outputShape: Shape, machine: Machine
     'toeplitz',
     ...eligibleAlgorithms(plan, machine),
   ]);
-  const costs = [...algorithms].map((algorithm) => costOf(algorithm, plan));
+  const costs = [...algorithms].map((algorithm) =>
+    algorithm === plan.algorithm ? costOf(algorithm, plan, plan.variant) : costOf(algorithm, plan),
+  );
   const { algorithm: chosen, reason } = plan;
   return {
     chosen,

@@ -8,6 +8,7 @@ import { extent } from './axes.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
+import { declinesWinograd, winogradSaving, winogradTile } from './winograd.js';
 
 export type AlgorithmName = 'im2col' | 'direct' | 'depthwise' | 'winograd' | 'fft' | 'toeplitz';
 /** 'auto' picks by shape, density and CPU. */
@@ -47,6 +48,8 @@ export interface Candidate {
   declines(geometry: ConvGeometry, machine: Machine): string | null;
   /** Why it is worth taking when it can; null when a later candidate is expected to be faster. */
   suits(geometry: ConvGeometry, request: Request, machine: Machine): string | null;
+  /** The choice within the algorithm; 0 when absent. */
+  variant?(geometry: ConvGeometry, request: Request): number;
 }
 
 /** Floats in a vector. */
@@ -61,6 +64,12 @@ const DIRECT_LANES_IN_USE = 0.75;
 const LARGE_MAP = 512;
 /** Bytes that one row of outputs may copy of its input: the workspace of a thread is 4 MiB. */
 const FRAME_BYTES = 3 * 2 ** 20;
+
+/** Channels per group from which the products outweigh Winograd's transforms, in and out. Zen 4: 2.4 times direct. */
+const WINOGRAD_IN_CHANNELS = 16;
+const WINOGRAD_OUT_CHANNELS = 32;
+/** Saved multiplications, as a factor, below which the transforms eat the gain. */
+const WINOGRAD_SAVING = 1.5;
 
 /** Share of nonzero weights up to which visiting them one by one is the fastest. */
 const SPARSE = 0.4;
@@ -96,6 +105,19 @@ const NATIVE_CANDIDATES: readonly Candidate[] = [
       request.density <= SPARSE ? 'so few weights are nonzero that visiting them alone is faster' : null,
   },
   {
+    algorithm: 'winograd',
+    declines: declinesWinograd,
+    suits(g, request) {
+      if (g.inChannels / g.groups < WINOGRAD_IN_CHANNELS) return null;
+      if (g.outChannels / g.groups < WINOGRAD_OUT_CHANNELS) return null;
+      const tile = winogradTile(g, request.accuracy);
+      const saving = winogradSaving(g, tile);
+      if (saving < WINOGRAD_SAVING) return null;
+      return `F(${tile}×${tile}, 3×3) takes ${saving.toFixed(1)} times fewer multiplications`;
+    },
+    variant: (g, request) => winogradTile(g, request.accuracy),
+  },
+  {
     algorithm: 'direct',
     declines: (g) => notForward(g) ?? directFrameTooLarge(g),
     suits(g, _request, machine) {
@@ -122,20 +144,34 @@ export function eligibleAlgorithms(geometry: ConvGeometry, machine: Machine): Al
 }
 
 export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machine: Machine): Choice {
-  if (request.algorithm !== 'auto') return namedAlgorithm(request.algorithm, geometry, machine);
+  if (request.algorithm !== 'auto') return namedAlgorithm(request.algorithm, geometry, request, machine);
   for (const candidate of candidates(machine)) {
     if (candidate.declines(geometry, machine) !== null) continue;
     const reason = candidate.suits(geometry, request, machine);
-    if (reason !== null) return { algorithm: candidate.algorithm, variant: 0, reason };
+    if (reason !== null)
+      return { algorithm: candidate.algorithm, variant: variantOf(candidate, geometry, request), reason };
   }
   throw new UnsupportedError('options.algorithm: no algorithm serves this geometry');
 }
 
-function namedAlgorithm(name: AlgorithmName, geometry: ConvGeometry, machine: Machine): Choice {
+function variantOf(candidate: Candidate, geometry: ConvGeometry, request: Request): number {
+  return candidate.variant?.(geometry, request) ?? 0;
+}
+
+function namedAlgorithm(
+  name: AlgorithmName,
+  geometry: ConvGeometry,
+  request: Request,
+  machine: Machine,
+): Choice {
   const candidate = candidates(machine).find((c) => c.algorithm === name);
   const declined =
     candidate === undefined ? `not built for ${machine.isa}` : candidate.declines(geometry, machine);
-  if (declined !== null)
+  if (candidate === undefined || declined !== null)
     throw new UnsupportedError(`options.algorithm: '${name}' cannot serve this call: ${declined}`);
-  return { algorithm: name, variant: 0, reason: 'named by the caller' };
+  return {
+    algorithm: name,
+    variant: variantOf(candidate, geometry, request),
+    reason: 'named by the caller',
+  };
 }

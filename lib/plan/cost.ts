@@ -3,6 +3,7 @@ import { BYTES } from '../tensor/dtype.js';
 import type { AlgorithmName } from './algorithms.js';
 import type { Axis } from './axes.js';
 import type { ConvGeometry } from './problem.js';
+import { type WinogradTile, winogradTile, winogradWork } from './winograd.js';
 
 export interface Cost {
   /** 'dense-toeplitz' is the convolution's matrix multiplied out in full, zeros and all. */
@@ -18,8 +19,16 @@ export interface Cost {
 /** Panels and index maps of the blocked algorithms: their workspace does not grow with the image. */
 const BLOCKED_WORKSPACE_BYTES = 4 * 2 ** 20;
 
-/** In which each algorithm's own file of the plan tells its cost; sizes are of the forward convolution. */
-export function costOf(algorithm: AlgorithmName | 'dense-toeplitz', g: ConvGeometry): Cost {
+/**
+ * In which each algorithm's own file of the plan tells its cost; sizes are of the forward convolution.
+ *
+ * @param variant  The choice within the algorithm; by default the one that 'fast' takes.
+ */
+export function costOf(
+  algorithm: AlgorithmName | 'dense-toeplitz',
+  g: ConvGeometry,
+  variant: number = winogradTile(g, 'fast'),
+): Cost {
   const item = BYTES[g.dtype];
   const inputs = g.inChannels * product(g.axes, (a) => a.in);
   const outputs = g.outChannels * product(g.axes, (a) => a.out);
@@ -45,6 +54,17 @@ export function costOf(algorithm: AlgorithmName | 'dense-toeplitz', g: ConvGeome
         additions: additionsOf(products, g.batch * outputs),
         bytes: operands,
         extraBytes: 0,
+      };
+    }
+    case 'winograd': {
+      const { multiplications, additions, transformedWeights } = winogradWork(g, variant as WinogradTile);
+      const extra = item * (transformedWeights - weights);
+      return {
+        algorithm,
+        multiplications,
+        additions,
+        bytes: operands + extra,
+        extraBytes: extra + BLOCKED_WORKSPACE_BYTES,
       };
     }
     default: {

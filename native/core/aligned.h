@@ -18,6 +18,7 @@ constexpr size_t kSlackBytes = 64;
 template <typename T>
 class AlignedArray {
  public:
+  AlignedArray() = default;  // data() is null
   explicit AlignedArray(int64_t size) : block_(bytes_of(size)), size_(size) {}
 
   T* data() { return reinterpret_cast<T*>(block_.data()); }
@@ -34,7 +35,7 @@ class AlignedArray {
   }
 
   Block block_;
-  int64_t size_;
+  int64_t size_ = 0;
 };
 
 }  // namespace convmat

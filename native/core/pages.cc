@@ -27,6 +27,12 @@ Block::Block(size_t bytes)
 
 Block::Block(Block&& from) noexcept : data_(std::exchange(from.data_, nullptr)), bytes_(from.bytes_) {}
 
+Block& Block::operator=(Block&& from) noexcept {
+  std::swap(data_, from.data_);
+  std::swap(bytes_, from.bytes_);
+  return *this;
+}
+
 Block::~Block() {
   if (data_ != nullptr) ::operator delete(data_, alignment(bytes_));
 }

@@ -10,18 +10,18 @@ namespace convmat {
 // Throws bad_alloc.
 class Block {
  public:
+  Block() = default;  // holds nothing
   explicit Block(size_t bytes);
   ~Block();
   Block(Block&& from) noexcept;
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
+  Block& operator=(Block&& from) noexcept;
 
   char* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 
  private:
-  char* data_;
-  size_t bytes_;
+  char* data_ = nullptr;
+  size_t bytes_ = 0;
 };
 
 }  // namespace convmat
