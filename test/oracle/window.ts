@@ -94,14 +94,25 @@ export function slide(spatial: readonly number[], kernel: readonly number[], geo
     const padded = size + margin[axis][0] + margin[axis][1];
     return Math.floor((padded - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis]) + 1;
   });
+  // Where tap t of place p of an axis reads, -1 where padding is zero.
+  const reads = spatial.map((size, axis) =>
+    Array.from({ length: places[axis] }, (_, p) =>
+      Array.from({ length: kernel[axis] }, (_, t) => {
+        const position = p * stride[axis] + t * dilation[axis] - margin[axis][0];
+        return source(position, size, geometry.paddingMode) ?? -1;
+      }),
+    ),
+  );
   const taps = indices(kernel);
   const from = indices(places).map((place) =>
     Int32Array.from(taps, (tap) => {
-      const at = place.map((p, axis) => {
-        const position = p * stride[axis] + tap[axis] * dilation[axis] - margin[axis][0];
-        return source(position, spatial[axis], geometry.paddingMode);
-      });
-      return at.includes(null) ? -1 : flat(at as number[], spatial);
+      let pixel = 0;
+      for (let axis = 0; axis < rank; axis++) {
+        const at = reads[axis][place[axis]][tap[axis]];
+        if (at < 0) return -1;
+        pixel = pixel * spatial[axis] + at;
+      }
+      return pixel;
     }),
   );
   return { places, from };
