@@ -1,0 +1,19 @@
+"""SciPy's long convolution: one line of JSON per request, {"signal": n, "kernel": m, "runs": k}, one per answer."""
+
+import json
+import sys
+import time
+
+import numpy
+from scipy.signal import fftconvolve
+
+for line in sys.stdin:
+    request = json.loads(line)
+    random = numpy.random.RandomState(1)
+    a, b = random.rand(request['signal']), random.rand(request['kernel'])
+    samples = []
+    for _ in range(request['runs']):
+        start = time.perf_counter()
+        fftconvolve(a, b)
+        samples.append(1000 * (time.perf_counter() - start))
+    print(json.dumps(samples), flush=True)
