@@ -88,6 +88,14 @@ void copy_rows(ConstRows<T> in, Rows<T> out, int64_t rows, int64_t columns) {
 }
 
 template <typename T>
+void clear_rows(Rows<T> rows, int64_t count, int64_t columns) {
+  for (int64_t r = 0; r < count; ++r) {
+    std::fill_n(rows.re + r * rows.pitch, columns, T{0});
+    std::fill_n(rows.im + r * rows.pitch, columns, T{0});
+  }
+}
+
+template <typename T>
 Rows<T> at_column(Rows<T> rows, int64_t column) {
   return {rows.re + column, rows.im + column, rows.pitch};
 }
@@ -133,9 +141,9 @@ void ColumnFft<T>::run(const KernelTable& kernels, ConstRows<T> in, Rows<T> out,
     }
     return;
   }
-  const int64_t strip = n_ * columns;
-  const Rows<T> buffers[2] = {{scratch, scratch + strip, columns},
-                              {scratch + 2 * strip, scratch + 3 * strip, columns}};
+  const int64_t plane = plane_size(columns);
+  const Rows<T> buffers[2] = {{scratch, scratch + plane, columns},
+                              {scratch + 2 * plane, scratch + 3 * plane, columns}};
   ConstRows<T> from = in;
   for (size_t i = 0; i < passes_.size(); ++i) {
     const Pass& pass = passes_[i];
@@ -158,7 +166,7 @@ class TwoRoundFft final : public Fft<T> {
     // Twiddles W(n)^(j2 k1) are products: of one for the strip's first column, and one for the column within
     // it.
     const int64_t n2 = n / n1;
-    width_ = strip_width(n1);
+    width_ = strip_width(n1, n2);
     lane_re_.reserve(n1 * width_);
     lane_im_.reserve(n1 * width_);
     for (int64_t k1 = 0; k1 < n1; ++k1) {
@@ -186,12 +194,11 @@ class TwoRoundFft final : public Fft<T> {
     parallel_for((n2 + width_ - 1) / width_, round_ns, [&](int64_t strip) {
       ArenaFrame frame;
       const int64_t j2 = strip * width_, columns = std::min(width_, n2 - j2);
-      T* const buffer = frame.take<T>(2 * n1 * width_);
+      const Rows<T> strip_rows = take_strip(frame, first_, width_);
       T* const scratch = frame.take<T>(first_.scratch_size(width_));
-      const Rows<T> strip_rows = {buffer, buffer + n1 * width_, width_};
       ConstRows<T> from = at_column(x, j2);
       if (columns < width_) {
-        std::fill_n(buffer, 2 * n1 * width_, T{0});
+        clear_rows(strip_rows, n1, width_);
         copy_rows(from, strip_rows, n1, columns);
         from = as_const(strip_rows);
       }
@@ -200,16 +207,15 @@ class TwoRoundFft final : public Fft<T> {
                                 width_, base_.data() + 2 * n1 * strip, y.re + j2 * n1, y.im + j2 * n1, n1});
     });
     // y[k2][k1] <-- y[j2][k1], strip by strip in place
-    const int64_t width = strip_width(n2);
+    const int64_t width = strip_width(n2, n1);
     parallel_for((n1 + width - 1) / width, round_ns, [&](int64_t strip) {
       ArenaFrame frame;
       const int64_t k1 = strip * width, columns = std::min(width, n1 - k1);
       T* const scratch = frame.take<T>(second_.scratch_size(width));
       const Rows<T> rows = at_column(y, k1);
       if (columns == width) return second_.run(kernels, as_const(rows), rows, width, scale, scratch);
-      T* const buffer = frame.take<T>(2 * n2 * width);
-      const Rows<T> strip_rows = {buffer, buffer + n2 * width, width};
-      std::fill_n(buffer, 2 * n2 * width, T{0});
+      const Rows<T> strip_rows = take_strip(frame, second_, width);
+      clear_rows(strip_rows, n2, width);
       copy_rows(as_const(rows), strip_rows, n2, columns);
       second_.run(kernels, as_const(strip_rows), strip_rows, width, scale, scratch);
       copy_rows(as_const(strip_rows), rows, n2, columns);
@@ -219,12 +225,19 @@ class TwoRoundFft final : public Fft<T> {
   size_t bytes() const override { return (lane_re_.size() * 2 + base_.size()) * sizeof(T); }
 
  private:
-  // Whole cache lines, and more of them while data and scratch stay in a first-level cache.
-  static int64_t strip_width(int64_t rows) {
-    constexpr int64_t kCacheBytes = 24 << 10;
-    int64_t width = ColumnFft<T>::kColumns;
-    while (2 * width * rows * 4 * static_cast<int64_t>(sizeof(T)) <= kCacheBytes && width < 64) width *= 2;
-    return width;
+  // Four cache lines, which a prefetcher fetches together, while data and scratch stay in half a second-level
+  // cache; no more than there are columns.
+  static int64_t strip_width(int64_t rows, int64_t columns) {
+    constexpr int64_t kCacheBytes = 1 << 20, kLine = ColumnFft<T>::kColumns;
+    int64_t width = 4 * kLine;
+    while (width > kLine && 6 * width * rows * static_cast<int64_t>(sizeof(T)) > kCacheBytes) width /= 2;
+    return std::min(width, (columns + kLine - 1) / kLine * kLine);
+  }
+
+  static Rows<T> take_strip(ArenaFrame& frame, const ColumnFft<T>& fft, int64_t width) {
+    const int64_t plane = fft.plane_size(width);
+    T* const buffer = frame.take<T>(2 * plane);
+    return {buffer, buffer + plane, width};
   }
 
   ColumnFft<T> first_, second_;

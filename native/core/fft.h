@@ -37,8 +37,11 @@ class ColumnFft {
   explicit ColumnFft(int64_t n);
 
   int64_t size() const { return n_; }
+  // Distance between two planes of a strip, its real and its imaginary part for instance: not a multiple of
+  // what the sets of a cache span, or rows at distances of a power of two would evict one another.
+  int64_t plane_size(int64_t columns) const { return n_ * columns + 17 * kColumns; }
   // Elements of scratch for that many columns.
-  int64_t scratch_size(int64_t columns) const { return 4 * n_ * columns; }
+  int64_t scratch_size(int64_t columns) const { return 4 * plane_size(columns); }
 
   // out[k][c] <-- scale * sum over j of in[j][c] e^(-2 pi i j k / n). `out` may be `in`; else they do not
   // overlap.

@@ -29,10 +29,9 @@ template <typename T>
 CONVMAT_INLINE Complex<T> add_turned(Complex<T> a, Complex<T> b) {
   return {sub(a.re, b.im), add(a.im, b.re)};
 }
-// a * (re + i im), given -im too.
 template <typename T>
-CONVMAT_INLINE Complex<T> mul(Complex<T> a, Vec<T> re, Vec<T> im, Vec<T> minus_im) {
-  return {fma(a.im, minus_im, mul(a.re, re)), fma(a.im, re, mul(a.re, im))};
+CONVMAT_INLINE Complex<T> mul(Complex<T> a, Complex<T> b) {
+  return {fnma(a.im, b.im, mul(a.re, b.re)), fma(a.im, b.re, mul(a.re, b.im))};
 }
 
 // x[k] <-- sum over j of x[j] e^(-2 pi i j k / R).
@@ -99,13 +98,10 @@ CONVMAT_NOINLINE void fft_radix_pass(const FftPass<T>& pass) {
   const V scale = broadcast(pass.scale);
   const T* w = pass.twiddles;
   for (int64_t p = 0; p < pass.rest; ++p, w += 2 * (R - 1)) {
-    V w_re[R], w_im[R], w_minus_im[R];
+    Complex<T> factors[R];
     if constexpr (TWIDDLED) {
-      CONVMAT_UNROLL for (int k = 1; k < R; ++k) {
-        w_re[k] = broadcast(w[2 * k - 2]);
-        w_im[k] = broadcast(w[2 * k - 1]);
-        w_minus_im[k] = sub(zero<T>(), w_im[k]);
-      }
+      CONVMAT_UNROLL for (int k = 1; k < R; ++k)
+          factors[k] = {broadcast(w[2 * k - 2]), broadcast(w[2 * k - 1])};
     }
     for (int64_t q = 0; q < runs; ++q) {
       const int64_t in_at = (p * pass.done + q) * pass.pitch,
@@ -120,7 +116,7 @@ CONVMAT_NOINLINE void fft_radix_pass(const FftPass<T>& pass) {
         butterfly<R>(x, pass.roots);
         CONVMAT_UNROLL for (int k = 0; k < R; ++k) {
           if constexpr (TWIDDLED) {
-            if (k > 0) x[k] = mul(x[k], w_re[k], w_im[k], w_minus_im[k]);
+            if (k > 0) x[k] = mul(x[k], factors[k]);
           } else {
             x[k] = {mul(x[k].re, scale), mul(x[k].im, scale)};
           }
@@ -168,11 +164,9 @@ void fft_twist(const FftTwist<T>& t) {
       CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) {
         // Rows beyond the last repeat it; their results are not stored.
         const int64_t row = r + (i < rows ? i : rows - 1), at = row * t.pitch + c;
-        const V base_re = broadcast(t.base[2 * row]), base_im = broadcast(t.base[2 * row + 1]);
+        const Complex<T> base = {broadcast(t.base[2 * row]), broadcast(t.base[2 * row + 1])};
         const Complex<T> lane = {load(t.lane_re + at), load(t.lane_im + at)};
-        const Complex<T> w = mul(lane, base_re, base_im, sub(zero<T>(), base_im));
-        const Complex<T> x =
-            mul(Complex<T>{load(t.re + at), load(t.im + at)}, w.re, w.im, sub(zero<T>(), w.im));
+        const Complex<T> x = mul(Complex<T>{load(t.re + at), load(t.im + at)}, mul(lane, base));
         re[i] = x.re;
         im[i] = x.im;
       }

@@ -14,6 +14,7 @@
 //   zero<T>(), broadcast(a)
 //   add, sub, mul            lane by lane
 //   fma(a, b, c)             a * b + c, rounded once where the hardware can (everywhere but here)
+//   fnma(a, b, c)            c - a * b, likewise
 //   dot_pairs(a, b, c)       c + the dot product of two int16 pairs, per int32 lane
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
 //   sum(v)                   of all lanes, in an order of the ISA's own
@@ -115,6 +116,10 @@ CONVMAT_INLINE Vec<T> mul(Vec<T> a, Vec<T> b) {
 template <typename T>
 CONVMAT_INLINE Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
   return {a.v * b.v + c.v};
+}
+template <typename T>
+CONVMAT_INLINE Vec<T> fnma(Vec<T> a, Vec<T> b, Vec<T> c) {
+  return {c.v - a.v * b.v};
 }
 template <typename T>
 CONVMAT_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {

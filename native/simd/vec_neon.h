@@ -76,6 +76,9 @@ CONVMAT_INLINE Vec<float> add(Vec<float> a, Vec<float> b) { return {vaddq_f32(a.
 CONVMAT_INLINE Vec<float> sub(Vec<float> a, Vec<float> b) { return {vsubq_f32(a.v, b.v)}; }
 CONVMAT_INLINE Vec<float> mul(Vec<float> a, Vec<float> b) { return {vmulq_f32(a.v, b.v)}; }
 CONVMAT_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> fnma(Vec<float> a, Vec<float> b, Vec<float> c) {
+  return {vfmsq_f32(c.v, a.v, b.v)};
+}
 CONVMAT_INLINE Vec<float> min(Vec<float> a, Vec<float> b) {
   return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)};
 }
@@ -106,6 +109,9 @@ CONVMAT_INLINE Vec<double> sub(Vec<double> a, Vec<double> b) { return {vsubq_f64
 CONVMAT_INLINE Vec<double> mul(Vec<double> a, Vec<double> b) { return {vmulq_f64(a.v, b.v)}; }
 CONVMAT_INLINE Vec<double> fma(Vec<double> a, Vec<double> b, Vec<double> c) {
   return {vfmaq_f64(c.v, a.v, b.v)};
+}
+CONVMAT_INLINE Vec<double> fnma(Vec<double> a, Vec<double> b, Vec<double> c) {
+  return {vfmsq_f64(c.v, a.v, b.v)};
 }
 CONVMAT_INLINE Vec<double> min(Vec<double> a, Vec<double> b) {
   return {vbslq_f64(vcltq_f64(a.v, b.v), a.v, b.v)};

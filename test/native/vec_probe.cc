@@ -29,6 +29,7 @@ constexpr test::VecProbe<T> vec_probe() {
       [](const T* a, const T* b, T* to) { store(to, min(load(a), load(b))); },
       [](const T* a, const T* b, T* to) { store(to, max(load(a), load(b))); },
       [](const T* a, const T* b, const T* c, T* to) { store(to, fma(load(a), load(b), load(c))); },
+      [](const T* a, const T* b, const T* c, T* to) { store(to, fnma(load(a), load(b), load(c))); },
       [](const T* a) { return sum(load(a)); },
   };
 }

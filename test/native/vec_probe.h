@@ -22,6 +22,7 @@ struct VecProbe {
   void (*min)(const T* a, const T* b, T* to);
   void (*max)(const T* a, const T* b, T* to);
   void (*fma)(const T* a, const T* b, const T* c, T* to);
+  void (*fnma)(const T* a, const T* b, const T* c, T* to);
   T (*sum)(const T* a);
 };
 

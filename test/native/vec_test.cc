@@ -98,6 +98,9 @@ void check_arithmetic(const VecProbe<T>& vec, bool fused) {
   vec.fma(a.data(), b.data(), c.data(), out.data());
   for (int i = 0; i < vec.lanes; ++i)
     EXPECT_EQ(out[i], fused ? std::fma(a[i], b[i], c[i]) : a[i] * b[i] + c[i]);
+  vec.fnma(a.data(), b.data(), c.data(), out.data());
+  for (int i = 0; i < vec.lanes; ++i)
+    EXPECT_EQ(out[i], fused ? std::fma(-a[i], b[i], c[i]) : c[i] - a[i] * b[i]);
   vec.broadcast(T{3}, out.data());
   for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(out[i], T{3});
   vec.zero(out.data());
