@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/aligned.h"
+#include "core/arena.h"
 #include "core/lowered_product.h"
 #include "core/ops.h"
 #include "core/partition.h"
@@ -14,7 +15,7 @@
 namespace convmat {
 namespace {
 
-// Of packed A: a chunk's share per block of k then fits L2.
+// Of packed A: half of an arena.
 constexpr int64_t kPackedRowsBytes = int64_t{2} << 20;
 
 int64_t chunk_rows(int64_t m, int64_t k, int64_t mr, int64_t element_bytes) {
@@ -30,12 +31,13 @@ void float_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const
   constexpr LoweredAxis one{1, 1, 1, 1, 1, 0};
   const Lowering columns{{one, one, {n, n, 1, 1, 1, 0}}, PaddingMode::zeros, k, n};
   const int64_t chunk = chunk_rows(m, k, kernels.blocking.mr, sizeof(T));
-  AlignedArray<T> packed(chunk * k);
+  ArenaFrame frame;
+  T* const packed = frame.take<T>(chunk * k + static_cast<int64_t>(kSlackBytes / sizeof(T)));
 
   for (int64_t row = 0; row < m; row += chunk) {
     const RowPanels panels(std::min(chunk, m - row), kernels.blocking.mr);
-    pack_row_panels(kernels, panels, k, a + row * k, k, packed.data());
-    const LoweredProduct<T> product{kernels, columns, panels, packed.data(), nullptr, -inf, inf};
+    pack_row_panels(kernels, panels, k, a + row * k, k, packed);
+    const LoweredProduct<T> product{kernels, columns, panels, packed, nullptr, -inf, inf};
     const Partition partition(product, 1);
     parallel_for(partition.count(), partition.cost_ns(), [&](int64_t index) {
       const Partition::Task task = partition[index];
@@ -84,20 +86,21 @@ void int_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const A
   const GemmBlocking& blocking = context.kernels->f32_blocking;
   const int64_t pairs = (k + 1) / 2, block = std::max<int64_t>(1, std::min<int64_t>(pairs, blocking.kc));
   const int64_t chunk = chunk_rows(m, pairs, blocking.mr, sizeof(int32_t));
-  AlignedArray<int32_t> packed(chunk * pairs);
+  ArenaFrame frame;
+  int32_t* const packed = frame.take<int32_t>(chunk * pairs);
   if (k == 0) std::memset(c, 0, sizeof(int32_t) * static_cast<size_t>(m * n));
 
   for (int64_t row = 0; row < m; row += chunk) {
     const RowPanels panels(std::min(chunk, m - row), blocking.mr);
     const int64_t width = panels.rows <= blocking.wide_mr ? blocking.wide_nr : blocking.nr;
-    pack_pair_rows(panels, k, a + row * k, packed.data());
+    pack_pair_rows(panels, k, a + row * k, packed);
     // A multiply-add of pairs takes as long as one of floats.
     const double cost_ns =
         static_cast<double>(panels.rows * n) * static_cast<double>(pairs) / blocking.fma_per_ns;
     parallel_for((n + width - 1) / width, cost_ns, [&](int64_t index) {
       const int64_t column = index * width;
-      ArenaFrame frame;
-      int32_t* const panel = frame.take<int32_t>(block * width);
+      ArenaFrame task_frame;
+      int32_t* const panel = task_frame.take<int32_t>(block * width);
       PairGemmTile tile{0, nullptr, panel, width, nullptr, n, std::min(width, n - column), false};
       for (int64_t pair = 0; pair < pairs; pair += block) {
         if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
@@ -107,7 +110,7 @@ void int_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const A
                           panel);
         for (int64_t p = 0; p < panels.count; ++p) {
           const int height = panels.height_of(p);
-          tile.a = packed.data() + panels.first(p) * pairs + pair * height;
+          tile.a = packed + panels.first(p) * pairs + pair * height;
           tile.c = c + (row + panels.first(p)) * n + column;
           context.kernels->i16_pair_gemm(height, tile);
         }
