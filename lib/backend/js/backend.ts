@@ -25,7 +25,7 @@ export function createJsBackend(): Backend {
     setNumThreads: () => {},
     conv,
     convAsync: (plan, operands, input, signal) =>
-      runAsync(plan, makeConvolution(plan, copyOperands(operands)), input, signal),
+      runAsync(plan, makeConvolution(plan, copyOperands(operands), false), input, signal),
     bindConv,
     convWeightGrad,
     convInteger: convIntegerInFloat64(conv),
@@ -44,12 +44,12 @@ export function createJsBackend(): Backend {
 }
 
 function conv(plan: ConvPlan, operands: ConvOperands, input: FloatArray, output: FloatArray): void {
-  runAll(makeConvolution(plan, operands)(input, output, Number.POSITIVE_INFINITY));
+  runAll(makeConvolution(plan, operands, false)(input, output, Number.POSITIVE_INFINITY));
 }
 
 function bindConv(plan: ConvPlan, operands: ConvOperands): BoundConv {
   const own = copyOperands(operands);
-  const convolve = makeConvolution(plan, own);
+  const convolve = makeConvolution(plan, own, true);
   return {
     packedBytes: own.weight.byteLength + (own.bias?.byteLength ?? 0),
     run: (input, output) => runAll(convolve(input, output, Number.POSITIVE_INFINITY)),

@@ -8,7 +8,7 @@ import type { AxisTriple } from '../../plan/axes.js';
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import type { ConvOperands } from '../kernels.js';
-import { convolveRows, packFactors } from './direct.js';
+import { convolveRows, makeFactors } from './direct.js';
 import { adjointDirection, type Direction, forwardDirection, product } from './direction.js';
 import { type Lattice, paddedSources } from './gather.js';
 import { multiply } from './gemm.js';
@@ -30,14 +30,17 @@ type ImageConvolution = (
   unitSize: number,
 ) => Work;
 
-/** Everything that does not depend on the data is made here, once. */
-export function makeConvolution(plan: ConvPlan, operands: ConvOperands): Convolution {
+/**
+ * Everything that does not depend on the data is made here, once.
+ * @param isReused  Whether the convolution is going to run more than once.
+ */
+export function makeConvolution(plan: ConvPlan, operands: ConvOperands, isReused: boolean): Convolution {
   const { op, paddingMode, axes, batch, algorithm } = plan;
   if (op === 'inputGrad' && paddingMode !== 'zeros' && axes.some((a) => a.padBefore + a.padAfter > 0)) {
-    return makeFolded(plan, operands);
+    return makeFolded(plan, operands, isReused);
   }
   const direction = op === 'forward' ? forwardDirection(plan) : adjointDirection(plan, axes);
-  const convolveImage = makeImageConvolution(algorithm, direction, operands);
+  const convolveImage = makeImageConvolution(algorithm, direction, operands, isReused);
   return function* (input, output, unitSize) {
     for (let n = 0; n < batch; n++) yield* convolveImage(input, n, output, n, unitSize);
   };
@@ -47,15 +50,21 @@ function makeImageConvolution(
   algorithm: AlgorithmName,
   direction: Direction,
   operands: ConvOperands,
+  isReused: boolean,
 ): ImageConvolution {
   const makeParts = PARTS[algorithm] ?? productParts;
-  const parts = direction.lattices.flatMap((lattice) => makeParts(direction, lattice, operands));
+  const parts = direction.lattices.flatMap((lattice) => makeParts(direction, lattice, operands, isReused));
   return function* (input, inputImage, output, outputImage, unitSize) {
     for (const part of parts) yield* part(input, inputImage, output, outputImage, unitSize);
   };
 }
 
-type PartsMaker = (direction: Direction, lattice: Lattice, operands: ConvOperands) => ImageConvolution[];
+type PartsMaker = (
+  direction: Direction,
+  lattice: Lattice,
+  operands: ConvOperands,
+  isReused: boolean,
+) => ImageConvolution[];
 
 const PARTS: Partial<Record<AlgorithmName, PartsMaker>> = {
   depthwise: directParts,
@@ -64,9 +73,14 @@ const PARTS: Partial<Record<AlgorithmName, PartsMaker>> = {
 };
 
 /** Per group. */
-function winogradParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
+function winogradParts(
+  direction: Direction,
+  lattice: Lattice,
+  operands: ConvOperands,
+  isReused: boolean,
+): ImageConvolution[] {
   return Array.from({ length: direction.groups }, (_, group) =>
-    makeWinograd(direction, lattice, operands.weight, operands, group),
+    makeWinograd(direction, lattice, operands.weight, operands, group, isReused),
   );
 }
 
@@ -74,7 +88,7 @@ function winogradParts(direction: Direction, lattice: Lattice, operands: ConvOpe
 function directParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
   const blocks = planBlocks(direction, lattice);
   return Array.from({ length: direction.groups }, (_, group): ImageConvolution => {
-    const factors = packFactors(direction, lattice, operands.weight, group);
+    const factors = makeFactors(direction, lattice, operands.weight, group);
     return (input, inputImage, output, outputImage, unitSize) =>
       convolveRows(
         direction,
@@ -133,7 +147,7 @@ function productPart(
  * The adjoint under a padding mode that reads the input twice: the gradient of the padded input, whose margins are
  * then added to the elements that they were copied from. One image at a time.
  */
-function makeFolded(plan: ConvPlan, operands: ConvOperands): Convolution {
+function makeFolded(plan: ConvPlan, operands: ConvOperands, isReused: boolean): Convolution {
   const { axes, inChannels, batch } = plan;
   const paddedAxes = axes.map((axis) => ({
     ...axis,
@@ -144,7 +158,7 @@ function makeFolded(plan: ConvPlan, operands: ConvOperands): Convolution {
   const direction = adjointDirection(plan, paddedAxes);
   const sources = axes.map((axis) => paddedSources(axis, plan.paddingMode));
   const bare: ConvOperands = { ...operands, bias: null, clamp: { min: -Infinity, max: Infinity } };
-  const convolveImage = makeImageConvolution(plan.algorithm, direction, bare);
+  const convolveImage = makeImageConvolution(plan.algorithm, direction, bare, isReused);
   const size = product(axes.map((a) => a.in));
   return function* (input, output, unitSize) {
     const padded = new Float64Array(inChannels * product(direction.written));

@@ -30,16 +30,21 @@ const [line0, line1, line2, sums0, sums1, sums2, sums3] = scratchArrays(
 );
 const sums: readonly Float64Array[] = [sums0, sums1, sums2, sums3];
 
-/** A row of outputs sums these: chunks of three taps over (channel, width tap), for every (depth tap, height tap). */
+/**
+ * The weights of a group as the inner loops want them: chunks of three taps over (channel, width tap), for every (depth
+ * tap, height tap). Four written channels are packed when they are first needed.
+ */
 export interface Factors {
   readonly chunks: number;
   /** [written channel][depth tap][height tap][chunk][3], zeros at the end of the last chunk. */
   readonly values: Float64Array;
   /** Elements per written channel. */
   readonly stride: number;
+  readonly isPacked: Uint8Array;
+  pack(first: number, channels: number): void;
 }
 
-export function packFactors(
+export function makeFactors(
   direction: Direction,
   [gd, gh, gw]: Lattice,
   weight: FloatArray,
@@ -51,20 +56,21 @@ export function packFactors(
   const stride = gd.taps.length * gh.taps.length * chunks * 3;
   const values = new Float64Array(writtenChannels * stride);
   const origin = (group * weight.length) / groups;
-  for (let m = 0; m < writtenChannels; m++) {
-    let to = m * stride;
-    for (const td of gd.taps) {
-      for (const th of gh.taps) {
-        for (let k = 0; k < sourceChannels * run; k++) {
-          const c = Math.floor(k / run);
-          const tap = (td * kernel[1] + th) * kernel[2] + gw.taps[k % run];
-          values[to + k] = weight[origin + m * writtenStride + c * sourceStride + tap];
+  const pack = (first: number, channels: number): void => {
+    for (let m = first; m < first + channels; m++) {
+      let to = m * stride;
+      for (const td of gd.taps) {
+        for (const th of gh.taps) {
+          let from = origin + m * writtenStride + (td * kernel[1] + th) * kernel[2];
+          for (let c = 0, k = to; c < sourceChannels; c++, from += sourceStride) {
+            for (let i = 0; i < run; i++) values[k++] = weight[from + gw.taps[i]];
+          }
+          to += chunks * 3;
         }
-        to += chunks * 3;
       }
     }
-  }
-  return { chunks, values, stride };
+  };
+  return { chunks, values, stride, isPacked: new Uint8Array(Math.ceil(writtenChannels / 4)), pack };
 }
 
 /**
@@ -93,6 +99,10 @@ export function* convolveRows(
       if (!isLaid) layLines(direction, lattice[2], block, factors.chunks, input, image);
       isLaid = true;
       const channels = Math.min(4, writtenChannels - m);
+      if (factors.isPacked[m >> 2] === 0) {
+        factors.pack(m, channels);
+        factors.isPacked[m >> 2] = 1;
+      }
       if (channels === 1) sumAlone(factors, m, block);
       else sumFour(factors, m, channels, block);
       const channel = group * writtenChannels + m;

@@ -82,14 +82,16 @@ export type TileConvolution = (
   unitSize: number,
 ) => Work;
 
+/** @param isReused  Whether the convolution is going to run more than once. */
 export function makeWinograd(
   direction: Direction,
   lattice: Lattice,
   weight: FloatArray,
   finish: Finish,
   group: number,
+  isReused: boolean,
 ): TileConvolution {
-  const { groups, sourceChannels, writtenChannels, source, isAdjoint } = direction;
+  const { batch, groups, sourceChannels, writtenChannels, source, isAdjoint } = direction;
   const high = tileAxis(lattice[1], isAdjoint);
   const wide = tileAxis(lattice[2], isAdjoint);
   const tileCount = high.count * wide.count;
@@ -99,7 +101,8 @@ export function makeWinograd(
     Math.floor(TILES / POINTS / 6 / Math.ceil(rowBlock / 2)),
   );
   const tileBlock = Math.ceil(tileCount / Math.ceil(tileCount / (3 * maxTriples)));
-  const isKept = POINTS * writtenChannels * sourceChannels * 8 <= KEPT_BYTES;
+  const isNeededAgain = isReused || batch > 1 || tileCount > tileBlock;
+  const isKept = isNeededAgain && POINTS * writtenChannels * sourceChannels * 8 <= KEPT_BYTES;
   const kept = new Map<number, TransformedWeights>();
   const weights = (group * weight.length) / groups;
 
@@ -190,33 +193,62 @@ function transformWeights(
 ): void {
   const stride = pointStride(Math.ceil(count / 2), sourceChannels);
   for (let m = 0; m < count; m++) {
-    const to = rows[m % 2];
-    for (let c = 0; c < sourceChannels; c++) {
-      const from = origin + (first + m) * writtenStride + c * sourceStride;
-      for (let j = 0; j < 3; j++) {
-        const tap = isAdjoint ? from + 8 - j : from + j;
-        const down = isAdjoint ? -3 : 3;
-        spreadTaps(weight[tap], weight[tap + down], weight[tap + 2 * down], half, j, 6);
-      }
-      for (let i = 0; i < 6; i++) spreadTaps(half[i * 6], half[i * 6 + 1], half[i * 6 + 2], tile, i * 6, 1);
-      let at = (m >> 1) * sourceChannels + c;
-      for (let point = 0; point < POINTS; point++, at += stride) to[at] = tile[point];
+    let from = origin + (first + m) * writtenStride + (isAdjoint ? 8 : 0);
+    let at = (m >> 1) * sourceChannels;
+    for (let c = 0; c < sourceChannels; c++, from += sourceStride, at++) {
+      transformKernel(weight, from, isAdjoint ? -1 : 1, rows[m % 2], at, stride);
     }
   }
 }
 
-/** G·g */
-function spreadTaps(g0: number, g1: number, g2: number, to: Float64Array, at: number, step: number): void {
-  to[at] = N0 * g0;
-  const evenP = NP * (g0 + P2 * g2);
-  const oddP = NP * P * g1;
-  to[at + step] = evenP + oddP;
-  to[at + 2 * step] = evenP - oddP;
-  const evenQ = NQ * (g0 + Q2 * g2);
-  const oddQ = NQ * Q * g1;
-  to[at + 3 * step] = evenQ + oddQ;
-  to[at + 4 * step] = evenQ - oddQ;
-  to[at + 5 * step] = g2;
+/** to[at + point·stride] ← G·g·Gᵀ, g[i] = weight[from + i·step] */
+function transformKernel(
+  weight: FloatArray,
+  from: number,
+  step: number,
+  to: Float64Array,
+  at: number,
+  stride: number,
+): void {
+  let tap = from | 0;
+  for (let j = 0; j < 3; j++) {
+    const g0 = weight[tap];
+    const g1 = weight[(tap + 3 * step) | 0];
+    const g2 = weight[(tap + 6 * step) | 0];
+    const evenP = NP * g0 + NP * P2 * g2;
+    const oddP = NP * P * g1;
+    const evenQ = NQ * g0 + NQ * Q2 * g2;
+    const oddQ = NQ * Q * g1;
+    half[j] = N0 * g0;
+    half[j + 3] = evenP + oddP;
+    half[j + 6] = evenP - oddP;
+    half[j + 9] = evenQ + oddQ;
+    half[j + 12] = evenQ - oddQ;
+    half[j + 15] = g2;
+    tap = (tap + step) | 0;
+  }
+  let p = at | 0;
+  for (let i = 0; i < 18; i += 3) {
+    const g0 = half[i];
+    const g1 = half[i + 1];
+    const g2 = half[i + 2];
+    const evenP = NP * g0 + NP * P2 * g2;
+    const oddP = NP * P * g1;
+    const evenQ = NQ * g0 + NQ * Q2 * g2;
+    const oddQ = NQ * Q * g1;
+    to[p] = N0 * g0;
+    p = (p + stride) | 0;
+    to[p] = evenP + oddP;
+    p = (p + stride) | 0;
+    to[p] = evenP - oddP;
+    p = (p + stride) | 0;
+    to[p] = evenQ + oddQ;
+    p = (p + stride) | 0;
+    to[p] = evenQ - oddQ;
+    p = (p + stride) | 0;
+    to[p] = g2;
+    p = (p + stride) | 0;
+  }
 }
 
 /** columns[t mod 3][point][⌊t/3⌋][c] ← Bᵀ·d·B of tile firstTile + t */
