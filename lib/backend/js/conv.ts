@@ -85,10 +85,15 @@ function winogradParts(
 }
 
 /** Per group. */
-function directParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
+function directParts(
+  direction: Direction,
+  lattice: Lattice,
+  operands: ConvOperands,
+  isReused: boolean,
+): ImageConvolution[] {
   const blocks = planBlocks(direction, lattice);
   return Array.from({ length: direction.groups }, (_, group): ImageConvolution => {
-    const factors = makeFactors(direction, lattice, operands.weight, group);
+    const factors = makeFactors(direction, lattice, operands.weight, group, isReused);
     return (input, inputImage, output, outputImage, unitSize) =>
       convolveRows(
         direction,

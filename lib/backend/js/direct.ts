@@ -32,7 +32,7 @@ const sums: readonly Float64Array[] = [sums0, sums1, sums2, sums3];
 
 /**
  * The weights of a group as the inner loops want them: chunks of three taps over (channel, width tap), for every (depth
- * tap, height tap). Four written channels are packed when they are first needed.
+ * tap, height tap).
  */
 export interface Factors {
   readonly chunks: number;
@@ -40,37 +40,45 @@ export interface Factors {
   readonly values: Float64Array;
   /** Elements per written channel. */
   readonly stride: number;
-  readonly isPacked: Uint8Array;
-  pack(first: number, channels: number): void;
+  /** Sees to it that up to four channels are packed, and gives the place of the first. */
+  locate(first: number, channels: number): number;
 }
 
+/** @param isReused  Whether to keep what has been packed; otherwise four channels at a time are. */
 export function makeFactors(
   direction: Direction,
   [gd, gh, gw]: Lattice,
   weight: FloatArray,
   group: number,
+  isReused: boolean,
 ): Factors {
   const { sourceChannels, writtenChannels, kernel, sourceStride, writtenStride, groups } = direction;
   const run = gw.taps.length;
   const chunks = Math.ceil((sourceChannels * run) / 3);
   const stride = gd.taps.length * gh.taps.length * chunks * 3;
-  const values = new Float64Array(writtenChannels * stride);
+  const values = new Float64Array(stride * (isReused ? writtenChannels : Math.min(4, writtenChannels)));
+  const isPacked = new Uint8Array(isReused ? writtenChannels : 0);
   const origin = (group * weight.length) / groups;
-  const pack = (first: number, channels: number): void => {
-    for (let m = first; m < first + channels; m++) {
-      let to = m * stride;
-      for (const td of gd.taps) {
-        for (const th of gh.taps) {
-          let from = origin + m * writtenStride + (td * kernel[1] + th) * kernel[2];
-          for (let c = 0, k = to; c < sourceChannels; c++, from += sourceStride) {
-            for (let i = 0; i < run; i++) values[k++] = weight[from + gw.taps[i]];
-          }
-          to += chunks * 3;
+
+  const pack = (channel: number, to: number): void => {
+    for (const td of gd.taps) {
+      for (const th of gh.taps) {
+        let from = origin + channel * writtenStride + (td * kernel[1] + th) * kernel[2];
+        for (let c = 0, k = to; c < sourceChannels; c++, from += sourceStride) {
+          for (let i = 0; i < run; i++) values[k++] = weight[from + gw.taps[i]];
         }
+        to += chunks * 3;
       }
     }
   };
-  return { chunks, values, stride, isPacked: new Uint8Array(Math.ceil(writtenChannels / 4)), pack };
+  const locate = (first: number, channels: number): number => {
+    const at = isReused ? first * stride : 0;
+    if (isPacked[first] === 1) return at;
+    for (let i = 0; i < channels; i++) pack(first + i, at + i * stride);
+    isPacked[first] = 1;
+    return at;
+  };
+  return { chunks, values, stride, locate };
 }
 
 /**
@@ -99,12 +107,9 @@ export function* convolveRows(
       if (!isLaid) layLines(direction, lattice[2], block, factors.chunks, input, image);
       isLaid = true;
       const channels = Math.min(4, writtenChannels - m);
-      if (factors.isPacked[m >> 2] === 0) {
-        factors.pack(m, channels);
-        factors.isPacked[m >> 2] = 1;
-      }
-      if (channels === 1) sumAlone(factors, m, block);
-      else sumFour(factors, m, channels, block);
+      const first = factors.locate(m, channels);
+      if (channels === 1) sumAlone(factors, first, block);
+      else sumFour(factors, first, channels, block);
       const channel = group * writtenChannels + m;
       storeRows(direction, lattice, finish, output, outputImage, channel, channels, block);
       done += block.rows * block.columns * channels * factors.stride;
@@ -218,7 +223,7 @@ function layShifted(input: FloatArray, from: number, to: number, length: number)
 }
 
 /** One channel: a quarter of its chunks by threes, the others three at a time. */
-function sumAlone({ chunks, values, stride }: Factors, m: number, block: Block): void {
+function sumAlone({ chunks, values }: Factors, first: number, block: Block): void {
   const { columns, sourceRows } = block;
   sums0.fill(0, 0, block.rows * columns);
   const at = new Int32Array(4);
@@ -231,7 +236,7 @@ function sumAlone({ chunks, values, stride }: Factors, m: number, block: Block):
       if (slots[t] < 0) continue;
       for (let chunk = 0; chunk < chunks; chunk++) {
         at[filled] = (chunk * sourceRows.length + slots[t]) * columns;
-        f[filled] = m * stride + (t * chunks + chunk) * 3;
+        f[filled] = first + (t * chunks + chunk) * 3;
         if (++filled === 4) {
           addToOne(sum, count, at[0], at[1], at[2], count, at[3], values, f[0], f[1], f[2], f[3]);
           filled = 0;
@@ -244,10 +249,9 @@ function sumAlone({ chunks, values, stride }: Factors, m: number, block: Block):
 }
 
 /** Four channels, two chunks at a time; of fewer channels the last one is repeated. */
-function sumFour({ chunks, values, stride }: Factors, m: number, channels: number, block: Block): void {
+function sumFour({ chunks, values, stride }: Factors, first: number, channels: number, block: Block): void {
   const { columns, sourceRows } = block;
   for (const sum of sums) sum.fill(0, 0, block.rows * columns);
-  const first = m * stride;
   const second = first + stride;
   const third = first + Math.min(2, channels - 1) * stride;
   const fourth = first + (channels - 1) * stride;
