@@ -12,7 +12,7 @@ constexpr int kGemmWideMr = 4, kGemmWideNv = 6;
 
 template <typename T>
 constexpr GemmBlocking gemm_blocking(int kc, int b_bytes, int c_bytes, float fma_per_ns) {
-  return {kGemmMr,   kGemmNv * Vec<T>::lanes, kGemmWideMr, kGemmWideNv * Vec<T>::lanes, kc, c_bytes,
+  return {kGemmMr,   kGemmNv * Vec<T>::lanes, kGemmWideMr, kGemmWideNv * Vec<T>::lanes, kc, b_bytes, c_bytes,
           fma_per_ns};
 }
 
