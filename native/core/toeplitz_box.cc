@@ -36,6 +36,11 @@ ToeplitzBox<T>::ToeplitzBox(const ToeplitzProblem<T>& problem, ArenaFrame& frame
   const bool in_place = has_taps_ && width.stride == 1 && problem_.written < kManyChannels;
   set_panel();
   rows_ = stretches(height, band_rows_, 1, in_place);
+  // Few taps serve a whole sweep along the rows, as memory likes it; many are better kept for the band.
+  const int64_t tile_rows = static_cast<int64_t>(height.taps.size()) <= blocking.wide_mr
+                                ? static_cast<int64_t>(height.taps.size())
+                                : blocking.mr;
+  sweep_rows_ = problem_.read == 1 ? std::max<int64_t>(tile_rows, 1) : band_rows_;
   columns_ = stretches(width, tile_columns_, blocking.lanes, in_place);
 }
 
@@ -129,23 +134,30 @@ void ToeplitzBox<T>::run(int64_t band, int64_t group, const T* x, T* y) const {
   const int64_t z = depth * depth_axis.stride;
   const bool depth_inside =
       has_taps_ && z + depth_axis.lowest() >= 0 && z + depth_axis.offsets.back() < depth_axis.source;
+  const bool band_inside = depth_inside && rows.is_inside;
   const int64_t row_step = height.stride * width.source;
+  const auto fits = [&](const Stretch& part, const Stretch& columns) {
+    const int64_t first = (z * height.source + part.begin * height.stride) * width.source + columns.begin;
+    return band_inside && columns.is_inside &&
+           problem_.source_end - x > first + highest_offset_ + (part.end - part.begin - 1) * row_step +
+                                         round_up(columns.end - columns.begin, blocking.lanes) - 1;
+  };
   for (const Stretch& columns : columns_) {
+    if (fits(rows, columns)) continue;
     Input input{x, 0, direct_offsets_};
     if (has_taps_) {
-      const int64_t first = (z * height.source + rows.begin * height.stride) * width.source + columns.begin;
-      const bool in_place =
-          depth_inside && rows.is_inside && columns.is_inside &&
-          problem_.source_end - x > first + highest_offset_ + (rows.end - rows.begin - 1) * row_step +
-                                        round_up(columns.end - columns.begin, blocking.lanes) - 1;
-      if (in_place) {
-        input = {x + first, row_step, direct_offsets_};
-      } else {
-        gather(x, z, rows, columns, panel);
-        input = {panel, height.stride * panel_row_, panel_offsets_};
-      }
+      gather(x, z, rows, columns, panel);
+      input = {panel, height.stride * panel_row_, panel_offsets_};
     }
     run_tile(input, group, depth, rows, columns, scratch, y);
+  }
+  for (int64_t at = rows.begin; at < rows.end; at += sweep_rows_) {
+    const Stretch part{at, std::min(rows.end, at + sweep_rows_), true};
+    for (const Stretch& columns : columns_) {
+      if (!fits(rows, columns)) continue;
+      const int64_t first = (z * height.source + at * height.stride) * width.source + columns.begin;
+      run_tile({x + first, row_step, direct_offsets_}, group, depth, part, columns, scratch, y);
+    }
   }
 }
 
@@ -153,10 +165,9 @@ template <typename T>
 void ToeplitzBox<T>::gather(const T* x, int64_t z, const Stretch& rows, const Stretch& columns,
                             T* panel) const {
   const auto& [depth, height, width] = problem_.axes;
-  const int64_t count = columns.end - columns.begin;
-  const int64_t left = columns.begin * width.stride + width.lowest();
   const int64_t top = rows.begin * height.stride + height.lowest();
   const int64_t used_rows = (rows.end - rows.begin - 1) * height.stride + height.reach() + 1;
+  const RowCut cut = cut_row(columns);
   for (int64_t channel = 0; channel < problem_.read; ++channel) {
     for (int64_t offset : depth.offsets) {
       const int64_t slice = source_of(z + offset, depth.source, depth.mode);
@@ -166,7 +177,7 @@ void ToeplitzBox<T>::gather(const T* x, int64_t z, const Stretch& rows, const St
           std::memset(panel + r * panel_row_, 0, sizeof(T) * static_cast<size_t>(panel_row_));
         } else {
           const int64_t line = (channel * depth.source + slice) * height.source + row;
-          gather_row(x + line * width.source, left, count, panel + r * panel_row_);
+          gather_row(x + line * width.source, cut, panel + r * panel_row_);
         }
       }
       panel += panel_rows_ * panel_row_;
@@ -174,34 +185,41 @@ void ToeplitzBox<T>::gather(const T* x, int64_t z, const Stretch& rows, const St
   }
 }
 
-// The row's elements from position `first` on that `columns` outputs read, one residue of the stride after
-// the other; zeros up to whole vectors.
 template <typename T>
-void ToeplitzBox<T>::gather_row(const T* from, int64_t first, int64_t columns, T* to) const {
+typename ToeplitzBox<T>::RowCut ToeplitzBox<T>::cut_row(const Stretch& columns) const {
   const ToeplitzAxis& width = problem_.axes[2];
-  const int64_t residues = panel_row_ / panel_stretch_;
-  const int64_t end = (columns - 1) * width.stride + width.reach() + 1;
-  for (int64_t residue = 0; residue < residues; ++residue, to += panel_stretch_) {
-    const int64_t count = (end - residue + width.stride - 1) / width.stride;
-    const int64_t start = first + residue;
-    // Elements before, inside and behind the source.
-    const int64_t before = std::clamp<int64_t>(ceil_div(-start, width.stride), 0, count);
-    const int64_t inside =
-        std::clamp<int64_t>(floor_div(width.source - 1 - start, width.stride) + 1, before, count);
-    const auto outer = [&](int64_t i) {
-      const int64_t at = source_of(start + i * width.stride, width.source, width.mode);
-      return at < 0 ? T{0} : from[at];
-    };
-    for (int64_t i = 0; i < before; ++i) to[i] = outer(i);
-    if (width.stride == 1) {
-      if (inside > before) {
-        std::memcpy(to + before, from + start + before, sizeof(T) * static_cast<size_t>(inside - before));
-      }
-    } else {
-      for (int64_t i = before; i < inside; ++i) to[i] = from[start + i * width.stride];
+  const int64_t first = columns.begin * width.stride + width.lowest();
+  const int64_t count = (columns.end - columns.begin - 1) * width.stride + width.reach() + 1;
+  const int64_t before = std::clamp<int64_t>(-first, 0, count);
+  return {first, count, before, std::clamp<int64_t>(width.source - first, before, count)};
+}
+
+// The row's elements that some columns read, one residue of the stride after the other; zeros up to whole
+// vectors.
+template <typename T>
+void ToeplitzBox<T>::gather_row(const T* from, const RowCut& cut, T* to) const {
+  const ToeplitzAxis& width = problem_.axes[2];
+  const auto outer = [&](int64_t i) {
+    const int64_t at = source_of(cut.first + i, width.source, width.mode);
+    return at < 0 ? T{0} : from[at];
+  };
+  if (width.stride == 1) {
+    for (int64_t i = 0; i < cut.before; ++i) to[i] = outer(i);
+    if (cut.inside > cut.before) {
+      std::memcpy(to + cut.before, from + cut.first + cut.before,
+                  sizeof(T) * static_cast<size_t>(cut.inside - cut.before));
     }
-    for (int64_t i = inside; i < count; ++i) to[i] = outer(i);
-    for (int64_t i = count; i < panel_stretch_; ++i) to[i] = T{0};
+    for (int64_t i = cut.inside; i < cut.count; ++i) to[i] = outer(i);
+    for (int64_t i = cut.count; i < panel_row_; ++i) to[i] = T{0};
+    return;
+  }
+  const int64_t residues = panel_row_ / panel_stretch_;
+  for (int64_t residue = 0; residue < residues; ++residue, to += panel_stretch_) {
+    int64_t i = residue, column = 0;
+    for (; i < cut.before; i += width.stride) to[column++] = outer(i);
+    for (; i < cut.inside; i += width.stride) to[column++] = from[cut.first + i];
+    for (; i < cut.count; i += width.stride) to[column++] = outer(i);
+    while (column < panel_stretch_) to[column++] = T{0};
   }
 }
 

@@ -53,11 +53,17 @@ class ToeplitzBox {
     const int64_t* offsets;
   };
 
+  // Of a row, what some columns read: elements `first` to first + count, of which the source has those from
+  // `before` to `inside`.
+  struct RowCut {
+    int64_t first, count, before, inside;
+  };
+
   static std::vector<Stretch> stretches(const ToeplitzAxis& axis, int64_t size, int64_t quantum, bool split);
   void set_panel();
-  bool reads_inside(const T* x, int64_t row, int64_t rows, int64_t columns) const;
   void gather(const T* x, int64_t depth, const Stretch& rows, const Stretch& columns, T* panel) const;
-  void gather_row(const T* from, int64_t first, int64_t columns, T* to) const;
+  RowCut cut_row(const Stretch& columns) const;
+  void gather_row(const T* from, const RowCut& cut, T* to) const;
   void run_tile(const Input& input, int64_t group, int64_t depth, const Stretch& rows, const Stretch& columns,
                 T* scratch, T* y) const;
   void run_block(const ToeplitzBlock<T>& block, const Input& input, const T* bias, int64_t depth,
@@ -67,7 +73,7 @@ class ToeplitzBox {
 
   ToeplitzProblem<T> problem_;
   bool has_taps_, is_stored_in_place_;
-  int64_t tile_columns_, band_rows_;
+  int64_t tile_columns_, band_rows_, sweep_rows_;
   int64_t panel_rows_, panel_stretch_, panel_row_;  // per slice; per residue of the stride; all residues
   int64_t* direct_offsets_;
   int64_t* panel_offsets_;

@@ -42,7 +42,10 @@ CONVMAT_NOINLINE void toeplitz_scattered(const ToeplitzTile<T>& tile) {
     const T* x = tile.x + tile.offsets[tile.taps[s]];
     CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
       V input[NV];
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = load(x + v * V::lanes);
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+        input[v] = load(x + v * V::lanes);
+        if constexpr (M > 1) input[v] = keep(input[v]);
+      }
       CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
         const V factor = broadcast(weight[m]);
         CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = fma(factor, input[v], sums[m][r][v]);
@@ -58,6 +61,47 @@ CONVMAT_NOINLINE void toeplitz_scattered(const ToeplitzTile<T>& tile) {
   }
 }
 
+// One row of the input meets the rows FIRST <= r < LAST of the output, through the taps latest[-r].
+template <typename T, int FIRST, int LAST, int ROWS, int NV>
+CONVMAT_INLINE void add_input_row(const T* x, const T* latest, Vec<T> (&sums)[ROWS][NV]) {
+  using V = Vec<T>;
+  if constexpr (LAST - FIRST <= NV) {
+    V factors[ROWS];
+    CONVMAT_UNROLL for (int r = FIRST; r < LAST; ++r) factors[r] = broadcast(latest[-r]);
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+      const V input = keep(load(x + v * V::lanes));
+      CONVMAT_UNROLL for (int r = FIRST; r < LAST; ++r) sums[r][v] = fma(factors[r], input, sums[r][v]);
+    }
+  } else {
+    V input[NV];
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = keep(load(x + v * V::lanes));
+    CONVMAT_UNROLL for (int r = FIRST; r < LAST; ++r) {
+      const V factor = broadcast(latest[-r]);
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = fma(factor, input[v], sums[r][v]);
+    }
+  }
+}
+
+// The first ROWS - 1 rows of the input have no taps yet for the last rows of the output.
+template <typename T, int I, int ROWS, int NV>
+CONVMAT_INLINE void add_first_rows(const T*& x, int64_t x_row, const T* weight, Vec<T> (&sums)[ROWS][NV]) {
+  if constexpr (I < ROWS - 1) {
+    add_input_row<T, 0, I + 1>(x, forget(weight + I), sums);
+    x += x_row;
+    add_first_rows<T, I + 1>(x, x_row, weight, sums);
+  }
+}
+
+// The last ROWS - 1 have none left for the first ones.
+template <typename T, int I, int ROWS, int NV>
+CONVMAT_INLINE void add_last_rows(const T*& x, int64_t x_row, const T* end, Vec<T> (&sums)[ROWS][NV]) {
+  if constexpr (I < ROWS - 1) {
+    add_input_row<T, I + 1, ROWS>(x, forget(end + I), sums);
+    x += x_row;
+    add_last_rows<T, I + 1>(x, x_row, end, sums);
+  }
+}
+
 // Whole columns of taps, one channel in ROWS rows, ROWS <= tile.height: weights [column][height]. Every row
 // of the input is loaded once per column of taps and serves up to ROWS rows of the output: input row i meets
 // output row r through tap i - r.
@@ -69,41 +113,17 @@ CONVMAT_NOINLINE void toeplitz_columns(const ToeplitzTile<T>& tile) {
   CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
     CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = start;
   }
-  const int64_t height = tile.height;
+  const int64_t height = tile.height, x_row = tile.x_row;
   const T* weight = tile.weights;
   for (int64_t s = 0; s < tile.steps; ++s, weight += height) {
     const T* x = tile.x + tile.offsets[tile.taps[s]];
-    // The first ROWS - 1 rows of the input have no taps yet for the last rows of the output.
-    CONVMAT_UNROLL for (int i = 0; i < ROWS - 1; ++i) {
-      V input[NV];
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = load(x + v * V::lanes);
-      CONVMAT_UNROLL for (int r = 0; r <= i; ++r) {
-        const V factor = broadcast(weight[i - r]);
-        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = fma(factor, input[v], sums[r][v]);
-      }
-      x += tile.x_row;
-    }
+    add_first_rows<T, 0>(x, x_row, weight, sums);
     for (int64_t i = ROWS - 1; i < height; ++i) {
-      V input[NV];
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = load(x + v * V::lanes);
-      const T* const latest = weight + i;
-      CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-        const V factor = broadcast(latest[-r]);
-        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = fma(factor, input[v], sums[r][v]);
-      }
-      x += tile.x_row;
+      // Unforgotten, taps of one turn are kept in registers for the next, and the sums in memory.
+      add_input_row<T, 0, ROWS>(x, forget(weight + i), sums);
+      x += x_row;
     }
-    // The last ROWS - 1 have none left for the first ones.
-    const T* const end = weight + height;
-    CONVMAT_UNROLL for (int i = 0; i < ROWS - 1; ++i) {
-      V input[NV];
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) input[v] = load(x + v * V::lanes);
-      CONVMAT_UNROLL for (int r = i + 1; r < ROWS; ++r) {
-        const V factor = broadcast(end[i - r]);
-        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = fma(factor, input[v], sums[r][v]);
-      }
-      x += tile.x_row;
-    }
+    add_last_rows<T, 0>(x, x_row, weight + height, sums);
   }
   const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
   CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {

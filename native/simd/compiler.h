@@ -25,3 +25,12 @@
 #else
   #define CONVMAT_PREFETCH(p) static_cast<void>(p)
 #endif
+
+// The same address, of which the compiler no longer knows where it came from.
+template <typename T>
+CONVMAT_INLINE const T* forget(const T* p) {
+#if defined(__GNUC__)
+  __asm__("" : "+r"(p));
+#endif
+  return p;
+}

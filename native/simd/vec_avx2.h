@@ -230,5 +230,13 @@ CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_
   return {_mm256_add_epi32(c.v, _mm256_madd_epi16(a.v, b.v))};
 }
 
+template <typename T>
+CONVMAT_INLINE Vec<T> keep(Vec<T> a) {
+#if defined(__GNUC__)
+  __asm__("" : "+x"(a.v));
+#endif
+  return a;
+}
+
 }  // namespace
 }  // namespace convmat::avx2

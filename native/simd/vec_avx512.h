@@ -203,5 +203,13 @@ CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_
   return {_mm512_add_epi32(c.v, _mm512_madd_epi16(a.v, b.v))};
 }
 
+template <typename T>
+CONVMAT_INLINE Vec<T> keep(Vec<T> a) {
+#if defined(__GNUC__)
+  __asm__("" : "+v"(a.v));
+#endif
+  return a;
+}
+
 }  // namespace
 }  // namespace convmat::avx512

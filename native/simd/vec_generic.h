@@ -18,6 +18,8 @@
 //   dot_pairs(a, b, c)       c + the dot product of two int16 pairs, per int32 lane
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
 //   sum(v)                   of all lanes, in an order of the ISA's own
+//   keep(v)                  v, in a register: for what is loaded once and used often, where a compiler might load
+//                            it again for every use
 //   free_masks               masked access costs no more than plain
 #pragma once
 
@@ -176,6 +178,11 @@ CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_
                                   static_cast<uint32_t>(high));
   }
   return r;
+}
+
+template <typename T>
+CONVMAT_INLINE Vec<T> keep(Vec<T> a) {
+  return a;
 }
 
 }  // namespace

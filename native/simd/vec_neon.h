@@ -196,5 +196,13 @@ CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_
   return {vaddq_s32(c.v, vpaddq_s32(low, high))};
 }
 
+template <typename T>
+CONVMAT_INLINE Vec<T> keep(Vec<T> a) {
+#if defined(__GNUC__)
+  __asm__("" : "+w"(a.v));
+#endif
+  return a;
+}
+
 }  // namespace
 }  // namespace convmat::neon
