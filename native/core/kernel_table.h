@@ -206,15 +206,15 @@ struct ToeplitzTile {
   T lo, hi;       // -inf and +inf for none; NaN passes through
 };
 
-// rows: up to `sums` divided by the vectors that hold n, whose number counts as the next power of two.
+// `vectors` of sums at a time until n columns are done: 1, 2, 4 … up to `sums`; rows: up to sums / vectors.
 template <typename T>
-using ToeplitzRowsFn = void(int rows, const ToeplitzTile<T>& tile);
-// channels: up to mr, n up to nv vectors; one row.
+using ToeplitzRowsFn = void(int rows, int vectors, const ToeplitzTile<T>& tile);
+// channels: up to mr; vectors: 1 or nv; one row.
 template <typename T>
-using ToeplitzChannelsFn = void(int channels, const ToeplitzTile<T>& tile);
-// rows: up to mr for n up to nv vectors, up to wide_mr for n up to wide_nv, and never more than `height`.
+using ToeplitzChannelsFn = void(int channels, int vectors, const ToeplitzTile<T>& tile);
+// rows: up to mr for 1 or nv vectors, up to wide_mr for wide_nv of them, and never more than `height`.
 template <typename T>
-using ToeplitzPlaneFn = void(int rows, const ToeplitzTile<T>& tile);
+using ToeplitzPlaneFn = void(int rows, int vectors, const ToeplitzTile<T>& tile);
 
 struct ToeplitzBlocking {
   int32_t lanes, sums;

@@ -12,6 +12,8 @@ constexpr int64_t kPanelBytes = 192 << 10;
 constexpr int64_t kBandRows = 28;
 // From so many output channels on, gathering every tile costs less than the ragged tiles at the borders.
 constexpr int64_t kManyChannels = 8;
+// Products per row up to which the outputs at its ends are summed one by one sooner than gathered into tiles.
+constexpr int64_t kEdgeProducts = 40;
 
 int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
@@ -35,20 +37,25 @@ ToeplitzBox<T>::ToeplitzBox(const ToeplitzProblem<T>& problem, ArenaFrame& frame
   // Reading in place needs neighbouring columns to be neighbours in the source.
   const bool in_place = has_taps_ && width.stride == 1 && problem_.written < kManyChannels;
   set_panel();
-  rows_ = stretches(height, band_rows_, 1, in_place);
+  rows_ = stretches(height, band_rows_, band_rows_, 1, in_place);
+  // What is stored in place needs no scratch, and so no end of a tile.
+  const int64_t longest =
+      is_stored_in_place_ ? std::max<int64_t>(1, round_up(width.count, blocking.lanes)) : tile_columns_;
+  columns_ = stretches(width, tile_columns_, longest, blocking.lanes, in_place);
+  if (in_place && is_stored_in_place_ && width.mode == PaddingMode::zeros) set_edges();
   // Few taps serve a whole sweep along the rows, as memory likes it; many are better kept for the band.
   const int64_t tile_rows = static_cast<int64_t>(height.taps.size()) <= blocking.wide_mr
                                 ? static_cast<int64_t>(height.taps.size())
                                 : blocking.mr;
   sweep_rows_ = problem_.read == 1 ? std::max<int64_t>(tile_rows, 1) : band_rows_;
-  columns_ = stretches(width, tile_columns_, blocking.lanes, in_place);
 }
 
-// Rows and columns in stretches of at most `size`, those beside an end of the source apart when `split`.
+// Rows and columns in stretches of at most `size`; when `split`, those whose taps lie inside the source
+// apart, and of at most `inside_size`.
 template <typename T>
 std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const ToeplitzAxis& axis,
-                                                                        int64_t size, int64_t quantum,
-                                                                        bool split) {
+                                                                        int64_t size, int64_t inside_size,
+                                                                        int64_t quantum, bool split) {
   int64_t first = axis.count, last = axis.count;
   if (split) {
     const int64_t inside = std::clamp<int64_t>(ceil_div(-axis.lowest(), axis.stride), 0, axis.count);
@@ -61,9 +68,11 @@ std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const To
   }
   std::vector<Stretch> all;
   const auto cut = [&](int64_t begin, int64_t end, bool is_inside) {
-    const int64_t pieces = (end - begin + size - 1) / size;
+    if (begin == end) return;
+    const int64_t most = is_inside ? inside_size : size;
+    const int64_t pieces = (end - begin + most - 1) / most;
     // Even pieces of whole quanta.
-    const int64_t each = pieces == 0 ? size : round_up((end - begin + pieces - 1) / pieces, quantum);
+    const int64_t each = round_up((end - begin + pieces - 1) / pieces, quantum);
     for (int64_t at = begin; at < end; at += each) all.push_back({at, std::min(end, at + each), is_inside});
   };
   cut(0, first, false);
@@ -105,7 +114,77 @@ void ToeplitzBox<T>::set_panel() {
       }
     }
   }
+  lowest_offset_ = *std::min_element(direct_offsets_, direct);
   highest_offset_ = *std::max_element(direct_offsets_, direct);
+}
+
+// Whole rows are swept as if their ends were inside, and what the ends read from the neighbouring rows is
+// replaced.
+template <typename T>
+void ToeplitzBox<T>::set_edges() {
+  const ToeplitzAxis& width = problem_.axes[2];
+  const int64_t left = std::clamp<int64_t>(-width.lowest(), 0, width.count);
+  const int64_t right = std::clamp<int64_t>(width.source - width.offsets.back(), left, width.count);
+  const int64_t taps = problem_.read * static_cast<int64_t>(problem_.axes[0].taps.size() *
+                                                            problem_.axes[1].taps.size() * width.taps.size());
+  if ((left + width.count - right) * taps * problem_.written > kEdgeProducts) return;
+  sweeps_whole_rows_ = true;
+  for (size_t group = 0; group < problem_.taps->groups(); ++group) {
+    std::vector<Edge> edges;
+    for (const ToeplitzBlock<T>& block : problem_.taps->blocks(static_cast<int64_t>(group))) {
+      for (int64_t channel = 0; channel < block.channels; ++channel) {
+        for (int64_t column = 0; column < left; ++column) add_edge(block, channel, column, edges);
+        for (int64_t column = right; column < width.count; ++column) add_edge(block, channel, column, edges);
+      }
+    }
+    edges_.push_back(std::move(edges));
+  }
+}
+
+template <typename T>
+void ToeplitzBox<T>::add_edge(const ToeplitzBlock<T>& block, int64_t channel, int64_t column,
+                              std::vector<Edge>& edges) {
+  const auto& [depth, height, width] = problem_.axes;
+  const int64_t taps_wide = static_cast<int64_t>(width.taps.size());
+  const int64_t high = block.form == ToeplitzForm::plane ? static_cast<int64_t>(height.taps.size()) : 1;
+  const size_t begin = edge_taps_.size();
+  for (int64_t step = 0; step < block.steps; ++step) {
+    for (int64_t h = 0; h < high; ++h) {
+      const int64_t tap = block.taps[step] + h * taps_wide;
+      const int64_t at = column + width.offsets[static_cast<size_t>(tap % taps_wide)];
+      if (at < 0 || at >= width.source) continue;
+      edge_taps_.push_back(
+          {direct_offsets_[tap] + column, block.weights[(step * high + h) * block.channels + channel]});
+    }
+  }
+  edges.push_back({block.channel + channel, column, begin, edge_taps_.size()});
+}
+
+template <typename T>
+void ToeplitzBox<T>::run_edges(int64_t group, const T* x, int64_t depth, const Stretch& rows, T* y) const {
+  const auto& [depth_axis, height, width] = problem_.axes;
+  for (const Edge& edge : edges_[static_cast<size_t>(group)]) {
+    const T start = problem_.bias == nullptr ? T{0} : problem_.bias[group * problem_.written + edge.channel];
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      const T* const from =
+          x + (depth * depth_axis.stride * height.source + row * height.stride) * width.source;
+      T sum = start;
+      for (size_t i = edge.begin; i < edge.end; ++i) sum += edge_taps_[i].weight * from[edge_taps_[i].offset];
+      // A NaN compares false and stays.
+      *place_of(edge.channel, depth, row, edge.column, y) = sum < problem_.lo   ? problem_.lo
+                                                            : sum > problem_.hi ? problem_.hi
+                                                                                : sum;
+    }
+  }
+}
+
+// Where an output is stored.
+template <typename T>
+T* ToeplitzBox<T>::place_of(int64_t channel, int64_t depth, int64_t row, int64_t column, T* y) const {
+  const auto& [depth_axis, height, width] = problem_.axes;
+  const int64_t slice = channel * problem_.out[0] + depth_axis.first + depth * depth_axis.step;
+  return y + (slice * problem_.out[1] + height.first + row * height.step) * problem_.out[2] + width.first +
+         column * width.step;
 }
 
 template <typename T>
@@ -138,25 +217,37 @@ void ToeplitzBox<T>::run(int64_t band, int64_t group, const T* x, T* y) const {
   const int64_t row_step = height.stride * width.source;
   const auto fits = [&](const Stretch& part, const Stretch& columns) {
     const int64_t first = (z * height.source + part.begin * height.stride) * width.source + columns.begin;
-    return band_inside && columns.is_inside &&
+    return band_inside && columns.is_inside && first + lowest_offset_ >= 0 &&
            problem_.source_end - x > first + highest_offset_ + (part.end - part.begin - 1) * row_step +
                                          round_up(columns.end - columns.begin, blocking.lanes) - 1;
   };
-  for (const Stretch& columns : columns_) {
-    if (fits(rows, columns)) continue;
-    Input input{x, 0, direct_offsets_};
-    if (has_taps_) {
-      gather(x, z, rows, columns, panel);
-      input = {panel, height.stride * panel_row_, panel_offsets_};
-    }
-    run_tile(input, group, depth, rows, columns, scratch, y);
-  }
-  for (int64_t at = rows.begin; at < rows.end; at += sweep_rows_) {
-    const Stretch part{at, std::min(rows.end, at + sweep_rows_), true};
-    for (const Stretch& columns : columns_) {
-      if (!fits(rows, columns)) continue;
+  const auto sweep = [&](const Stretch& columns) {
+    for (int64_t at = rows.begin; at < rows.end; at += sweep_rows_) {
+      const Stretch part{at, std::min(rows.end, at + sweep_rows_), true};
       const int64_t first = (z * height.source + at * height.stride) * width.source + columns.begin;
       run_tile({x + first, row_step, direct_offsets_}, group, depth, part, columns, scratch, y);
+    }
+  };
+  const Stretch whole{0, width.count, true};
+  if (sweeps_whole_rows_ && fits(rows, whole)) {
+    sweep(whole);
+    run_edges(group, x, depth, rows, y);
+    return;
+  }
+  for (const Stretch& columns : columns_) {
+    if (fits(rows, columns)) {
+      sweep(columns);
+      continue;
+    }
+    // A panel holds no more than a tile; only the end of the source can cut a longer stretch.
+    for (int64_t begin = columns.begin; begin < columns.end; begin += tile_columns_) {
+      const Stretch tile{begin, std::min(columns.end, begin + tile_columns_), columns.is_inside};
+      Input input{x, 0, direct_offsets_};
+      if (has_taps_) {
+        gather(x, z, rows, tile, panel);
+        input = {panel, height.stride * panel_row_, panel_offsets_};
+      }
+      run_tile(input, group, depth, rows, tile, scratch, y);
     }
   }
 }
@@ -275,7 +366,9 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
         most_rows = std::min<int64_t>(taps_high, vectors > blocking.nv ? blocking.wide_mr : blocking.mr);
         break;
     }
-    tile.n = std::min(columns.end - column, vectors * blocking.lanes);
+    const int64_t width_now = vectors * blocking.lanes;
+    // As many whole turns as there are; what is left over takes fewer vectors.
+    tile.n = std::min(columns.end - column, std::max<int64_t>(1, left / vectors) * width_now);
     const int64_t pieces = (row_count + most_rows - 1) / most_rows;
     for (int64_t piece = 0; piece < pieces; ++piece) {
       const int64_t first = piece * row_count / pieces;
@@ -283,11 +376,7 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
       const int64_t row = rows.begin + first;
       tile.x = input.x + first * input.row + (column - columns.begin);
       if (is_stored_in_place_) {
-        tile.y = y + block.channel * plane +
-                 ((depth_axis.first + depth * depth_axis.step) * problem_.out[1] + height.first +
-                  row * height.step) *
-                     problem_.out[2] +
-                 width.first + column;
+        tile.y = place_of(block.channel, depth, row, column, y);
         tile.y_row = height.step * problem_.out[2];
         tile.y_channel = plane;
       } else {
@@ -297,13 +386,13 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
       }
       switch (block.form) {
         case ToeplitzForm::rows:
-          kernels.toeplitz_rows(count, tile);
+          kernels.toeplitz_rows(count, static_cast<int>(vectors), tile);
           break;
         case ToeplitzForm::channels:
-          kernels.toeplitz_channels(static_cast<int>(block.channels), tile);
+          kernels.toeplitz_channels(static_cast<int>(block.channels), static_cast<int>(vectors), tile);
           break;
         case ToeplitzForm::plane:
-          kernels.toeplitz_plane(count, tile);
+          kernels.toeplitz_plane(count, static_cast<int>(vectors), tile);
           break;
       }
       if (!is_stored_in_place_) {

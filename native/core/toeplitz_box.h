@@ -59,7 +59,22 @@ class ToeplitzBox {
     int64_t first, count, before, inside;
   };
 
-  static std::vector<Stretch> stretches(const ToeplitzAxis& axis, int64_t size, int64_t quantum, bool split);
+  // An output beside an end of its row, which some taps miss: the products that are left, summed one by one.
+  struct EdgeTap {
+    int64_t offset;
+    T weight;
+  };
+  struct Edge {
+    int64_t channel, column;
+    size_t begin, end;  // of its taps
+  };
+
+  static std::vector<Stretch> stretches(const ToeplitzAxis& axis, int64_t size, int64_t inside_size,
+                                        int64_t quantum, bool split);
+  void set_edges();
+  void add_edge(const ToeplitzBlock<T>& block, int64_t channel, int64_t column, std::vector<Edge>& edges);
+  void run_edges(int64_t group, const T* x, int64_t depth, const Stretch& rows, T* y) const;
+  T* place_of(int64_t channel, int64_t depth, int64_t row, int64_t column, T* y) const;
   void set_panel();
   void gather(const T* x, int64_t depth, const Stretch& rows, const Stretch& columns, T* panel) const;
   RowCut cut_row(const Stretch& columns) const;
@@ -77,8 +92,12 @@ class ToeplitzBox {
   int64_t panel_rows_, panel_stretch_, panel_row_;  // per slice; per residue of the stride; all residues
   int64_t* direct_offsets_;
   int64_t* panel_offsets_;
-  int64_t highest_offset_ = 0;
+  int64_t lowest_offset_ = 0, highest_offset_ = 0;
   std::vector<Stretch> rows_, columns_;
+  // When whole rows are read in place and the outputs at their ends computed again: those, by group.
+  bool sweeps_whole_rows_ = false;
+  std::vector<std::vector<Edge>> edges_;
+  std::vector<EdgeTap> edge_taps_;
 };
 
 extern template class ToeplitzBox<float>;

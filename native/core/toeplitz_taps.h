@@ -44,6 +44,7 @@ class ToeplitzTaps {
   const std::vector<ToeplitzBlock<T>>& blocks(int64_t group) const {
     return blocks_[static_cast<size_t>(group)];
   }
+  size_t groups() const { return blocks_.size(); }
   size_t bytes() const { return taps_.bytes() + weights_.bytes() + sizeof(ToeplitzBlock<T>) * block_count_; }
   // Products per output position of all channels: what a run costs.
   double products() const { return products_; }

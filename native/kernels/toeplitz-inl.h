@@ -30,33 +30,36 @@ CONVMAT_INLINE void store_sums(T* y, const Vec<T> (&sums)[NV], int64_t n, Vec<T>
 template <typename T, int M, int ROWS, int NV>
 CONVMAT_NOINLINE void toeplitz_scattered(const ToeplitzTile<T>& tile) {
   using V = Vec<T>;
-  V sums[M][ROWS][NV];
-  CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
-    const V start = tile.bias == nullptr ? zero<T>() : broadcast(tile.bias[m]);
-    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = start;
-    }
-  }
-  const T* weight = tile.weights;
-  for (int64_t s = 0; s < tile.steps; ++s, weight += M) {
-    const T* x = tile.x + tile.offsets[tile.taps[s]];
-    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-      V input[NV];
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-        input[v] = load(x + v * V::lanes);
-        if constexpr (M > 1) input[v] = keep(input[v]);
-      }
-      CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
-        const V factor = broadcast(weight[m]);
-        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = fma(factor, input[v], sums[m][r][v]);
-      }
-      x += tile.x_row;
-    }
-  }
   const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
-  CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
-    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-      store_sums<T, NV>(tile.y + m * tile.y_channel + r * tile.y_row, sums[m][r], tile.n, lo, hi);
+  for (int64_t column = 0; column < tile.n; column += NV * V::lanes) {
+    V sums[M][ROWS][NV];
+    CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
+      const V start = tile.bias == nullptr ? zero<T>() : broadcast(tile.bias[m]);
+      CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = start;
+      }
+    }
+    const T* weight = tile.weights;
+    for (int64_t s = 0; s < tile.steps; ++s, weight += M) {
+      const T* x = tile.x + tile.offsets[tile.taps[s]] + column;
+      CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+        V input[NV];
+        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+          input[v] = load(x + v * V::lanes);
+          if constexpr (M > 1) input[v] = keep(input[v]);
+        }
+        CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
+          const V factor = broadcast(weight[m]);
+          CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = fma(factor, input[v], sums[m][r][v]);
+        }
+        x += tile.x_row;
+      }
+    }
+    T* const y = tile.y + column;
+    CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
+      CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+        store_sums<T, NV>(y + m * tile.y_channel + r * tile.y_row, sums[m][r], tile.n - column, lo, hi);
+      }
     }
   }
 }
@@ -108,26 +111,28 @@ CONVMAT_INLINE void add_last_rows(const T*& x, int64_t x_row, const T* end, Vec<
 template <typename T, int ROWS, int NV>
 CONVMAT_NOINLINE void toeplitz_columns(const ToeplitzTile<T>& tile) {
   using V = Vec<T>;
-  V sums[ROWS][NV];
   const V start = tile.bias == nullptr ? zero<T>() : broadcast(tile.bias[0]);
-  CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = start;
-  }
-  const int64_t height = tile.height, x_row = tile.x_row;
-  const T* weight = tile.weights;
-  for (int64_t s = 0; s < tile.steps; ++s, weight += height) {
-    const T* x = tile.x + tile.offsets[tile.taps[s]];
-    add_first_rows<T, 0>(x, x_row, weight, sums);
-    for (int64_t i = ROWS - 1; i < height; ++i) {
-      // Unforgotten, taps of one turn are kept in registers for the next, and the sums in memory.
-      add_input_row<T, 0, ROWS>(x, forget(weight + i), sums);
-      x += x_row;
-    }
-    add_last_rows<T, 0>(x, x_row, weight + height, sums);
-  }
   const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
-  CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-    store_sums<T, NV>(tile.y + r * tile.y_row, sums[r], tile.n, lo, hi);
+  const int64_t height = tile.height, x_row = tile.x_row;
+  for (int64_t column = 0; column < tile.n; column += NV * V::lanes) {
+    V sums[ROWS][NV];
+    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[r][v] = start;
+    }
+    const T* weight = tile.weights;
+    for (int64_t s = 0; s < tile.steps; ++s, weight += height) {
+      const T* x = tile.x + tile.offsets[tile.taps[s]] + column;
+      add_first_rows<T, 0>(x, x_row, weight, sums);
+      for (int64_t i = ROWS - 1; i < height; ++i) {
+        // Unforgotten, taps of one turn are kept in registers for the next, and the sums in memory.
+        add_input_row<T, 0, ROWS>(x, forget(weight + i), sums);
+        x += x_row;
+      }
+      add_last_rows<T, 0>(x, x_row, weight + height, sums);
+    }
+    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+      store_sums<T, NV>(tile.y + r * tile.y_row + column, sums[r], tile.n - column, lo, hi);
+    }
   }
 }
 
@@ -140,35 +145,32 @@ void toeplitz_rows_by(int rows, const ToeplitzTile<T>& tile) {
   if constexpr (ROWS > 1) toeplitz_rows_by<T, ROWS - 1, NV>(rows, tile);
 }
 
-// One channel, as many rows as come: 1 .. kToeplitzSums / vectors.
 template <typename T, int NV = 1>
-void toeplitz_rows(int rows, const ToeplitzTile<T>& tile) {
-  if constexpr (NV < kToeplitzSums) {
-    if (tile.n > NV * Vec<T>::lanes) return toeplitz_rows<T, 2 * NV>(rows, tile);
-  }
-  toeplitz_rows_by<T, kToeplitzSums / NV, NV>(rows, tile);
+void toeplitz_rows(int rows, int vectors, const ToeplitzTile<T>& tile) {
+  if (vectors == NV) return toeplitz_rows_by<T, kToeplitzSums / NV, NV>(rows, tile);
+  if constexpr (NV < kToeplitzSums) toeplitz_rows<T, 2 * NV>(rows, vectors, tile);
 }
 
 template <typename T, int M = kGemmMr>
-void toeplitz_channels(int channels, const ToeplitzTile<T>& tile) {
+void toeplitz_channels(int channels, int vectors, const ToeplitzTile<T>& tile) {
   if (channels == M) {
-    if (tile.n <= Vec<T>::lanes) return toeplitz_scattered<T, M, 1, 1>(tile);
+    if (vectors == 1) return toeplitz_scattered<T, M, 1, 1>(tile);
     return toeplitz_scattered<T, M, 1, kGemmNv>(tile);
   }
-  if constexpr (M > 1) toeplitz_channels<T, M - 1>(channels, tile);
+  if constexpr (M > 1) toeplitz_channels<T, M - 1>(channels, vectors, tile);
 }
 
 template <typename T, int ROWS, int NV>
-void toeplitz_columns_by(int rows, const ToeplitzTile<T>& tile) {
+void toeplitz_plane_by(int rows, const ToeplitzTile<T>& tile) {
   if (rows == ROWS) return toeplitz_columns<T, ROWS, NV>(tile);
-  if constexpr (ROWS > 1) toeplitz_columns_by<T, ROWS - 1, NV>(rows, tile);
+  if constexpr (ROWS > 1) toeplitz_plane_by<T, ROWS - 1, NV>(rows, tile);
 }
 
 template <typename T>
-void toeplitz_plane(int rows, const ToeplitzTile<T>& tile) {
-  if (tile.n <= Vec<T>::lanes) return toeplitz_columns_by<T, kGemmMr, 1>(rows, tile);
-  if (tile.n <= kGemmNv * Vec<T>::lanes) return toeplitz_columns_by<T, kGemmMr, kGemmNv>(rows, tile);
-  toeplitz_columns_by<T, kGemmWideMr, kGemmWideNv>(rows, tile);
+void toeplitz_plane(int rows, int vectors, const ToeplitzTile<T>& tile) {
+  if (vectors == 1) return toeplitz_plane_by<T, kGemmMr, 1>(rows, tile);
+  if (vectors == kGemmNv) return toeplitz_plane_by<T, kGemmMr, kGemmNv>(rows, tile);
+  toeplitz_plane_by<T, kGemmWideMr, kGemmWideNv>(rows, tile);
 }
 
 template <typename T>
