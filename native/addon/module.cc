@@ -9,6 +9,7 @@
 #include "addon/environment.h"
 #include "addon/fixed.h"
 #include "addon/lowering.h"
+#include "addon/matrix.h"
 #include "addon/pool.h"
 #include "addon/signal.h"
 #include "addon/wire.h"
@@ -45,6 +46,9 @@ constexpr Export kExports[] = {
     {"matmul", entry<matmul>},
     {"maxPool", entry<max_pool>},
     {"avgPool", entry<avg_pool>},
+    {"csrMatvec", entry<csr_matvec>},
+    {"csrRmatvec", entry<csr_rmatvec>},
+    {"csrMatmat", entry<csr_matmat>},
     {"fft", entry<fft>},
     {"fftConvolve", entry<fft_convolve>},
     {"fixedConv2", entry<fixed_conv2>},

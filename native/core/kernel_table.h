@@ -274,6 +274,28 @@ using WinogradOutputFn = void(int m, const WinogradOutput<T>&);
 template <typename T>
 using UnlaneRowsFn = void(int channels, int64_t pixels, const T* from, T* to, int64_t to_channel);
 
+// Some rows of a matrix in compressed sparse rows: row i holds data[p] in column indices[p] for
+// indptr[i] <= p < indptr[i + 1].
+template <typename T>
+struct CsrRows {
+  int64_t count;
+  const int32_t* indptr;
+  const int32_t* indices;
+  const T* data;
+};
+
+// y[rows] = rows * x
+template <typename T>
+using CsrMatvecFn = void(const CsrRows<T>& rows, const T* x, T* y);
+// x += transposed rows * y[rows]
+template <typename T>
+using CsrRmatvecFn = void(const CsrRows<T>& rows, const T* y, T* x);
+// y[rows][columns] = rows * x[][columns]
+template <typename T>
+using CsrMatmatFn = void(const CsrRows<T>& rows, const T* x, int64_t columns, T* y);
+// The largest of some columns, negative ones counting as huge.
+using CsrLargestFn = uint32_t(const int32_t* indices, int64_t count);
+
 // All kernels of one instruction set. The fields after the blockings are the lines of kernels.inc.
 struct KernelTable {
   const char* name;

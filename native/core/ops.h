@@ -56,4 +56,19 @@ void matmul(const Context&, DType a_dtype, DType b_dtype, int64_t m, int64_t n, 
 void max_pool(const Context&, const PoolPlan&, const void* input, void* output, int32_t* indices);
 void avg_pool(const Context&, const PoolPlan&, const void* input, void* output);
 
+// A matrix in compressed sparse rows; indptr has rows + 1 offsets, indices and data nnz entries.
+struct CsrMatrix {
+  DType dtype;  // f32 or f64
+  int64_t rows, cols, nnz;
+  const int32_t* indptr;
+  const int32_t* indices;
+  const void* data;
+};
+
+// y = A x, x = A^T y, y[rows][columns] = A x[cols][columns]. False, with an unspecified result, when offsets or
+// columns lead outside the matrix: nothing is read or written there.
+bool csr_matvec(const Context&, const CsrMatrix& a, const void* x, void* y);
+bool csr_rmatvec(const Context&, const CsrMatrix& a, const void* y, void* x);
+bool csr_matmat(const Context&, const CsrMatrix& a, int64_t columns, const void* x, void* y);
+
 }  // namespace convmat

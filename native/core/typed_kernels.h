@@ -22,45 +22,39 @@ struct TypedKernels {
   WinogradProductFn<T>* winograd_product;
   WinogradOutputFn<T>* winograd_output;
   UnlaneRowsFn<T>* unlane_rows;
+  CsrMatvecFn<T>* csr_matvec;
+  CsrRmatvecFn<T>* csr_rmatvec;
+  CsrMatmatFn<T>* csr_matmat;
+  CsrLargestFn* csr_largest;
 };
 
 template <typename T>
 TypedKernels<T> typed_kernels(const KernelTable& table);
 template <>
 inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
-  return {t.f32_blocking,
-          t.f32_gemm,
-          t.f32_im2col,
-          t.f32_transpose,
-          t.f32_direct_blocking,
-          t.f32_direct,
-          t.f32_frame_rows,
-          t.f32_toeplitz_blocking,
-          t.f32_toeplitz_rows,
-          t.f32_toeplitz_channels,
-          t.f32_toeplitz_plane,
-          t.f32_winograd_input,
-          t.f32_winograd_product,
-          t.f32_winograd_output,
-          t.f32_unlane_rows};
+  return {t.f32_blocking,         t.f32_gemm,
+          t.f32_im2col,           t.f32_transpose,
+          t.f32_direct_blocking,  t.f32_direct,
+          t.f32_frame_rows,       t.f32_toeplitz_blocking,
+          t.f32_toeplitz_rows,    t.f32_toeplitz_channels,
+          t.f32_toeplitz_plane,   t.f32_winograd_input,
+          t.f32_winograd_product, t.f32_winograd_output,
+          t.f32_unlane_rows,      t.f32_csr_matvec,
+          t.f32_csr_rmatvec,      t.f32_csr_matmat,
+          t.csr_largest};
 }
 template <>
 inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
-  return {t.f64_blocking,
-          t.f64_gemm,
-          t.f64_im2col,
-          t.f64_transpose,
-          t.f64_direct_blocking,
-          t.f64_direct,
-          t.f64_frame_rows,
-          t.f64_toeplitz_blocking,
-          t.f64_toeplitz_rows,
-          t.f64_toeplitz_channels,
-          t.f64_toeplitz_plane,
-          t.f64_winograd_input,
-          t.f64_winograd_product,
-          t.f64_winograd_output,
-          t.f64_unlane_rows};
+  return {t.f64_blocking,         t.f64_gemm,
+          t.f64_im2col,           t.f64_transpose,
+          t.f64_direct_blocking,  t.f64_direct,
+          t.f64_frame_rows,       t.f64_toeplitz_blocking,
+          t.f64_toeplitz_rows,    t.f64_toeplitz_channels,
+          t.f64_toeplitz_plane,   t.f64_winograd_input,
+          t.f64_winograd_product, t.f64_winograd_output,
+          t.f64_unlane_rows,      t.f64_csr_matvec,
+          t.f64_csr_rmatvec,      t.f64_csr_matmat,
+          t.csr_largest};
 }
 
 }  // namespace convmat

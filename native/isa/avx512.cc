@@ -25,6 +25,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 }  // namespace
 }  // namespace convmat::avx512
 
+#include "kernels/csr-inl.h"
 #include "kernels/direct-inl.h"
 #include "kernels/fft-inl.h"
 #include "kernels/fixed-inl.h"

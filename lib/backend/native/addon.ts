@@ -71,6 +71,36 @@ export interface NativeAddon {
   maxPool(plan: Int32Array, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
   avgPool(plan: Int32Array, input: FloatArray, output: FloatArray): void;
 
+  /** Columns that lead outside the matrix, written there since it was checked, are refused. */
+  csrMatvec(
+    rows: number,
+    cols: number,
+    indptr: Int32Array,
+    indices: Int32Array,
+    data: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+  ): void;
+  csrRmatvec(
+    rows: number,
+    cols: number,
+    indptr: Int32Array,
+    indices: Int32Array,
+    data: FloatArray,
+    y: FloatArray,
+    x: FloatArray,
+  ): void;
+  csrMatmat(
+    rows: number,
+    cols: number,
+    indptr: Int32Array,
+    indices: Int32Array,
+    data: FloatArray,
+    columns: number,
+    x: FloatArray,
+    y: FloatArray,
+  ): void;
+
   fft(re: FloatArray, im: FloatArray | null, outRe: FloatArray, outIm: FloatArray, scale: number): void;
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
   fixedConv2(plan: Int32Array, image: TypedArray, kernel: TypedArray, out: TypedArray): void;

@@ -4,7 +4,6 @@ import type { ConvPlan } from '../../plan/conv-plan.js';
 import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
 import { onAbort } from '../abort.js';
 import { convIntegerInFloat64 } from '../integer-conv.js';
-import { csrMatmat, csrMatvec, csrRmatvec } from '../js/csr.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
 
@@ -90,9 +89,12 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     fft: addon.fft,
     fftConvolve: addon.fftConvolve,
     fixedConv2: (plan, image, kernel, out) => addon.fixedConv2(plan.wire, image, kernel, out),
-    csrMatvec,
-    csrRmatvec,
-    csrMatmat,
+    csrMatvec: ({ rows, cols, indptr, indices, data }, x, y) =>
+      addon.csrMatvec(rows, cols, indptr, indices, data, x, y),
+    csrRmatvec: ({ rows, cols, indptr, indices, data }, y, x) =>
+      addon.csrRmatvec(rows, cols, indptr, indices, data, y, x),
+    csrMatmat: ({ rows, cols, indptr, indices, data }, columns, x, y) =>
+      addon.csrMatmat(rows, cols, indptr, indices, data, columns, x, y),
   };
 }
 

@@ -1,0 +1,63 @@
+#include "addon/matrix.h"
+
+#include "addon/environment.h"
+#include "core/ops.h"
+
+namespace convmat::addon {
+namespace {
+
+// rows, cols, indptr, indices, data.
+CsrMatrix read_matrix(const Call& call) {
+  const napi_env env = call.env;
+  CsrMatrix matrix{};
+  matrix.rows = read_size(env, call[0], "rows");
+  matrix.cols = read_size(env, call[1], "cols");
+  matrix.indptr =
+      static_cast<const int32_t*>(read_elements(env, call[2], DType::i32, matrix.rows + 1, "indptr"));
+  const Array data = read_array(env, call[4], "data");
+  matrix.dtype = dtype_of(data, "data");
+  if (matrix.dtype != DType::f32 && matrix.dtype != DType::f64)
+    throw Refusal("data: expected float32 or float64");
+  matrix.nnz = static_cast<int64_t>(data.length);
+  matrix.indices =
+      static_cast<const int32_t*>(read_elements(env, call[3], DType::i32, matrix.nnz, "indices"));
+  matrix.data = data.data;
+  return matrix;
+}
+
+Context context_of(const Call& call) { return Context{&Environment::of(call.env).kernels()}; }
+
+void check_sound(bool is_sound) {
+  if (!is_sound) throw Refusal("indices: expected columns within the matrix, got others since it was made");
+}
+
+}  // namespace
+
+napi_value csr_matvec(const Call& call) {
+  const CsrMatrix matrix = read_matrix(call);
+  const void* const x = read_elements(call.env, call[5], matrix.dtype, matrix.cols, "x");
+  void* const y = read_elements(call.env, call[6], matrix.dtype, matrix.rows, "y");
+  check_sound(convmat::csr_matvec(context_of(call), matrix, x, y));
+  return nullptr;
+}
+
+napi_value csr_rmatvec(const Call& call) {
+  const CsrMatrix matrix = read_matrix(call);
+  const void* const y = read_elements(call.env, call[5], matrix.dtype, matrix.rows, "y");
+  void* const x = read_elements(call.env, call[6], matrix.dtype, matrix.cols, "x");
+  check_sound(convmat::csr_rmatvec(context_of(call), matrix, y, x));
+  return nullptr;
+}
+
+napi_value csr_matmat(const Call& call) {
+  const CsrMatrix matrix = read_matrix(call);
+  const int64_t columns = read_size(call.env, call[5], "columns");
+  const void* const x =
+      read_elements(call.env, call[6], matrix.dtype, checked_product({matrix.cols, columns}), "x");
+  void* const y =
+      read_elements(call.env, call[7], matrix.dtype, checked_product({matrix.rows, columns}), "y");
+  check_sound(convmat::csr_matmat(context_of(call), matrix, columns, x, y));
+  return nullptr;
+}
+
+}  // namespace convmat::addon
