@@ -75,6 +75,7 @@ export const JS_CANDIDATES: readonly Candidate[] = [
       accuracy === 'fast' && isWorthTransforming(g)
         ? 'F(4×4, 3×3) takes a quarter of the multiplications, in float64'
         : null,
+    variant: () => 4,
   },
   {
     algorithm: 'depthwise',

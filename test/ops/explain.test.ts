@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { outputShape } from '../oracle/conv';
 import { product, slide } from '../oracle/window';
 import { expectSame } from '../support/compare';
-import { anyProblem } from '../support/problems';
+import { anyProblem, layerProblems } from '../support/problems';
 import { random } from '../support/random';
 
 const CONV = { 1: convmat.conv1d, 2: convmat.conv2d, 3: convmat.conv3d };
@@ -79,6 +79,21 @@ describe('explainConv', () => {
       { seed: 81, numRuns: 100 },
     );
   });
+
+  test.each(layerProblems())(
+    'every way to compute it costs something: $id',
+    ({ input, weight, options, dtype }) => {
+      for (const accuracy of ['fast', 'strict'] as const) {
+        const explanation = explainConv(input, { shape: weight }, { ...options, dtype, accuracy });
+        for (const { algorithm, multiplications, additions, bytes, extraBytes } of explanation.costs) {
+          for (const count of [multiplications, additions, bytes]) {
+            expect(Number.isSafeInteger(count) && count > 0, algorithm).toBe(true);
+          }
+          expect(Number.isSafeInteger(extraBytes) && extraBytes >= 0, algorithm).toBe(true);
+        }
+      }
+    },
+  );
 
   test('a prepared convolution explains itself in the same words', () => {
     const w = random([8, 3, 3, 3]);
