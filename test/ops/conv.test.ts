@@ -193,3 +193,55 @@ describe('what a call takes and returns', () => {
     expect(convmat.conv2d(x.toNested(), w.toNested()).dtype).toBe('float32');
   });
 });
+
+describe('NaN and infinity', () => {
+  const values = [
+    { name: 'NaN', value: NaN },
+    { name: 'infinity', value: Infinity },
+  ];
+  const shape = [1, 32, 20, 21];
+  const weightShape = [32, 32, 3, 3];
+  const row = 9;
+  const column = 10;
+
+  function withOne(value: number): Tensor {
+    const x = random(shape);
+    x.data[(5 * 20 + row) * 21 + column] = value;
+    return x;
+  }
+
+  test.each(values)('$name: where direct summation puts it, by every algorithm that sums', ({ value }) => {
+    const x = withOne(value);
+    const w = random(weightShape, 'float32', 2);
+    const exact = conv(x, w, { padding: 1 });
+    const finite = tensor(
+      x.data.map((v) => (Number.isFinite(v) ? v : 0)),
+      shape,
+    );
+    const magnitude = conv(absolute(finite), absolute(w), { padding: 1 });
+    for (const algorithm of ['im2col', 'direct', 'toeplitz'] as const) {
+      try {
+        const y = convmat.conv2d(x, w, { padding: 1, algorithm });
+        expectWithin(y, exact, magnitude, sums(9 * 32, 'float32'));
+      } catch (error) {
+        if (!(error instanceof convmat.UnsupportedError)) throw error;
+      }
+    }
+  });
+
+  test.each(values)('$name: Winograd spreads it over its tile, and no farther', ({ value }) => {
+    const w = random(weightShape, 'float32', 2);
+    const run = (x: Tensor, accuracy: 'fast' | 'strict') =>
+      convmat.conv2d(x, w, { padding: 1, algorithm: 'winograd', accuracy }).data;
+    for (const accuracy of ['fast', 'strict'] as const) {
+      const [clean, spread] = [run(withOne(0), accuracy), run(withOne(value), accuracy)];
+      spread.forEach((got, at) => {
+        const [i, j] = [Math.floor(at / 21) % 20, at % 21];
+        const reach = Math.max(Math.abs(i - row), Math.abs(j - column));
+        if (reach <= 1) expect(Number.isFinite(got)).toBe(false);
+        // A tile of six by six inputs makes four by four outputs.
+        if (reach > 5) expect(got).toBe(clean[at]);
+      });
+    }
+  });
+});
