@@ -4,7 +4,7 @@
  */
 
 import type { AlgorithmName } from '../../plan/algorithms.js';
-import type { AxisTriple } from '../../plan/axes.js';
+import type { Axis, AxisTriple } from '../../plan/axes.js';
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import type { ConvOperands } from '../kernels.js';
@@ -13,7 +13,7 @@ import { adjointDirection, type Direction, forwardDirection, product } from './d
 import { type Lattice, paddedSources } from './gather.js';
 import { multiply } from './gemm.js';
 import { packPatches, packWeights } from './pack.js';
-import { planBlocks } from './row-blocks.js';
+import { blocksOf } from './row-blocks.js';
 import { storeRow, storeTiles } from './store.js';
 import { makeWinograd } from './winograd.js';
 import type { Work } from './work.js';
@@ -35,15 +35,35 @@ type ImageConvolution = (
  * @param isReused  Whether the convolution is going to run more than once.
  */
 export function makeConvolution(plan: ConvPlan, operands: ConvOperands, isReused: boolean): Convolution {
-  const { op, paddingMode, axes, batch, algorithm } = plan;
-  if (op === 'inputGrad' && paddingMode !== 'zeros' && axes.some((a) => a.padBefore + a.padAfter > 0)) {
-    return makeFolded(plan, operands, isReused);
-  }
-  const direction = op === 'forward' ? forwardDirection(plan) : adjointDirection(plan, axes);
-  const convolveImage = makeImageConvolution(algorithm, direction, operands, isReused);
+  if (isFolded(plan)) return makeFolded(plan, operands, isReused);
+  const convolveImage = makeImageConvolution(plan.algorithm, directionOf(plan), operands, isReused);
   return function* (input, output, unitSize) {
-    for (let n = 0; n < batch; n++) yield* convolveImage(input, n, output, n, unitSize);
+    for (let n = 0; n < plan.batch; n++) yield* convolveImage(input, n, output, n, unitSize);
   };
+}
+
+/** Whether the adjoint reads the input's margins twice. */
+function isFolded({ op, paddingMode, axes }: ConvPlan): boolean {
+  return op === 'inputGrad' && paddingMode !== 'zeros' && axes.some((a) => a.padBefore + a.padAfter > 0);
+}
+
+// Plans are kept from call to call, so what follows from one is as well.
+const directions = new WeakMap<ConvPlan, Direction>();
+
+function directionOf(plan: ConvPlan): Direction {
+  const known = directions.get(plan);
+  if (known !== undefined) return known;
+  const direction =
+    plan.op === 'forward'
+      ? forwardDirection(plan)
+      : adjointDirection(plan, isFolded(plan) ? plan.axes.map(withoutPadding) : plan.axes);
+  directions.set(plan, direction);
+  return direction;
+}
+
+/** The axis with its margins as elements of their own. */
+function withoutPadding(axis: Axis): Axis {
+  return { ...axis, in: axis.padBefore + axis.in + axis.padAfter, padBefore: 0, padAfter: 0 };
 }
 
 function makeImageConvolution(
@@ -84,17 +104,16 @@ function winogradParts(
   );
 }
 
-/** Per group. */
 function directParts(
   direction: Direction,
   lattice: Lattice,
   operands: ConvOperands,
   isReused: boolean,
 ): ImageConvolution[] {
-  const blocks = planBlocks(direction, lattice);
-  return Array.from({ length: direction.groups }, (_, group): ImageConvolution => {
-    const factors = makeFactors(direction, lattice, operands.weight, group, isReused);
-    return (input, inputImage, output, outputImage, unitSize) =>
+  const blocks = blocksOf(direction, lattice);
+  const factors = makeFactors(direction, lattice, operands.weight, isReused);
+  return [
+    (input, inputImage, output, outputImage, unitSize) =>
       convolveRows(
         direction,
         lattice,
@@ -105,10 +124,9 @@ function directParts(
         inputImage,
         output,
         outputImage,
-        group,
         unitSize,
-      );
-  });
+      ),
+  ];
 }
 
 /** Per group. */
@@ -154,13 +172,7 @@ function productPart(
  */
 function makeFolded(plan: ConvPlan, operands: ConvOperands, isReused: boolean): Convolution {
   const { axes, inChannels, batch } = plan;
-  const paddedAxes = axes.map((axis) => ({
-    ...axis,
-    in: axis.padBefore + axis.in + axis.padAfter,
-    padBefore: 0,
-    padAfter: 0,
-  })) as unknown as AxisTriple;
-  const direction = adjointDirection(plan, paddedAxes);
+  const direction = directionOf(plan);
   const sources = axes.map((axis) => paddedSources(axis, plan.paddingMode));
   const bare: ConvOperands = { ...operands, bias: null, clamp: { min: -Infinity, max: Infinity } };
   const convolveImage = makeImageConvolution(plan.algorithm, direction, bare, isReused);

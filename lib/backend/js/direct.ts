@@ -31,16 +31,16 @@ const [line0, line1, line2, sums0, sums1, sums2, sums3] = scratchArrays(
 const sums: readonly Float64Array[] = [sums0, sums1, sums2, sums3];
 
 /**
- * The weights of a group as the inner loops want them: chunks of three taps over (channel, width tap), for every (depth
+ * The weights as the inner loops want them: chunks of three taps over (channel, width tap), for every (depth
  * tap, height tap).
  */
 export interface Factors {
   readonly chunks: number;
-  /** [written channel][depth tap][height tap][chunk][3], zeros at the end of the last chunk. */
+  /** [channel][depth tap][height tap][chunk][3], zeros at the end of the last chunk. */
   readonly values: Float64Array;
   /** Elements per written channel. */
   readonly stride: number;
-  /** Sees to it that up to four channels are packed, and gives the place of the first. */
+  /** Sees to it that up to four channels of a group are packed, and gives the place of the first. */
   locate(first: number, channels: number): number;
 }
 
@@ -49,21 +49,22 @@ export function makeFactors(
   direction: Direction,
   [gd, gh, gw]: Lattice,
   weight: FloatArray,
-  group: number,
   isReused: boolean,
 ): Factors {
   const { sourceChannels, writtenChannels, kernel, sourceStride, writtenStride, groups } = direction;
   const run = gw.taps.length;
   const chunks = Math.ceil((sourceChannels * run) / 3);
   const stride = gd.taps.length * gh.taps.length * chunks * 3;
-  const values = new Float64Array(stride * (isReused ? writtenChannels : Math.min(4, writtenChannels)));
-  const isPacked = new Uint8Array(isReused ? writtenChannels : 0);
-  const origin = (group * weight.length) / groups;
+  const kept = isReused ? groups * writtenChannels : Math.min(4, writtenChannels);
+  const values = new Float64Array(stride * kept);
+  const isPacked = new Uint8Array(isReused ? kept : 0);
 
   const pack = (channel: number, to: number): void => {
+    const group = Math.floor(channel / writtenChannels);
+    const own = (group * weight.length) / groups + (channel % writtenChannels) * writtenStride;
     for (const td of gd.taps) {
       for (const th of gh.taps) {
-        let from = origin + channel * writtenStride + (td * kernel[1] + th) * kernel[2];
+        let from = own + (td * kernel[1] + th) * kernel[2];
         for (let c = 0, k = to; c < sourceChannels; c++, from += sourceStride) {
           for (let i = 0; i < run; i++) values[k++] = weight[from + gw.taps[i]];
         }
@@ -82,7 +83,7 @@ export function makeFactors(
 }
 
 /**
- * One image, group and lattice.
+ * One image and lattice, every group.
  * @param unitSize  The most multiplications in one unit, if four channels of a block can be that few.
  */
 export function* convolveRows(
@@ -95,29 +96,30 @@ export function* convolveRows(
   inputImage: number,
   output: FloatArray,
   outputImage: number,
-  group: number,
   unitSize: number,
 ): Work {
   const { groups, sourceChannels, writtenChannels } = direction;
-  const image = (inputImage * groups + group) * sourceChannels * product(direction.source);
   let done = 0;
-  for (const block of blocks) {
-    let isLaid = false;
-    for (let m = 0; m < writtenChannels; m += 4) {
-      if (!isLaid) layLines(direction, lattice[2], block, factors.chunks, input, image);
-      isLaid = true;
-      const channels = Math.min(4, writtenChannels - m);
-      const first = factors.locate(m, channels);
-      if (channels === 1) sumAlone(factors, first, block);
-      else sumFour(factors, first, channels, block);
-      const channel = group * writtenChannels + m;
-      storeRows(direction, lattice, finish, output, outputImage, channel, channels, block);
-      done += block.rows * block.columns * channels * factors.stride;
-      if (done >= unitSize) {
-        yield;
-        // Other work may have laid its own lines meanwhile.
-        done = 0;
-        isLaid = false;
+  for (let group = 0; group < groups; group++) {
+    const image = (inputImage * groups + group) * sourceChannels * product(direction.source);
+    const end = (group + 1) * writtenChannels;
+    for (const block of blocks) {
+      let isLaid = false;
+      for (let channel = group * writtenChannels; channel < end; channel += 4) {
+        if (!isLaid) layLines(direction, lattice[2], block, factors.chunks, input, image);
+        isLaid = true;
+        const channels = Math.min(4, end - channel);
+        const first = factors.locate(channel, channels);
+        if (channels === 1) sumAlone(factors, first, block);
+        else sumFour(factors, first, channels, block);
+        storeRows(direction, lattice, finish, output, outputImage, channel, channels, block);
+        done += block.rows * block.columns * channels * factors.stride;
+        if (done >= unitSize) {
+          yield;
+          // Other work may have laid its own lines meanwhile.
+          done = 0;
+          isLaid = false;
+        }
       }
     }
   }

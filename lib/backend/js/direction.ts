@@ -1,5 +1,5 @@
 /** A convolution as one direction sees it: which tensor is read, which is written, and how the weight lies. */
-import type { AxisTriple } from '../../plan/axes.js';
+import type { Axis } from '../../plan/axes.js';
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import { adjointLattices, forwardLattice, type Lattice } from './gather.js';
 
@@ -43,7 +43,7 @@ export function forwardDirection(plan: ConvPlan): Direction {
 }
 
 /** x from y, with zero padding; `axes` may differ from the plan's. */
-export function adjointDirection(plan: ConvPlan, axes: AxisTriple): Direction {
+export function adjointDirection(plan: ConvPlan, axes: readonly Axis[]): Direction {
   const { batch, groups } = plan;
   const kernel = sizes(axes, 'kernel');
   return {
@@ -67,7 +67,7 @@ export function product(counts: readonly number[]): number {
   return result;
 }
 
-function sizes(axes: AxisTriple, field: 'in' | 'out' | 'kernel'): Sizes {
+function sizes(axes: readonly Axis[], field: 'in' | 'out' | 'kernel'): Sizes {
   const [depth, height, width] = axes;
   return [depth[field], height[field], width[field]];
 }

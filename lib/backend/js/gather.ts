@@ -2,7 +2,7 @@
  * Where a convolution reads, one axis at a time. Forward and adjoint are the same loop over different gathers:
  *   written[j] = Σ_t source[sources[j·taps + t]] · kernel[taps[t]]
  */
-import type { Axis, AxisTriple, PaddingMode } from '../../plan/axes.js';
+import type { Axis, PaddingMode } from '../../plan/axes.js';
 
 export interface AxisGather {
   /** Positions written: start, start + step, … of the written axis. */
@@ -45,7 +45,7 @@ export function forwardGather(axis: Axis, mode: PaddingMode): AxisGather {
   return gather(out, 0, 1, allTaps(kernel), sources);
 }
 
-export function forwardLattice(axes: AxisTriple, mode: PaddingMode): Lattice {
+export function forwardLattice(axes: readonly Axis[], mode: PaddingMode): Lattice {
   const [depth, height, width] = axes;
   return [forwardGather(depth, mode), forwardGather(height, mode), forwardGather(width, mode)];
 }
@@ -73,7 +73,7 @@ export function adjointGathers(axis: Axis): AxisGather[] {
   return gathers;
 }
 
-export function adjointLattices(axes: AxisTriple): Lattice[] {
+export function adjointLattices(axes: readonly Axis[]): Lattice[] {
   const [depth, height, width] = axes.map(adjointGathers);
   return depth.flatMap((d) => height.flatMap((h) => width.map((w): Lattice => [d, h, w])));
 }

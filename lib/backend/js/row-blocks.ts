@@ -51,8 +51,16 @@ export interface Run {
   readonly step: number;
 }
 
-/** The same for every image and group. */
-export function planBlocks(direction: Direction, lattice: Lattice): Block[] {
+const known = new WeakMap<Lattice, readonly Block[]>();
+
+/** The same for every image and group, and from call to call. */
+export function blocksOf(direction: Direction, lattice: Lattice): readonly Block[] {
+  const blocks = known.get(lattice) ?? planBlocks(direction, lattice);
+  known.set(lattice, blocks);
+  return blocks;
+}
+
+function planBlocks(direction: Direction, lattice: Lattice): Block[] {
   const [gd, gh, gw] = lattice;
   const { sourceChannels, writtenChannels } = direction;
   const chunks = Math.max(1, Math.ceil((sourceChannels * gw.taps.length) / 3));
