@@ -1,6 +1,6 @@
 /**
- * Pooling, a channel plane at a time. Planes are converted to float64 and back (exact for every dtype), so that the
- * loops see one kind of array.
+ * Pooling, a channel plane at a time and a row of outputs tap by tap, in the order of the window. Planes are converted
+ * to float64 and back (exact for every dtype), so that the loops see one kind of array.
  */
 import type { Axis } from '../../plan/axes.js';
 import type { PoolPlan } from '../../plan/pool-plan.js';
@@ -11,22 +11,40 @@ interface Windows {
   readonly first: Int32Array;
   readonly end: Int32Array;
   readonly step: number;
-  /** Elements of each window, clipped to the input and its padding. */
+  /** Elements of each window, clipped to the input; and to the input and its padding. */
+  readonly inside: Int32Array;
   readonly padded: Int32Array;
 }
 
 function windowsOf({ in: size, kernel, stride, dilation, padBefore, padAfter, out }: Axis): Windows {
   const first = new Int32Array(out);
   const end = new Int32Array(out);
+  const inside = new Int32Array(out);
   const padded = new Int32Array(out);
   for (let o = 0; o < out; o++) {
     const start = o * stride - padBefore;
     const past = start + dilation * (kernel - 1) + 1;
     first[o] = start < 0 ? start + Math.ceil(-start / dilation) * dilation : start;
     end[o] = Math.min(past, size);
+    inside[o] = Math.max(0, Math.ceil((end[o] - first[o]) / dilation));
     padded[o] = Math.ceil((Math.min(past, size + padAfter) - start) / dilation);
   }
-  return { first, end, step: dilation, padded };
+  return { first, end, step: dilation, inside, padded };
+}
+
+/** The outputs [first, end) whose tap lies in the input: output o reads element offset + o·stride. */
+interface Tap {
+  readonly first: number;
+  readonly end: number;
+  readonly offset: number;
+}
+
+function tapsOf({ in: size, kernel, stride, dilation, padBefore, out }: Axis): Tap[] {
+  return Array.from({ length: kernel }, (_, t) => {
+    const offset = t * dilation - padBefore;
+    const first = offset < 0 ? Math.ceil(-offset / stride) : 0;
+    return { first, end: Math.min(out, Math.floor((size - 1 - offset) / stride) + 1), offset };
+  });
 }
 
 /** As PyTorch: NaN wins, and of equal maxima the first. */
@@ -38,6 +56,7 @@ export function maxPool(
 ): void {
   const [depth, height, width] = plan.axes;
   const [wd, wh, ww] = plan.axes.map(windowsOf);
+  const taps = tapsOf(width);
   const inSize = depth.in * height.in * width.in;
   const outSize = depth.out * height.out * width.out;
   const from = new Float64Array(inSize);
@@ -45,26 +64,16 @@ export function maxPool(
   const where = new Int32Array(outSize);
   for (let plane = 0; plane < plan.planes; plane++) {
     from.set(input.subarray(plane * inSize, (plane + 1) * inSize));
-    let at = 0;
-    for (let d = 0; d < depth.out; d++) {
-      for (let h = 0; h < height.out; h++) {
-        for (let w = 0; w < width.out; w++, at++) {
-          let max = -Infinity;
-          let argMax = (wd.first[d] * height.in + wh.first[h]) * width.in + ww.first[w];
-          for (let z = wd.first[d]; z < wd.end[d]; z += wd.step) {
-            for (let y = wh.first[h]; y < wh.end[h]; y += wh.step) {
-              const row = (z * height.in + y) * width.in;
-              for (let x = ww.first[w]; x < ww.end[w]; x += ww.step) {
-                const value = from[row + x];
-                if (value > max || Number.isNaN(value)) {
-                  max = value;
-                  argMax = row + x;
-                }
-              }
-            }
-          }
-          best[at] = max;
-          where[at] = argMax;
+    best.fill(-Infinity);
+    for (let row = 0; row < depth.out * height.out; row++) {
+      const d = Math.floor(row / height.out);
+      const h = row % height.out;
+      const corner = (wd.first[d] * height.in + wh.first[h]) * width.in;
+      for (let w = 0; w < width.out; w++) where[row * width.out + w] = corner + ww.first[w];
+      for (let z = wd.first[d]; z < wd.end[d]; z += wd.step) {
+        for (let y = wh.first[h]; y < wh.end[h]; y += wh.step) {
+          const line = (z * height.in + y) * width.in;
+          for (const tap of taps) takeLarger(from, line, tap, width.stride, best, where, row * width.out);
         }
       }
     }
@@ -73,33 +82,66 @@ export function maxPool(
   }
 }
 
+function takeLarger(
+  from: Float64Array,
+  line: number,
+  { first, end, offset }: Tap,
+  stride: number,
+  best: Float64Array,
+  where: Int32Array,
+  row: number,
+): void {
+  let x = (line + offset + first * stride) | 0;
+  for (let at = row + first; at < row + end; at++) {
+    const value = from[x];
+    if (value > best[at] || Number.isNaN(value)) {
+      best[at] = value;
+      where[at] = x;
+    }
+    x = (x + stride) | 0;
+  }
+}
+
 export function avgPool(plan: PoolPlan, input: FloatArray, output: FloatArray): void {
   const [depth, height, width] = plan.axes;
   const [wd, wh, ww] = plan.axes.map(windowsOf);
+  const taps = tapsOf(width);
   const inSize = depth.in * height.in * width.in;
   const outSize = depth.out * height.out * width.out;
   const from = new Float64Array(inSize);
-  const mean = new Float64Array(outSize);
+  const sums = new Float64Array(outSize);
+  const countOf = plan.countIncludePad
+    ? (d: number, h: number, w: number) => wd.padded[d] * wh.padded[h] * ww.padded[w]
+    : (d: number, h: number, w: number) => wd.inside[d] * wh.inside[h] * ww.inside[w];
   for (let plane = 0; plane < plan.planes; plane++) {
     from.set(input.subarray(plane * inSize, (plane + 1) * inSize));
-    let at = 0;
-    for (let d = 0; d < depth.out; d++) {
-      for (let h = 0; h < height.out; h++) {
-        for (let w = 0; w < width.out; w++, at++) {
-          let sum = 0;
-          for (let z = wd.first[d]; z < wd.end[d]; z++) {
-            for (let y = wh.first[h]; y < wh.end[h]; y++) {
-              const row = (z * height.in + y) * width.in;
-              for (let x = ww.first[w]; x < ww.end[w]; x++) sum += from[row + x];
-            }
-          }
-          const count = plan.countIncludePad
-            ? wd.padded[d] * wh.padded[h] * ww.padded[w]
-            : (wd.end[d] - wd.first[d]) * (wh.end[h] - wh.first[h]) * (ww.end[w] - ww.first[w]);
-          mean[at] = sum / count;
+    sums.fill(0);
+    for (let row = 0; row < depth.out * height.out; row++) {
+      const d = Math.floor(row / height.out);
+      const h = row % height.out;
+      for (let z = wd.first[d]; z < wd.end[d]; z++) {
+        for (let y = wh.first[h]; y < wh.end[h]; y++) {
+          const line = (z * height.in + y) * width.in;
+          for (const tap of taps) addTap(from, line, tap, width.stride, sums, row * width.out);
         }
       }
+      for (let w = 0; w < width.out; w++) sums[row * width.out + w] /= countOf(d, h, w);
     }
-    output.set(mean, plane * outSize);
+    output.set(sums, plane * outSize);
+  }
+}
+
+function addTap(
+  from: Float64Array,
+  line: number,
+  { first, end, offset }: Tap,
+  stride: number,
+  sums: Float64Array,
+  row: number,
+): void {
+  let x = (line + offset + first * stride) | 0;
+  for (let at = row + first; at < row + end; at++) {
+    sums[at] += from[x];
+    x = (x + stride) | 0;
   }
 }

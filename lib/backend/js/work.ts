@@ -4,10 +4,10 @@
 export type Work = Iterable<void>;
 
 /** How long the event loop may be held at a stretch, but for the unit that ends it. */
-const SLICE_MS = 2;
+const SLICE_MS = 1;
 
-/** The most multiplications in one unit of work that is done in slices: some 2 ms. */
-export const SLICED_UNIT = 8e6;
+/** The most multiplications in one unit of work that is done in slices: some 1 ms. */
+export const SLICED_UNIT = 4e6;
 
 export function runAll(work: Work): void {
   const units = work[Symbol.iterator]();
