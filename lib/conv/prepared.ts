@@ -6,21 +6,22 @@ import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
+import { densityOf } from '../plan/density.js';
 import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/geometry.js';
 import { copyOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { type Explanation, explainPlan } from './explain.js';
-import { checkBias, checkWeightRank, planWindow, takeConvTensors, takeFloat } from './operands.js';
 import {
-  type AsyncOptions,
-  type ConvOptions,
-  type Manner,
-  PREPARE_OPTIONS,
-  readManner,
-  readSignal,
-} from './options.js';
+  checkBias,
+  checkWeightRank,
+  type PlannedManner,
+  planWindow,
+  takeConvTensors,
+  takeFloat,
+} from './operands.js';
+import { type AsyncOptions, type ConvOptions, PREPARE_OPTIONS, readManner, readSignal } from './options.js';
 
 export interface PrepareOptions extends Omit<ConvOptions, 'out'> {
   /** Packs for this input shape at once; otherwise the first run of each shape does. */
@@ -74,7 +75,8 @@ export function prepareConv(weight: TensorLike, options?: PrepareOptions): Prepa
     bias: bias === null ? null : copyOf(bias.data),
     clamp: manner.clamp,
   };
-  const prepared = new Prepared(dtype, w.shape, window, manner, operands);
+  const planned = { ...manner, density: manner.algorithm === 'auto' ? densityOf(operands.weight) : 1 };
+  const prepared = new Prepared(dtype, w.shape, window, planned, operands);
   if (given.inputShape !== undefined) prepared.warm(given.inputShape);
   return prepared;
 }
@@ -96,11 +98,17 @@ class Prepared implements PreparedConv {
   readonly weightShape: Shape;
   readonly #dtype: FloatDType;
   readonly #window: Window;
-  readonly #manner: Manner;
+  readonly #manner: PlannedManner;
   #operands: ConvOperands | null;
   readonly #bindings: Binding[] = [];
 
-  constructor(dtype: FloatDType, weightShape: Shape, window: Window, manner: Manner, operands: ConvOperands) {
+  constructor(
+    dtype: FloatDType,
+    weightShape: Shape,
+    window: Window,
+    manner: PlannedManner,
+    operands: ConvOperands,
+  ) {
     this.weightShape = weightShape;
     this.#dtype = dtype;
     this.#window = window;

@@ -6,6 +6,7 @@ import { checkInteger, checkOptions, checkShape, describeShape, mismatch } from 
 import { ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import { type ConvPlan, type ConvRequest, planConv } from '../plan/conv-plan.js';
+import { densityOf } from '../plan/density.js';
 import { checkChannels, forwardAxes, GEOMETRY_OPTIONS, type Geometry, readWindow } from '../plan/geometry.js';
 import type { ConvOp } from '../plan/problem.js';
 import {
@@ -310,12 +311,6 @@ function readWeightShape(weight: Shape, input: Shape): { rank: Rank; weightShape
     throw mismatch(ShapeError, 'options.inputShape', expected, describeShape(input));
   }
   return { rank: rank as Rank, weightShape: bare ? [1, 1, ...weight] : weight };
-}
-
-function densityOf(weight: FloatArray): number {
-  let nonzero = 0;
-  for (const value of weight) if (value !== 0) nonzero++;
-  return weight.length === 0 ? 1 : nonzero / weight.length;
 }
 
 function product(sizes: Shape): number {

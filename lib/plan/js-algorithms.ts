@@ -64,7 +64,16 @@ function linesTooLarge(g: ConvGeometry): string | null {
   return lines * columns <= LINE_CAPACITY ? null : 'the source rows of a few outputs exceed the workspace';
 }
 
+/** Share of nonzero weights up to which visiting them alone is the fastest. */
+const SPARSE = 0.2;
+
 export const JS_CANDIDATES: readonly Candidate[] = [
+  {
+    algorithm: 'toeplitz',
+    declines: (g) => (g.op === 'weightGrad' ? 'serves what writes an image' : null),
+    suits: (_g, { density }) =>
+      density <= SPARSE ? 'so few weights are nonzero that visiting them alone is faster' : null,
+  },
   {
     algorithm: 'winograd',
     declines: noTransform,

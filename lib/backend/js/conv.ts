@@ -15,6 +15,7 @@ import { multiply } from './gemm.js';
 import { packPatches, packWeights } from './pack.js';
 import { blocksOf } from './row-blocks.js';
 import { storeRow, storeTiles } from './store.js';
+import { makeToeplitz } from './toeplitz.js';
 import { makeWinograd } from './winograd.js';
 import type { Work } from './work.js';
 
@@ -89,6 +90,7 @@ type PartsMaker = (
 const PARTS: Partial<Record<AlgorithmName, PartsMaker>> = {
   depthwise: directParts,
   direct: directParts,
+  toeplitz: toeplitzParts,
   winograd: winogradParts,
 };
 
@@ -101,6 +103,13 @@ function winogradParts(
 ): ImageConvolution[] {
   return Array.from({ length: direction.groups }, (_, group) =>
     makeWinograd(direction, lattice, operands.weight, operands, group, isReused),
+  );
+}
+
+/** Per group. */
+function toeplitzParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
+  return Array.from({ length: direction.groups }, (_, group) =>
+    makeToeplitz(direction, lattice, operands.weight, operands, group),
   );
 }
 
