@@ -7,6 +7,9 @@
 namespace convmat::addon {
 namespace {
 
+// Transforms this long pay for arrays of any length; longer ones only in proportion to the arrays.
+constexpr uint64_t kMostBlock = 1 << 16;
+
 // The dtype of an array that must be a floating one.
 DType float_dtype(const Array& array, const char* name) {
   const DType dtype = dtype_of(array, name);
@@ -64,6 +67,9 @@ napi_value fft_convolve(const Call& call) {
   if (kernel.length == 0) throw Refusal("kernel: expected at least one element");
   if (static_cast<uint64_t>(block) < kernel.length)
     throw Refusal("block: expected at least the kernel's length");
+  if (static_cast<uint64_t>(block) > kMostBlock + 4 * (signal.length + kernel.length)) {
+    throw Refusal("block: expected a size that the arrays can use");
+  }
   const KernelTable& kernels = Environment::of(env).kernels();
   const auto run = dtype == DType::f32 ? run_convolve<float> : run_convolve<double>;
   run(kernels, signal, kernel, block, start, out);

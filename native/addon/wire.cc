@@ -85,6 +85,9 @@ WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
   for (Axis& axis : plan.axis) {
     axis = fields.next_axis();
     check_axis(axis, plan.padding_mode);
+    // Nothing is a stride away from a single output. Kernels prepare something for every residue of a stride,
+    // which must be bounded by the size of the arrays.
+    if (axis.out <= 1) axis.stride = 1;
   }
   if ((operations & operation(plan.op)) == 0)
     throw Refusal("plan.op: expected an operation of this function");
@@ -106,9 +109,12 @@ WirePoolPlan read_pool_plan(napi_env env, napi_value value) {
   plan.count_include_pad = fields.next(0, 1) != 0;
   for (Axis& axis : plan.axis) {
     axis = fields.next_axis();
-    // In ceil mode the last window may end past the padding, but it starts before the input ends.
-    if (axis.out > 0 && (axis.out - 1) * axis.stride >= axis.in + axis.pad_before) {
-      throw Refusal("plan: expected windows that start inside the padded input");
+    // In ceil mode the last window starts before the input ends, but may end less than a stride past the
+    // padding.
+    const int64_t padded = axis.in + axis.pad_before + axis.pad_after;
+    const int64_t last = (axis.out - 1) * axis.stride, span = (axis.kernel - 1) * axis.dilation + 1;
+    if (axis.out > 0 && (last >= axis.in + axis.pad_before || last + span >= padded + axis.stride)) {
+      throw Refusal("plan: expected windows inside the padded input");
     }
   }
   const Axis(&a)[3] = plan.axis;

@@ -68,6 +68,10 @@ describe('sizes around the edges of vectors and tiles', () => {
     }
   });
 
+  test('a stride that nothing takes costs nothing', () => {
+    expectOracle([1, 1, 1], [1, 1, 3], { stride: 1e9 }, 'float32', 1);
+  });
+
   test('a generator layer: 48 to 24 channels, 4x4, stride 2', () => {
     expectOracle([1, 48, 7, 8], [48, 24, 4, 4], { stride: 2, padding: 1 }, 'float32', 1);
   });

@@ -1,0 +1,136 @@
+// Calls every function of the addon with wrong values in every position, and with plans that lie. A call may refuse or
+// work; the process has to be alive at the end, and convolve rightly. Prints how many calls did which.
+const { join } = require('node:path');
+const dist = join(__dirname, '../../../dist');
+const { conv1d } = require(dist); // configures the addon
+const { addon } = require(join(dist, 'backend/native/loader.js')).loadAddon();
+
+const detached = new Float32Array(4);
+structuredClone(detached.buffer, { transfer: [detached.buffer] });
+const WRONG = [
+  undefined,
+  null,
+  true,
+  0,
+  -1,
+  1.5,
+  Number.NaN,
+  2 ** 40,
+  'text',
+  Symbol('s'),
+  10n,
+  {},
+  [],
+  () => 0,
+  new Float32Array(0),
+  new Float32Array(3),
+  new Float64Array(4),
+  new Int32Array(30).fill(2 ** 31 - 1),
+  new Int32Array(30).fill(-1),
+  new Uint8ClampedArray(4),
+  new BigInt64Array(4),
+  new DataView(new ArrayBuffer(8)),
+  new ArrayBuffer(8),
+  detached,
+  new Proxy(new Float32Array(4), {}),
+];
+
+const wire = (names, fields, change) =>
+  Int32Array.from(names, (name) => ({ ...fields, ...change })[name] ?? 0);
+
+// One channel, 4 inputs, 2 taps, 3 outputs.
+const AXES = {};
+for (const axis of ['depth', 'height', 'width']) {
+  for (const name of ['in', 'kernel', 'stride', 'dilation', 'out']) AXES[`${axis}.${name}`] = 1;
+}
+Object.assign(AXES, { 'width.in': 4, 'width.kernel': 2, 'width.out': 3 });
+const CONV = { ...AXES, batch: 1, groups: 1, inChannels: 1, outChannels: 1 };
+const conv = (change) => wire(addon.convPlanFields, CONV, change);
+const pool = (change) => wire(addon.poolPlanFields, { ...AXES, planes: 1 }, change);
+// 1 × 4 image, 1 × 2 kernel, 1 × 3 outputs of 16 bits.
+const FIXED = { rows: 1, columns: 4, planes: 1, kernelRows: 1, kernelColumns: 2, outRows: 1, outColumns: 3 };
+Object.assign(FIXED, { bits: 32, signed: 1, wordLength: 16 });
+const fixed = (change) => wire(addon.fixedPlanFields, FIXED, change);
+
+const [x, w, y] = [new Float32Array(4), new Float32Array(2), new Float32Array(3)];
+const run = () => addon.prepare(conv(), w, null, -1, 1, null);
+const later = () => {};
+const RIGHT = {
+  configure: () => [{ ArgumentError: Error, MemoryError: Error }],
+  numThreads: () => [],
+  setNumThreads: () => [2],
+  workspacePeakBytes: () => [],
+  externalBytes: () => [],
+  prepare: () => [conv(), w, null, -1, 1, null],
+  release: () => [run()],
+  runAsync: () => [run(), x, new Float32Array(3), later],
+  conv: () => [conv(), w, null, -1, 1, x, y],
+  convAsync: () => [conv(), w, null, -1, 1, x, new Float32Array(3), later],
+  cancel: () => [1],
+  convWeightGrad: () => [conv({ op: 2 }), x, y, w],
+  unfold: () => [conv(), x, new Float32Array(6)],
+  fold: () => [conv(), new Float32Array(6), x],
+  matmul: () => [2, 1, 2, x, w, new Float32Array(2)],
+  maxPool: () => [pool(), x, y, null],
+  avgPool: () => [pool(), x, y],
+  fft: () => [x, null, new Float32Array(4), new Float32Array(4), 1],
+  fftConvolve: () => [x, w, 4, 0, new Float32Array(5)],
+  fixedConv2: () => [fixed(), new Int16Array(4), new Int16Array(2), new Int16Array(3)],
+};
+
+const counts = { refused: 0, worked: 0 };
+const untried = Object.keys(addon).filter((name) => typeof addon[name] === 'function' && !(name in RIGHT));
+const attempt = (call) => {
+  try {
+    call();
+    counts.worked++;
+  } catch {
+    counts.refused++;
+  }
+};
+
+for (const [name, make] of Object.entries(RIGHT)) {
+  addon[name](...make()); // right, or nothing that follows is worth anything
+  for (let at = 0; at < make().length; at++) {
+    for (const wrong of WRONG) attempt(() => addon[name](...make().with(at, wrong)));
+    attempt(() => addon[name](...make().slice(0, at)));
+  }
+}
+addon.configure({ ArgumentError: RangeError, MemoryError: RangeError });
+
+// Plans with a field that lies, beside arrays of the lengths that they had without it.
+const LIES = [-(2 ** 31), -1, 0, 2, 3, 5, 7, 64, 2 ** 31 - 1];
+const lying = (names, call) => {
+  for (const name of names) {
+    if (name === 'algorithm' || name === 'variant') continue; // TypeScript chooses those that serve the geometry
+    for (const value of LIES) attempt(() => call({ [name]: value }));
+  }
+};
+const integers = (n) => new Int16Array(n);
+for (const op of [0, 1]) {
+  lying(addon.convPlanFields, (lie) =>
+    addon.conv(conv({ op, ...lie }), w, null, -1, 1, op ? y : x, op ? x : y),
+  );
+}
+lying(addon.convPlanFields, (lie) => addon.convWeightGrad(conv({ op: 2, ...lie }), x, y, w));
+lying(addon.convPlanFields, (lie) => addon.unfold(conv(lie), x, new Float32Array(6)));
+lying(addon.convPlanFields, (lie) => addon.fold(conv(lie), new Float32Array(6), x));
+lying(addon.poolPlanFields, (lie) => addon.maxPool(pool(lie), x, y, new Int32Array(3)));
+lying(addon.poolPlanFields, (lie) => addon.avgPool(pool(lie), x, y));
+lying(addon.fixedPlanFields, (lie) => addon.fixedConv2(fixed(lie), integers(4), integers(2), integers(3)));
+for (const value of LIES) {
+  attempt(() => addon.fftConvolve(x, w, value, 0, y));
+  attempt(() => addon.fftConvolve(x, w, 4, value, y));
+}
+
+const handle = run();
+addon.release(handle);
+for (const call of [
+  () => handle(x, y),
+  () => addon.release(handle),
+  () => addon.runAsync(handle, x, y, later),
+]) {
+  attempt(call);
+}
+const right = conv1d([[1, 2, 3]], [[[1, 10]]]).data.join() === '21,32';
+setTimeout(() => console.log(JSON.stringify({ ...counts, untried, right })), 50); // after the callbacks
