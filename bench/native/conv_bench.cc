@@ -104,6 +104,11 @@ struct Contender {
   bool (*serves)(const ConvPlan&);
 };
 
+bool is_depthwise(const ConvPlan& p) { return p.in_channels == p.groups && p.axis[1].kernel <= 5; }
+template <int N>
+bool is_large(const ConvPlan& p) {
+  return p.axis[1].kernel >= 9 && p.axis[1].kernel < N && p.axis[2].kernel < N && p.axis[1].stride == 1;
+}
 bool is_winograd(const ConvPlan& p) {
   return p.axis[1].kernel == 3 && p.axis[2].kernel == 3 && p.axis[1].stride == 1 &&
          p.in_channels / p.groups >= 4;
@@ -112,6 +117,10 @@ bool is_winograd(const ConvPlan& p) {
 const Contender kContenders[] = {
     {"im2col", pack_im2col_forward, 0, [](const ConvPlan&) { return true; }},
     {"direct", pack_direct_forward, 0, [](const ConvPlan&) { return true; }},
+    {"depthwise", pack_depthwise_forward, 0, is_depthwise},
+    {"fft64", pack_fft_forward, 64, is_large<64>},
+    {"fft128", pack_fft_forward, 128, is_large<128>},
+    {"fft256", pack_fft_forward, 256, is_large<256>},
     {"toeplitz", pack_toeplitz, 0, [](const ConvPlan&) { return true; }},
     {"winograd2", pack_winograd_forward, 2, is_winograd},
     {"winograd4", pack_winograd_forward, 4, is_winograd},

@@ -12,6 +12,10 @@ PackConvFn* packer_of(const ConvPlan& plan) {
   switch (plan.algorithm) {
     case Algorithm::direct:
       return pack_direct_forward;
+    case Algorithm::depthwise:
+      return pack_depthwise_forward;
+    case Algorithm::fft:
+      return pack_fft_forward;
     case Algorithm::winograd:
       return pack_winograd_forward;
     default:

@@ -14,6 +14,7 @@ struct TypedKernels {
   DirectBlocking direct_blocking;
   DirectTileFn<T>* direct;
   FrameRowsFn<T>* frame_rows;
+  DepthwisePlaneFn<T>* depthwise;
   ToeplitzBlocking toeplitz_blocking;
   ToeplitzRowsFn<T>* toeplitz_rows;
   ToeplitzChannelsFn<T>* toeplitz_channels;
@@ -32,28 +33,48 @@ template <typename T>
 TypedKernels<T> typed_kernels(const KernelTable& table);
 template <>
 inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
-  return {t.f32_blocking,         t.f32_gemm,
-          t.f32_im2col,           t.f32_transpose,
-          t.f32_direct_blocking,  t.f32_direct,
-          t.f32_frame_rows,       t.f32_toeplitz_blocking,
-          t.f32_toeplitz_rows,    t.f32_toeplitz_channels,
-          t.f32_toeplitz_plane,   t.f32_winograd_input,
-          t.f32_winograd_product, t.f32_winograd_output,
-          t.f32_unlane_rows,      t.f32_csr_matvec,
-          t.f32_csr_rmatvec,      t.f32_csr_matmat,
+  return {t.f32_blocking,
+          t.f32_gemm,
+          t.f32_im2col,
+          t.f32_transpose,
+          t.f32_direct_blocking,
+          t.f32_direct,
+          t.f32_frame_rows,
+          t.f32_depthwise,
+          t.f32_toeplitz_blocking,
+          t.f32_toeplitz_rows,
+          t.f32_toeplitz_channels,
+          t.f32_toeplitz_plane,
+          t.f32_winograd_input,
+          t.f32_winograd_product,
+          t.f32_winograd_output,
+          t.f32_unlane_rows,
+          t.f32_csr_matvec,
+          t.f32_csr_rmatvec,
+          t.f32_csr_matmat,
           t.csr_largest};
 }
 template <>
 inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
-  return {t.f64_blocking,         t.f64_gemm,
-          t.f64_im2col,           t.f64_transpose,
-          t.f64_direct_blocking,  t.f64_direct,
-          t.f64_frame_rows,       t.f64_toeplitz_blocking,
-          t.f64_toeplitz_rows,    t.f64_toeplitz_channels,
-          t.f64_toeplitz_plane,   t.f64_winograd_input,
-          t.f64_winograd_product, t.f64_winograd_output,
-          t.f64_unlane_rows,      t.f64_csr_matvec,
-          t.f64_csr_rmatvec,      t.f64_csr_matmat,
+  return {t.f64_blocking,
+          t.f64_gemm,
+          t.f64_im2col,
+          t.f64_transpose,
+          t.f64_direct_blocking,
+          t.f64_direct,
+          t.f64_frame_rows,
+          t.f64_depthwise,
+          t.f64_toeplitz_blocking,
+          t.f64_toeplitz_rows,
+          t.f64_toeplitz_channels,
+          t.f64_toeplitz_plane,
+          t.f64_winograd_input,
+          t.f64_winograd_product,
+          t.f64_winograd_output,
+          t.f64_unlane_rows,
+          t.f64_csr_matvec,
+          t.f64_csr_rmatvec,
+          t.f64_csr_matmat,
           t.csr_largest};
 }
 

@@ -19,6 +19,9 @@ constexpr GemmBlocking gemm_blocking(int kc, int b_bytes, int c_bytes, float fma
 // 28 accumulators and 4 weight vectors fill the 32 registers; the pixels are embedded broadcasts.
 constexpr int kDirectNv = 4, kDirectAccumulators = 28, kDirectPixels = 14;
 
+// 14 accumulators and 9 weights fit the 32 registers. Maps of 7, 14, 28 ... rows are whole tiles.
+constexpr int kDepthwiseRows = 7, kDepthwiseNv = 2;
+
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};
 
@@ -26,6 +29,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 }  // namespace convmat::avx512
 
 #include "kernels/csr-inl.h"
+#include "kernels/depthwise-inl.h"
 #include "kernels/direct-inl.h"
 #include "kernels/fft-inl.h"
 #include "kernels/fixed-inl.h"

@@ -19,6 +19,10 @@ constexpr GemmBlocking gemm_blocking(int kc, int b_bytes, int c_bytes, float fma
 // 8 accumulators, 2 weight vectors, a pixel and a product fit the 16 registers of SSE2.
 constexpr int kDirectNv = 2, kDirectAccumulators = 8, kDirectPixels = 8;
 
+// 7 accumulators, some of the weights and a vector of pixels fit the 16 registers of SSE2. Maps of 7, 14, 28
+// ... rows are whole tiles.
+constexpr int kDepthwiseRows = 7, kDepthwiseNv = 1;
+
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};
 
@@ -26,6 +30,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 }  // namespace convmat::generic
 
 #include "kernels/csr-inl.h"
+#include "kernels/depthwise-inl.h"
 #include "kernels/direct-inl.h"
 #include "kernels/fft-inl.h"
 #include "kernels/fixed-inl.h"

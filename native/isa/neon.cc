@@ -19,6 +19,9 @@ constexpr GemmBlocking gemm_blocking(int kc, int b_bytes, int c_bytes, float fma
 // 24 accumulators, 4 weight vectors and the pixels fit the 32 registers.
 constexpr int kDirectNv = 4, kDirectAccumulators = 24, kDirectPixels = 12;
 
+// 14 accumulators and 9 weights fit the 32 registers. Maps of 7, 14, 28 ... rows are whole tiles.
+constexpr int kDepthwiseRows = 7, kDepthwiseNv = 2;
+
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};
 
@@ -26,6 +29,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 }  // namespace convmat::neon
 
 #include "kernels/csr-inl.h"
+#include "kernels/depthwise-inl.h"
 #include "kernels/direct-inl.h"
 #include "kernels/fft-inl.h"
 #include "kernels/fixed-inl.h"

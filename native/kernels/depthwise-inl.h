@@ -1,0 +1,138 @@
+// Depthwise convolution: each plane by its own 3 x 3 or 5 x 5 kernel. Pixels are on the lanes, a few rows of
+// outputs stay in registers, and each input vector is loaded once for all of them, with masks for what
+// padding hides: nothing is copied.
+#pragma once
+
+#include "core/kernel_table.h"
+
+namespace convmat::CONVMAT_ISA {
+namespace {
+
+// Which lanes of tap s's input are inside the image, for NV vectors of outputs from column j on.
+template <typename T, int K, int S, int NV>
+struct DepthwiseMasks {
+  Mask<T> of[NV][K];
+  bool all;
+
+  DepthwiseMasks(const DepthwisePlane<T>& f, int64_t j) : all(true) {
+    constexpr int lanes = Vec<T>::lanes;
+    const auto clamp = [](int64_t lane) {
+      return static_cast<int>(lane < 0 ? 0 : lane > lanes ? lanes : lane);
+    };
+    const auto below = [](int lane) { return static_cast<uint32_t>((uint64_t{1} << lane) - 1); };
+    for (int v = 0; v < NV; ++v) {
+      const int64_t first = j + v * lanes;
+      for (int s = 0; s < K; ++s) {
+        // The first outputs whose column, output * S + s - pad_left, is not below 0, and not below the
+        // image's end.
+        const int begin = clamp((f.pad_left - s + S - 1) / S - first);
+        const int64_t image_end = (f.in_columns + f.pad_left - s + S - 1) / S;
+        const int end = clamp((image_end < f.out_columns ? image_end : f.out_columns) - first);
+        of[v][s] = mask_of<T>(below(end) & ~below(begin));
+        all = all && begin == 0 && end == lanes;
+      }
+    }
+  }
+};
+
+// RY rows by NV vectors of outputs from (i, j) on.
+template <typename T, int K, int S, int RY, int NV, bool MASKED>
+CONVMAT_INLINE void depthwise_tile(const DepthwisePlane<T>& f, const DepthwiseMasks<T, K, S, NV>& masks,
+                                   int64_t i, int64_t j) {
+  using V = Vec<T>;
+  constexpr int lanes = V::lanes;
+  V acc[RY][NV];
+  CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[y][v] = broadcast(f.bias);
+  }
+  const int64_t first_row = i * S - f.pad_top;
+  const T* const x = f.x + first_row * f.in_columns + j * S - f.pad_left;
+  CONVMAT_UNROLL for (int r = 0; r < (RY - 1) * S + K; ++r) {
+    const int64_t row = first_row + r;
+    if (row < 0 || row >= f.in_rows) continue;
+    const T* const line = x + r * f.in_columns;
+    CONVMAT_UNROLL for (int s = 0; s < K; ++s) {
+      V taps[NV];
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+        const T* const from = line + s + v * lanes * S;
+        if constexpr (S == 2) {
+          taps[v] = load_even(from, MASKED ? masks.of[v][s] : first_lanes<T>(lanes));
+        } else if constexpr (MASKED) {
+          taps[v] = load(from, masks.of[v][s]);
+        } else {
+          taps[v] = load(from);
+        }
+      }
+      CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
+        const int tap_row = r - y * S;
+        if (tap_row < 0 || tap_row >= K) continue;
+        const V weight = broadcast(f.w[tap_row * K + s]);
+        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[y][v] = fma(weight, taps[v], acc[y][v]);
+      }
+    }
+  }
+  const V lo = broadcast(f.lo), hi = broadcast(f.hi);
+  CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+      const V result = min(hi, max(lo, acc[y][v]));
+      T* const to = f.y + (i + y) * f.out_columns + j + v * lanes;
+      const int64_t left = f.out_columns - j - v * lanes;
+      if (left >= lanes) {
+        store(to, result);
+      } else {
+        store(to, first_lanes<T>(static_cast<int>(left)), result);
+      }
+    }
+  }
+}
+
+// A strip of NV vectors down all rows. The last rows are computed twice where their number is no multiple of
+// RY: the same sums, in the same order.
+template <typename T, int K, int S, int NV, bool MASKED>
+CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlane<T>& f, const DepthwiseMasks<T, K, S, NV>& masks,
+                                      int64_t j) {
+  const int64_t end = f.first_row + f.rows;
+  int64_t i = f.first_row;
+  if (f.rows < kDepthwiseRows) {
+    for (; i < end; ++i) depthwise_tile<T, K, S, 1, NV, MASKED>(f, masks, i, j);
+    return;
+  }
+  for (; i < end; i += kDepthwiseRows) {
+    const int64_t first = i + kDepthwiseRows <= end ? i : end - kDepthwiseRows;
+    depthwise_tile<T, K, S, kDepthwiseRows, NV, MASKED>(f, masks, first, j);
+  }
+}
+
+template <typename T, int K, int S, int NV = kDepthwiseNv>
+void depthwise_columns(const DepthwisePlane<T>& f, int64_t j) {
+  constexpr int columns = NV * Vec<T>::lanes;
+  if constexpr (NV > 1) {
+    for (; f.out_columns - j > columns - Vec<T>::lanes; j += columns) {
+      const DepthwiseMasks<T, K, S, NV> masks(f, j);
+      if (!free_masks && masks.all) {
+        depthwise_strip<T, K, S, NV, false>(f, masks, j);
+      } else {
+        depthwise_strip<T, K, S, NV, true>(f, masks, j);
+      }
+    }
+    if (j < f.out_columns) depthwise_columns<T, K, S, NV - 1>(f, j);
+  } else {
+    for (; j < f.out_columns; j += columns) {
+      const DepthwiseMasks<T, K, S, 1> masks(f, j);
+      if (!free_masks && masks.all) {
+        depthwise_strip<T, K, S, 1, false>(f, masks, j);
+      } else {
+        depthwise_strip<T, K, S, 1, true>(f, masks, j);
+      }
+    }
+  }
+}
+
+template <typename T>
+void depthwise_plane(int kernel, int stride, const DepthwisePlane<T>& f) {
+  if (kernel == 3) return stride == 1 ? depthwise_columns<T, 3, 1>(f, 0) : depthwise_columns<T, 3, 2>(f, 0);
+  stride == 1 ? depthwise_columns<T, 5, 1>(f, 0) : depthwise_columns<T, 5, 2>(f, 0);
+}
+
+}  // namespace
+}  // namespace convmat::CONVMAT_ISA
