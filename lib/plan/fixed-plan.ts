@@ -57,7 +57,7 @@ export function planFixedConv(request: FixedConvRequest): FixedConvPlan {
   // A step adds two numbers of the output's type; wrapping first subtracts the least of them.
   const bound = Math.max(rounded, accumulate === 'every-step' ? 2 * word : 0) + word;
   const [[padTop, outRows], [padLeft, outColumns]] = axes.map(paddedAxis);
-  const width = narrowest(bound);
+  const width = narrowest(bound, shift);
   const sizes = {
     rows,
     columns,
@@ -94,8 +94,9 @@ function boundedShift(terms: number, shift: number): { shift: number; bound: num
   return { shift: right, bound: terms + 2 ** right };
 }
 
-function narrowest(bound: number): FixedConvPlan['width'] {
-  if (bound < 2 ** 15) return 16;
+function narrowest(bound: number, shift: number): FixedConvPlan['width'] {
+  // 16 bits are shifted by multiplying, which takes a shift of 2 or more.
+  if (bound < 2 ** 15 && shift >= 2) return 16;
   if (bound < 2 ** 31) return 32;
   // Bounds are computed in float64: below 2^62 an error of theirs cannot matter.
   return bound < 2 ** 62 ? 64 : 'big';

@@ -136,6 +136,7 @@ WireFixedPlan read_fixed_plan(napi_env env, napi_value value) {
   plan.out_columns = fields.next(0);
   plan.bits = static_cast<int32_t>(fields.next(16, 64));
   plan.shift = static_cast<int32_t>(fields.next(-63, 63));
+  if (plan.shift >= plan.bits) throw Refusal("plan.shift: expected less than plan.bits");
   plan.rounding = fields.next_of(Rounding::round);
   plan.every_step = fields.next(0, 1) != 0;
   plan.wrap = fields.next(0, 1) != 0;

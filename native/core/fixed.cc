@@ -85,8 +85,12 @@ void convolve(const Context& context, const FixedConvPlan& p, DType image_dtype,
   const int64_t taps = p.kernel_rows * p.kernel_columns;
   const int64_t padded_rows = p.out_rows + p.kernel_rows - 1;
   const int64_t pitch = (p.out_columns + p.kernel_columns - 1) * p.planes;
+  const int64_t count = p.out_columns * p.planes;
+  // Whole vectors: a remainder would be done one by one. What is read beyond a row is the next one's.
+  constexpr int64_t kWidest = 64 / static_cast<int64_t>(sizeof(T));
+  const int64_t padded_size = padded_rows * pitch + kWidest;
   ArenaFrame frame;
-  T* const padded = frame.take<T>(padded_rows * pitch);
+  T* const padded = frame.take<T>(padded_size);
   T* const weights = frame.take<T>(taps);
 
   FixedRow<T> row{};
@@ -99,7 +103,7 @@ void convolve(const Context& context, const FixedConvPlan& p, DType image_dtype,
   row.kernel = weights;
   row.kernel_rows = p.kernel_rows;
   row.kernel_columns = p.kernel_columns;
-  row.count = p.out_columns * p.planes;
+  row.count = (count + kWidest - 1) / kWidest * kWidest;
   row.every_step = p.every_step;
   row.wrap = p.wrap;
 
@@ -109,7 +113,7 @@ void convolve(const Context& context, const FixedConvPlan& p, DType image_dtype,
     for (int64_t t = 0; t < taps; ++t)
       weights[t] = static_cast<T>(static_cast<T>(from[taps - 1 - t]) * factor);
   });
-  std::fill_n(padded, padded_rows * pitch, T{0});
+  std::fill_n(padded, padded_size, T{0});
   // A window may end inside the image.
   const int64_t image_rows = std::min(p.rows, padded_rows - p.pad_top);
   const int64_t image_columns = std::min(p.columns, pitch / p.planes - p.pad_left);
@@ -128,8 +132,7 @@ void convolve(const Context& context, const FixedConvPlan& p, DType image_dtype,
     here.image = padded + i * pitch;
     here.out = own.take<T>(row.count);
     row_kernel<T> (*context.kernels)(here);
-    with_integers(word_dtype(p), out,
-                  [&](auto* rows) { convert(here.out, row.count, rows + i * row.count); });
+    with_integers(word_dtype(p), out, [&](auto* rows) { convert(here.out, count, rows + i * count); });
   });
 }
 

@@ -117,7 +117,7 @@ struct FixedRow {
   T* out;
   int64_t count;
   bool every_step, wrap;
-  int32_t shift;
+  int32_t shift;  // 0 or more; 2 or more where T has 16 bits
   T base, negative, odd;
   T low, high, span;
 };

@@ -7,14 +7,24 @@
 namespace convmat::CONVMAT_ISA {
 namespace {
 
-// floor(p / 2^shift + what the rounding adds), see FixedRow.
+// floor(p / 2^shift). In 16 bits by the upper half of a product, since compilers shift those as 32.
+template <typename T>
+CONVMAT_INLINE T fixed_shift(const FixedRow<T>& row, T p) {
+  if constexpr (sizeof(T) == 2) {
+    const auto unit = static_cast<int16_t>(1 << (16 - row.shift));
+    return static_cast<T>((int32_t{p} * int32_t{unit}) >> 16);
+  } else {
+    return static_cast<T>(p >> row.shift);
+  }
+}
+
+// What FixedRow calls rounded(p).
 template <typename T, bool SYMMETRIC>
 CONVMAT_INLINE T fixed_round(const FixedRow<T>& row, T p) {
-  if constexpr (!SYMMETRIC) return static_cast<T>(static_cast<T>(p + row.base) >> row.shift);
+  if constexpr (!SYMMETRIC) return fixed_shift(row, static_cast<T>(p + row.base));
   const T sign = static_cast<T>(p >> (8 * sizeof(T) - 1));
-  const T odd = static_cast<T>(static_cast<T>(p >> row.shift) & row.odd);
-  return static_cast<T>(static_cast<T>(p + row.base + static_cast<T>(sign & row.negative) + odd) >>
-                        row.shift);
+  const T odd = static_cast<T>(fixed_shift(row, p) & row.odd);
+  return fixed_shift(row, static_cast<T>(p + row.base + static_cast<T>(sign & row.negative) + odd));
 }
 
 template <typename T, bool WRAP>
