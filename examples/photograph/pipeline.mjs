@@ -37,12 +37,19 @@ function orientedFilters() {
   });
 }
 
-/** The stages by name, each a function of the photograph, [1, 3, h, w] with values from 0 to 1. */
+/**
+ * The stages by name, each a function of the photograph, [1, 3, h, w] with values from 0 to 1, and of the result of an
+ * earlier run to write over: a service keeps its buffers, since fresh memory costs more than a small convolution.
+ */
 export const stages = {
-  'Gaussian blur 13×13': (photo) => blur.run(photo),
-  'Sobel edges 3×3': (photo) => sobel.run(grey.run(photo)),
-  'layer 3→32, 3×3': (photo) => layer.run(photo),
+  'Gaussian blur 13×13': (photo, out) => blur.run(photo, out),
+  'Sobel edges 3×3': (photo, out) => {
+    luma = grey.run(photo, luma);
+    return sobel.run(luma, out);
+  },
+  'layer 3→32, 3×3': (photo, out) => layer.run(photo, out),
 };
+let luma;
 
 export const layerWeight = convmat.tensor(orientedFilters());
 
