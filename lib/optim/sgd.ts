@@ -74,7 +74,11 @@ export class SGD extends ParameterOptimizer {
 }
 
 function descend(p: FloatArray, grad: FloatArray, lr: number, weightDecay: number): void {
-  for (let i = 0; i < p.length; i++) p[i] -= lr * decayed(grad[i], weightDecay, p[i]);
+  if (weightDecay === 0) {
+    for (let i = 0; i < p.length; i++) p[i] -= lr * grad[i];
+    return;
+  }
+  for (let i = 0; i < p.length; i++) p[i] -= lr * (grad[i] + weightDecay * p[i]);
 }
 
 /** @param ahead  Nesterov's look ahead: the momentum, or null for none. */

@@ -23,6 +23,8 @@ struct Taps {
 
 Taps taps_inside(const Axis& axis, int64_t o) {
   const int64_t start = o * axis.stride - axis.pad_before;
+  // Most windows lie inside: spare them the divisions.
+  if (start >= 0 && start + (axis.kernel - 1) * axis.dilation < axis.in) return {0, axis.kernel};
   const int64_t first = start < 0 ? (-start + axis.dilation - 1) / axis.dilation : 0;
   const int64_t end = start < axis.in ? (axis.in - start + axis.dilation - 1) / axis.dilation : 0;
   return {first, std::clamp(end, first, std::max(first, axis.kernel))};
@@ -31,6 +33,7 @@ Taps taps_inside(const Axis& axis, int64_t o) {
 // Outputs [first, end) of an axis for which `tap` reads the input.
 Taps outputs_inside(const Axis& axis, int64_t tap) {
   const int64_t offset = tap * axis.dilation - axis.pad_before;
+  if (offset >= 0 && offset + (axis.out - 1) * axis.stride < axis.in) return {0, axis.out};
   const int64_t first = offset < 0 ? (-offset + axis.stride - 1) / axis.stride : 0;
   const int64_t end = axis.in > offset ? (axis.in - offset + axis.stride - 1) / axis.stride : 0;
   return {std::min(first, axis.out), std::clamp<int64_t>(end, std::min(first, axis.out), axis.out)};
@@ -48,7 +51,8 @@ constexpr T lowest() {
 // NaN is larger than every number, and a later NaN replaces an earlier one.
 template <typename T>
 bool replaces(T value, T best) {
-  if constexpr (std::is_floating_point_v<T>) return value > best || std::isnan(value);
+  // Both comparisons always, so that no branch stands in the way of vectors.
+  if constexpr (std::is_floating_point_v<T>) return (value > best) | (value != value);
   return value > best;
 }
 
@@ -96,9 +100,11 @@ void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* o
   const int64_t row = (position(depth, od, taps_inside(depth, od).first) * height.in +
                        position(height, oh, taps_inside(height, oh).first)) *
                       width.in;
+  std::fill(out, out + width.out, lowest<T>());
   for (int64_t o = 0; o < width.out; ++o) {
-    out[o] = lowest<T>();
-    indices[o] = static_cast<int32_t>(row + position(width, o, taps_inside(width, o).first));
+    const int64_t start = position(width, o, 0);
+    const int64_t first = start >= 0 ? start : position(width, o, taps_inside(width, o).first);
+    indices[o] = static_cast<int32_t>(row + first);
   }
   with_stride(width.stride, [&](auto stride) {
     for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t index, const T* source) {
