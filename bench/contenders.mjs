@@ -9,13 +9,17 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const require = createRequire(import.meta.url);
 const { nativeIsas } = require('../dist/backend/select.js');
 
-const installed = (name) => existsSync(here(`./node_modules/${name}/package.json`));
+export const installed = (name) => existsSync(here(`./node_modules/${name}/package.json`));
 /** Debian's PyTorch is for the system's Python, whatever else is on the path. */
-const PYTHON = ['/usr/bin/python3', 'python3'].find(
+export const PYTHON = ['/usr/bin/python3', 'python3'].find(
   (python) => spawnSync(python, ['-c', 'import torch']).status === 0,
 );
 
-const node = (peer, env = {}) => ({ command: process.execPath, args: [here(`./peers/${peer}.mjs`)], env });
+export const node = (peer, env = {}) => ({
+  command: process.execPath,
+  args: [here(`./peers/${peer}.mjs`)],
+  env,
+});
 
 /** Name → how to start it. `own` ones are convmat's; of the others the best is the peer to beat. */
 export const contenders = {
@@ -52,9 +56,10 @@ export class Contender {
   #child;
   #answers;
 
-  constructor(name, threads) {
+  /** @param how  How to start it, when it is not one of the table. */
+  constructor(name, threads, how = contenders[name]) {
     this.name = name;
-    const { command, args, env } = contenders[name];
+    const { command, args, env } = how;
     this.#child = spawn(command, args, {
       env: { ...process.env, ...threadEnvironment(threads), ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
