@@ -29,16 +29,27 @@ function expectClose(got, want, tolerance, what) {
   }
 }
 
-/** Contenders in turn, `rounds` times, after one run each; the first is convmat. A contender gives its own times, or is timed. */
+/** Timer ticks and cold code weigh on short runs: they are timed in batches of at least this long. */
+const BATCH_MS = 0.5;
+
+/** Milliseconds per run, as the contender says or as measured. */
+async function measure({ run }, batch) {
+  const start = performance.now();
+  let own;
+  for (let i = 0; i < batch; i++) own = await run();
+  return typeof own === 'number' ? own : (performance.now() - start) / batch;
+}
+
+/** Contenders in turn, `rounds` times; the first is convmat. A contender's `run` may give its own time. */
 async function race(title, contenders, count = rounds) {
+  const batches = [];
+  for (const contender of contenders) {
+    await measure(contender, 2);
+    batches.push(Math.max(1, Math.ceil(BATCH_MS / (await measure(contender, 2)))));
+  }
   const samples = contenders.map(() => []);
-  for (let round = -1; round < count; round++) {
-    for (const [i, { run }] of contenders.entries()) {
-      const start = performance.now();
-      const own = await run();
-      const taken = typeof own === 'number' ? own : performance.now() - start;
-      if (round >= 0) samples[i].push(taken);
-    }
+  for (let round = 0; round < count; round++) {
+    for (const [i, contender] of contenders.entries()) samples[i].push(await measure(contender, batches[i]));
   }
   const figures = samples
     .map((taken) => taken.sort((a, b) => a - b))
