@@ -3,7 +3,7 @@ import { describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { convert } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
-import type { Shape } from '../tensor/tensor.js';
+import { checkData, type Shape } from '../tensor/tensor.js';
 
 export interface DoubleTensor {
   readonly data: Float64Array;
@@ -19,6 +19,11 @@ export function takeDoubles(value: TensorLike, argument: string): DoubleTensor {
 
 /** A vector: a row, a column, or an array of any number of axes of which one at the most is longer than 1. */
 export function takeVector(value: VectorLike, argument: string): Float64Array {
+  // The usual operand, without a tensor around it.
+  if (value instanceof Float64Array && value.length > 0) {
+    checkData(value, argument);
+    return value;
+  }
   const { data, shape } = takeDoubles(value, argument);
   if (shape.filter((size) => size > 1).length > 1) {
     throw mismatch(ShapeError, argument, 'a vector', describeShape(shape));

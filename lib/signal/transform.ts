@@ -2,11 +2,11 @@
 
 import { backend } from '../backend/select.js';
 import { checkInteger, mismatch, mistake } from '../check.js';
-import { ArgumentError, ShapeError } from '../errors.js';
+import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { uninitialised, zeros } from '../tensor/dtype.js';
-import { checkOut } from '../tensor/out.js';
-import { takeTensor, type VectorLike } from '../tensor/take.js';
-import { Tensor } from '../tensor/tensor.js';
+import { overlaps } from '../tensor/out.js';
+import type { VectorLike } from '../tensor/take.js';
+import { checkData } from '../tensor/tensor.js';
 import { takeVector } from './operands.js';
 
 /** A complex vector: real and imaginary parts of one length. */
@@ -83,13 +83,28 @@ function takePoints(x: VectorLike | ComplexLike, n: number | undefined): Points 
 function resultPoints(out: Complex | undefined, { re, im }: Points): Complex {
   const count = re.length;
   if (out === undefined) return { re: uninitialised('float64', count), im: uninitialised('float64', count) };
-  const vector = (data: Float64Array) => new Tensor(data, [data.length]);
   if (!isComplex(out)) throw mistake(ArgumentError, 'out', '{re, im}', out);
-  const inputs = { 'x.re': vector(re), 'x.im': im === null ? null : vector(im) };
-  const outRe = takeTensor(out.re, 'out.re');
-  checkOut(outRe, [count], 'float64', inputs, 'out.re');
-  checkOut(takeTensor(out.im, 'out.im'), [count], 'float64', { ...inputs, 'out.re': outRe }, 'out.im');
+  checkPart(out.re, 'out.re', count, { 'x.re': re, 'x.im': im });
+  checkPart(out.im, 'out.im', count, { 'x.re': re, 'x.im': im, 'out.re': out.re });
   return out;
+}
+
+/** A part of `out` holds the points, and overlaps none of `others`. */
+function checkPart(
+  part: Float64Array,
+  argument: string,
+  count: number,
+  others: Readonly<Record<string, Float64Array | null>>,
+): void {
+  const dtype = checkData(part, argument);
+  if (dtype !== 'float64') throw mismatch(DTypeError, argument, 'float64', dtype);
+  if (part.length !== count) throw mismatch(ShapeError, argument, `${count} elements`, `${part.length}`);
+  for (const name in others) {
+    const other = others[name];
+    if (other !== null && overlaps(part, other)) {
+      throw mismatch(ArgumentError, argument, 'memory of its own', `memory shared with ${name}`);
+    }
+  }
 }
 
 function isComplex(x: VectorLike | ComplexLike): x is ComplexLike {

@@ -24,19 +24,18 @@ export function checkOut(
   shape: Shape,
   dtype: DType,
   inputs: Readonly<Record<string, Tensor | null>>,
-  argument = 'out',
 ): Tensor {
-  if (!(out instanceof Tensor)) throw mistake(ArgumentError, argument, 'a Tensor', out);
-  checkData(out.data, argument);
-  if (out.dtype !== dtype) throw mismatch(DTypeError, argument, dtype, out.dtype);
+  if (!(out instanceof Tensor)) throw mistake(ArgumentError, 'out', 'a Tensor', out);
+  checkData(out.data, 'out');
+  if (out.dtype !== dtype) throw mismatch(DTypeError, 'out', dtype, out.dtype);
   if (!sameShape(out.shape, shape)) {
-    throw new ShapeError(`${argument}: expected ${describeShape(shape)}, got ${describeShape(out.shape)}`);
+    throw new ShapeError(`out: expected ${describeShape(shape)}, got ${describeShape(out.shape)}`);
   }
-  if (out.data.length !== elementCount(shape, argument))
-    throw mismatch(ArgumentError, argument, 'all of its data', describe(out.data));
+  if (out.data.length !== elementCount(shape, 'out'))
+    throw mismatch(ArgumentError, 'out', 'all of its data', describe(out.data));
   for (const [name, input] of Object.entries(inputs)) {
-    if (input !== null && overlaps(out, input)) {
-      throw mismatch(ArgumentError, argument, 'memory of its own', `memory shared with ${name}`);
+    if (input !== null && overlaps(out.data, input.data)) {
+      throw mismatch(ArgumentError, 'out', 'memory of its own', `memory shared with ${name}`);
     }
   }
   return out;
@@ -52,9 +51,8 @@ export function deliver(result: TypedArray, shape: Shape, out: Tensor | undefine
   return out;
 }
 
-function overlaps(a: Tensor, b: Tensor): boolean {
-  if (a.data.buffer !== b.data.buffer || a.size === 0 || b.size === 0) return false;
-  const aEnd = a.data.byteOffset + a.data.byteLength;
-  const bEnd = b.data.byteOffset + b.data.byteLength;
-  return a.data.byteOffset < bEnd && b.data.byteOffset < aEnd;
+/** Whether two arrays have memory in common. */
+export function overlaps(a: TypedArray, b: TypedArray): boolean {
+  if (a.buffer !== b.buffer || a.length === 0 || b.length === 0) return false;
+  return a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
 }
