@@ -8,6 +8,10 @@ export const LINE_CAPACITY = 1 << 15;
 /** The least part of a row of outputs that its lines must fit for. */
 export const MIN_LINE_WIDTH = 32;
 
+/** Shares of nonzero weights up to which visiting them one by one is the fastest: without Winograd, and with. */
+const SPARSE = 0.5;
+const SPARSER_THAN_WINOGRAD = 0.15;
+
 /** Channels that the transforms hold at once. */
 const MAX_TRANSFORMED_CHANNELS = 1024;
 /** Products per point, and channels of either side, from which the transforms cost less than they save. */
@@ -64,15 +68,16 @@ function linesTooLarge(g: ConvGeometry): string | null {
   return lines * columns <= LINE_CAPACITY ? null : 'the source rows of a few outputs exceed the workspace';
 }
 
-/** Share of nonzero weights up to which visiting them alone is the fastest. */
-const SPARSE = 0.2;
-
 export const JS_CANDIDATES: readonly Candidate[] = [
   {
     algorithm: 'toeplitz',
-    declines: (g) => (g.op === 'weightGrad' ? 'serves what writes an image' : null),
-    suits: (_g, { density }) =>
-      density <= SPARSE ? 'so few weights are nonzero that visiting them alone is faster' : null,
+    declines: linesTooLarge,
+    suits(g, { accuracy, density }) {
+      const isTransformed = accuracy === 'fast' && noTransform(g) === null && isWorthTransforming(g);
+      return density <= (isTransformed ? SPARSER_THAN_WINOGRAD : SPARSE)
+        ? 'so few weights are nonzero that visiting them alone is faster'
+        : null;
+    },
   },
   {
     algorithm: 'winograd',

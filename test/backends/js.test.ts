@@ -100,7 +100,7 @@ const FAMILIES = [
   ['transposed convolution', 'torch_conv_transpose', transposePlan],
 ] as const;
 // Which one is worth its while is for the plan to say; here each must be right wherever it can run.
-const ALGORITHMS = ['im2col', 'direct'] as const;
+const ALGORITHMS = ['im2col', 'direct', 'toeplitz'] as const;
 
 describe.each(FAMILIES.flatMap((family) => ALGORITHMS.map((algorithm) => [...family, algorithm] as const)))(
   '%s, %s: $3',

@@ -15,7 +15,7 @@ import { multiply } from './gemm.js';
 import { packPatches, packWeights } from './pack.js';
 import { blocksOf } from './row-blocks.js';
 import { storeRow, storeTiles } from './store.js';
-import { makeToeplitz } from './toeplitz.js';
+import { convolveSparse, makeEntries } from './toeplitz.js';
 import { makeWinograd } from './winograd.js';
 import type { Work } from './work.js';
 
@@ -106,13 +106,6 @@ function winogradParts(
   );
 }
 
-/** Per group. */
-function toeplitzParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
-  return Array.from({ length: direction.groups }, (_, group) =>
-    makeToeplitz(direction, lattice, operands.weight, operands, group),
-  );
-}
-
 function directParts(
   direction: Direction,
   lattice: Lattice,
@@ -128,6 +121,26 @@ function directParts(
         lattice,
         blocks,
         factors,
+        operands,
+        input,
+        inputImage,
+        output,
+        outputImage,
+        unitSize,
+      ),
+  ];
+}
+
+function toeplitzParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
+  const blocks = blocksOf(direction, lattice);
+  const entries = makeEntries(direction, lattice, operands.weight);
+  return [
+    (input, inputImage, output, outputImage, unitSize) =>
+      convolveSparse(
+        direction,
+        lattice,
+        blocks,
+        entries,
         operands,
         input,
         inputImage,

@@ -1,33 +1,17 @@
 /**
  * Direct convolution by rows: no patch is packed, and an element is read once for four channels.
  *   sums[channel][w] += Σ_{three taps} factor · lines[w]
- *
- * Each source row that a block needs is laid out once per tap, as the row of elements that the tap meets at outputs
- * w = 0, 1, …; so strides, dilations and padding are gone from the inner loops. Lines lie in three arrays by turns:
- * three taps then share an index and its bounds check (as in gemm.ts, whose notes on constant arrays hold here too).
  */
-import { LINE_CAPACITY } from '../../plan/js-algorithms.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
-import type { AxisGather, Lattice } from './gather.js';
+import type { Lattice } from './gather.js';
+import { LINE_INDEX, layLines, lineScratch } from './lines.js';
 import type { Block } from './row-blocks.js';
-import { scratchArrays } from './scratch.js';
-import { type Finish, storeRow } from './store.js';
+import { type Finish, storeRows } from './store.js';
 import type { Work } from './work.js';
 
-/** Elements of each array of lines, and of each of sums. */
-const CAPACITY = LINE_CAPACITY;
-// A range that V8 can see, the whole capacity among it: below it no sum of two indices can overflow.
-const INDEX = 2 * CAPACITY - 1;
-const [line0, line1, line2, sums0, sums1, sums2, sums3] = scratchArrays(
-  CAPACITY,
-  CAPACITY,
-  CAPACITY,
-  CAPACITY,
-  CAPACITY,
-  CAPACITY,
-  CAPACITY,
-);
+const INDEX = LINE_INDEX;
+const [line0, line1, line2, sums0, sums1, sums2, sums3] = lineScratch;
 const sums: readonly Float64Array[] = [sums0, sums1, sums2, sums3];
 
 /**
@@ -112,7 +96,7 @@ export function* convolveRows(
         const first = factors.locate(channel, channels);
         if (channels === 1) sumAlone(factors, first, block);
         else sumFour(factors, first, channels, block);
-        storeRows(direction, lattice, finish, output, outputImage, channel, channels, block);
+        storeRows(direction, lattice, finish, output, outputImage, channel, channels, block, sums);
         done += block.rows * block.columns * channels * factors.stride;
         if (done >= unitSize) {
           yield;
@@ -122,105 +106,6 @@ export function* convolveRows(
         }
       }
     }
-  }
-}
-
-/** line[chunk][slot][w] of array r ← the element that tap (channel, width tap) 3·chunk + r meets at w */
-function layLines(
-  direction: Direction,
-  gw: AxisGather,
-  { sourceRows, runs, firstColumn, columns }: Block,
-  chunks: number,
-  input: FloatArray,
-  image: number,
-): void {
-  const plane = product(direction.source);
-  const taps = gw.taps.length;
-  const present = direction.sourceChannels * taps;
-  let to = 0;
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    // Beyond the last tap there are zeros; until then its elements stand in.
-    const k0 = chunk * 3;
-    const k1 = Math.min(k0 + 1, present - 1);
-    const k2 = Math.min(k0 + 2, present - 1);
-    const run0 = runs[k0 % taps];
-    const run1 = runs[k1 % taps];
-    const run2 = runs[k2 % taps];
-    const plane0 = image + Math.floor(k0 / taps) * plane;
-    const plane1 = image + Math.floor(k1 / taps) * plane;
-    const plane2 = image + Math.floor(k2 / taps) * plane;
-    const { step } = run0;
-    const isCommon = run1.step === step && run2.step === step;
-    const start = isCommon ? Math.max(run0.start, run1.start, run2.start) : 0;
-    const end = isCommon ? Math.max(start, Math.min(run0.end, run1.end, run2.end)) : 0;
-    const from0 = plane0 + run0.source + (start - run0.start) * step;
-    const from1 = plane1 + run1.source + (start - run1.start) * step;
-    const from2 = plane2 + run2.source + (start - run2.start) * step;
-    const isShifted = step === 1 && from1 === from0 + 1 && from2 === from0 + 2;
-    for (let slot = 0; slot < sourceRows.length; slot++, to += columns) {
-      const row = sourceRows[slot];
-      if (isShifted) layShifted(input, from0 + row, to + start, end - start);
-      else layThree(input, from0 + row, from1 + row, from2 + row, step, to + start, end - start);
-      for (let w = 0; w < columns; w++) {
-        if (w === start) w = end;
-        if (w === columns) break;
-        const at = (firstColumn + w) * taps;
-        line0[to + w] = elementOr0(input, plane0 + row, gw.sources[at + (k0 % taps)]);
-        line1[to + w] = elementOr0(input, plane1 + row, gw.sources[at + (k1 % taps)]);
-        line2[to + w] = elementOr0(input, plane2 + row, gw.sources[at + (k2 % taps)]);
-      }
-      if (k0 + 1 >= present) line1.fill(0, to, to + columns);
-      if (k0 + 2 >= present) line2.fill(0, to, to + columns);
-    }
-  }
-}
-
-function elementOr0(input: FloatArray, row: number, x: number): number {
-  return x < 0 ? 0 : input[row + x];
-}
-
-function layThree(
-  input: FloatArray,
-  from0: number,
-  from1: number,
-  from2: number,
-  step: number,
-  to: number,
-  length: number,
-): void {
-  const count = length & INDEX;
-  const t0 = to & INDEX;
-  let i0 = from0 | 0;
-  let i1 = from1 | 0;
-  let i2 = from2 | 0;
-  for (let w = 0; w < count; w++) {
-    const t = t0 + w;
-    line0[t] = input[i0];
-    line1[t] = input[i1];
-    line2[t] = input[i2];
-    i0 = (i0 + step) | 0;
-    i1 = (i1 + step) | 0;
-    i2 = (i2 + step) | 0;
-  }
-}
-
-/** layThree for three neighbours: each element is read and converted once. */
-function layShifted(input: FloatArray, from: number, to: number, length: number): void {
-  const count = length & INDEX;
-  if (count === 0) return;
-  const t0 = to & INDEX;
-  let i = (from + 2) | 0;
-  let first = input[from];
-  let second = input[from + 1];
-  for (let w = 0; w < count; w++) {
-    const t = t0 + w;
-    const third = input[i];
-    line0[t] = first;
-    line1[t] = second;
-    line2[t] = third;
-    first = second;
-    second = third;
-    i = (i + 1) | 0;
   }
 }
 
@@ -398,31 +283,5 @@ function addToFour(
     sums1[q] += b0 * x + b1 * y + b2 * z;
     sums2[q] += c0 * x + c1 * y + c2 * z;
     sums3[q] += d0 * x + d1 * y + d2 * z;
-  }
-}
-
-/** Sums become results: row by row, channel by channel, with bias and clamp. */
-function storeRows(
-  { written, writtenChannels, groups }: Direction,
-  [gd, gh, gw]: Lattice,
-  { bias, clamp }: Finish,
-  output: FloatArray,
-  image: number,
-  firstChannel: number,
-  channels: number,
-  { depth: d, firstRow, rows, firstColumn, columns }: Block,
-): void {
-  const [depth, height, width] = written;
-  const z = gd.start + d * gd.step;
-  for (let i = 0; i < channels; i++) {
-    const from = sums[i];
-    const channel = firstChannel + i;
-    const shift = bias === null ? 0 : bias[channel];
-    const plane = (image * groups * writtenChannels + channel) * depth + z;
-    for (let row = 0; row < rows; row++) {
-      const y = gh.start + (firstRow + row) * gh.step;
-      const to = (plane * height + y) * width + gw.start + firstColumn * gw.step;
-      storeRow(from, row * columns, columns, shift, clamp, output, to, gw.step);
-    }
   }
 }

@@ -4,6 +4,7 @@ import type { Clamp } from '../kernels.js';
 import type { Direction } from './direction.js';
 import type { Lattice } from './gather.js';
 import { tileAt, tiles } from './gemm.js';
+import type { Block } from './row-blocks.js';
 
 export interface Finish {
   /** Per channel of the written tensor. */
@@ -74,6 +75,33 @@ export function storeTiles(
       for (let tile = firstTile + triple * 6; j < end; j++, tile++) {
         output[base + places[j]] = Math.min(Math.max(tiles[tile] + shift, min), max);
       }
+    }
+  }
+}
+
+/** Writes a block of rows: channel firstChannel + i from sums[i], a row of the block after the other. */
+export function storeRows(
+  { written, writtenChannels, groups }: Direction,
+  [gd, gh, gw]: Lattice,
+  { bias, clamp }: Finish,
+  output: FloatArray,
+  image: number,
+  firstChannel: number,
+  channels: number,
+  { depth: d, firstRow, rows, firstColumn, columns }: Block,
+  sums: readonly Float64Array[],
+): void {
+  const [depth, height, width] = written;
+  const z = gd.start + d * gd.step;
+  for (let i = 0; i < channels; i++) {
+    const from = sums[i];
+    const channel = firstChannel + i;
+    const shift = bias === null ? 0 : bias[channel];
+    const plane = (image * groups * writtenChannels + channel) * depth + z;
+    for (let row = 0; row < rows; row++) {
+      const y = gh.start + (firstRow + row) * gh.step;
+      const to = (plane * height + y) * width + gw.start + firstColumn * gw.step;
+      storeRow(from, row * columns, columns, shift, clamp, output, to, gw.step);
     }
   }
 }

@@ -1,129 +1,167 @@
 /**
- * Convolution as the product with its sparse Toeplitz matrix: row by row, and of the taps only those that are not zero.
- *   sums[w] += weight · source[w's element], for every nonzero tap
+ * Convolution by rows with the weights that are not zero, one list per written channel: what the rows of its Toeplitz
+ * matrix hold, without the matrix. The work is in proportion to the density.
  */
+import { LINE_CAPACITY } from '../../plan/js-algorithms.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
-import type { AxisGather, Lattice } from './gather.js';
-import { type Finish, storeRow } from './store.js';
+import type { Lattice } from './gather.js';
+import { LINE_INDEX, layLines, lineScratch } from './lines.js';
+import type { Block } from './row-blocks.js';
+import { type Finish, storeRows } from './store.js';
 import type { Work } from './work.js';
 
-/** The nonzero taps of one written channel. */
-interface Taps {
-  /** Per tap: source channel, and indices into the lattice's taps of depth, height and width. */
-  readonly places: Int32Array;
-  readonly weights: Float64Array;
+const [line0, , , sums0] = lineScratch;
+/** The three arrays of lines as one. */
+const lines = new Float64Array(line0.buffer, 0, 3 * LINE_CAPACITY);
+const LINES_INDEX = 4 * LINE_CAPACITY - 1;
+
+/** Taps that one pass over a row of sums adds. */
+const PASS = 8;
+const places = new Int32Array(PASS);
+const factors = new Float64Array(PASS);
+
+/** The nonzero weights of all groups, channel by channel. */
+export interface Entries {
+  readonly chunks: number;
+  /** Entries of channel m: first[m] to first[m + 1]. */
+  readonly first: Int32Array;
+  /** (depth tap, height tap), and (channel, width tap). */
+  readonly rowTaps: Int32Array;
+  readonly lineTaps: Int32Array;
+  readonly values: Float64Array;
 }
 
-/** Outputs that a width tap meets at elements a constant step apart: start ≤ w < end, from element `source` on. */
-interface Run {
-  readonly start: number;
-  readonly end: number;
-  readonly source: number;
-  readonly step: number;
+export function makeEntries(direction: Direction, [gd, gh, gw]: Lattice, weight: FloatArray): Entries {
+  const { groups, sourceChannels, writtenChannels, kernel, sourceStride, writtenStride } = direction;
+  const first = new Int32Array(groups * writtenChannels + 1);
+  const rowTaps: number[] = [];
+  const lineTaps: number[] = [];
+  const values: number[] = [];
+  for (let channel = 0; channel < groups * writtenChannels; channel++) {
+    const group = Math.floor(channel / writtenChannels);
+    const own = (group * weight.length) / groups + (channel % writtenChannels) * writtenStride;
+    let rowTap = 0;
+    for (const td of gd.taps) {
+      for (const th of gh.taps) {
+        for (let c = 0, lineTap = 0; c < sourceChannels; c++) {
+          for (const tw of gw.taps) {
+            const value = weight[own + c * sourceStride + (td * kernel[1] + th) * kernel[2] + tw];
+            if (value !== 0) {
+              rowTaps.push(rowTap);
+              lineTaps.push(lineTap);
+              values.push(value);
+            }
+            lineTap++;
+          }
+        }
+        rowTap++;
+      }
+    }
+    first[channel + 1] = values.length;
+  }
+  return {
+    chunks: Math.ceil((sourceChannels * gw.taps.length) / 3),
+    first,
+    rowTaps: Int32Array.from(rowTaps),
+    lineTaps: Int32Array.from(lineTaps),
+    values: Float64Array.from(values),
+  };
 }
 
-/** One group and lattice, ready to run on any image. */
-export function makeToeplitz(
+/**
+ * One image and lattice, every group.
+ * @param unitSize  The most multiplications in one unit, if a channel of a block can be that few.
+ */
+export function* convolveSparse(
   direction: Direction,
   lattice: Lattice,
-  weight: FloatArray,
+  blocks: readonly Block[],
+  entries: Entries,
   finish: Finish,
-  group: number,
-): (
   input: FloatArray,
   inputImage: number,
   output: FloatArray,
   outputImage: number,
   unitSize: number,
-) => Work {
-  const { groups, sourceChannels, writtenChannels, source, written } = direction;
-  const [gd, gh, gw] = lattice;
-  const taps = Array.from({ length: writtenChannels }, (_, m) =>
-    tapsOf(direction, lattice, weight, group, m),
-  );
-  const runs = Array.from(gw.taps, (_, t) => runOf(gw, t));
-  const sums = new Float64Array(gw.count);
-  const [, sourceHeight, sourceWidth] = source;
-  const [depth, height, width] = written;
-
-  const addTap = (input: FloatArray, row: number, tap: number, factor: number): void => {
-    const { start, end, source: first, step } = runs[tap];
-    for (let w = start, at = row + first; w < end; w++, at += step) sums[w] += factor * input[at];
-    for (let w = 0; w < gw.count; w++) {
-      if (w === start) w = end;
-      if (w === gw.count) break;
-      const x = gw.sources[w * gw.taps.length + tap];
-      if (x >= 0) sums[w] += factor * input[row + x];
-    }
-  };
-
-  return function* (input, inputImage, output, outputImage, unitSize) {
-    const plane = product(source);
-    const image = (inputImage * groups + group) * sourceChannels * plane;
-    let done = 0;
-    for (let m = 0; m < writtenChannels; m++) {
-      const { places, weights } = taps[m];
-      const channel = group * writtenChannels + m;
-      const shift = finish.bias === null ? 0 : finish.bias[channel];
-      for (let d = 0; d < gd.count; d++) {
-        for (let h = 0; h < gh.count; h++) {
-          sums.fill(0);
-          for (let p = 0, at = 0; p < weights.length; p++, at += 4) {
-            const z = gd.sources[d * gd.taps.length + places[at + 1]];
-            const y = gh.sources[h * gh.taps.length + places[at + 2]];
-            if (z < 0 || y < 0) continue;
-            const row = image + places[at] * plane + (z * sourceHeight + y) * sourceWidth;
-            addTap(input, row, places[at + 3], weights[p]);
-          }
-          const slice = (outputImage * groups * writtenChannels + channel) * depth + gd.start + d * gd.step;
-          const to = (slice * height + gh.start + h * gh.step) * width + gw.start;
-          storeRow(sums, 0, gw.count, shift, finish.clamp, output, to, gw.step);
-          done += weights.length * gw.count;
-          if (done >= unitSize) {
-            done = 0;
-            yield;
-          }
-        }
-      }
-    }
-  };
-}
-
-function tapsOf(
-  { sourceChannels, kernel, sourceStride, writtenStride, groups }: Direction,
-  [gd, gh, gw]: Lattice,
-  weight: FloatArray,
-  group: number,
-  channel: number,
-): Taps {
-  const places: number[] = [];
-  const weights: number[] = [];
-  const origin = (group * weight.length) / groups + channel * writtenStride;
-  for (let c = 0; c < sourceChannels; c++) {
-    for (let i = 0; i < gd.taps.length; i++) {
-      for (let j = 0; j < gh.taps.length; j++) {
-        for (let k = 0; k < gw.taps.length; k++) {
-          const tap = (gd.taps[i] * kernel[1] + gh.taps[j]) * kernel[2] + gw.taps[k];
-          const value = weight[origin + c * sourceStride + tap];
-          if (value === 0) continue;
-          places.push(c, i, j, k);
-          weights.push(value);
+): Work {
+  const { groups, sourceChannels, writtenChannels } = direction;
+  let done = 0;
+  for (let group = 0; group < groups; group++) {
+    const image = (inputImage * groups + group) * sourceChannels * product(direction.source);
+    const end = (group + 1) * writtenChannels;
+    for (const block of blocks) {
+      let isLaid = false;
+      for (let channel = group * writtenChannels; channel < end; channel++) {
+        if (!isLaid) layLines(direction, lattice[2], block, entries.chunks, input, image);
+        isLaid = true;
+        sumEntries(entries, channel, block);
+        storeRows(direction, lattice, finish, output, outputImage, channel, 1, block, [sums0]);
+        done += block.rows * block.columns * (entries.first[channel + 1] - entries.first[channel]);
+        if (done >= unitSize) {
+          yield;
+          // Other work may have laid its own lines meanwhile.
+          done = 0;
+          isLaid = false;
         }
       }
     }
   }
-  return { places: Int32Array.from(places), weights: Float64Array.from(weights) };
 }
 
-/** The stretch from the first output that the tap meets inside the source, as long as its elements keep their step. */
-function runOf({ sources, taps, count }: AxisGather, tap: number): Run {
-  const at = (w: number): number => sources[w * taps.length + tap];
-  let start = 0;
-  while (start < count && at(start) < 0) start++;
-  if (start === count) return { start: 0, end: 0, source: 0, step: 0 };
-  const step = start + 1 < count && at(start + 1) >= 0 ? at(start + 1) - at(start) : 1;
-  let end = start + 1;
-  while (end < count && at(end) === at(end - 1) + step) end++;
-  return { start, end, source: at(start), step };
+function sumEntries(
+  { first, rowTaps, lineTaps, values }: Entries,
+  channel: number,
+  { rows, columns, sourceRows, bands }: Block,
+): void {
+  sums0.fill(0, 0, rows * columns);
+  for (const band of bands) {
+    const sum = band.row * columns;
+    const count = band.rows * columns;
+    let filled = 0;
+    for (let entry = first[channel]; entry < first[channel + 1]; entry++) {
+      const slot = band.slots[rowTaps[entry]];
+      if (slot < 0) continue;
+      const tap = lineTaps[entry];
+      places[filled] = (tap % 3) * LINE_CAPACITY + (Math.floor(tap / 3) * sourceRows.length + slot) * columns;
+      factors[filled] = values[entry];
+      if (++filled < PASS) continue;
+      addPass(sum, count, 0);
+      filled = 0;
+    }
+    for (let i = 0; i < filled; i++) {
+      places[0] = places[i];
+      factors[0] = factors[i];
+      addPass(sum, 0, count);
+    }
+  }
+}
+
+/** sums0 += eight taps over the first length; then += the first of them alone over the second. Long: see direct.ts. */
+function addPass(sum: number, eightLength: number, oneLength: number): void {
+  const q0 = sum & LINE_INDEX;
+  const eightCount = eightLength & LINE_INDEX;
+  const p0 = places[0] & LINES_INDEX;
+  const p1 = places[1] & LINES_INDEX;
+  const p2 = places[2] & LINES_INDEX;
+  const p3 = places[3] & LINES_INDEX;
+  const p4 = places[4] & LINES_INDEX;
+  const p5 = places[5] & LINES_INDEX;
+  const p6 = places[6] & LINES_INDEX;
+  const p7 = places[7] & LINES_INDEX;
+  const f0 = factors[0];
+  const f1 = factors[1];
+  const f2 = factors[2];
+  const f3 = factors[3];
+  const f4 = factors[4];
+  const f5 = factors[5];
+  const f6 = factors[6];
+  const f7 = factors[7];
+  for (let w = 0; w < eightCount; w++) {
+    const a = f0 * lines[p0 + w] + f1 * lines[p1 + w] + f2 * lines[p2 + w] + f3 * lines[p3 + w];
+    const b = f4 * lines[p4 + w] + f5 * lines[p5 + w] + f6 * lines[p6 + w] + f7 * lines[p7 + w];
+    sums0[q0 + w] += a + b;
+  }
+  const oneCount = oneLength & LINE_INDEX;
+  for (let w = 0; w < oneCount; w++) sums0[q0 + w] += f0 * lines[p0 + w];
 }

@@ -1,0 +1,127 @@
+/**
+ * Source rows laid out for sums by rows: once per tap, as the elements that the tap meets at outputs w = 0, 1, …
+ *
+ * Three taps lie at the same place of three arrays, so that they share an index and its bounds check; what gemm.ts and
+ * scratch.ts say of constant arrays holds here too.
+ */
+import { LINE_CAPACITY } from '../../plan/js-algorithms.js';
+import type { FloatArray } from '../../tensor/dtype.js';
+import { type Direction, product } from './direction.js';
+import type { AxisGather } from './gather.js';
+import type { Block } from './row-blocks.js';
+import { scratchArrays } from './scratch.js';
+
+/** Three arrays of lines, side by side in their buffer, and four of sums. */
+export const lineScratch = scratchArrays(
+  LINE_CAPACITY,
+  LINE_CAPACITY,
+  LINE_CAPACITY,
+  LINE_CAPACITY,
+  LINE_CAPACITY,
+  LINE_CAPACITY,
+  LINE_CAPACITY,
+);
+const [line0, line1, line2] = lineScratch;
+
+// A range that V8 can see, the whole capacity among it: below it no sum of two indices can overflow.
+export const LINE_INDEX = 2 * LINE_CAPACITY - 1;
+const INDEX = LINE_INDEX;
+
+/** line[chunk][slot][w] of array r ← the element that tap (channel, width tap) 3·chunk + r meets at w */
+export function layLines(
+  direction: Direction,
+  gw: AxisGather,
+  { sourceRows, runs, firstColumn, columns }: Block,
+  chunks: number,
+  input: FloatArray,
+  image: number,
+): void {
+  const plane = product(direction.source);
+  const taps = gw.taps.length;
+  const present = direction.sourceChannels * taps;
+  let to = 0;
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    // Beyond the last tap there are zeros; until then its elements stand in.
+    const k0 = chunk * 3;
+    const k1 = Math.min(k0 + 1, present - 1);
+    const k2 = Math.min(k0 + 2, present - 1);
+    const run0 = runs[k0 % taps];
+    const run1 = runs[k1 % taps];
+    const run2 = runs[k2 % taps];
+    const plane0 = image + Math.floor(k0 / taps) * plane;
+    const plane1 = image + Math.floor(k1 / taps) * plane;
+    const plane2 = image + Math.floor(k2 / taps) * plane;
+    const { step } = run0;
+    const isCommon = run1.step === step && run2.step === step;
+    const start = isCommon ? Math.max(run0.start, run1.start, run2.start) : 0;
+    const end = isCommon ? Math.max(start, Math.min(run0.end, run1.end, run2.end)) : 0;
+    const from0 = plane0 + run0.source + (start - run0.start) * step;
+    const from1 = plane1 + run1.source + (start - run1.start) * step;
+    const from2 = plane2 + run2.source + (start - run2.start) * step;
+    const isShifted = step === 1 && from1 === from0 + 1 && from2 === from0 + 2;
+    for (let slot = 0; slot < sourceRows.length; slot++, to += columns) {
+      const row = sourceRows[slot];
+      if (isShifted) layShifted(input, from0 + row, to + start, end - start);
+      else layThree(input, from0 + row, from1 + row, from2 + row, step, to + start, end - start);
+      for (let w = 0; w < columns; w++) {
+        if (w === start) w = end;
+        if (w === columns) break;
+        const at = (firstColumn + w) * taps;
+        line0[to + w] = elementOr0(input, plane0 + row, gw.sources[at + (k0 % taps)]);
+        line1[to + w] = elementOr0(input, plane1 + row, gw.sources[at + (k1 % taps)]);
+        line2[to + w] = elementOr0(input, plane2 + row, gw.sources[at + (k2 % taps)]);
+      }
+      if (k0 + 1 >= present) line1.fill(0, to, to + columns);
+      if (k0 + 2 >= present) line2.fill(0, to, to + columns);
+    }
+  }
+}
+
+function elementOr0(input: FloatArray, row: number, x: number): number {
+  return x < 0 ? 0 : input[row + x];
+}
+
+function layThree(
+  input: FloatArray,
+  from0: number,
+  from1: number,
+  from2: number,
+  step: number,
+  to: number,
+  length: number,
+): void {
+  const count = length & INDEX;
+  const t0 = to & INDEX;
+  let i0 = from0 | 0;
+  let i1 = from1 | 0;
+  let i2 = from2 | 0;
+  for (let w = 0; w < count; w++) {
+    const t = t0 + w;
+    line0[t] = input[i0];
+    line1[t] = input[i1];
+    line2[t] = input[i2];
+    i0 = (i0 + step) | 0;
+    i1 = (i1 + step) | 0;
+    i2 = (i2 + step) | 0;
+  }
+}
+
+/** layThree for three neighbours: each element is read and converted once. */
+function layShifted(input: FloatArray, from: number, to: number, length: number): void {
+  const count = length & INDEX;
+  if (count === 0) return;
+  const t0 = to & INDEX;
+  let i = (from + 2) | 0;
+  let first = input[from];
+  let second = input[from + 1];
+  for (let w = 0; w < count; w++) {
+    const t = t0 + w;
+    const third = input[i];
+    line0[t] = first;
+    line1[t] = second;
+    line2[t] = third;
+    first = second;
+    second = third;
+    i = (i + 1) | 0;
+  }
+}
