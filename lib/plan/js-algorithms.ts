@@ -6,7 +6,7 @@ import type { ConvGeometry } from './problem.js';
 /** Elements of each of the arrays that the direct algorithm lays source rows in. */
 export const LINE_CAPACITY = 1 << 15;
 /** The least part of a row of outputs that its lines must fit for. */
-export const MIN_LINE_WIDTH = 32;
+export const MIN_LINE_WIDTH = 16;
 
 /** Shares of nonzero weights up to which visiting them one by one is the fastest: without Winograd, and with. */
 const SPARSE = 0.5;
@@ -60,11 +60,21 @@ function isWorthTransforming(g: ConvGeometry): boolean {
   );
 }
 
+/** Taps of an axis that one position meets: the adjoint of a stride meets those of its residue only. */
+function tapsMet({ op }: ConvGeometry, { kernel, stride, dilation }: Axis): number {
+  return op === 'forward' ? kernel : Math.ceil((kernel * gcd(stride, dilation)) / stride);
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
 function linesTooLarge(g: ConvGeometry): string | null {
   if (g.op === 'weightGrad') return 'serves what writes an image';
   const [depth, height, width] = g.axes;
-  const columns = Math.min(g.op === 'forward' ? width.out : width.in, MIN_LINE_WIDTH);
-  const lines = depth.kernel * height.kernel * Math.ceil((sourceChannels(g) * width.kernel) / 3);
+  const columns = Math.min(written(g, width), MIN_LINE_WIDTH);
+  const lines =
+    tapsMet(g, depth) * tapsMet(g, height) * Math.ceil((sourceChannels(g) * tapsMet(g, width)) / 3);
   return lines * columns <= LINE_CAPACITY ? null : 'the source rows of a few outputs exceed the workspace';
 }
 
