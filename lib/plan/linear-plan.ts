@@ -38,8 +38,8 @@ interface Costs {
   readonly call: number;
   readonly point: number;
 }
-const NATIVE: Costs = { product: 0.25, call: 3000, point: 0.3 };
-const JS: Costs = { product: 12, call: 3000, point: 1.6 };
+const NATIVE: Costs = { product: 0.065, call: 3000, point: 0.24 };
+const JS: Costs = { product: 1.1, call: 3000, point: 1.5 };
 /**
  * Below this many elements in the kernel sums stay direct: transforms would gain little, and the error of a direct sum
  * is in proportion to its own terms.
