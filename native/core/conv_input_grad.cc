@@ -109,7 +109,13 @@ class Im2colInputGrad final : public ConvRunner {
   // to[o][tap of the sub-lattice][height] <-- from[o][height][tap]
   T* pack_panel(const ConvPlan& plan, const AxisLattice (&lattice)[3], int height, const T* from,
                 T* to) const {
+    const int64_t lattice_taps = lattice[0].taps.count * lattice[1].taps.count * lattice[2].taps.count;
     for (int64_t o = 0; o < group_out_; ++o) {
+      if (lattice_taps == taps_) {
+        kernels_.transpose(height, taps_, from + o * group_in_ * taps_, taps_, to, height);
+        to += taps_ * height;
+        continue;
+      }
       for (int64_t u0 = 0; u0 < lattice[0].taps.count; ++u0) {
         for (int64_t u1 = 0; u1 < lattice[1].taps.count; ++u1) {
           for (int64_t u2 = 0; u2 < lattice[2].taps.count; ++u2) {

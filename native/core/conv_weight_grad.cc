@@ -17,8 +17,8 @@ namespace {
 
 constexpr int64_t kSlack = kSlackBytes;  // elements: enough for any type
 
-// Outputs that the sums advance by; A's and B's blocks of them stay in L2. Part of the order of summation, so
-// it is the same for every instruction set and number of threads.
+// Outputs that the sums advance by: a panel of A that long stays in L1, B's in L2. Part of the order of
+// summation, so it is the same for every instruction set and number of threads.
 constexpr int64_t kBlockOutputs = 256;
 // Rows of the lowered matrix (columns of dw) per task.
 constexpr int64_t kMaxBlockRows = 512;
@@ -63,7 +63,7 @@ class WeightGrad {
     const int64_t image_size = lowering_.channels * lowering_.channel_stride;
     const int64_t depth = std::min(kBlockOutputs, outputs);
     ArenaFrame frame;
-    T* const a_packed = frame.take<T>(group_out_ * depth + kSlack);
+    T* const a_panel = frame.take<T>(panels_.height * depth + kSlack);
     T* const b_packed = frame.take<T>(b_panels * nr * depth + kSlack);
     T* const columns = frame.take<T>(rows * kMaxPanelColumns + kSlack);
     PanelSegments segments(frame, lowering_, block.taps, kMaxPanelColumns);
@@ -78,9 +78,8 @@ class WeightGrad {
       for (int64_t j = 0; j < outputs; j += kBlockOutputs) {
         if (context_.cancelled != nullptr && context_.cancelled->load(std::memory_order_relaxed)) return;
         const int64_t k = std::min(kBlockOutputs, outputs - j);
-        pack_row_panels(kernels_, panels_, k, block_dy + j, outputs, a_packed);
         pack_lowered(block_x, block, j, k, segments, columns, b_packed);
-        multiply(k, rows, a_packed, b_packed, accumulate, target);
+        multiply(k, rows, block_dy + j, a_panel, b_packed, accumulate, target);
         accumulate = true;
       }
     }
@@ -103,17 +102,22 @@ class WeightGrad {
     }
   }
 
-  void multiply(int64_t k, int64_t rows, const T* a, const T* b, bool accumulate, T* target) const {
+  // target[o][rows] (+)= dy[o][k] * b: a panel of dy is transposed, and passes by all of B's panels while in
+  // L1.
+  void multiply(int64_t k, int64_t rows, const T* dy, T* a_panel, const T* b, bool accumulate,
+                T* target) const {
     constexpr T inf = std::numeric_limits<T>::infinity();
     const int64_t nr = width();
-    GemmTile<T> tile{k, nullptr, nullptr, nr, nullptr, lowering_.rows(), 0, accumulate, nullptr, -inf, inf};
-    for (int64_t row = 0; row < rows; row += nr) {
-      tile.b = b + row * k;
-      tile.n = std::min(nr, rows - row);
-      for (int64_t p = 0; p < panels_.count; ++p) {
-        tile.a = a + panels_.first(p) * k;
-        tile.c = target + panels_.first(p) * lowering_.rows() + row;
-        kernels_.gemm(panels_.height_of(p), tile);
+    GemmTile<T> tile{k, a_panel, nullptr, nr, nullptr, lowering_.rows(), 0, accumulate, nullptr, -inf, inf};
+    for (int64_t p = 0; p < panels_.count; ++p) {
+      const int64_t first = panels_.first(p);
+      const int height = panels_.height_of(p);
+      kernels_.transpose(height, k, dy + first * lowering_.outputs(), lowering_.outputs(), a_panel, height);
+      for (int64_t row = 0; row < rows; row += nr) {
+        tile.b = b + row * k;
+        tile.n = std::min(nr, rows - row);
+        tile.c = target + first * lowering_.rows() + row;
+        kernels_.gemm(height, tile);
       }
     }
   }
