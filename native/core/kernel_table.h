@@ -104,15 +104,17 @@ using FftPassFn = void(const FftPass<T>& pass);
 template <typename T>
 using FftTwistFn = void(const FftTwist<T>& twist);
 
-// A row of outputs of a fixed-point convolution: integers of T, which the caller has bounded so that nothing overflows.
+// A row of outputs of a fixed-point convolution: integers of T, which the caller has bounded so that nothing
+// overflows.
 //   rounded(p) = floor((p + base + (p < 0 ? negative : 0) + (floor(p / 2^shift) odd ? odd : 0)) / 2^shift)
 //   limited(q) = q clamped to [low, high], or wrapped into it: span is high - low
-//   out[j] <-- every step: s = limited(s + limited(rounded(image * kernel))) tap by tap; else limited(rounded(sum))
+//   out[j] <-- every step: s = limited(s + limited(rounded(image * kernel))) tap by tap; else
+//   limited(rounded(sum))
 template <typename T>
 struct FixedRow {
-  const T* image;  // what the first output's first tap reads
+  const T* image;                 // what the first output's first tap reads
   int64_t image_pitch, tap_step;  // from one row, and one column, of taps to the next
-  const T* kernel;  // flipped already: [kernel_rows][kernel_columns]
+  const T* kernel;                // flipped already: [kernel_rows][kernel_columns]
   int64_t kernel_rows, kernel_columns;
   T* out;
   int64_t count;
@@ -129,7 +131,7 @@ using FixedRowFn = void(const FixedRow<T>& row);
 struct GemmBlocking {
   int32_t mr, nr;
   int32_t wide_mr, wide_nr;
-  int32_t kc;        // rows of B per block: long enough that C is seldom read back and added to
+  int32_t kc;        // rows of B per block: long ones read C back less often, short ones sum more accurately
   int32_t b_bytes;   // of B's panels that A passes by at a time: they stay in L2
   int32_t c_bytes;   // of C that one pass over a block of k updates: stays in L2 beside A's and B's panels
   float fma_per_ns;  // of one core, about: to tell work that is worth sharing out

@@ -46,8 +46,8 @@ namespace convmat::avx512 {
 extern const KernelTable kernels;
 const KernelTable kernels = {
     "avx512",
-    gemm_blocking<float>(1536, 512 << 10, 256 << 10, 56),
-    gemm_blocking<double>(768, 512 << 10, 256 << 10, 28),
+    gemm_blocking<float>(384, 512 << 10, 256 << 10, 56),
+    gemm_blocking<double>(384, 512 << 10, 256 << 10, 28),
     direct_blocking<float>,
     direct_blocking<double>,
     toeplitz_blocking<float>,

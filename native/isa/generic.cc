@@ -47,8 +47,8 @@ namespace convmat::generic {
 extern const KernelTable kernels;
 const KernelTable kernels = {
     "generic",
-    gemm_blocking<float>(1536, 512 << 10, 256 << 10, 8),
-    gemm_blocking<double>(768, 512 << 10, 256 << 10, 4),
+    gemm_blocking<float>(384, 512 << 10, 256 << 10, 8),
+    gemm_blocking<double>(384, 512 << 10, 256 << 10, 4),
     direct_blocking<float>,
     direct_blocking<double>,
     toeplitz_blocking<float>,

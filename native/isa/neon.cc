@@ -46,8 +46,8 @@ namespace convmat::neon {
 extern const KernelTable kernels;
 const KernelTable kernels = {
     "neon",
-    gemm_blocking<float>(1536, 512 << 10, 256 << 10, 24),
-    gemm_blocking<double>(768, 512 << 10, 256 << 10, 12),
+    gemm_blocking<float>(384, 512 << 10, 256 << 10, 24),
+    gemm_blocking<double>(384, 512 << 10, 256 << 10, 12),
     direct_blocking<float>,
     direct_blocking<double>,
     toeplitz_blocking<float>,
