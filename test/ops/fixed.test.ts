@@ -38,7 +38,7 @@ function anyStored(shape: readonly number[], type: NumericType, seed: number): f
   const count = shape.reduce((product, size) => product * size, 1);
   const draw = () => (next() < 0.2 ? (next() < 0.5 ? low : low + span - 1) : low + Math.floor(next() * span));
   const values = Float64Array.from({ length: count }, draw);
-  const { raw } = fixed.fi(new Tensor(values, shape), { ...type, fractionLength: 0 });
+  const { raw } = fixed.fi(new Tensor(values, shape), { ...(type as fixed.NumericType), fractionLength: 0 });
   return new fixed.FixedTensor(raw, type as fixed.NumericType);
 }
 
