@@ -12,6 +12,9 @@ export type WinogradTile = 2 | 4;
 const CACHED_WEIGHT_BYTES = 32 * 2 ** 20;
 const FEW_TILES = 4;
 
+/** With fewer channels to sum, F(4×4, 3×3) errs by more than twice what a sequential sum does: docs/accuracy.md. */
+const ACCURATE_CHANNELS = 32;
+
 /** Why the geometry is not Winograd's; null when it is. */
 export function declinesWinograd({ op, axes: [depth, height, width] }: ConvGeometry): string | null {
   if (op !== 'forward') return 'serves the forward convolution only';
@@ -33,9 +36,9 @@ export function winogradSaving(g: ConvGeometry, tile: WinogradTile): number {
   return (9 * height.out * width.out) / (tilesOf(g, tile) * (tile + 2) ** 2);
 }
 
-/** The output tile: 'strict' keeps to F(2×2, 3×3), whose error is below im2col's. */
+/** The output tile: 'strict' keeps to F(2×2, 3×3), whose error is below im2col's, and so do few channels. */
 export function winogradTile(g: ConvGeometry, accuracy: Accuracy): WinogradTile {
-  if (accuracy === 'strict') return 2;
+  if (accuracy === 'strict' || g.inChannels / g.groups < ACCURATE_CHANNELS) return 2;
   const weightBytes = 36 * 4 * g.outChannels * (g.inChannels / g.groups);
   if (weightBytes > CACHED_WEIGHT_BYTES && g.batch * tilesOf(g, 4) <= FEW_TILES) return 2;
   return winogradSaving(g, 4) > winogradSaving(g, 2) ? 4 : 2;
