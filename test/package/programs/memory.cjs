@@ -15,7 +15,8 @@ const external = async () => {
   // What V8 counts: array buffers, and what the addon reports.
   return addon.externalBytes() / weight.data.byteLength - before;
 };
-const make = (count) => Array.from({ length: count }, () => prepareConv(weight, { inputShape, algorithm: 'im2col' }));
+const make = (count) =>
+  Array.from({ length: count }, () => prepareConv(weight, { inputShape, algorithm: 'im2col' }));
 let before = 0;
 
 async function main() {
