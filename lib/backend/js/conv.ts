@@ -1,6 +1,6 @@
 /**
  * The forward convolution and its adjoint in the input, as one product per group over gathers:
- *   written[n, m, j] = bias[m] + Σ_{c,t} source[n, c, sources(j, t)] · w[m, c, t], clamped
+ *   written[n, m, j] = bias[m] + Σ_{c,t} source[n, c, at(j, t)] · w[m, c, t], clamped
  */
 
 import type { AlgorithmName } from '../../plan/algorithms.js';
@@ -14,7 +14,7 @@ import { type Lattice, paddedSources } from './gather.js';
 import { multiply } from './gemm.js';
 import { packPatches, packWeights } from './pack.js';
 import { blocksOf } from './row-blocks.js';
-import { storeRow, storeTiles } from './store.js';
+import { storeBias, storeRow, storeTiles } from './store.js';
 import { convolveSparse, makeEntries } from './toeplitz.js';
 import { makeWinograd } from './winograd.js';
 import type { Work } from './work.js';
@@ -76,6 +76,7 @@ function makeImageConvolution(
   const makeParts = PARTS[algorithm] ?? productParts;
   const parts = direction.lattices.flatMap((lattice) => makeParts(direction, lattice, operands, isReused));
   return function* (input, inputImage, output, outputImage, unitSize) {
+    if (!direction.isCovered) storeBias(direction, operands, output, outputImage);
     for (const part of parts) yield* part(input, inputImage, output, outputImage, unitSize);
   };
 }

@@ -19,8 +19,9 @@ export interface Direction {
   /** Distance in the weight between channels that are read, and between channels that are written. */
   readonly sourceStride: number;
   readonly writtenStride: number;
-  /** Together they write every position once. */
+  /** Together they write every position once; but the adjoint of a stride may leave some that nothing reaches. */
   readonly lattices: readonly Lattice[];
+  readonly isCovered: boolean;
 }
 
 /** y from x. */
@@ -39,6 +40,7 @@ export function forwardDirection(plan: ConvPlan): Direction {
     sourceStride: product(kernel),
     writtenStride: (plan.inChannels / groups) * product(kernel),
     lattices: [forwardLattice(axes, plan.paddingMode)],
+    isCovered: true,
   };
 }
 
@@ -46,6 +48,8 @@ export function forwardDirection(plan: ConvPlan): Direction {
 export function adjointDirection(plan: ConvPlan, axes: readonly Axis[]): Direction {
   const { batch, groups } = plan;
   const kernel = sizes(axes, 'kernel');
+  const lattices = adjointLattices(axes);
+  const reached = lattices.reduce((sum, lattice) => sum + product(lattice.map((gather) => gather.count)), 0);
   return {
     isAdjoint: true,
     batch,
@@ -57,7 +61,8 @@ export function adjointDirection(plan: ConvPlan, axes: readonly Axis[]): Directi
     kernel,
     sourceStride: (plan.inChannels / groups) * product(kernel),
     writtenStride: product(kernel),
-    lattices: adjointLattices(axes),
+    lattices,
+    isCovered: reached === product(axes.map((axis) => axis.in)),
   };
 }
 

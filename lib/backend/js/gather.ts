@@ -1,6 +1,6 @@
 /**
  * Where a convolution reads, one axis at a time. Forward and adjoint are the same loop over different gathers:
- *   written[j] = Σ_t source[sources[j·taps + t]] · kernel[taps[t]]
+ *   written[start + j·step] = Σ_t source[line[j·jump + offsets[t]]] · kernel[taps[t]]
  */
 import type { Axis, PaddingMode } from '../../plan/axes.js';
 
@@ -9,40 +9,53 @@ export interface AxisGather {
   readonly count: number;
   readonly start: number;
   readonly step: number;
-  /** The kernel's taps that can contribute. */
+  /** The kernel's taps that can contribute, and where on the line position 0 meets them: an arithmetic progression. */
   readonly taps: Int32Array;
-  /** [count][taps]: the element to read, or -1 for a zero. */
-  readonly sources: Int32Array;
-  /** Whether a position's taps read inside the source, tapStep apart: then only the first need be looked up. */
-  readonly regular: Uint8Array;
-  readonly tapStep: number;
+  readonly offsets: Int32Array;
+  /** Distance on the line from one position to the next. */
+  readonly jump: number;
+  /** The source elements in the order that they are met, or -1 for a zero. */
+  readonly line: Int32Array;
+  /** line[u] = line[inside[0]] + u − inside[0] for inside[0] ≤ u < inside[1]: there only the first is looked up. */
+  readonly inside: readonly [number, number];
 }
 
 /** The positions that one choice of gathers writes, depth, height, width. */
 export type Lattice = readonly [AxisGather, AxisGather, AxisGather];
 
+/** The element that position j meets at tap t (an index into the gather's taps), or -1. */
+export function sourceAt({ line, jump, offsets }: AxisGather, j: number, t: number): number {
+  return line[j * jump + offsets[t]];
+}
+
 /** The input element that each position of the padded axis holds; -1 for a zero. */
 export function paddedSources(axis: Axis, mode: PaddingMode): Int32Array {
   const { in: size, padBefore, padAfter } = axis;
-  return Int32Array.from({ length: padBefore + size + padAfter }, (_, padded) => {
+  const line = new Int32Array(padBefore + size + padAfter);
+  for (let padded = 0; padded < line.length; padded++) {
     const at = padded - padBefore;
-    if (at >= 0 && at < size) return at;
-    if (mode === 'circular') return at < 0 ? at + size : at - size;
-    if (mode === 'reflect') return at < 0 ? -at : 2 * (size - 1) - at;
-    if (mode === 'replicate') return at < 0 ? 0 : size - 1;
-    return -1;
-  });
+    if (at >= 0 && at < size) line[padded] = at;
+    else if (mode === 'circular') line[padded] = at < 0 ? at + size : at - size;
+    else if (mode === 'reflect') line[padded] = at < 0 ? -at : 2 * (size - 1) - at;
+    else if (mode === 'replicate') line[padded] = at < 0 ? 0 : size - 1;
+    else line[padded] = -1;
+  }
+  return line;
 }
 
 /** Every output of the forward convolution, in order. */
 export function forwardGather(axis: Axis, mode: PaddingMode): AxisGather {
-  const { kernel, stride, dilation, out } = axis;
-  const padded = paddedSources(axis, mode);
-  const sources = new Int32Array(out * kernel);
-  for (let o = 0; o < out; o++) {
-    for (let t = 0; t < kernel; t++) sources[o * kernel + t] = padded[o * stride + t * dilation];
-  }
-  return gather(out, 0, 1, allTaps(kernel), sources);
+  const { in: size, kernel, stride, dilation, padBefore, out } = axis;
+  return {
+    count: out,
+    start: 0,
+    step: 1,
+    taps: progression(kernel, 0, 1),
+    offsets: progression(kernel, 0, dilation),
+    jump: stride,
+    line: paddedSources(axis, mode),
+    inside: [padBefore, padBefore + size],
+  };
 }
 
 export function forwardLattice(axes: readonly Axis[], mode: PaddingMode): Lattice {
@@ -52,57 +65,44 @@ export function forwardLattice(axes: readonly Axis[], mode: PaddingMode): Lattic
 
 /**
  * The adjoint with zero padding: input i is reached from output (i + padBefore − t·dilation)/stride where that is one.
- * Inputs of one residue modulo the stride share their taps, so each residue is a dense gather of its own and no
- * zero is multiplied for the stride's sake.
+ * Inputs of one residue modulo the stride share their taps, so each residue that meets any is a dense gather of its own,
+ * and no zero is multiplied for the stride's sake.
  */
 export function adjointGathers(axis: Axis): AxisGather[] {
   const { in: size, kernel, stride, dilation, padBefore, out } = axis;
-  const gathers: AxisGather[] = [];
-  for (let start = 0; start < Math.min(stride, size); start++) {
-    const taps = allTaps(kernel).filter((t) => (start + padBefore - t * dilation) % stride === 0);
-    const count = Math.ceil((size - start) / stride);
-    const sources = new Int32Array(count * taps.length);
-    for (let j = 0; j < count; j++) {
-      for (let index = 0; index < taps.length; index++) {
-        const o = (start + j * stride + padBefore - taps[index] * dilation) / stride;
-        sources[j * taps.length + index] = o >= 0 && o < out ? o : -1;
-      }
-    }
-    gathers.push(gather(count, start, stride, taps, sources));
+  const tapsOf = new Map<number, number[]>();
+  for (let t = 0; t < kernel; t++) {
+    const start = (((t * dilation - padBefore) % stride) + stride) % stride;
+    if (start < size) tapsOf.set(start, [...(tapsOf.get(start) ?? []), t]);
   }
-  return gathers;
+  return [...tapsOf].map(([start, taps]) => {
+    const outputs = taps.map((t) => (start + padBefore - t * dilation) / stride);
+    // Later taps meet earlier outputs.
+    const lowest = outputs[outputs.length - 1];
+    const count = Math.ceil((size - start) / stride);
+    const line = progression(count + outputs[0] - lowest, lowest, 1);
+    for (let u = 0; u < line.length; u++) if (line[u] < 0 || line[u] >= out) line[u] = -1;
+    return {
+      count,
+      start,
+      step: stride,
+      taps: Int32Array.from(taps),
+      offsets: Int32Array.from(outputs, (o) => o - lowest),
+      jump: 1,
+      line,
+      inside: [Math.max(0, -lowest), Math.min(line.length, out - lowest)],
+    };
+  });
 }
 
+/** Lattices that do not meet: an input on none of them is reached from no output. */
 export function adjointLattices(axes: readonly Axis[]): Lattice[] {
   const [depth, height, width] = axes.map(adjointGathers);
   return depth.flatMap((d) => height.flatMap((h) => width.map((w): Lattice => [d, h, w])));
 }
 
-function gather(
-  count: number,
-  start: number,
-  step: number,
-  taps: Int32Array,
-  sources: Int32Array,
-): AxisGather {
-  const regular = new Uint8Array(count);
-  // The step shows wherever two neighbouring taps both read inside; where a mode folds back, it differs.
-  let tapStep = 0;
-  for (let at = 0; at < sources.length && tapStep === 0; at++) {
-    const isLast = (at + 1) % taps.length === 0;
-    if (!isLast && sources[at] >= 0 && sources[at + 1] >= 0) tapStep = sources[at + 1] - sources[at];
-  }
-  for (let j = 0; j < count; j++) {
-    const first = j * taps.length;
-    let isRegular = taps.length > 0;
-    for (let t = 0; t < taps.length && isRegular; t++) {
-      isRegular = sources[first + t] >= 0 && sources[first + t] === sources[first] + t * tapStep;
-    }
-    regular[j] = Number(isRegular);
-  }
-  return { count, start, step, taps, sources, regular, tapStep };
-}
-
-function allTaps(kernel: number): Int32Array {
-  return Int32Array.from({ length: kernel }, (_, t) => t);
+function progression(length: number, first: number, step: number): Int32Array {
+  const values = new Int32Array(length);
+  for (let i = 0; i < length; i++) values[i] = first + i * step;
+  return values;
 }

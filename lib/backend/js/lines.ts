@@ -31,7 +31,7 @@ const INDEX = LINE_INDEX;
 export function layLines(
   direction: Direction,
   gw: AxisGather,
-  { sourceRows, runs, firstColumn, columns }: Block,
+  { sourceRows, firstColumn, columns }: Block,
   chunks: number,
   input: FloatArray,
   image: number,
@@ -39,37 +39,40 @@ export function layLines(
   const plane = product(direction.source);
   const taps = gw.taps.length;
   const present = direction.sourceChannels * taps;
+  const { line, inside, jump } = gw;
+  const origin = firstColumn * jump;
   let to = 0;
   for (let chunk = 0; chunk < chunks; chunk++) {
     // Beyond the last tap there are zeros; until then its elements stand in.
     const k0 = chunk * 3;
     const k1 = Math.min(k0 + 1, present - 1);
     const k2 = Math.min(k0 + 2, present - 1);
-    const run0 = runs[k0 % taps];
-    const run1 = runs[k1 % taps];
-    const run2 = runs[k2 % taps];
     const plane0 = image + Math.floor(k0 / taps) * plane;
     const plane1 = image + Math.floor(k1 / taps) * plane;
     const plane2 = image + Math.floor(k2 / taps) * plane;
-    const { step } = run0;
-    const isCommon = run1.step === step && run2.step === step;
-    const start = isCommon ? Math.max(run0.start, run1.start, run2.start) : 0;
-    const end = isCommon ? Math.max(start, Math.min(run0.end, run1.end, run2.end)) : 0;
-    const from0 = plane0 + run0.source + (start - run0.start) * step;
-    const from1 = plane1 + run1.source + (start - run1.start) * step;
-    const from2 = plane2 + run2.source + (start - run2.start) * step;
-    const isShifted = step === 1 && from1 === from0 + 1 && from2 === from0 + 2;
+    const at0 = origin + gw.offsets[k0 % taps];
+    const at1 = origin + gw.offsets[k1 % taps];
+    const at2 = origin + gw.offsets[k2 % taps];
+    // Columns [start, end) read inside the source at all three taps.
+    const lowest = Math.min(at0, at1, at2);
+    const highest = Math.max(at0, at1, at2);
+    const start = Math.min(columns, Math.max(0, Math.ceil((inside[0] - lowest) / jump)));
+    const end = Math.max(start, Math.min(columns, Math.ceil((inside[1] - highest) / jump)));
+    const first = start * jump - inside[0] + line[inside[0]];
+    const from0 = plane0 + at0 + first;
+    const from1 = plane1 + at1 + first;
+    const from2 = plane2 + at2 + first;
+    const isShifted = jump === 1 && from1 === from0 + 1 && from2 === from0 + 2;
     for (let slot = 0; slot < sourceRows.length; slot++, to += columns) {
       const row = sourceRows[slot];
       if (isShifted) layShifted(input, from0 + row, to + start, end - start);
-      else layThree(input, from0 + row, from1 + row, from2 + row, step, to + start, end - start);
+      else layThree(input, from0 + row, from1 + row, from2 + row, jump, to + start, end - start);
       for (let w = 0; w < columns; w++) {
         if (w === start) w = end;
         if (w === columns) break;
-        const at = (firstColumn + w) * taps;
-        line0[to + w] = elementOr0(input, plane0 + row, gw.sources[at + (k0 % taps)]);
-        line1[to + w] = elementOr0(input, plane1 + row, gw.sources[at + (k1 % taps)]);
-        line2[to + w] = elementOr0(input, plane2 + row, gw.sources[at + (k2 % taps)]);
+        line0[to + w] = elementOr0(input, plane0 + row, line[at0 + w * jump]);
+        line1[to + w] = elementOr0(input, plane1 + row, line[at1 + w * jump]);
+        line2[to + w] = elementOr0(input, plane2 + row, line[at2 + w * jump]);
       }
       if (k0 + 1 >= present) line1.fill(0, to, to + columns);
       if (k0 + 2 >= present) line2.fill(0, to, to + columns);

@@ -6,7 +6,7 @@
  */
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
-import type { Lattice } from './gather.js';
+import { type AxisGather, type Lattice, sourceAt } from './gather.js';
 import { columns, rows } from './gemm.js';
 
 /** One run of taps along the width, in a block. */
@@ -54,37 +54,42 @@ export function packPatches(
   const [, sourceHeight, sourceWidth] = direction.source;
   const plane = product(direction.source);
   const segments = segmentsOf(lattice, start, depth);
+  const tapStep = gw.taps.length > 1 ? gw.offsets[1] - gw.offsets[0] : 0;
   for (let i = 0; i < count; i++) {
     const to = columns[i % 3];
     let at = Math.floor(i / 3) * depth;
     const w = (first + i) % gw.count;
     const h = Math.floor((first + i) / gw.count) % gh.count;
     const d = Math.floor((first + i) / gw.count / gh.count);
-    const firstDepth = d * gd.taps.length;
-    const firstHeight = h * gh.taps.length;
-    const firstWidth = w * gw.taps.length;
-    const isRegular = gw.regular[w] === 1;
+    const isInside = readsInside(gw, w);
     for (let s = 0; s < segments.length; s++) {
       const { channel, depthTap, heightTap, firstTap, length } = segments[s];
-      const z = gd.sources[firstDepth + depthTap];
-      const y = gh.sources[firstHeight + heightTap];
+      const z = sourceAt(gd, d, depthTap);
+      const y = sourceAt(gh, h, heightTap);
       const end = at + length;
       if (z < 0 || y < 0) {
         while (at < end) to[at++] = 0;
         continue;
       }
       const row = origin + channel * plane + (z * sourceHeight + y) * sourceWidth;
-      const tap = firstWidth + firstTap;
-      if (isRegular) {
-        for (let from = row + gw.sources[tap]; at < end; from += gw.tapStep) to[at++] = source[from];
+      if (isInside) {
+        for (let from = row + sourceAt(gw, w, firstTap); at < end; from += tapStep) to[at++] = source[from];
       } else {
-        for (let t = tap; at < end; t++) {
-          const x = gw.sources[t];
+        for (let t = firstTap; at < end; t++) {
+          const x = sourceAt(gw, w, t);
           to[at++] = x < 0 ? 0 : source[row + x];
         }
       }
     }
   }
+}
+
+/** Whether all that a position reads lies in the source, the taps at a constant distance. */
+function readsInside({ offsets, jump, inside }: AxisGather, position: number): boolean {
+  const first = offsets[0];
+  const last = offsets[offsets.length - 1];
+  const at = position * jump;
+  return at + Math.min(first, last) >= inside[0] && at + Math.max(first, last) < inside[1];
 }
 
 /** As packPatches for a single tap: a patch is one pixel of every channel. */
@@ -104,9 +109,9 @@ function packPixels(
     const to = columns[i % 3];
     let at = Math.floor(i / 3) * depth;
     const end = at + depth;
-    const z = gd.sources[Math.floor((first + i) / gw.count / gh.count)];
-    const y = gh.sources[Math.floor((first + i) / gw.count) % gh.count];
-    const x = gw.sources[(first + i) % gw.count];
+    const z = sourceAt(gd, Math.floor((first + i) / gw.count / gh.count), 0);
+    const y = sourceAt(gh, Math.floor((first + i) / gw.count) % gh.count, 0);
+    const x = sourceAt(gw, (first + i) % gw.count, 0);
     if (z < 0 || y < 0 || x < 0) {
       while (at < end) to[at++] = 0;
       continue;

@@ -4,7 +4,7 @@
  */
 import { LINE_CAPACITY, MIN_LINE_WIDTH } from '../../plan/js-algorithms.js';
 import type { Direction } from './direction.js';
-import type { AxisGather, Lattice } from './gather.js';
+import { type Lattice, sourceAt } from './gather.js';
 
 /** Outputs of a row at a time: what is left of the capacity goes to more rows. */
 const MAX_WIDTH = 256;
@@ -31,8 +31,6 @@ export interface Block {
   /** Offsets of the needed source rows in their channel plane; a row's index is its slot. */
   readonly sourceRows: readonly number[];
   readonly bands: readonly Band[];
-  /** Per width tap. */
-  readonly runs: readonly Run[];
 }
 
 /** Rows of a block whose taps move from one slot to the next together. */
@@ -41,14 +39,6 @@ export interface Band {
   readonly rows: number;
   /** [depth tap][height tap]: the slot that the first row reads, or -1 for zeros. */
   readonly slots: Int32Array;
-}
-
-/** Columns [start, end) of a block read source elements `step` apart, from `source` on; the others are looked up. */
-export interface Run {
-  readonly start: number;
-  readonly end: number;
-  readonly source: number;
-  readonly step: number;
 }
 
 const known = new WeakMap<Lattice, readonly Block[]>();
@@ -77,8 +67,7 @@ function planBlocks(direction: Direction, lattice: Lattice): Block[] {
       const span = spanRows(direction, lattice, d, firstRow, maxRows, maxSlots, bandRows);
       for (let firstColumn = 0; firstColumn < gw.count; firstColumn += width) {
         const columns = Math.min(width, gw.count - firstColumn);
-        const runs = Array.from(gw.taps, (_, tap) => longestRun(gw, tap, firstColumn, columns));
-        blocks.push({ ...span, depth: d, firstRow, firstColumn, columns, runs });
+        blocks.push({ ...span, depth: d, firstRow, firstColumn, columns });
       }
       firstRow += span.rows;
     }
@@ -101,9 +90,9 @@ function spanRows(
   while (needed.length < Math.min(maxRows, gh.count - firstRow)) {
     const own: number[] = [];
     for (let td = 0; td < gd.taps.length; td++) {
-      const z = gd.sources[d * gd.taps.length + td];
+      const z = sourceAt(gd, d, td);
       for (let th = 0; th < gh.taps.length; th++) {
-        const y = gh.sources[(firstRow + needed.length) * gh.taps.length + th];
+        const y = sourceAt(gh, firstRow + needed.length, th);
         own.push(z < 0 || y < 0 ? -1 : z * height + y);
       }
     }
@@ -113,8 +102,7 @@ function spanRows(
     needed.push(own);
   }
   // Rows that successive outputs read at one tap lie side by side.
-  const stride = rowStride(gh);
-  const key = (row: number): number => (row % height) % stride;
+  const key = (row: number): number => (row % height) % gh.jump;
   const sourceRows = [...together].sort((a, b) => key(a) - key(b) || a - b);
   const slotOf = new Map(sourceRows.map((row, slot) => [row, slot]));
   const slots = needed.map((own) => Int32Array.from(own, (row) => slotOf.get(row) ?? -1));
@@ -123,15 +111,6 @@ function spanRows(
     sourceRows: sourceRows.map((row) => row * width),
     bands: bandsOf(slots, bandRows),
   };
-}
-
-/** The distance between the rows that successive outputs read at one tap. */
-function rowStride({ sources, taps, count }: AxisGather): number {
-  for (let at = 0; at + taps.length < count * taps.length; at++) {
-    const [here, next] = [sources[at], sources[at + taps.length]];
-    if (here >= 0 && next > here) return next - here;
-  }
-  return 1;
 }
 
 function bandsOf(slots: readonly Int32Array[], maxRows: number): Band[] {
@@ -145,17 +124,4 @@ function bandsOf(slots: readonly Int32Array[], maxRows: number): Band[] {
     bands.push({ row: first, rows: row - first, slots: slots[first] });
   }
   return bands;
-}
-
-/** The run around the middle of the block: it is the longest but for tiny inputs. */
-function longestRun({ sources, taps }: AxisGather, tap: number, first: number, columns: number): Run {
-  const at = (column: number): number => sources[(first + column) * taps.length + tap];
-  const middle = columns >> 1;
-  if (at(middle) < 0) return { start: 0, end: 0, source: 0, step: 0 };
-  const step = middle > 0 ? at(middle) - at(middle - 1) : 1;
-  let start = middle;
-  let end = middle + 1;
-  while (start > 0 && at(start - 1) >= 0 && at(start) - at(start - 1) === step) start--;
-  while (end < columns && at(end) >= 0 && at(end) - at(end - 1) === step) end++;
-  return { start, end, source: at(start), step };
 }

@@ -1,7 +1,7 @@
 /** The last write of a convolution: sums become results, with bias and clamp. */
 import type { FloatArray } from '../../tensor/dtype.js';
 import type { Clamp } from '../kernels.js';
-import type { Direction } from './direction.js';
+import { type Direction, product } from './direction.js';
 import type { Lattice } from './gather.js';
 import { tileAt, tiles } from './gemm.js';
 import type { Block } from './row-blocks.js';
@@ -103,5 +103,21 @@ export function storeRows(
       const to = (plane * height + y) * width + gw.start + firstColumn * gw.step;
       storeRow(from, row * columns, columns, shift, clamp, output, to, gw.step);
     }
+  }
+}
+
+/** Every element of an image as if nothing reached it. */
+export function storeBias(
+  { written, writtenChannels, groups }: Direction,
+  { bias, clamp }: Finish,
+  output: FloatArray,
+  image: number,
+): void {
+  const channels = groups * writtenChannels;
+  const plane = product(written);
+  for (let channel = 0; channel < channels; channel++) {
+    const value = Math.min(Math.max(bias === null ? 0 : bias[channel], clamp.min), clamp.max);
+    const at = (image * channels + channel) * plane;
+    output.fill(value, at, at + plane);
   }
 }

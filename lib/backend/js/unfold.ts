@@ -1,7 +1,7 @@
 /** im2col and col2im as operations of their own, for every dtype. */
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { TypedArray } from '../../tensor/dtype.js';
-import { forwardGather } from './gather.js';
+import { forwardGather, sourceAt } from './gather.js';
 
 /** columns[n][c·taps][outputs] ← input[n][c][in] */
 export function unfold(plan: ConvPlan, input: TypedArray, columns: TypedArray): void {
@@ -16,15 +16,15 @@ export function unfold(plan: ConvPlan, input: TypedArray, columns: TypedArray): 
       for (let th = 0; th < height.kernel; th++) {
         for (let tw = 0; tw < width.kernel; tw++) {
           for (let d = 0; d < depth.out; d++) {
-            const z = gd.sources[d * depth.kernel + td];
+            const z = sourceAt(gd, d, td);
             for (let h = 0; h < height.out; h++) {
-              const y = gh.sources[h * height.kernel + th];
+              const y = sourceAt(gh, h, th);
               if (z < 0 || y < 0) {
                 to.fill(0, at, at + width.out);
               } else {
                 const row = plane * inSize + (z * height.in + y) * width.in;
-                for (let w = 0, s = tw; w < width.out; w++, s += width.kernel) {
-                  const x = gw.sources[s];
+                for (let w = 0, s = tw * width.dilation; w < width.out; w++, s += width.stride) {
+                  const x = gw.line[s];
                   to[at + w] = x < 0 ? 0 : from[row + x];
                 }
               }
@@ -54,13 +54,13 @@ export function fold(plan: ConvPlan, columns: TypedArray, output: TypedArray): v
           column.set(columns.subarray(at, at + outSize));
           at += outSize;
           for (let d = 0, c = 0; d < depth.out; d++) {
-            const z = gd.sources[d * depth.kernel + td];
+            const z = sourceAt(gd, d, td);
             for (let h = 0; h < height.out; h++, c += width.out) {
-              const y = gh.sources[h * height.kernel + th];
+              const y = sourceAt(gh, h, th);
               if (z < 0 || y < 0) continue;
               const row = (z * height.in + y) * width.in;
-              for (let w = 0, s = tw; w < width.out; w++, s += width.kernel) {
-                const x = gw.sources[s];
+              for (let w = 0, s = tw * width.dilation; w < width.out; w++, s += width.stride) {
+                const x = gw.line[s];
                 if (x >= 0) sums[row + x] += column[c + w];
               }
             }

@@ -5,7 +5,7 @@
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { product } from './direction.js';
-import { forwardLattice, type Lattice } from './gather.js';
+import { forwardLattice, type Lattice, sourceAt } from './gather.js';
 import { columns, multiply, rows, tileAt, tiles } from './gemm.js';
 import { runAll } from './work.js';
 
@@ -91,8 +91,8 @@ function packTaps(
       const h = Math.floor(step / width.out) % height.out;
       const d = Math.floor(step / width.out / height.out) % depthAxis.out;
       const n = Math.floor(step / width.out / height.out / depthAxis.out);
-      const z = gd.sources[d * depthAxis.kernel + td];
-      const y = gh.sources[h * height.kernel + th];
+      const z = sourceAt(gd, d, td);
+      const y = sourceAt(gh, h, th);
       const length = Math.min(width.out - w, start + depth - step);
       const end = at + length;
       step += length;
@@ -101,8 +101,8 @@ function packTaps(
         continue;
       }
       const row = (n * inChannels + firstChannel + c) * plane + (z * height.in + y) * width.in;
-      for (let s = w * width.kernel + tw; at < end; s += width.kernel) {
-        const x = gw.sources[s];
+      for (let s = w * width.stride + tw * width.dilation; at < end; s += width.stride) {
+        const x = gw.line[s];
         to[at++] = x < 0 ? 0 : input[row + x];
       }
     }

@@ -48,18 +48,15 @@ interface TileAxis {
   readonly regular: Uint8Array;
 }
 
-/** Neighbouring outputs read neighbouring elements; the adjoint meets its taps in reverse. */
-function tileAxis({ count: outputs, sources }: AxisGather, isReversed: boolean): TileAxis {
+/** Neighbouring outputs read neighbouring elements, and three taps are three neighbours: a tile is a stretch of the line. */
+function tileAxis({ count: outputs, line }: AxisGather): TileAxis {
   const count = Math.ceil(outputs / 4);
   const elements = new Int32Array(count * 6);
   const regular = new Uint8Array(count);
   for (let t = 0; t < count; t++) {
     let isRegular = true;
     for (let i = 0; i < 6; i++) {
-      const output = Math.min(t * 4 + Math.max(0, i - 2), outputs - 1);
-      const tap = t * 4 + i - output;
-      const isRead = tap < 3;
-      elements[t * 6 + i] = isRead ? sources[output * 3 + (isReversed ? 2 - tap : tap)] : -1;
+      elements[t * 6 + i] = t * 4 + i < outputs + 2 ? line[t * 4 + i] : -1;
       isRegular &&= elements[t * 6 + i] >= 0 && elements[t * 6 + i] === elements[t * 6] + i;
     }
     regular[t] = Number(isRegular);
@@ -91,9 +88,9 @@ export function makeWinograd(
   group: number,
   isReused: boolean,
 ): TileConvolution {
-  const { batch, groups, sourceChannels, writtenChannels, source, isAdjoint } = direction;
-  const high = tileAxis(lattice[1], isAdjoint);
-  const wide = tileAxis(lattice[2], isAdjoint);
+  const { batch, groups, sourceChannels, writtenChannels, source } = direction;
+  const high = tileAxis(lattice[1]);
+  const wide = tileAxis(lattice[2]);
   const tileCount = high.count * wide.count;
   const rowBlock = Math.min(writtenChannels, 2 * Math.floor((CAPACITY / POINTS - SPREAD) / sourceChannels));
   const maxTriples = Math.min(
