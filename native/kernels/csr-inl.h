@@ -17,38 +17,47 @@ CONVMAT_INLINE T csr_add(T sum, T a, T b) {
 }
 
 // Elements of x are loaded one by one: gathering instructions are slower on many CPUs (Zen 4: by half). Eight
-// sums hide the latency of additions in long rows; in short ones neighbouring rows do.
+// sums hide the latency of additions in long rows; in short ones neighbouring rows do, and three sums cost
+// the least to set up and to add.
+template <typename T>
+CONVMAT_INLINE T csr_short_row(const int32_t* indices, const T* data, const T* x, int64_t p, int64_t end) {
+  T s0 = 0, s1 = 0, s2 = 0;
+  for (; p + 3 <= end; p += 3) {
+    s0 = csr_add(s0, data[p], x[indices[p]]);
+    s1 = csr_add(s1, data[p + 1], x[indices[p + 1]]);
+    s2 = csr_add(s2, data[p + 2], x[indices[p + 2]]);
+  }
+  for (; p < end; ++p) s0 = csr_add(s0, data[p], x[indices[p]]);
+  return (s0 + s1) + s2;
+}
+
+template <typename T>
+CONVMAT_INLINE T csr_long_row(const int32_t* indices, const T* data, const T* x, int64_t p, int64_t end) {
+  T s0 = 0, s1 = 0, s2 = 0, s3 = 0, s4 = 0, s5 = 0, s6 = 0, s7 = 0;
+  for (; p + 8 <= end; p += 8) {
+    s0 = csr_add(s0, data[p], x[indices[p]]);
+    s1 = csr_add(s1, data[p + 1], x[indices[p + 1]]);
+    s2 = csr_add(s2, data[p + 2], x[indices[p + 2]]);
+    s3 = csr_add(s3, data[p + 3], x[indices[p + 3]]);
+    s4 = csr_add(s4, data[p + 4], x[indices[p + 4]]);
+    s5 = csr_add(s5, data[p + 5], x[indices[p + 5]]);
+    s6 = csr_add(s6, data[p + 6], x[indices[p + 6]]);
+    s7 = csr_add(s7, data[p + 7], x[indices[p + 7]]);
+  }
+  return csr_short_row(indices, data, x, p, end) + (((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7)));
+}
+
+constexpr int64_t kCsrShortRow = 24;
+
 template <typename T>
 void csr_matvec(const CsrRows<T>& rows, const T* x, T* y) {
-  const int32_t* const indices = rows.indices;
-  const T* const data = rows.data;
+  const int32_t* const indptr = rows.indptr;
+  int64_t p = indptr[0];
   for (int64_t i = 0; i < rows.count; ++i) {
-    int64_t p = rows.indptr[i];
-    const int64_t end = rows.indptr[i + 1];
-    T s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    if (end - p >= 8) {
-      T s4 = 0, s5 = 0, s6 = 0, s7 = 0;
-      for (; p + 8 <= end; p += 8) {
-        s0 = csr_add(s0, data[p], x[indices[p]]);
-        s1 = csr_add(s1, data[p + 1], x[indices[p + 1]]);
-        s2 = csr_add(s2, data[p + 2], x[indices[p + 2]]);
-        s3 = csr_add(s3, data[p + 3], x[indices[p + 3]]);
-        s4 = csr_add(s4, data[p + 4], x[indices[p + 4]]);
-        s5 = csr_add(s5, data[p + 5], x[indices[p + 5]]);
-        s6 = csr_add(s6, data[p + 6], x[indices[p + 6]]);
-        s7 = csr_add(s7, data[p + 7], x[indices[p + 7]]);
-      }
-      s0 += s4;
-      s1 += s5;
-      s2 += s6;
-      s3 += s7;
-    }
-    for (; p + 2 <= end; p += 2) {
-      s0 = csr_add(s0, data[p], x[indices[p]]);
-      s1 = csr_add(s1, data[p + 1], x[indices[p + 1]]);
-    }
-    if (p < end) s2 = csr_add(s2, data[p], x[indices[p]]);
-    y[i] = (s0 + s1) + (s2 + s3);
+    const int64_t end = indptr[i + 1];
+    y[i] = end - p < kCsrShortRow ? csr_short_row(rows.indices, rows.data, x, p, end)
+                                  : csr_long_row(rows.indices, rows.data, x, p, end);
+    p = end;
   }
 }
 
