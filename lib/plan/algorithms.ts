@@ -5,6 +5,7 @@
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
 import { extent } from './axes.js';
+import { declinesFft, fftWork } from './fft.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
@@ -127,7 +128,44 @@ function suitsToeplitz(g: ConvGeometry, request: Request, machine: Machine): str
   return 'rows fill the vectors, and are read where they lie: nothing is packed';
 }
 
+function notDepthwise(g: ConvGeometry): string | null {
+  const [depth, height, width] = g.axes;
+  if (g.inChannels !== g.groups) return 'needs one input channel per group';
+  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
+  if (height.kernel !== width.kernel || (width.kernel !== 3 && width.kernel !== 5))
+    return 'needs a 3×3 or 5×5 kernel';
+  if (height.stride !== width.stride || width.stride > 2) return 'needs stride 1 or 2';
+  if (height.dilation !== 1 || width.dilation !== 1) return 'needs dilation 1';
+  const padded = height.padBefore + height.padAfter + width.padBefore + width.padAfter > 0;
+  return padded && g.paddingMode !== 'zeros' ? 'needs zeros padding' : null;
+}
+
+function suitsFft(g: ConvGeometry, request: Request): string | null {
+  if (request.accuracy === 'strict') return null; // an element errs by its tile's size, not by its own
+  const work = fftWork(g);
+  if (work === null) return null;
+  const positions = g.axes.reduce((count, axis) => count * axis.out * axis.kernel, 1);
+  const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * positions;
+  if (work.time > direct) return null;
+  const saving = direct / (work.multiplications + work.additions);
+  return `Fourier tiles of ${work.tile}×${work.tile} take ${saving.toFixed(0)} times less arithmetic`;
+}
+
 const NATIVE_CANDIDATES: readonly Candidate[] = [
+  {
+    algorithm: 'depthwise',
+    declines: (g) => notForward(g) ?? notDepthwise(g),
+    suits: (g) =>
+      g.outChannels / g.groups <= FEW_OUT_CHANNELS
+        ? 'one channel per group: each plane goes straight from image to output'
+        : null,
+  },
+  {
+    algorithm: 'fft',
+    declines: declinesFft,
+    suits: suitsFft,
+    variant: (g) => fftWork(g)?.tile ?? 0,
+  },
   {
     algorithm: 'toeplitz',
     declines: (g) => (g.op === 'weightGrad' ? 'serves products with the weight only' : null),
@@ -149,7 +187,9 @@ const NATIVE_CANDIDATES: readonly Candidate[] = [
   {
     algorithm: 'direct',
     declines: (g) => notForward(g) ?? directFrameTooLarge(g),
-    suits(g, _request, machine) {
+    suits(g, request, machine) {
+      const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
+      if (request.accuracy === 'strict' && taps > SEQUENTIAL_PRODUCTS) return null;
       if (lanesInUse(g, machine) < DIRECT_LANES_IN_USE || readsLargeMapInPlace(g)) return null;
       return 'output channels fill the vectors, and pixels are read where they lie: nothing is packed';
     },

@@ -2,6 +2,7 @@
 import { BYTES } from '../tensor/dtype.js';
 import type { AlgorithmName } from './algorithms.js';
 import type { Axis } from './axes.js';
+import { fftWork } from './fft.js';
 import type { ConvGeometry } from './problem.js';
 import { type WinogradTile, winogradTile, winogradWork } from './winograd.js';
 
@@ -48,6 +49,27 @@ export function costOf(
     }
     case 'toeplitz': {
       const products = g.batch * g.outChannels * perGroup * product(g.axes, tapsInside(g));
+      return {
+        algorithm,
+        multiplications: products,
+        additions: additionsOf(products, g.batch * outputs),
+        bytes: operands,
+        extraBytes: 0,
+      };
+    }
+    case 'fft': {
+      const work = fftWork(g);
+      const extra = work === null ? 0 : work.spectraBytes - item * weights;
+      return {
+        algorithm,
+        multiplications: work?.multiplications ?? 0,
+        additions: work?.additions ?? 0,
+        bytes: operands + extra,
+        extraBytes: extra + BLOCKED_WORKSPACE_BYTES,
+      };
+    }
+    case 'depthwise': {
+      const products = g.batch * outputs * perGroup * product(g.axes, (a) => a.kernel);
       return {
         algorithm,
         multiplications: products,

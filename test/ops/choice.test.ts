@@ -1,0 +1,132 @@
+/** Which algorithm 'auto' takes, why others decline, and that every one keeps the error that docs/accuracy.md states. */
+import { backendInfo, conv2d, explainConv, UnsupportedError } from 'convmat';
+import { describe, expect, test } from 'vitest';
+import { conv } from '../oracle/conv';
+import { random } from '../support/random';
+
+const native = backendInfo().backend === 'native';
+const accuracies = ['fast', 'strict'] as const;
+
+function explain(
+  input: number[],
+  weight: number[],
+  options: object = {},
+  accuracy: 'fast' | 'strict' = 'fast',
+) {
+  return explainConv(input, { shape: weight }, { ...options, accuracy });
+}
+
+describe.runIf(native)('the native choice', () => {
+  test.each(accuracies)("3×3 over many channels goes by Winograd, accuracy '%s'", (accuracy) => {
+    const { chosen, reason } = explain([1, 64, 56, 56], [64, 64, 3, 3], { padding: 1 }, accuracy);
+    expect(chosen).toBe('winograd');
+    expect(reason).toContain(accuracy === 'fast' ? 'F(4×4, 3×3)' : 'F(2×2, 3×3)');
+  });
+  test('few tiles under weights beyond the cache go by the smaller tile', () => {
+    expect(explain([1, 512, 7, 7], [512, 512, 3, 3], { padding: 1 }).reason).toContain('F(2×2, 3×3)');
+    expect(explain([4, 512, 7, 7], [512, 512, 3, 3], { padding: 1 }).reason).toContain('F(4×4, 3×3)');
+  });
+  test('Winograd is left where its transforms or surplus outputs eat the gain', () => {
+    expect(explain([1, 15, 56, 56], [64, 15, 3, 3]).chosen).not.toBe('winograd');
+    expect(explain([1, 64, 56, 56], [31, 64, 3, 3]).chosen).not.toBe('winograd');
+    expect(explain([1, 64, 3, 3], [64, 64, 3, 3]).chosen).not.toBe('winograd');
+    expect(explain([1, 64, 56, 56], [64, 64, 3, 3], { stride: 2 }).chosen).not.toBe('winograd');
+  });
+  test('strided and pointwise layers over small maps go by direct, large maps are read in place', () => {
+    expect(explain([1, 3, 224, 224], [64, 3, 7, 7], { stride: 2, padding: 3 }).chosen).toBe('direct');
+    expect(explain([1, 64, 14, 14], [256, 64, 1, 1]).chosen).toBe('direct');
+    expect(explain([1, 64, 56, 56], [256, 64, 1, 1]).chosen).toBe('im2col');
+  });
+  test('one channel per group goes by planes', () => {
+    const groups = { groups: 96, padding: 1 };
+    expect(explain([1, 96, 28, 28], [96, 1, 3, 3], groups).chosen).toBe('depthwise');
+    expect(explain([1, 96, 28, 28], [96, 1, 3, 3], { ...groups, stride: 2 }, 'strict').chosen).toBe(
+      'depthwise',
+    );
+    expect(explain([1, 96, 28, 28], [96, 1, 3, 3], { ...groups, stride: 3 }).chosen).not.toBe('depthwise');
+  });
+  test('large kernels go by Fourier tiles, unless strict', () => {
+    const { chosen, reason } = explain([1, 1, 256, 256], [1, 1, 31, 31], { padding: 15 });
+    expect(chosen).toBe('fft');
+    expect(reason).toMatch(/Fourier tiles of 128×128 take \d+ times less arithmetic/);
+    expect(explain([1, 1, 256, 256], [1, 1, 31, 31], { padding: 15 }, 'strict').chosen).not.toBe('fft');
+    expect(explain([1, 1, 256, 256], [1, 1, 5, 5]).chosen).not.toBe('fft');
+    expect(explain([1, 64, 56, 56], [64, 64, 5, 5]).chosen).not.toBe('fft');
+  });
+  test('transformed weights count as extra memory, in the tile that was chosen', () => {
+    const extra = (accuracy: 'fast' | 'strict') => {
+      const { costs } = explain([1, 64, 56, 56], [64, 64, 3, 3], { padding: 1 }, accuracy);
+      return costs.find((cost) => cost.algorithm === 'winograd')?.extraBytes;
+    };
+    const workspace = 4 * 2 ** 20;
+    expect(extra('fast')).toBe(4 * 64 * 64 * (36 - 9) + workspace);
+    expect(extra('strict')).toBe(4 * 64 * 64 * (16 - 9) + workspace);
+  });
+});
+
+describe.runIf(native)('algorithms that are named but cannot serve', () => {
+  const image = random([1, 4, 12, 12]);
+  test.each([
+    ['depthwise', [4, 4, 3, 3], {}, 'needs one input channel per group'],
+    ['depthwise', [4, 1, 7, 7], { groups: 4 }, 'needs a 3×3 or 5×5 kernel'],
+    ['depthwise', [4, 1, 3, 3], { groups: 4, stride: 3 }, 'needs stride 1 or 2'],
+    ['depthwise', [4, 1, 3, 3], { groups: 4, dilation: 2 }, 'needs dilation 1'],
+    ['depthwise', [4, 1, 3, 3], { groups: 4, padding: 1, paddingMode: 'reflect' }, 'needs zeros padding'],
+    ['winograd', [4, 4, 5, 5], {}, 'needs a 3×3 kernel'],
+    ['winograd', [4, 4, 3, 3], { stride: 2 }, 'needs stride 1'],
+    ['winograd', [4, 4, 3, 3], { dilation: 2 }, 'needs dilation 1'],
+    ['fft', [4, 4, 3, 3], { stride: 2 }, 'needs stride 1'],
+  ] as const)('%s, weight %j, %j', (algorithm, weight, options, reason) => {
+    const call = () => conv2d(image, random(weight), { ...options, algorithm });
+    expect(call).toThrow(UnsupportedError);
+    expect(call).toThrow(`'${algorithm}' cannot serve this call: ${reason}`);
+  });
+});
+
+/** Root-mean-square error relative to the root-mean-square result. */
+function rmsError(y: ArrayLike<number>, exact: ArrayLike<number>): number {
+  let error = 0;
+  let size = 0;
+  for (let i = 0; i < exact.length; i++) {
+    error += (y[i] - exact[i]) ** 2;
+    size += exact[i] ** 2;
+  }
+  return Math.sqrt(error / size);
+}
+
+describe.runIf(native)('errors, as docs/accuracy.md bounds them', () => {
+  test.each([
+    {
+      name: '3×3, 64 channels',
+      input: [1, 64, 10, 10],
+      weight: [8, 64, 3, 3],
+      groups: 1,
+      bounds: { direct: 4e-7, winograd: 1e-6 },
+    },
+    {
+      name: '3×3 depthwise',
+      input: [1, 8, 20, 20],
+      weight: [8, 1, 3, 3],
+      groups: 8,
+      bounds: { direct: 2e-7, depthwise: 2e-7 },
+    },
+    {
+      name: '15×15',
+      input: [1, 1, 60, 60],
+      weight: [1, 1, 15, 15],
+      groups: 1,
+      bounds: { direct: 4e-7, fft: 4e-7 },
+    },
+  ] as const)('$name', ({ input, weight, groups, bounds }) => {
+    const x = random(input);
+    const w = random(weight, 'float32', 2);
+    const exact = conv(x, w, { groups }).data;
+    const error = (options: object) => rmsError(conv2d(x, w, { groups, ...options }).data, exact);
+    const im2col = error({ algorithm: 'im2col' });
+    expect(im2col).toBeLessThan(8e-7);
+    for (const [algorithm, bound] of Object.entries(bounds)) {
+      expect(error({ algorithm }), algorithm).toBeLessThan(bound);
+    }
+    expect(error({ accuracy: 'strict' })).toBeLessThanOrEqual(im2col);
+  });
+});
