@@ -18,6 +18,14 @@ napi_value property(napi_env env, napi_value object, const char* name) {
   return value;
 }
 
+constexpr int64_t kMostThreads = 1024;
+
+int read_threads(napi_env env, napi_value value) {
+  const int64_t threads = read_size(env, value, "threads");
+  if (threads > kMostThreads) throw Refusal("threads: expected at most " + quantity(kMostThreads));
+  return static_cast<int>(threads);
+}
+
 napi_value make_number(napi_env env, double number) {
   napi_value value;
   check(napi_create_double(env, number, &value));
@@ -83,9 +91,8 @@ napi_value configure(const Call& call) {
     // The pool is the process's: a worker thread that loads the addon later must not undo what has been set
     // since.
     static std::once_flag first;
-    std::call_once(first, [threads = static_cast<int>(read_size(env, threads, "threads"))] {
-      ThreadPool::shared().set_threads(threads);
-    });
+    std::call_once(first,
+                   [threads = read_threads(env, threads)] { ThreadPool::shared().set_threads(threads); });
   }
   return nullptr;
 }
@@ -93,7 +100,7 @@ napi_value configure(const Call& call) {
 napi_value num_threads(const Call& call) { return make_number(call.env, ThreadPool::shared().threads()); }
 
 napi_value set_num_threads(const Call& call) {
-  ThreadPool::shared().set_threads(static_cast<int>(read_size(call.env, call[0], "threads")));
+  ThreadPool::shared().set_threads(read_threads(call.env, call[0]));
   return nullptr;
 }
 
