@@ -78,8 +78,8 @@ const WINOGRAD_SAVING = 1.5;
  */
 const SPARSE = 0.3;
 const SPARSE_BESIDE_WINOGRAD = 0.1;
-/** Products that one sum may take in turn before its error passes that of im2col's blocks. */
-const SEQUENTIAL_PRODUCTS = 768;
+/** Products of one sum in turn: im2col adds blocks of this many (kc), so a longer run errs more. */
+const SEQUENTIAL_PRODUCTS = 384;
 /** Output channels of a group up to which GEMM's tiles run nearly empty. Zen 4: 1.2 times (8) to 14 times (1). */
 const FEW_OUT_CHANNELS = 8;
 

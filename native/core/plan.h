@@ -53,8 +53,9 @@ struct PoolPlan {
 // In the order of lib/plan/numeric-type.ts.
 enum class Rounding : int32_t { nearest, floor, ceiling, zero, convergent, round };
 
-// image [rows][columns][planes], kernel [kernel_rows][kernel_columns] (flipped here), out [out_rows][out_columns]
-// [planes]. A sum or product p becomes p / 2^shift, rounded and brought into the word.
+// image [rows][columns][planes], kernel [kernel_rows][kernel_columns] (flipped here), out
+// [out_rows][out_columns] [planes]. A sum or product p becomes p / 2^shift, rounded and brought into the
+// word.
 struct FixedConvPlan {
   int64_t rows, columns, planes;
   int64_t kernel_rows, kernel_columns;
@@ -68,8 +69,8 @@ struct FixedConvPlan {
   int32_t word_length;
 };
 
-#define CONVMAT_FIXED_PLAN_FIELDS                                                                                \
-  "rows", "columns", "planes", "kernelRows", "kernelColumns", "padTop", "padLeft", "outRows", "outColumns", "bits", \
-      "shift", "rounding", "everyStep", "wrap", "signed", "wordLength"
+#define CONVMAT_FIXED_PLAN_FIELDS                                                                           \
+  "rows", "columns", "planes", "kernelRows", "kernelColumns", "padTop", "padLeft", "outRows", "outColumns", \
+      "bits", "shift", "rounding", "everyStep", "wrap", "signed", "wordLength"
 
 }  // namespace convmat

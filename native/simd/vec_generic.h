@@ -18,7 +18,8 @@
 //   dot_pairs(a, b, c)       c + the dot product of two int16 pairs, per int32 lane
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
 //   sum(v)                   of all lanes, in an order of the ISA's own
-//   keep(v)                  v, in a register: for what is loaded once and used often, where a compiler might load
+//   keep(v)                  v, in a register: for what is loaded once and used often, where a compiler might
+//   load
 //                            it again for every use
 //   free_masks               masked access costs no more than plain
 #pragma once
