@@ -52,6 +52,16 @@ const FIXED = { rows: 1, columns: 4, planes: 1, kernelRows: 1, kernelColumns: 2,
 Object.assign(FIXED, { bits: 32, signed: 1, wordLength: 16 });
 const fixed = (change) => wire(addon.fixedPlanFields, FIXED, change);
 
+// The 2 × 2 identity, and what it multiplies.
+const sparse = (indptr = [0, 1, 2], indices = [0, 1]) => [
+  2,
+  2,
+  Int32Array.from(indptr),
+  Int32Array.from(indices),
+  w,
+];
+const pair = () => [new Float32Array(2), new Float32Array(2)];
+
 const [x, w, y] = [new Float32Array(4), new Float32Array(2), new Float32Array(3)];
 const run = () => addon.prepare(conv(), w, null, -1, 1, null);
 const later = () => {};
@@ -71,6 +81,9 @@ const RIGHT = {
   unfold: () => [conv(), x, new Float32Array(6)],
   fold: () => [conv(), new Float32Array(6), x],
   matmul: () => [2, 1, 2, x, w, new Float32Array(2)],
+  csrMatvec: () => [...sparse(), ...pair()],
+  csrRmatvec: () => [...sparse(), ...pair()],
+  csrMatmat: () => [...sparse(), 1, ...pair()],
   maxPool: () => [pool(), x, y, null],
   avgPool: () => [pool(), x, y],
   fft: () => [x, null, new Float32Array(4), new Float32Array(4), 1],
@@ -119,6 +132,15 @@ lying(addon.poolPlanFields, (lie) => addon.maxPool(pool(lie), x, y, new Int32Arr
 lying(addon.poolPlanFields, (lie) => addon.avgPool(pool(lie), x, y));
 lying(addon.fixedPlanFields, (lie) => addon.fixedConv2(fixed(lie), integers(4), integers(2), integers(3)));
 for (const value of LIES) {
+  for (const at of [0, 1, 2]) {
+    const indptr = [0, 1, 2].with(at, value);
+    const indices = at < 2 ? [0, 1].with(at, value) : undefined;
+    for (const parts of [sparse(indptr), sparse(undefined, indices)]) {
+      attempt(() => addon.csrMatvec(...parts, ...pair()));
+      attempt(() => addon.csrRmatvec(...parts, ...pair()));
+      attempt(() => addon.csrMatmat(...parts, 1, ...pair()));
+    }
+  }
   attempt(() => addon.fftConvolve(x, w, value, 0, y));
   attempt(() => addon.fftConvolve(x, w, 4, value, y));
 }
