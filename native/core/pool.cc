@@ -60,7 +60,7 @@ bool replaces(T value, T best) {
 // taps come in row-major order.
 template <typename T, typename Body>
 void for_each_tap(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, Body&& body) {
-  const auto& [depth, height, width] = axis;
+  const Axis &depth = axis[0], &height = axis[1], &width = axis[2];
   const Taps td = taps_inside(depth, od), th = taps_inside(height, oh);
   for (int64_t kd = td.first; kd < td.end; ++kd) {
     for (int64_t kh = th.first; kh < th.end; ++kh) {
@@ -96,7 +96,7 @@ void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* o
 
 template <typename T>
 void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* out, int32_t* indices) {
-  const auto& [depth, height, width] = axis;
+  const Axis &depth = axis[0], &height = axis[1], &width = axis[2];
   const int64_t row = (position(depth, od, taps_inside(depth, od).first) * height.in +
                        position(height, oh, taps_inside(height, oh).first)) *
                       width.in;
@@ -131,7 +131,7 @@ int64_t window_size(const Axis& axis, int64_t o, bool with_padding) {
 
 template <typename T>
 void avg_row(const PoolPlan& plan, const T* plane, int64_t od, int64_t oh, T* out) {
-  const auto& [depth, height, width] = plan.axis;
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
   std::fill(out, out + width.out, T{0});
   for_each_tap(plan.axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t, const T* source) {
     for (int64_t o = first; o < end; ++o) out[o] += source[o * width.stride];
@@ -144,7 +144,7 @@ void avg_row(const PoolPlan& plan, const T* plane, int64_t od, int64_t oh, T* ou
 // body(plane, od, oh, offset of the output row) for every row of every plane, shared among threads.
 template <typename Body>
 void for_each_row(const Context& context, const PoolPlan& plan, Body&& body) {
-  const auto& [depth, height, width] = plan.axis;
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
   const int64_t rows = depth.out * height.out;
   const int64_t chunks_per_plane = (rows + kRowsPerChunk - 1) / kRowsPerChunk;
   const double taps = static_cast<double>(depth.kernel) * height.kernel * width.kernel;

@@ -84,7 +84,7 @@ std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const To
 // panel[read channel][depth tap][row][residue of the stride][column] <-- source
 template <typename T>
 void ToeplitzBox<T>::set_panel() {
-  const auto& [depth, height, width] = problem_.axes;
+  const auto &depth = problem_.axes[0], &height = problem_.axes[1], &width = problem_.axes[2];
   band_rows_ = std::min<int64_t>(kBandRows, std::max<int64_t>(1, height.count));
   panel_rows_ = panel_stretch_ = panel_row_ = 0;
   if (!has_taps_) return;
@@ -196,7 +196,7 @@ double ToeplitzBox<T>::cost_ns() const {
 
 template <typename T>
 void ToeplitzBox<T>::run(int64_t band, int64_t group, const T* x, T* y) const {
-  const auto& [depth_axis, height, width] = problem_.axes;
+  const auto &depth_axis = problem_.axes[0], &height = problem_.axes[1], &width = problem_.axes[2];
   const ToeplitzBlocking& blocking = problem_.kernels.toeplitz_blocking;
   const int64_t bands = static_cast<int64_t>(rows_.size());
   const int64_t depth = band / bands;
