@@ -47,6 +47,7 @@ export { isa };
 `;
 
 try {
+  for (const script of ['build:ts', 'prebuild']) run('npm', ['run', script], root);
   run('npm', ['pack', '--silent', '--pack-destination', scratch], root);
   const tarball = join(
     scratch,
