@@ -66,6 +66,15 @@ void forget_pool() { g_pool.store(nullptr, std::memory_order_relaxed); }
 [[maybe_unused]] const int g_at_fork = pthread_atfork(nullptr, nullptr, forget_pool);
 #endif
 
+#if defined(__linux__)
+// Every CPU that this process may use but one; false when no other is left, or it is unknown.
+bool all_cpus_but(int cpu, cpu_set_t* cpus) {
+  if (cpu < 0 || sched_getaffinity(getpid(), sizeof *cpus, cpus) != 0) return false;
+  CPU_CLR(cpu, cpus);
+  return CPU_COUNT(cpus) > 0;
+}
+#endif
+
 }  // namespace
 
 SerialScope::SerialScope(bool serial) : before_(t_serial) { t_serial = serial || before_; }
@@ -175,6 +184,13 @@ void ThreadPool::start_workers() {
   while (static_cast<int>(workers_.size()) < wanted) {
     std::thread thread;
     if (!start_background_thread(&thread, [this] { work(); })) return;
+#if defined(__linux__)
+    // A thread starts on its creator's CPU and would wait there for milliseconds until the creator, which is
+    // about to compute, is moved.
+    cpu_set_t others;
+    if (all_cpus_but(sched_getcpu(), &others))
+      pthread_setaffinity_np(thread.native_handle(), sizeof others, &others);
+#endif
     workers_.push_back(std::move(thread));
   }
 }
@@ -227,11 +243,9 @@ void ThreadPool::park() {
 void ThreadPool::keep_off_the_callers_cpu() {
 #if defined(__linux__)
   const int callers = caller_cpu_.load(std::memory_order_relaxed);
-  if (callers < 0 || sched_getcpu() != callers) return;
-  cpu_set_t allowed;
-  if (sched_getaffinity(getpid(), sizeof allowed, &allowed) != 0) return;
-  CPU_CLR(callers, &allowed);
-  if (CPU_COUNT(&allowed) > 0) sched_setaffinity(0, sizeof allowed, &allowed);
+  cpu_set_t others;
+  if (sched_getcpu() == callers && all_cpus_but(callers, &others))
+    sched_setaffinity(0, sizeof others, &others);
 #endif
 }
 
