@@ -5,6 +5,8 @@
 //   output <-- products
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <numeric>
 #include <utility>
 
 #include "core/aligned.h"
@@ -18,22 +20,22 @@
 namespace convmat {
 namespace {
 
-// Tiles of a block: as many tiles of 4 x 4 as two rounds of the widest product kernel take. Measured on Zen
-// 4: from 14 to 56 all within 2 %.
-int64_t block_tiles(int32_t m) { return m == 4 ? 28 : 56; }
-
 // Of v, beside which the products and a panel of u find room in the thread's 4 MiB.
 constexpr int64_t kInputBytes = 2 << 20;
 
 // Points lie a cache line apart beside their size, which is often a multiple of a page.
 constexpr int64_t kPointGapBytes = 64;
 
-// Fewer blocks than this are shared out within: first the input's channels, then the panels of output
-// channels.
-constexpr int64_t kEnoughBlocks = 8;
+// Weights of a group up to which they stay in L2 from one block to the next.
+constexpr int64_t kCachedWeightBytes = 1 << 20;
 
-// The transforms' share of time, about.
-constexpr double kTransformCost = 1.25;
+// What an element of v, or of the products, takes to transform, in multiply-adds; and tiles per block below
+// which a panel's multiply-adds wait for its weights, in L2 or beyond. Measured on Sapphire Rapids.
+constexpr double kTransformCost = 16;
+constexpr double kCachedTiles = 7, kUncachedTiles = 22;
+
+// Blocks that need not be cut finer to keep every thread busy to the end.
+constexpr int64_t kBlocksPerThread = 4;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -142,107 +144,162 @@ class WinogradRun {
         x_(x),
         y_(y),
         tile_rows_(ceil_div(plan.axis[1].out, s_.m)),
-        tile_columns_(ceil_div(plan.axis[2].out, s_.m)) {
-    const int64_t tile_bytes = s_.points * s_.in_vectors * s_.lanes * static_cast<int64_t>(sizeof(T));
-    const int64_t widest = kernels_.direct_blocking.max_pixels(kWinogradVectors);
-    const int64_t tiles = std::clamp(kInputBytes / tile_bytes / widest * widest, widest, block_tiles(s_.m));
-    column_blocks_ = ceil_div(tile_columns_, tiles);
-    block_columns_ = ceil_div(tile_columns_, column_blocks_);
-    row_blocks_ = ceil_div(tile_rows_, std::max<int64_t>(1, tiles / tile_columns_));
-    block_rows_ = ceil_div(tile_rows_, row_blocks_);
-  }
+        tile_columns_(ceil_div(plan.axis[2].out, s_.m)),
+        tiles_(plan.batch * tile_rows_ * tile_columns_) {}
 
   void run() const {
-    const int64_t images = plan_.batch * plan_.groups;
-    const int64_t blocks = images * row_blocks_ * column_blocks_;
-    const double cost_ns = static_cast<double>(images * tile_rows_ * tile_columns_) *
-                           static_cast<double>(s_.points * s_.in_vectors * s_.out_vectors) *
-                           static_cast<double>(s_.lanes * s_.lanes) / kernels_.blocking.fma_per_ns *
-                           kTransformCost;
-    if (blocks >= kEnoughBlocks) {
-      parallel_for(blocks, cost_ns, [this](int64_t i) {
-        if (!cancelled()) run_block(block(i), 0);
-      });
-    } else {
-      for (int64_t i = 0; i < blocks && !cancelled(); ++i)
-        run_block(block(i), cost_ns / static_cast<double>(blocks));
-    }
+    if (tiles_ * plan_.groups == 0) return;
+    const int64_t fewest = fewest_blocks();
+    const double cost_ns =
+        static_cast<double>(fewest * plan_.groups) * task_cost({fewest, 1}) / kernels_.blocking.fma_per_ns;
+    const int threads = cost_ns < kParallelWorthNs ? 1 : ThreadPool::shared().threads();
+    const Partition partition = threads == 1 ? Partition{fewest, 1} : share_out(fewest, threads);
+    parallel_for(plan_.groups * partition.blocks * partition.chunks, cost_ns, [&](int64_t i) {
+      if (cancelled()) return;
+      const int64_t chunk = i % partition.chunks, at = i / partition.chunks % partition.blocks;
+      const int64_t first = at * tiles_ / partition.blocks, end = (at + 1) * tiles_ / partition.blocks;
+      run_block({i / partition.chunks / partition.blocks, first, end - first},
+                chunk * s_.panels / partition.chunks, (chunk + 1) * s_.panels / partition.chunks);
+    });
   }
 
  private:
-  // Tiles of one group of one image.
+  // Tiles of one group, numbered through all images, rows and columns.
   struct Block {
-    int64_t image, group;
-    int64_t first_row, rows, first_column, columns;
-    int64_t tiles() const { return rows * columns; }
+    int64_t group, first, tiles;
   };
+
+  // Those of a block that form a rectangle in one image.
+  struct Rectangle {
+    int64_t tile;  // the first, counted from the block's
+    int64_t image, first_row, rows, first_column, columns;
+  };
+
+  // A task is a block by a chunk of the panels of output channels. Every element's result is the same bits
+  // in any: only speed depends on it.
+  struct Partition {
+    int64_t blocks;  // of each group
+    int64_t chunks;  // of each block; each transforms the block's input for itself, since a core reads what
+                     // another wrote more slowly
+  };
+
+  bool weights_are_cached() const {
+    return s_.group_weights() * static_cast<int64_t>(sizeof(T)) <= kCachedWeightBytes;
+  }
+
+  // Large blocks load the weights less often. Measured from 1 to 4 rounds of F(4 x 4)'s widest kernel, all
+  // within 2 % on Zen 4 where weights are cached.
+  int64_t fewest_blocks() const {
+    const int64_t widest = kernels_.direct_blocking.max_pixels(kWinogradVectors);
+    const int64_t tile_bytes = s_.points * s_.in_vectors * s_.lanes * static_cast<int64_t>(sizeof(T));
+    const int64_t rounds = (weights_are_cached() ? 2 : 4) * (s_.m == 2 ? 2 : 1);
+    return ceil_div(tiles_, std::clamp(kInputBytes / tile_bytes / widest * widest, widest, rounds * widest));
+  }
+
+  // In multiply-adds, about.
+  double task_cost(Partition partition) const {
+    const auto tiles = static_cast<double>(ceil_div(tiles_, partition.blocks));
+    const auto in = static_cast<double>(s_.in_vectors * s_.lanes);
+    const auto out = static_cast<double>(
+        std::min(ceil_div(s_.panels, partition.chunks) * kWinogradVectors, s_.out_vectors) * s_.lanes);
+    const double waits = weights_are_cached() ? kCachedTiles : kUncachedTiles;
+    return static_cast<double>(s_.points) *
+           (tiles * kTransformCost * (in + out) + std::max(tiles, waits) * in * out);
+  }
+
+  // The one whose busiest thread is done first.
+  Partition share_out(int64_t fewest, int threads) const {
+    const int64_t widest = kernels_.direct_blocking.max_pixels(kWinogradVectors);
+    const int64_t most = std::min(std::max(fewest, tiles_ / widest), fewest + kBlocksPerThread * threads);
+    Partition best{fewest, 1};
+    double least = std::numeric_limits<double>::infinity();
+    for (int64_t blocks = fewest; blocks <= most; ++blocks) {
+      const int64_t even = threads / std::gcd<int64_t>(threads, blocks * plan_.groups);
+      for (const int64_t chunks : {int64_t{1}, std::min(even, s_.panels)}) {
+        const Partition partition{blocks, chunks};
+        const int64_t turns = ceil_div(blocks * plan_.groups * chunks, threads);
+        const double cost = static_cast<double>(turns) * task_cost(partition);
+        if (cost < least) {
+          least = cost;
+          best = partition;
+        }
+      }
+    }
+    return best;
+  }
 
   bool cancelled() const {
     return context_.cancelled != nullptr && context_.cancelled->load(std::memory_order_relaxed);
   }
 
-  Block block(int64_t index) const {
-    const int64_t column = index % column_blocks_ * block_columns_;
-    index /= column_blocks_;
-    const int64_t row = index % row_blocks_ * block_rows_;
-    index /= row_blocks_;
-    return {index / plan_.groups,
-            index % plan_.groups,
-            row,
-            std::clamp<int64_t>(tile_rows_ - row, 0, block_rows_),
-            column,
-            std::clamp<int64_t>(tile_columns_ - column, 0, block_columns_)};
+  template <class Visit>
+  void each_rectangle(const Block& b, Visit visit) const {
+    for (int64_t tile = 0; tile < b.tiles;) {
+      const int64_t row = (b.first + tile) / tile_columns_, column = (b.first + tile) % tile_columns_;
+      const int64_t left = b.tiles - tile,
+                    rows = std::min(left / tile_columns_, tile_rows_ - row % tile_rows_);
+      Rectangle r{tile, row / tile_rows_, row % tile_rows_,
+                  1,    column,           std::min(left, tile_columns_ - column)};
+      if (column == 0 && rows > 0) r.rows = rows;
+      visit(r);
+      tile += r.rows * r.columns;
+    }
   }
 
   int64_t point_of_v(const Block& b) const {
-    return s_.in_vectors * b.tiles() * s_.lanes + kPointGapBytes / static_cast<int64_t>(sizeof(T));
+    return s_.in_vectors * b.tiles * s_.lanes + kPointGapBytes / static_cast<int64_t>(sizeof(T));
   }
 
-  // cost_ns: of this block, when its steps are to be shared out; else 0.
-  void run_block(const Block& b, double cost_ns) const {
-    if (b.tiles() == 0) return;
+  void run_block(const Block& b, int64_t first_panel, int64_t end_panel) const {
     ArenaFrame arena;
     T* const v = arena.take<T>(s_.points * point_of_v(b));
-    parallel_for(s_.in_vectors, cost_ns * (kTransformCost - 1) / 2,
-                 [&](int64_t i) { transform_input(b, i, v); });
-    parallel_for(s_.panels, cost_ns, [&](int64_t panel) { multiply(b, panel, v); });
+    each_rectangle(b, [&](const Rectangle& r) {
+      for (int64_t vector = 0; vector < s_.in_vectors; ++vector) transform_input(b, r, vector, v);
+    });
+    for (int64_t panel = first_panel; panel < end_panel; ++panel) multiply(b, panel, v);
   }
 
-  // v[..][vector] <-- the input of the block's tiles, by way of rows[row][column][lane] with its padding.
-  void transform_input(const Block& b, int64_t vector, T* v) const {
+  // v[..][vector] <-- the input of a rectangle's tiles, a row of tiles at a time, by way of
+  // rows[row][column][lane] with its padding.
+  void transform_input(const Block& b, const Rectangle& r, int64_t vector, T* v) const {
     const Axis &height = plan_.axis[1], &width = plan_.axis[2];
     const int64_t lanes = s_.lanes, m = s_.m;
     const int64_t channels = std::min(lanes, s_.in_channels - vector * lanes);
-    const int64_t rows = b.rows * m + 2, columns = b.columns * m + 2;
+    const int64_t columns = r.columns * m + 2, line = columns * lanes;
     const int64_t plane = height.in * width.in;
     const T* const image =
-        x_ + (b.image * plan_.in_channels + b.group * s_.in_channels + vector * lanes) * plane;
-    const int64_t first_row = b.first_row * m - height.pad_before;
-    const int64_t first_column = b.first_column * m - width.pad_before;
+        x_ + (r.image * plan_.in_channels + b.group * s_.in_channels + vector * lanes) * plane;
+    const int64_t first_row = r.first_row * m - height.pad_before;
+    const int64_t first_column = r.first_column * m - width.pad_before;
     const int64_t begin = std::clamp<int64_t>(-first_column, 0, columns);
     const int64_t end = std::clamp<int64_t>(width.in - first_column, begin, columns);
 
     ArenaFrame arena;
-    T* const laned = arena.take<T>(rows * columns * lanes);
-    for (int64_t i = 0; i < rows; ++i) {
-      T* const to = laned + i * columns * lanes;
-      const int64_t row = source(height, first_row + i);
-      if (row < 0) {
-        std::memset(to, 0, sizeof(T) * static_cast<size_t>(columns * lanes));
-        continue;
+    T* const laned = arena.take<T>((m + 2) * line);
+    for (int64_t i = 0; i < r.rows; ++i) {
+      // The rows above, but for the first tiles, have the last two of their neighbours'.
+      const int64_t known = i == 0 ? 0 : 2;
+      std::memcpy(laned, laned + m * line, sizeof(T) * static_cast<size_t>(known * line));
+      for (int64_t k = known; k < m + 2; ++k) {
+        T* const to = laned + k * line;
+        const int64_t row = source(height, first_row + i * m + k);
+        if (row < 0) {
+          std::memset(to, 0, sizeof(T) * static_cast<size_t>(line));
+          continue;
+        }
+        const T* const from = image + row * width.in;
+        const auto border = [&](int64_t j) {
+          const int64_t column = source(width, first_column + j);
+          for (int64_t c = 0; c < lanes; ++c)
+            to[j * lanes + c] = column >= 0 && c < channels ? from[c * plane + column] : T{0};
+        };
+        for (int64_t j = 0; j < begin; ++j) border(j);
+        kernels_.transpose(channels, end - begin, from + first_column + begin, plane, to + begin * lanes,
+                           lanes);
+        for (int64_t j = end; j < columns; ++j) border(j);
       }
-      const T* const line = image + row * width.in;
-      for (int64_t j = 0; j < begin; ++j)
-        border(line, plane, channels, source(width, first_column + j), to + j * lanes);
-      kernels_.transpose(channels, end - begin, line + first_column + begin, plane, to + begin * lanes,
-                         lanes);
-      for (int64_t j = end; j < columns; ++j) {
-        border(line, plane, channels, source(width, first_column + j), to + j * lanes);
-      }
-    }
-    for (int64_t i = 0; i < b.rows; ++i) {
-      kernels_.winograd_input(s_.m, {laned + i * m * columns * lanes, columns * lanes, b.columns,
-                                     v + (vector * b.tiles() + i * b.columns) * lanes, point_of_v(b)});
+      kernels_.winograd_input(s_.m, {laned, line, r.columns,
+                                     v + (vector * b.tiles + r.tile + i * r.columns) * lanes, point_of_v(b)});
     }
   }
 
@@ -251,15 +308,10 @@ class WinogradRun {
     return position < axis.in + axis.pad_after ? padded_position(plan_.padding_mode, position, axis.in) : -1;
   }
 
-  void border(const T* line, int64_t plane, int64_t channels, int64_t column, T* to) const {
-    for (int64_t c = 0; c < s_.lanes; ++c)
-      to[c] = column >= 0 && c < channels ? line[c * plane + column] : T{0};
-  }
-
   // One panel of output channels from v.
   void multiply(const Block& b, int64_t panel, const T* v) const {
     const int64_t lanes = s_.lanes, vectors = s_.vectors_of(panel), width = vectors * lanes;
-    const int64_t tiles = b.tiles();
+    const int64_t tiles = b.tiles;
     const int64_t point = tiles * width + kPointGapBytes / static_cast<int64_t>(sizeof(T));
     const int64_t u_point = s_.in_vectors * lanes * width;
     const T* const u = weights_.u.data() + b.group * s_.group_weights() +
@@ -276,30 +328,34 @@ class WinogradRun {
                                    u + p * u_point, products + p * point + first * width});
       }
     }
-    T* const rows = arena.take<T>(s_.m * b.columns * s_.m * lanes);
-    for (int64_t vector = 0; vector < vectors; ++vector) {
-      for (int64_t i = 0; i < b.rows; ++i) {
-        write_tiles(b, panel * kWinogradVectors + vector, i,
-                    {products + i * b.columns * width + vector * lanes, point, width, b.columns, nullptr,
-                     weights_.lo, weights_.hi, rows, b.columns * s_.m * lanes});
+    each_rectangle(b, [&](const Rectangle& r) {
+      ArenaFrame frame;
+      T* const rows = frame.take<T>(s_.m * r.columns * s_.m * lanes);
+      for (int64_t vector = 0; vector < vectors; ++vector) {
+        for (int64_t i = 0; i < r.rows; ++i) {
+          write_tiles(b.group, panel * kWinogradVectors + vector, r, i,
+                      {products + (r.tile + i * r.columns) * width + vector * lanes, point, width, r.columns,
+                       nullptr, weights_.lo, weights_.hi, rows, r.columns * s_.m * lanes});
+        }
       }
-    }
+    });
   }
 
-  // Row i of the block's tiles, for one vector of output channels.
-  void write_tiles(const Block& b, int64_t vector, int64_t i, WinogradOutput<T> output) const {
+  // Row i of a rectangle of tiles, for one vector of output channels.
+  void write_tiles(int64_t group, int64_t vector, const Rectangle& r, int64_t i,
+                   WinogradOutput<T> output) const {
     const Axis &height = plan_.axis[1], &width = plan_.axis[2];
     const int64_t lanes = s_.lanes, first_channel = vector * lanes;
-    output.bias = weights_.bias.data() + b.group * s_.out_vectors * lanes + first_channel;
+    output.bias = weights_.bias.data() + group * s_.out_vectors * lanes + first_channel;
     kernels_.winograd_output(s_.m, output);
-    const int64_t row = (b.first_row + i) * s_.m, column = b.first_column * s_.m;
-    const int64_t pixels = std::min(b.columns * s_.m, width.out - column);
+    const int64_t row = (r.first_row + i) * s_.m, column = r.first_column * s_.m;
+    const int64_t pixels = std::min(r.columns * s_.m, width.out - column);
     const int64_t plane = height.out * width.out;
     const int channels = static_cast<int>(std::min(lanes, s_.out_channels - first_channel));
-    T* to = y_ + (b.image * plan_.out_channels + b.group * s_.out_channels + first_channel) * plane +
+    T* to = y_ + (r.image * plan_.out_channels + group * s_.out_channels + first_channel) * plane +
             row * width.out + column;
-    for (int64_t r = 0; r < std::min<int64_t>(s_.m, height.out - row); ++r, to += width.out) {
-      kernels_.unlane_rows(channels, pixels, output.rows + r * output.row, to, plane);
+    for (int64_t k = 0; k < std::min<int64_t>(s_.m, height.out - row); ++k, to += width.out) {
+      kernels_.unlane_rows(channels, pixels, output.rows + k * output.row, to, plane);
     }
   }
 
@@ -311,7 +367,7 @@ class WinogradRun {
   const T* const x_;
   T* const y_;
   const int64_t tile_rows_, tile_columns_;
-  int64_t row_blocks_, block_rows_, column_blocks_, block_columns_;
+  const int64_t tiles_;  // of all images, in one group
 };
 
 template <typename T>

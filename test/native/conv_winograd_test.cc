@@ -140,6 +140,8 @@ TEST_P(ConvWinogradTest, BitsDoNotDependOnThreads) {
   for (const int32_t m : {2, 4}) {
     check_threads(kernels(), forward_plan<float>(layer(48, 80, 60, 61), Algorithm::winograd, m));
     check_threads(kernels(), forward_plan<float>(layer(130, 200, 14, 13), Algorithm::winograd, m));
+    check_threads(kernels(), forward_plan<float>(layer(96, 96, 7, 30, 1, PaddingMode::zeros, 5, 3),
+                                                 Algorithm::winograd, m));
   }
 }
 CONVMAT_ON_EACH_ISA(ConvWinogradTest);
