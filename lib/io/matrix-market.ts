@@ -9,6 +9,7 @@ import { MAX_ELEMENTS } from '../check.js';
 import { FormatError, MemoryError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import type { SparseFormats } from '../matrix/operator.js';
+import { Budget, type ReadOptions } from './budget.js';
 import { replaceFile, withFile } from './files.js';
 
 export interface WriteOptions {
@@ -54,7 +55,8 @@ interface Banner {
  * A real matrix as float64: coordinate or array layout, real, integer or pattern (ones), general, symmetric or
  * skew-symmetric. Entries that a file repeats are summed.
  */
-export async function readMatrixMarket(path: string): Promise<CsrMatrix> {
+export async function readMatrixMarket(path: string, options?: ReadOptions): Promise<CsrMatrix> {
+  const budget = new Budget(path, options);
   // The size is looked at first: a header may not claim more entries than the file has room for.
   const size = await withFile(path, async (source) => source.size);
   const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
@@ -67,7 +69,7 @@ export async function readMatrixMarket(path: string): Promise<CsrMatrix> {
       const place = `${path}:${number}`;
       if (banner === undefined) banner = readBanner(line, place);
       else if (/^\s*(%|$)/.test(line)) continue;
-      else if (reader === undefined) reader = new EntryReader(banner, line, size, place);
+      else if (reader === undefined) reader = new EntryReader(banner, line, size, budget, place);
       else reader.add(line, place);
     }
   } finally {
@@ -124,7 +126,7 @@ class EntryReader {
   #nextRow: number;
   #nextCol = 0;
 
-  constructor(banner: Banner, line: string, fileSize: number, place: string) {
+  constructor(banner: Banner, line: string, fileSize: number, budget: Budget, place: string) {
     this.#banner = banner;
     this.#nextRow = this.#firstRow(0);
     const sizes = line.trim().split(/\s+/);
@@ -148,6 +150,9 @@ class EntryReader {
     if (Math.max(this.#rows, this.#cols, this.#expected) > MAX_ELEMENTS) {
       throw new MemoryError(`${place}: expected sizes and entries below 2^31, got ${line.trim()}`);
     }
+    // Row, column and value of each, as they come and as the matrix holds them.
+    budget.take(2 * 16 * this.#expected);
+    budget.takeOffsets(this.#rows, this.#cols);
   }
 
   /** An array holds every entry, or those on and below the diagonal, or those below it. */

@@ -5,33 +5,25 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import type { Entry, ZipFile } from 'yauzl';
 import { mistake } from '../check.js';
-import { ArgumentError, ConvmatError, FormatError, MemoryError } from '../errors.js';
+import { ArgumentError, ConvmatError, FormatError } from '../errors.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { Budget, type ReadOptions } from './budget.js';
 import { checkPath, replaceFile, writeAll } from './files.js';
 import { encodeArray, readArray } from './npy.js';
 import { type ByteSource, StreamSource } from './source.js';
 
-export interface ReadNpzOptions {
-  /** The most bytes that all arrays together may take in memory. Default 4 GiB. */
-  readonly maxBytes?: number;
-}
-
-const DEFAULT_MAX_BYTES = 2 ** 32;
 /** Deflate cannot do better than this, so an entry that claims more is lying about its size. */
 const BEST_RATIO = 1040;
 /** A fixed time, so that the same arrays give the same file. */
 const EPOCH = new Date(1980, 0, 1);
 
 /** The arrays of an .npz file by name. */
-export async function readNpz(path: string, options: ReadNpzOptions = {}): Promise<Record<string, Tensor>> {
-  const { maxBytes = DEFAULT_MAX_BYTES } = options;
+export async function readNpz(path: string, options?: ReadOptions): Promise<Record<string, Tensor>> {
+  const budget = new Budget(path, options);
   const arrays: [string, Tensor][] = [];
-  let bytes = 0;
   await forEachEntry(path, async (name, source) => {
-    bytes += source.size;
-    if (bytes > maxBytes)
-      throw new MemoryError(`${path}: expected arrays of at most ${maxBytes} bytes, got more`);
+    budget.take(source.size);
     arrays.push([name, await readArray(source)]);
   });
   return Object.fromEntries(arrays);

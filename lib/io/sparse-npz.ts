@@ -3,6 +3,7 @@ import { ConvmatError, FormatError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import { convert, type FloatArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
+import { Budget, type ReadOptions } from './budget.js';
 import { encodeArray, encodeHeader, readArray, readString } from './npy.js';
 import { forEachEntry, writeArchive } from './npz.js';
 
@@ -24,10 +25,12 @@ export async function writeSparseNpz(path: string, m: CsrMatrix): Promise<void> 
 }
 
 /** A matrix that scipy.sparse.save_npz wrote as CSR, CSC or COO. Integer data become float64. */
-export async function readSparseNpz(path: string): Promise<CsrMatrix> {
+export async function readSparseNpz(path: string, options?: ReadOptions): Promise<CsrMatrix> {
+  const budget = new Budget(path, options);
   const arrays = new Map<string, Tensor>();
   let format: string | undefined;
   await forEachEntry(path, async (name, source) => {
+    budget.take(source.size);
     if (name === 'format') format = await readString(source);
     else arrays.set(name, await readArray(source));
   });
@@ -44,7 +47,11 @@ export async function readSparseNpz(path: string): Promise<CsrMatrix> {
       throw new FormatError(`${path}: expected integers in '${name}', got ${array.dtype}`);
     return array.data as Int32Array;
   };
-  const [rows, cols] = indices('shape');
+  const sizes = indices('shape');
+  const [rows, cols] = sizes;
+  if (sizes.length !== 2)
+    throw new FormatError(`${path}: expected 'shape' of two sizes, got ${sizes.length}`);
+  budget.takeOffsets(Math.max(0, rows), Math.max(0, cols));
   const values = part('data');
   const data =
     values.dtype === 'float32' || values.dtype === 'float64'

@@ -90,7 +90,7 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
     const values = dense.data;
     let count = 0;
     for (let i = 0; i < values.length; i++) if (values[i] !== 0) count++;
-    const indptr = new Int32Array(rows + 1);
+    const indptr = zeros('int32', rows + 1);
     const indices = uninitialised('int32', count);
     const data: FloatArray = uninitialised(dtype, count);
     for (let i = 0, at = 0, end = 0; i < rows; i++) {
@@ -288,7 +288,7 @@ function compress(
   const order = bucketOrder(row, rows, (p) => byColumn[p], data.length);
   const indptr = zeros('int32', rows + 1);
   const indices = uninitialised('int32', data.length);
-  const values = new Float64Array(data.length);
+  const values = zeros('float64', data.length);
   let end = 0;
   let last = -1;
   for (const p of order) {

@@ -137,6 +137,20 @@ describe('what goes wrong', () => {
     await expect(io.readNpz(draft('sum.npz'), { maxBytes: 1500 })).rejects.toThrow(convmat.MemoryError);
   });
 
+  it('a few bytes that claim rows beyond what may be taken', async () => {
+    const text = '%%MatrixMarket matrix coordinate real general\n2147483647 2147483647 1\n1 1 5\n';
+    writeFileSync(draft('tall.mtx'), text);
+    await expect(io.readMatrixMarket(draft('tall.mtx'))).rejects.toThrow(convmat.MemoryError);
+    await io.writeSparseNpz(draft('sparse.npz'), convmat.CsrMatrix.fromDense([[1, 2, 3]]));
+    expect((await io.readSparseNpz(draft('sparse.npz'))).nnz).toBe(3);
+    await expect(io.readSparseNpz(draft('sparse.npz'), { maxBytes: 200 })).rejects.toThrow(
+      /expected what takes at most 200 bytes \(options.maxBytes\), got /,
+    );
+    for (const maxBytes of [-1, NaN, '5'] as number[]) {
+      await expect(io.readNpz(draft('sparse.npz'), { maxBytes })).rejects.toThrow(convmat.ArgumentError);
+    }
+  });
+
   it('an entry that claims more than deflate can hold', async () => {
     await io.writeSparseNpz(draft('liar.npz'), convmat.CsrMatrix.fromDense([[1]]));
     const bytes = readFileSync(draft('liar.npz'));
