@@ -1,8 +1,4 @@
-/**
- * Any geometry, by every algorithm, forward and backward, against the oracle. A few cases here; as many as wanted by
- *
- *   CONVMAT_FUZZ_RUNS=100000 CONVMAT_FUZZ_SEED=7 npx vitest run test/fuzz
- */
+/** Any geometry, past the tiles of every kernel, by every algorithm, forward and backward, against the oracle. */
 
 import type { Tensor } from 'convmat';
 import * as convmat from 'convmat';
@@ -13,13 +9,12 @@ import { fold, unfold } from '../oracle/lowering';
 import { avgPool, maxPool } from '../oracle/pool';
 import { absolute, product } from '../oracle/window';
 import { expectWithin } from '../support/compare';
+import { check, HOURS } from '../support/fuzz';
 import { anyProblem, LARGE, type Problem } from '../support/problems';
 import { prune, random } from '../support/random';
 import { EXACT, sums, transformed } from '../support/tolerance';
 
-const { CONVMAT_FUZZ_RUNS = '150', CONVMAT_FUZZ_SEED = '1' } = process.env;
-const plan = { numRuns: Number(CONVMAT_FUZZ_RUNS), seed: Number(CONVMAT_FUZZ_SEED) };
-const HOURS = 12 * 3600_000;
+const few = { numRuns: 150 };
 
 const CONV = { 1: convmat.conv1d, 2: convmat.conv2d, 3: convmat.conv3d };
 const MAX_POOL = { 1: convmat.maxPool1d, 2: convmat.maxPool2d, 3: convmat.maxPool3d };
@@ -40,8 +35,8 @@ function unlessDeclined(call: () => Tensor): Tensor | undefined {
   }
 }
 
-test('convolution, by every algorithm', { timeout: HOURS }, () => {
-  fc.assert(
+test('convolution, by every algorithm', HOURS, () => {
+  check(
     fc.property(anyProblem(LARGE), fc.nat(1e6), fc.boolean(), (problem, seed, pruned) => {
       const { input, weight, options, dtype } = problem;
       const x = random(input, dtype, seed);
@@ -57,12 +52,12 @@ test('convolution, by every algorithm', { timeout: HOURS }, () => {
         expectWithin(y, exact, magnitude, (summed ? sums : transformed)(length, dtype));
       }
     }),
-    plan,
+    few,
   );
 });
 
-test('gradients', { timeout: HOURS }, () => {
-  fc.assert(
+test('gradients', HOURS, () => {
+  check(
     fc.property(anyProblem(LARGE), fc.nat(1e6), (problem, seed) => {
       const { input, weight, options, dtype } = problem;
       const [x, w] = [random(input, dtype, seed), random(weight, dtype, seed + 1)];
@@ -87,12 +82,12 @@ test('gradients', { timeout: HOURS }, () => {
         transformed(batch * places, dtype),
       );
     }),
-    plan,
+    few,
   );
 });
 
-test('lowering', { timeout: HOURS }, () => {
-  fc.assert(
+test('lowering', HOURS, () => {
+  check(
     fc.property(anyProblem(LARGE), fc.nat(1e6), (problem, seed) => {
       const { input, weight, dtype } = problem;
       const { groups: _, ...geometry } = problem.options;
@@ -107,12 +102,12 @@ test('lowering', { timeout: HOURS }, () => {
       const magnitude = fold(absolute(c), size, kernel, zeroPadded);
       expectWithin(image, fold(c, size, kernel, zeroPadded), magnitude, sums(product(kernel), dtype));
     }),
-    plan,
+    few,
   );
 });
 
-test('pooling', { timeout: HOURS }, () => {
-  fc.assert(
+test('pooling', HOURS, () => {
+  check(
     fc.property(
       anyProblem(LARGE),
       fc.boolean(),
@@ -151,6 +146,6 @@ test('pooling', { timeout: HOURS }, () => {
         }
       },
     ),
-    plan,
+    few,
   );
 });

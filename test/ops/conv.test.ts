@@ -6,6 +6,7 @@ import { type Activation, activate } from '../oracle/activation';
 import { conv } from '../oracle/conv';
 import { absolute, product } from '../oracle/window';
 import { expectSame, expectWithin } from '../support/compare';
+import { check, checkAsync } from '../support/fuzz';
 import { type GoldenCase, golden } from '../support/golden';
 import { anyProblem, edgeProblems, layerProblems, type Problem } from '../support/problems';
 import { random } from '../support/random';
@@ -85,7 +86,7 @@ describe('layers of real shape, by every algorithm that can serve them', () => {
 
 describe('properties', () => {
   test('any geometry agrees with the oracle', () => {
-    fc.assert(
+    check(
       fc.property(anyProblem(), fc.nat(1000), (problem, seed) => {
         const expectOracle = oracleOf(problem, seed);
         expectOracle({});
@@ -96,7 +97,7 @@ describe('properties', () => {
   });
 
   test('linear in the input: conv(a·x + x′) = a·conv(x) + conv(x′), exactly on small integers', () => {
-    fc.assert(
+    check(
       fc.property(anyProblem(), fc.integer({ min: -3, max: 3 }), fc.nat(1000), (problem, a, seed) => {
         const integers = (shape: readonly number[], from: number) => {
           const t = random(shape, problem.dtype, from);
@@ -125,7 +126,7 @@ describe('properties', () => {
   });
 
   test('prepared, prepared again with out, and async give the same bits as the plain call', async () => {
-    await fc.assert(
+    await checkAsync(
       fc.asyncProperty(anyProblem(), fc.nat(1000), async (problem, seed) => {
         const x = random(problem.input, problem.dtype, seed);
         const w = random(problem.weight, problem.dtype, seed + 1);

@@ -6,6 +6,7 @@ import { activate } from '../oracle/activation';
 import { convTranspose, inputGrad } from '../oracle/conv';
 import { absolute, type Geometry, product } from '../oracle/window';
 import { expectSame, expectWithin } from '../support/compare';
+import { check } from '../support/fuzz';
 import { golden } from '../support/golden';
 import { random } from '../support/random';
 import { type Float, sums, type Tolerance, transformed } from '../support/tolerance';
@@ -146,7 +147,7 @@ function anyTranspose(): fc.Arbitrary<AnyTranspose> {
 
 describe('properties', () => {
   test('any geometry agrees with the oracle', () => {
-    fc.assert(
+    check(
       fc.property(anyTranspose(), fc.nat(1000), ({ input, weight, options, dtype }, seed) =>
         expectOracle(input, weight, options, dtype, seed),
       ),
@@ -155,7 +156,7 @@ describe('properties', () => {
   });
 
   test('it is the input gradient of the convolution with the same options', () => {
-    fc.assert(
+    check(
       fc.property(anyTranspose(), fc.nat(1000), ({ input, weight, options, dtype }, seed) => {
         const { outputPadding: _, ...geometry } = options;
         const x = random(input, dtype, seed);

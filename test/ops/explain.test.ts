@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { outputShape } from '../oracle/conv';
 import { product, slide } from '../oracle/window';
 import { expectSame } from '../support/compare';
+import { check } from '../support/fuzz';
 import { anyProblem, layerProblems } from '../support/problems';
 import { random } from '../support/random';
 
@@ -32,7 +33,7 @@ describe('explainConv', () => {
   });
 
   test('counts are those of the definition, for any geometry', () => {
-    fc.assert(
+    check(
       fc.property(anyProblem(), ({ input, weight, options, dtype }) => {
         const explanation = explainConv(input, { shape: weight }, { ...options, dtype });
         const rank = weight.length - 2;
@@ -57,7 +58,7 @@ describe('explainConv', () => {
   });
 
   test('the chosen algorithm is among the costs, has a reason, and is what auto runs', () => {
-    fc.assert(
+    check(
       fc.property(
         anyProblem(),
         fc.constantFrom('fast', 'strict'),

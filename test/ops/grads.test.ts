@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { biasGrad, inputGrad, outputShape, weightGrad } from '../oracle/conv';
 import { absolute, product, type Values } from '../oracle/window';
 import { expectWithin } from '../support/compare';
+import { check } from '../support/fuzz';
 import { golden } from '../support/golden';
 import { anyProblem, edgeProblems, layerProblems, type Problem } from '../support/problems';
 import { random } from '../support/random';
@@ -115,14 +116,14 @@ const CONV = { 1: convmat.conv1d, 2: convmat.conv2d, 3: convmat.conv3d };
 
 describe('properties', () => {
   test('any geometry agrees with the oracle', () => {
-    fc.assert(
+    check(
       fc.property(anyProblem(), fc.nat(1000), (problem, seed) => expectOracle(problem, seed)),
       { seed: 30, numRuns: 300 },
     );
   });
 
   test('adjoint: ⟨conv(x, w), g⟩ = ⟨x, inputGrad(w, g)⟩ = ⟨w, weightGrad(x, g)⟩', () => {
-    fc.assert(
+    check(
       fc.property(anyProblem(), fc.nat(1000), ({ input, weight, options, dtype }, seed) => {
         const x = integers(input, dtype, seed);
         const w = integers(weight, dtype, seed + 1);

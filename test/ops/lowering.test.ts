@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { fold as exactFold, matmul as exactMatmul, unfold as exactUnfold } from '../oracle/lowering';
 import { absolute, type Geometry, product, type Values } from '../oracle/window';
 import { expectSame, expectWithin } from '../support/compare';
+import { check } from '../support/fuzz';
 import { golden } from '../support/golden';
 import { anyProblem } from '../support/problems';
 import { type DType, random } from '../support/random';
@@ -98,7 +99,7 @@ const CONV = { 1: convmat.conv1d, 2: convmat.conv2d, 3: convmat.conv3d };
 
 describe('properties', () => {
   test('unfold of any geometry and dtype agrees with the oracle', () => {
-    fc.assert(
+    check(
       fc.property(
         anyProblem(),
         fc.constantFrom(...DTYPES),
@@ -115,7 +116,7 @@ describe('properties', () => {
 
   test('fold is the adjoint of unfold: ⟨unfold(x), c⟩ = ⟨x, fold(c)⟩, exactly on small integers', () => {
     const zeroPadded = anyProblem().filter(({ options }) => options.paddingMode === 'zeros');
-    fc.assert(
+    check(
       fc.property(zeroPadded, fc.nat(1000), ({ input, weight, options, dtype }, seed) => {
         const { stride, padding, dilation } = options;
         const kernel = weight.slice(2);
@@ -132,7 +133,7 @@ describe('properties', () => {
 
   test('conv = weight · unfold(input), exactly on small integers', () => {
     const ungrouped = anyProblem().filter(({ options }) => options.groups === 1);
-    fc.assert(
+    check(
       fc.property(ungrouped, fc.nat(1000), ({ input, weight, options, dtype }, seed) => {
         const rank = (weight.length - 2) as 1 | 2 | 3;
         const x = integers(input, dtype, seed);

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { avgPool, maxPool } from '../oracle/pool';
 import { absolute, product } from '../oracle/window';
 import { expectSame, expectWithin } from '../support/compare';
+import { check } from '../support/fuzz';
 import { golden } from '../support/golden';
 import { type DType, random } from '../support/random';
 import { type Float, sums } from '../support/tolerance';
@@ -156,7 +157,7 @@ function anyPool(largestDilation: number): fc.Arbitrary<AnyPool> {
 
 describe('properties', () => {
   test('max pooling of any geometry and dtype agrees with the oracle', () => {
-    fc.assert(
+    check(
       fc.property(
         anyPool(3),
         fc.constantFrom(...DTYPES),
@@ -168,7 +169,7 @@ describe('properties', () => {
   });
 
   test('average pooling of any geometry agrees with the oracle', () => {
-    fc.assert(
+    check(
       fc.property(
         anyPool(1),
         fc.boolean(),
@@ -183,7 +184,7 @@ describe('properties', () => {
 
   test('what the indices point at is the maximum', () => {
     const planes = anyPool(3).filter(({ kernel }) => kernel.length === 2);
-    fc.assert(
+    check(
       fc.property(planes, fc.nat(1000), ({ shape, kernel, options }, seed) => {
         const x = random(shape, 'float32', seed);
         const { output, indices } = convmat.maxPool2dWithIndices(x, kernel, options);

@@ -1,6 +1,7 @@
 import * as convmat from 'convmat';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { check } from '../support/fuzz';
 import { golden } from '../support/golden.js';
 
 const { convInteger, qlinearConv, tensor } = convmat;
@@ -53,7 +54,7 @@ describe('properties', () => {
         stride: fc.integer({ min: 1, max: 2 }),
       }),
     );
-    fc.assert(
+    check(
       fc.property(problems, ({ input, weight, inputZeroPoint, weightZeroPoint, stride }) => {
         const centredInput = Float64Array.from(input.data, (v) => v - inputZeroPoint);
         const perChannel = weight.size / weight.shape[0];

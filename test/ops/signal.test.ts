@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { linear } from '../oracle/linear';
 import { expectWithin } from '../support/compare';
+import { check } from '../support/fuzz';
 import { type GoldenCase, golden } from '../support/golden';
 import { random, stream } from '../support/random';
 import { EXACT, sums } from '../support/tolerance';
@@ -72,7 +73,7 @@ describe('the definition', () => {
     maxLength: 4,
   });
   test('convn, any rank and sizes', () => {
-    fc.assert(
+    check(
       fc.property(sizes, fc.constantFrom(...SHAPES), fc.integer(), (pairs, shape, seed) => {
         const short = pairs.length > 3 ? pairs.map(([p, q]) => [Math.min(p, 3), Math.min(q, 3)]) : pairs;
         const a = random(

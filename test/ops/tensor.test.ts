@@ -1,6 +1,7 @@
 import { ArgumentError, DTypeError, ShapeError, Tensor, tensor } from 'convmat';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { check } from '../support/fuzz';
 
 const ARRAYS = {
   float32: Float32Array,
@@ -117,7 +118,7 @@ describe('iteration and nesting', () => {
 
   test('toNested undoes tensor()', () => {
     const shapes = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 4 });
-    fc.assert(
+    check(
       fc.property(shapes, fc.infiniteStream(fc.integer({ min: -100, max: 100 })), (shape, values) => {
         const count = shape.reduce((a, b) => a * b, 1);
         const t = tensor(Float32Array.from(values.take(count)), shape);

@@ -12,6 +12,7 @@ import { activate } from '../oracle/activation';
 import { conv, inputGrad } from '../oracle/conv';
 import { absolute, margins, perAxis, product, slide, type Values } from '../oracle/window';
 import { expectWithin } from '../support/compare';
+import { check } from '../support/fuzz';
 import { anyProblem, edgeProblems, layerProblems, type Problem } from '../support/problems';
 import { random } from '../support/random';
 import { sums } from '../support/tolerance';
@@ -100,7 +101,7 @@ describe.each(DENSITIES)('density %d', (density) => {
 
 describe('any geometry', () => {
   test('forward', () => {
-    fc.assert(
+    check(
       fc.property(anyProblem(), fc.constantFrom(...DENSITIES), fc.nat(99), (problem, density, seed) =>
         expectForward(problem, density, seed),
       ),
@@ -109,7 +110,7 @@ describe('any geometry', () => {
   });
 
   test('transposed', () => {
-    fc.assert(
+    check(
       fc.property(anyProblem(), fc.constantFrom(...DENSITIES), fc.nat(99), (problem, density, seed) => {
         const zeros: Problem = { ...problem, options: { ...problem.options, paddingMode: 'zeros' } };
         fc.pre(isTransposable(zeros));
