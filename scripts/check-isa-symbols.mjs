@@ -5,9 +5,9 @@
 // would die on older CPUs.
 //
 //   node scripts/check-isa-symbols.mjs [build folder, default build]
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { readObjectSymbols } from './binary/read.mjs';
 
 const buildFolder = process.argv[2] ?? 'build';
 const { isa: isas } = JSON.parse(readFileSync(new URL('../native/sources.json', import.meta.url), 'utf8'));
@@ -20,23 +20,15 @@ for (const [name, { source }] of Object.entries(isas)) {
   const objects = files.filter((file) => [`${stem}.o`, `${stem}.cc.o`].some((end) => file.endsWith(end)));
   for (const object of objects) {
     found += 1;
-    const symbols = execFileSync(
-      'nm',
-      ['--defined-only', '--extern-only', '-C', path.join(buildFolder, object)],
-      {
-        encoding: 'utf8',
-      },
-    );
-    const exported = symbols
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => line.replace(/^[0-9a-f]+ /, ''));
-    const surplus = exported.filter((symbol) => !/^[DRS] convmat::\w+::kernels$/.test(symbol));
-    const hasTable = exported.some((symbol) => symbol.endsWith(` convmat::${name}::kernels`));
+    const symbols = readObjectSymbols(readFileSync(path.join(buildFolder, object)));
+    // Itanium's mangling of convmat::<name>::kernels, as GCC and Clang have it on every platform.
+    const table = `_ZN7convmat${name.length}${name}7kernelsE`;
+    const surplus = symbols.filter((symbol) => symbol.name !== table).map((symbol) => symbol.name);
+    const hasTable = symbols.some((symbol) => symbol.name === table && !symbol.weak);
     if (surplus.length > 0 || !hasTable) {
       bad += 1;
       console.error(
-        `${object}: ${hasTable ? '' : 'no kernel table; '}exports ${surplus.join(', ') || 'nothing else'}`,
+        `${object}: ${hasTable ? '' : 'no kernel table; '}defines ${surplus.join(', ') || 'nothing else'}`,
       );
     }
   }

