@@ -5,7 +5,7 @@
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
 import { extent } from './axes.js';
-import { declinesFft, fftWork } from './fft.js';
+import { declinesFft, fftVariant, fftWork } from './fft.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
@@ -140,15 +140,23 @@ function notDepthwise(g: ConvGeometry): string | null {
   return padded && g.paddingMode !== 'zeros' ? 'needs zeros padding' : null;
 }
 
+/** Time of an operation in a transform, and in a product of spectra, over that of one in the direct sum. */
+const FFT_PASS = 2;
+const FFT_PRODUCT = 2;
+/** How many times faster than the direct sum Winograd's tiles are at best. */
+const WINOGRAD_SPEED = 4;
+
 function suitsFft(g: ConvGeometry, request: Request): string | null {
   if (request.accuracy === 'strict') return null; // an element errs by its tile's size, not by its own
   const work = fftWork(g);
   if (work === null) return null;
   const positions = g.axes.reduce((count, axis) => count * axis.out * axis.kernel, 1);
   const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * positions;
-  if (work.time > direct) return null;
+  const time = 8.5 * FFT_PASS * work.passes + 8 * FFT_PRODUCT * work.products;
+  if (time > (declinesWinograd(g) === null ? direct / WINOGRAD_SPEED : direct)) return null;
   const saving = direct / (work.multiplications + work.additions);
-  return `Fourier tiles of ${work.tile}×${work.tile} take ${saving.toFixed(0)} times less arithmetic`;
+  const { rows, columns } = work.tile;
+  return `Fourier tiles of ${rows}×${columns} take ${saving.toFixed(0)} times less arithmetic`;
 }
 
 const NATIVE_CANDIDATES: readonly Candidate[] = [
@@ -164,7 +172,7 @@ const NATIVE_CANDIDATES: readonly Candidate[] = [
     algorithm: 'fft',
     declines: declinesFft,
     suits: suitsFft,
-    variant: (g) => fftWork(g)?.tile ?? 0,
+    variant: fftVariant,
   },
   {
     algorithm: 'toeplitz',

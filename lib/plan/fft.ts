@@ -2,84 +2,118 @@
 import { BYTES } from '../tensor/dtype.js';
 import type { ConvGeometry } from './problem.js';
 
-/** Sides of the tiles there are: a thread's workspace holds two of the largest. */
-const TILES = [32, 64, 128, 256] as const;
+/** Points along an axis of the tiles there are: products of 2 and 3, in whole cache lines. */
+const SIDES = [32, 48, 64, 96, 128, 192, 256, 512, 1024] as const;
+/** Points of lines, which are transformed by two rounds of their own. */
+const LINES = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768] as const;
+/** The largest tile: a thread's workspace holds it a few times. */
+const MAX_POINTS = 2 ** 16;
+/** Bytes of a cache line, in which columns come. */
+const LINE_BYTES = 64;
 
-/** Bytes of prepared spectra: they are read once per two tiles. */
-const SPECTRA_BYTES = 64 * 2 ** 20;
-/** Bytes of the spectra of a group's input channels, beside which one tile of work and one of sums remain. */
-const INPUT_BYTES = 2 * 2 ** 20;
+/** Bytes of prepared spectra, which every few tiles read once. */
+const SPECTRA_BYTES = 128 * 2 ** 20;
+/** Bytes of the spectra of a tile's channels, beside which the tile's own remain. */
+const CHANNELS_BYTES = 2.5 * 2 ** 20;
 
-/** Real and imaginary part of every point, rows a cache line longer than the tile. */
-function tileBytes(g: ConvGeometry, n: number): number {
-  return 2 * n * (n + 64 / BYTES[g.dtype]) * BYTES[g.dtype];
-}
-
-/**
- * Time of an operation in a transform, and in a product of spectra, over that of one in the direct sum: they wait for
- * memory. With these the crossover with shifted rows falls where it was measured on Zen 4: between 9×9 and 15×15 for
- * one channel of 1024×1024.
- */
-const TRANSFORM_TIME = 4;
-const PRODUCT_TIME = 16;
-
-/** Tiles of one image. */
-function tilesOf({ axes: [, height, width] }: ConvGeometry, n: number): number {
-  return Math.ceil(height.out / (n - height.kernel + 1)) * Math.ceil(width.out / (n - width.kernel + 1));
-}
-
-function fits(g: ConvGeometry, n: number): boolean {
-  const [, height, width] = g.axes;
-  if (n < height.kernel || n < width.kernel) return false;
-  const perGroup = g.inChannels / g.groups;
-  if (perGroup * tileBytes(g, n) > INPUT_BYTES) return false;
-  return g.outChannels * perGroup * tileBytes(g, n) <= SPECTRA_BYTES;
+/** Points of a tile: one row makes it a line, one column a bundle of lines side by side. */
+export interface FftTile {
+  readonly rows: number;
+  readonly columns: number;
 }
 
 export interface FftWork {
-  /** Side of the tiles. */
-  readonly tile: number;
+  readonly tile: FftTile;
   readonly multiplications: number;
   readonly additions: number;
   readonly spectraBytes: number;
-  /** Time, in operations of the direct sum. */
-  readonly time: number;
+  /** Points of all tiles' channels that are gathered or delivered, and how often passes of transforms touch them. */
+  readonly points: number;
+  readonly passes: number;
+  /** Complex products of spectra. */
+  readonly products: number;
 }
 
 /**
- * What n×n tiles take: per pair of them a transform of every channel, radix 4 (per point and two passes 8.5 flops, of
- * which 3 multiply), on two axes, and a complex product per pair of channels.
+ * Time of a point, and of a complex product, in passes of a transform: by which the tile is chosen. Prime numbers of
+ * channels and small tiles of one differ more; the ratios are those of AVX-512 on Zen 4 and Sapphire Rapids.
  */
-function workOf(g: ConvGeometry, n: number): FftWork {
+const POINT = 4;
+const PRODUCT = 0.5;
+
+/** Every tile that a kernel fits in; only lines serve a kernel of one row, and only bundles one of one column. */
+function* tilesOf({ axes: [, height, width] }: ConvGeometry): Generator<FftTile> {
+  if (height.kernel === 1) {
+    for (const columns of LINES) if (columns >= width.kernel) yield { rows: 1, columns };
+    return;
+  }
+  if (width.kernel === 1) {
+    for (const rows of SIDES) if (rows >= height.kernel) yield { rows, columns: 1 };
+    return;
+  }
+  for (const rows of SIDES) {
+    if (rows < height.kernel) continue;
+    for (const columns of SIDES)
+      if (columns >= width.kernel && rows * columns <= MAX_POINTS) yield { rows, columns };
+  }
+}
+
+/**
+ * What tiles of a size take: per pair of them a transform of every channel, radix 4 (per point and two passes 8.5 flops,
+ * of which 3 multiply), and a complex product per pair of channels. Null where they would not fit the workspace.
+ */
+function workOf(g: ConvGeometry, tile: FftTile): FftWork | null {
+  const [, height, width] = g.axes;
+  const lanes = LINE_BYTES / BYTES[g.dtype];
+  const size = tile.rows * (tile.columns === 1 ? lanes : tile.columns);
+  const bytes = 2 * size * BYTES[g.dtype];
   const perGroup = { in: g.inChannels / g.groups, out: g.outChannels / g.groups };
-  const points = g.batch * g.groups * Math.ceil(tilesOf(g, n) / 2) * n * n;
-  const passes = (perGroup.in + perGroup.out) * Math.log2(n);
-  const products = perGroup.in * perGroup.out;
+  const spectraBytes = g.outChannels * perGroup.in * bytes;
+  if ((perGroup.in + perGroup.out - 1) * bytes > CHANNELS_BYTES || spectraBytes > SPECTRA_BYTES) return null;
+  const rows = tile.rows === 1 ? 1 : tile.rows - height.kernel + 1;
+  const columns = tile.columns === 1 ? lanes : tile.columns - width.kernel + 1;
+  const tiles = Math.ceil(height.out / rows) * Math.ceil(width.out / columns);
+  const pairs = g.batch * g.groups * Math.ceil(tiles / 2);
+  const points = pairs * size * (perGroup.in + perGroup.out);
+  const passes = points * Math.log2(tile.rows * tile.columns);
+  const products = pairs * size * perGroup.in * perGroup.out;
   return {
-    tile: n,
-    multiplications: points * (3 * passes + 4 * products),
-    additions: points * (5.5 * passes + 4 * products),
-    spectraBytes: g.outChannels * perGroup.in * tileBytes(g, n),
-    time: points * (8.5 * passes * TRANSFORM_TIME + 8 * products * PRODUCT_TIME),
+    tile,
+    multiplications: Math.ceil(1.5 * passes) + 4 * products,
+    additions: Math.ceil(2.75 * passes) + 4 * products,
+    spectraBytes,
+    points,
+    passes,
+    products,
   };
 }
 
-/** The fastest tile; null when none fits. */
+/** The fastest tile's; null when none fits. */
 export function fftWork(g: ConvGeometry): FftWork | null {
   let best: FftWork | null = null;
-  for (const n of TILES) {
-    if (!fits(g, n)) continue;
-    const work = workOf(g, n);
-    if (best === null || work.time < best.time) best = work;
+  let least = Number.POSITIVE_INFINITY;
+  for (const tile of tilesOf(g)) {
+    const work = workOf(g, tile);
+    if (work === null) continue;
+    const time = work.passes + POINT * work.points + PRODUCT * work.products;
+    if (time >= least) continue;
+    best = work;
+    least = time;
   }
   return best;
+}
+
+/** The tile as the plan's variant: rows and columns in a half of it each. */
+export function fftVariant(g: ConvGeometry): number {
+  const work = fftWork(g);
+  return work === null ? 0 : work.tile.rows * 2 ** 16 + work.tile.columns;
 }
 
 /** Why transforms cannot serve; null when they can. */
 export function declinesFft(g: ConvGeometry): string | null {
   const [depth, ...axes] = g.axes;
   if (g.op !== 'forward') return 'serves the forward convolution only';
-  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
+  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves one or two spatial axes';
   if (axes.some((axis) => axis.stride !== 1)) return 'needs stride 1';
   if (axes.some((axis) => axis.dilation !== 1)) return 'needs dilation 1';
   return fftWork(g) === null ? 'its kernel or its channels exceed the largest tile' : null;

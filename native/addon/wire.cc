@@ -3,6 +3,7 @@
 #include <string>
 
 #include "addon/door.h"
+#include "core/ops.h"
 
 namespace convmat::addon {
 
@@ -93,6 +94,9 @@ WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
     throw Refusal("plan.op: expected an operation of this function");
   if (plan.in_channels % plan.groups != 0 || plan.out_channels % plan.groups != 0) {
     throw Refusal("plan.groups: expected a divisor of both channel counts");
+  }
+  if (plan.algorithm == Algorithm::fft && plan.op == ConvOp::forward && !is_fft_plan(plan)) {
+    throw Refusal("plan.variant: expected the size of Fourier tiles that hold the kernel");
   }
   const Axis(&a)[3] = plan.axis;
   return {plan, checked_product({plan.batch, plan.in_channels, a[0].in, a[1].in, a[2].in}),

@@ -1,16 +1,20 @@
-// Forward convolution of stride and dilation 1 in two dimensions by Fourier transforms of overlapping tiles
-// of n x n inputs (overlap-save), n the plan's variant: (n - kernel + 1)^2 outputs each come out right. Two
+// Forward convolution of stride and dilation 1 over one or two axes by Fourier transforms of overlapping
+// tiles of the input (overlap-save): those outputs of a tile come out right whose windows lie in it. Two
 // tiles of real data are the parts of one complex transform. Channels are summed in the frequency domain; the
 // weights' spectra are prepared.
+//
+// The plan's variant is the size of the tiles, rows << 16 | columns: rows of 1 are lines, for kernels of one
+// row; columns of 1 are bundles of lines, for kernels of one column.
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "core/aligned.h"
 #include "core/arena.h"
 #include "core/conv_algorithm.h"
-#include "core/fft.h"
 #include "core/im2col.h"
 #include "core/thread_pool.h"
+#include "core/tile_fft.h"
 #include "core/typed_kernels.h"
 
 namespace convmat {
@@ -19,72 +23,53 @@ namespace {
 // A complex multiplication and addition in one of a transform's log2(n) passes, for the cost of a call.
 constexpr double kNsPerPointAndPass = 0.25;
 
+// Spectra of tiles that one pass over the weights' spectra serves, and what they may take: in L2, with the
+// tile that is being transformed.
+constexpr int64_t kMaxPairs = 4;
+constexpr int64_t kSpectraBytes = 2 << 20;
+
+constexpr bool is_power_of_2(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
+
 template <typename T>
-struct Spectrum {
-  T *re, *im;
-};
-
-// Transforms of n x n points in two steps down the columns with a transposition between.
-template <typename T>
-class TileFft {
- public:
-  explicit TileFft(int64_t n) : n_(n), columns_(n) {}
-
-  int64_t n() const { return n_; }
-  // Rows a power of two apart would fall into the same few sets of L1.
-  int64_t pitch() const { return n_ + ColumnFft<T>::kColumns; }
-  int64_t size() const { return n_ * pitch(); }
-  Spectrum<T> take(ArenaFrame& arena) const { return {arena.take<T>(size()), arena.take<T>(size())}; }
-  T* take_scratch(ArenaFrame& arena) const {
-    return arena.take<T>(columns_.scratch_size(ColumnFft<T>::kColumns));
+TileFft<T> tile_of(const ConvPlan& plan) {
+  using Kind = typename TileFft<T>::Kind;
+  const int64_t rows = plan.variant >> 16, columns = plan.variant & 0xffff;
+  if (rows == 1) {
+    // As square as can be, of whole blocks.
+    int64_t height = kFftBlock<T>;
+    while (4 * height * height <= columns) height *= 2;
+    return {Kind::line, height, columns / height};
   }
-
-  // to[column][row] <-- the transform of from[row][column], which is overwritten. An inverse transform is one
-  // with the parts exchanged.
-  void run(const Context& context, Spectrum<T> from, Spectrum<T> to, T scale, T* scratch) const {
-    const TypedKernels<T> kernels = typed_kernels<T>(*context.kernels);
-    down(context, from, T{1}, scratch);
-    kernels.transpose(n_, n_, from.re, pitch(), to.re, pitch());
-    kernels.transpose(n_, n_, from.im, pitch(), to.im, pitch());
-    down(context, to, scale, scratch);
-  }
-
- private:
-  void down(const Context& context, Spectrum<T> tile, T scale, T* scratch) const {
-    for (int64_t c = 0; c < n_; c += ColumnFft<T>::kColumns) {
-      const Rows<T> strip{tile.re + c, tile.im + c, pitch()};
-      columns_.run(*context.kernels, {strip.re, strip.im, pitch()}, strip, ColumnFft<T>::kColumns, scale,
-                   scratch);
-    }
-  }
-
-  int64_t n_;
-  ColumnFft<T> columns_;
-};
+  if (columns == 1) return {Kind::bundle, rows, kFftBlock<T>};
+  return {Kind::plane, rows, columns};
+}
 
 template <typename T>
 class FftConv final : public ConvRunner {
  public:
   FftConv(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, T lo, T hi)
-      : fft_(plan.variant),
+      : fft_(tile_of<T>(plan)),
         in_channels_(plan.in_channels / plan.groups),
         out_channels_(plan.out_channels / plan.groups),
-        spectra_(plan.out_channels * in_channels_ * 2 * fft_.size()),
+        pairs_(pairs_at_once()),
+        spectra_(plan.out_channels * in_channels_ * 2 * fft_.points()),
         bias_(plan.out_channels),
         lo_(lo),
         hi_(hi) {
-    const Axis &height = plan.axis[1], &width = plan.axis[2];
+    const int64_t taps = plan.axis[1].kernel * plan.axis[2].kernel;
     ArenaFrame arena;
-    const Spectrum<T> padded = fft_.take(arena);
-    T* const scratch = fft_.take_scratch(arena);
-    for (int64_t i = 0; i < plan.out_channels * in_channels_; ++i) {
-      std::fill_n(padded.re, fft_.size(), T{0});
-      std::fill_n(padded.im, fft_.size(), T{0});
-      for (int64_t row = 0; row < height.kernel; ++row) {
-        std::copy_n(weight + (i * height.kernel + row) * width.kernel, width.kernel,
-                    padded.re + row * fft_.pitch());
+    const typename TileFft<T>::Work work = fft_.take(arena);
+    for (int64_t group = 0; group < plan.groups; ++group) {
+      for (int64_t o = 0; o < out_channels_; o += kFftOuts) {
+        const int64_t outs = std::min<int64_t>(kFftOuts, out_channels_ - o);
+        const int64_t first = group * out_channels_ + o, step = in_channels_ * outs * 2 * kFftBlock<T>;
+        for (int64_t i = 0; i < outs; ++i) {
+          for (int64_t c = 0; c < in_channels_; ++c) {
+            place(plan, weight + ((first + i) * in_channels_ + c) * taps, work);
+            fft_.forward(*context.kernels, work, spectra(first) + (c * outs + i) * 2 * kFftBlock<T>, step);
+          }
+        }
       }
-      fft_.run(context, padded, spectrum(i), T{1}, scratch);
     }
     for (int64_t o = 0; o < plan.out_channels; ++o) bias_.data()[o] = bias != nullptr ? bias[o] : T{0};
   }
@@ -93,97 +78,130 @@ class FftConv final : public ConvRunner {
 
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
     const Axis &height = plan.axis[1], &width = plan.axis[2];
-    const int64_t rows = fft_.n() - height.kernel + 1, columns = fft_.n() - width.kernel + 1;
-    const int64_t tile_columns = (width.out + columns - 1) / columns;
-    const int64_t tiles = (height.out + rows - 1) / rows * tile_columns, pairs = (tiles + 1) / 2;
-    const int64_t chunks = plan.batch * plan.groups * pairs;
-    const double points = static_cast<double>(fft_.n() * fft_.n());
+    Cut cut;
+    cut.rows = is_line() ? 1 : fft_.rows() - height.kernel + 1;
+    cut.columns = is_line() ? fft_.points() - width.kernel + 1 : fft_.columns() - width.kernel + 1;
+    cut.across = (width.out + cut.columns - 1) / cut.columns;
+    cut.tiles = (height.out + cut.rows - 1) / cut.rows * cut.across;
+    const int64_t pairs = (cut.tiles + 1) / 2, parts = (pairs + pairs_ - 1) / pairs_;
+    const int64_t chunks = plan.batch * plan.groups * parts;
     double passes = 0;
-    for (int64_t n = 1; n < fft_.n(); n *= 2) passes += 2;
+    for (int64_t n = 1; n < fft_.points(); n *= 2) passes += 1;
     const double transforms = static_cast<double>(in_channels_ + out_channels_) * passes;
-    const double products = static_cast<double>(in_channels_ * out_channels_);
-    const double cost_ns =
-        static_cast<double>(chunks) * points * (transforms + products) * kNsPerPointAndPass;
-    parallel_for(chunks, cost_ns, [&](int64_t index) {
+    const double products = static_cast<double>(in_channels_ * out_channels_) / 4;
+    const double points = static_cast<double>(plan.batch * plan.groups * pairs * fft_.points());
+    parallel_for(chunks, points * (transforms + products) * kNsPerPointAndPass, [&](int64_t index) {
       if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
-      const int64_t pair = index % pairs, group = index / pairs % plan.groups,
-                    image = index / pairs / plan.groups;
-      Tile tile[2];
-      for (int i = 0; i < 2; ++i) {
-        const int64_t t = std::min(2 * pair + i, tiles - 1);  // an odd one is its own neighbour
-        tile[i] = {t / tile_columns * rows, rows, t % tile_columns * columns, columns};
-      }
-      run_pair(context, plan, image, group, tile, static_cast<const T*>(input), static_cast<T*>(output));
+      const int64_t part = index % parts, group = index / parts % plan.groups,
+                    image = index / parts / plan.groups;
+      const int64_t first = part * pairs_;
+      run_pairs(context, plan, cut, image, group, first, std::min(pairs_, pairs - first),
+                static_cast<const T*>(input), static_cast<T*>(output));
     });
   }
 
  private:
-  // Outputs [row, row + rows) x [column, column + columns), some of which may lie beyond the image.
+  // How the outputs of an image are cut into tiles.
+  struct Cut {
+    int64_t rows, columns, across, tiles;
+  };
+  // The first output of a tile, some of which may lie beyond the image.
   struct Tile {
-    int64_t row, rows, column, columns;
+    int64_t row, column;
   };
 
-  Spectrum<T> spectrum(int64_t index) {
-    T* const re = spectra_.data() + index * 2 * fft_.size();
-    return {re, re + fft_.size()};
-  }
-  const T* spectrum(int64_t index) const { return spectra_.data() + index * 2 * fft_.size(); }
+  bool is_line() const { return fft_.kind() == TileFft<T>::Kind::line; }
 
-  void run_pair(const Context& context, const ConvPlan& plan, int64_t image, int64_t group,
-                const Tile (&tile)[2], const T* x, T* y) const {
+  int64_t pairs_at_once() const {
+    if (in_channels_ * out_channels_ < kMaxPairs) return 1;
+    const int64_t pair_bytes =
+        (in_channels_ + out_channels_) * 2 * fft_.points() * static_cast<int64_t>(sizeof(T));
+    return std::clamp<int64_t>(kSpectraBytes / pair_bytes, 1, kMaxPairs);
+  }
+
+  // Of the output channels from the even one `channel` of a group on: [block][input channel][channel][part].
+  T* spectra(int64_t channel) { return spectra_.data() + channel * in_channels_ * 2 * fft_.points(); }
+  const T* spectra(int64_t channel) const {
+    return spectra_.data() + channel * in_channels_ * 2 * fft_.points();
+  }
+
+  // A kernel in the first rows and columns of a tile of zeros; in every column of a bundle.
+  void place(const ConvPlan& plan, const T* weight, const typename TileFft<T>::Work& work) const {
+    const int64_t size = fft_.rows() * fft_.pitch();
+    std::fill_n(work.re, size, T{0});
+    std::fill_n(work.im, size, T{0});
+    const int64_t rows = plan.axis[1].kernel, columns = plan.axis[2].kernel;
+    const int64_t copies = fft_.kind() == TileFft<T>::Kind::bundle ? fft_.columns() : 1;
+    for (int64_t i = 0; i < rows * columns; ++i) {
+      const int64_t row = is_line() ? i / fft_.columns() : i / columns,
+                    column = is_line() ? i % fft_.columns() : i % columns;
+      std::fill_n(work.re + row * fft_.pitch() + column, copies, weight[i]);
+    }
+  }
+
+  // From one block of some channels' spectra to the next: not a multiple of what the sets of a cache span.
+  static int64_t step_of(int64_t channels, int64_t pairs) {
+    const int64_t step = channels * pairs * 2 * kFftBlock<T>, bytes = step * static_cast<int64_t>(sizeof(T));
+    return bytes % 2048 == 0 ? step + 2 * kFftBlock<T> : step;
+  }
+
+  void run_pairs(const Context& context, const ConvPlan& plan, const Cut& cut, int64_t image, int64_t group,
+                 int64_t first, int64_t pairs, const T* x, T* y) const {
+    const KernelTable& kernels = *context.kernels;
     const int64_t in_plane = plan.axis[1].in * plan.axis[2].in,
                   out_plane = plan.axis[1].out * plan.axis[2].out;
-    const T scale = static_cast<T>(1.0 / static_cast<double>(fft_.n() * fft_.n()));
+    const int64_t in_step = step_of(in_channels_, pairs), out_step = step_of(out_channels_, pairs);
+    constexpr int64_t tile_step = 2 * kFftBlock<T>;
     ArenaFrame arena;
-    const Spectrum<T> work = fft_.take(arena);
-    T* const inputs = arena.take<T>(in_channels_ * 2 * fft_.size());
+    const typename TileFft<T>::Work work = fft_.take(arena);
+    T* const inputs = arena.take<T>(fft_.blocks() * in_step);
     // The only output channel overwrites the only input's spectrum.
     const bool alone = in_channels_ == 1 && out_channels_ == 1;
-    const Spectrum<T> sum = alone ? Spectrum<T>{inputs, inputs + fft_.size()} : fft_.take(arena);
-    T* const scratch = fft_.take_scratch(arena);
+    T* const sums = alone ? inputs : arena.take<T>(fft_.blocks() * out_step);
 
+    const auto tile_at = [&](int64_t index) {
+      const int64_t t = std::min(index, cut.tiles - 1);  // an odd one is its own neighbour
+      return Tile{t / cut.across * cut.rows, t % cut.across * cut.columns};
+    };
     for (int64_t c = 0; c < in_channels_; ++c) {
       const T* const from = x + (image * plan.in_channels + group * in_channels_ + c) * in_plane;
-      gather(plan, from, tile[0], work.re);
-      gather(plan, from, tile[1], work.im);
-      T* const to = inputs + c * 2 * fft_.size();
-      fft_.run(context, work, {to, to + fft_.size()}, T{1}, scratch);
+      for (int64_t p = 0; p < pairs; ++p) {
+        gather(plan, from, tile_at(2 * (first + p)), work.re);
+        gather(plan, from, tile_at(2 * (first + p) + 1), work.im);
+        fft_.forward(kernels, work, inputs + (c * pairs + p) * tile_step, in_step);
+      }
+    }
+    for (int64_t o = 0; o < out_channels_; o += kFftOuts) {
+      const int64_t outs = std::min<int64_t>(kFftOuts, out_channels_ - o);
+      typed_kernels<T>(kernels).fft_product(
+          static_cast<int>(outs),
+          {fft_.blocks(), in_channels_, pairs, inputs, in_step, spectra(group * out_channels_ + o),
+           in_channels_ * outs * tile_step, sums + o * pairs * tile_step, out_step});
     }
     for (int64_t o = 0; o < out_channels_; ++o) {
       const int64_t channel = group * out_channels_ + o;
-      for (int64_t c = 0; c < in_channels_; ++c) {
-        multiply(inputs + c * 2 * fft_.size(), spectrum(channel * in_channels_ + c), c > 0, sum);
-      }
-      fft_.run(context, {sum.im, sum.re}, {work.im, work.re}, scale, scratch);
       T* const to = y + (image * plan.out_channels + channel) * out_plane;
-      scatter(plan, work.re, tile[0], bias_.data()[channel], to);
-      scatter(plan, work.im, tile[1], bias_.data()[channel], to);
-    }
-  }
-
-  // sum <-- or += x * conj(w): correlation, not convolution.
-  void multiply(const T* x, const T* w, bool accumulate, Spectrum<T> sum) const {
-    const int64_t size = fft_.size();
-    const T *const x_im = x + size, *const w_im = w + size;
-    for (int64_t i = 0; i < size; ++i) {
-      const T re = x[i] * w[i] + x_im[i] * w_im[i], im = x_im[i] * w[i] - x[i] * w_im[i];
-      sum.re[i] = accumulate ? sum.re[i] + re : re;
-      sum.im[i] = accumulate ? sum.im[i] + im : im;
+      for (int64_t p = 0; p < pairs; ++p) {
+        fft_.inverse(kernels, sums + (o * pairs + p) * tile_step, out_step, work);
+        scatter(plan, cut, work.re, tile_at(2 * (first + p)), bias_.data()[channel], to);
+        scatter(plan, cut, work.im, tile_at(2 * (first + p) + 1), bias_.data()[channel], to);
+      }
     }
   }
 
   // to[row][column] <-- the padded input from the tile's first on.
   void gather(const ConvPlan& plan, const T* from, const Tile& tile, T* to) const {
     const Axis &height = plan.axis[1], &width = plan.axis[2];
-    const int64_t n = fft_.n(), first = tile.column - width.pad_before;
-    const int64_t begin = std::clamp<int64_t>(-first, 0, n), end = std::clamp(width.in - first, begin, n);
-    for (int64_t i = 0; i < n; ++i, to += fft_.pitch()) {
-      const int64_t row = source(plan, height, tile.row + i - height.pad_before);
+    const int64_t n = fft_.columns();
+    for (int64_t i = 0; i < fft_.rows(); ++i, to += fft_.pitch()) {
+      const int64_t first = tile.column - width.pad_before + (is_line() ? i * n : 0);
+      const int64_t row = source(plan, height, tile.row - height.pad_before + (is_line() ? 0 : i));
       if (row < 0) {
         std::fill_n(to, n, T{0});
         continue;
       }
       const T* const line = from + row * width.in;
+      const int64_t begin = std::clamp<int64_t>(-first, 0, n), end = std::clamp(width.in - first, begin, n);
       const auto border = [&](int64_t j) {
         const int64_t column = source(plan, width, first + j);
         to[j] = column < 0 ? T{0} : line[column];
@@ -199,23 +217,32 @@ class FftConv final : public ConvRunner {
     return position < axis.in + axis.pad_after ? padded_position(plan.padding_mode, position, axis.in) : -1;
   }
 
-  void scatter(const ConvPlan& plan, const T* from, const Tile& tile, T bias, T* to) const {
+  void scatter(const ConvPlan& plan, const Cut& cut, const T* from, const Tile& tile, T bias, T* to) const {
     const int64_t width = plan.axis[2].out;
-    const int64_t rows = std::min(tile.rows, plan.axis[1].out - tile.row);
-    const int64_t columns = std::min(tile.columns, width - tile.column);
-    for (int64_t i = 0; i < rows; ++i) {
-      T* const line = to + (tile.row + i) * width + tile.column;
-      for (int64_t j = 0; j < columns; ++j) {
-        T value = from[i * fft_.pitch() + j] + bias;
+    const int64_t columns = std::min(cut.columns, width - tile.column);
+    const T scale = static_cast<T>(1.0 / static_cast<double>(fft_.length()));
+    const auto finish = [&](const T* sums, int64_t count, T* line) {
+      for (int64_t j = 0; j < count; ++j) {
+        T value = sums[j] * scale + bias;
         value = value < lo_ ? lo_ : value;  // NaN passes
         line[j] = value > hi_ ? hi_ : value;
       }
+    };
+    T* line = to + tile.row * width + tile.column;
+    if (is_line()) {
+      for (int64_t j = 0; j < columns; j += fft_.columns(), from += fft_.pitch()) {
+        finish(from, std::min(fft_.columns(), columns - j), line + j);
+      }
+      return;
     }
+    const int64_t rows = std::min(cut.rows, plan.axis[1].out - tile.row);
+    for (int64_t i = 0; i < rows; ++i, from += fft_.pitch(), line += width) finish(from, columns, line);
   }
 
   const TileFft<T> fft_;
   const int64_t in_channels_, out_channels_;  // of a group
-  AlignedArray<T> spectra_;  // [output channel][input channel of the group][part], as TileFft leaves them
+  const int64_t pairs_;                       // of tiles at once
+  AlignedArray<T> spectra_;
   AlignedArray<T> bias_;
   const T lo_, hi_;
 };
@@ -228,6 +255,21 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
 }
 
 }  // namespace
+
+bool is_fft_plan(const ConvPlan& plan) {
+  const int64_t rows = plan.variant >> 16, columns = plan.variant & 0xffff;
+  // A multiple of both types' blocks, and a product of small factors.
+  const auto is_side = [](int64_t n) { return n % 16 == 0 && (is_power_of_2(n) || is_power_of_2(n / 3)); };
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+  const bool is_plain = depth.in == 1 && depth.kernel == 1 && depth.out == 1 && height.stride == 1 &&
+                        width.stride == 1 && height.dilation == 1 && width.dilation == 1;
+  if (!is_plain || height.kernel < 1 || width.kernel < 1) return false;
+  if (rows == 1) {
+    return height.kernel == 1 && columns >= 256 && is_power_of_2(columns) && width.kernel <= columns;
+  }
+  if (columns == 1) return width.kernel == 1 && is_side(rows) && height.kernel <= rows;
+  return is_side(rows) && is_side(columns) && height.kernel <= rows && width.kernel <= columns;
+}
 
 std::shared_ptr<const ConvRunner> pack_fft_forward(const Context& context, const ConvPlan& plan,
                                                    const void* weight, const void* bias, double lo,

@@ -18,29 +18,6 @@ double transform_ns(int64_t n) {
   return 1.25 * static_cast<double>(n) * std::log2(static_cast<double>(n) + 1);
 }
 
-// e^(-2 pi i j / n): folded into the first eighth of a turn, where it errs by less than a unit of double.
-struct Root {
-  double re, im;
-};
-Root root(int64_t j, int64_t n) {
-  constexpr double kPi = 3.14159265358979323846;
-  j %= n;
-  const int64_t eighths = 8 * j / n;
-  const int64_t quarter = (eighths + 1) / 2;  // the nearest quarter turn, 0 .. 4
-  const double angle = kPi * static_cast<double>(4 * j - quarter * n) / (2.0 * static_cast<double>(n));
-  const double c = std::cos(angle), s = std::sin(angle);
-  switch (quarter % 4) {
-    case 0:
-      return {c, -s};
-    case 1:
-      return {-s, -c};
-    case 2:
-      return {-c, s};
-    default:
-      return {s, c};
-  }
-}
-
 bool has_small_factors(int64_t n) {
   for (const int64_t f : {2, 3, 5, 7}) {
     while (n % f == 0) n /= f;
@@ -107,6 +84,26 @@ ConstRows<T> as_const(Rows<T> rows) {
 
 }  // namespace
 
+// Folded into the first eighth of a turn, where sine and cosine are accurate.
+Root root_of_unity(int64_t j, int64_t n) {
+  constexpr double kPi = 3.14159265358979323846;
+  j %= n;
+  const int64_t eighths = 8 * j / n;
+  const int64_t quarter = (eighths + 1) / 2;  // the nearest quarter turn, 0 .. 4
+  const double angle = kPi * static_cast<double>(4 * j - quarter * n) / (2.0 * static_cast<double>(n));
+  const double c = std::cos(angle), s = std::sin(angle);
+  switch (quarter % 4) {
+    case 0:
+      return {c, -s};
+    case 1:
+      return {-s, -c};
+    case 2:
+      return {-c, s};
+    default:
+      return {s, c};
+  }
+}
+
 template <typename T>
 ColumnFft<T>::ColumnFft(int64_t n) : n_(n) {
   int64_t done = 1;
@@ -115,14 +112,14 @@ ColumnFft<T>::ColumnFft(int64_t n) : n_(n) {
     Pass pass{radix, rest, done, static_cast<int64_t>(factors_.size()), 0};
     for (int64_t p = 0; p < rest; ++p) {
       for (int64_t k = 1; k < radix; ++k) {
-        const Root w = root(p * k, length);
+        const Root w = root_of_unity(p * k, length);
         factors_.push_back(static_cast<T>(w.re));
         factors_.push_back(static_cast<T>(w.im));
       }
     }
     pass.roots = static_cast<int64_t>(factors_.size());
     for (int64_t j = 0; j < radix; ++j) {
-      const Root w = root(j, radix);
+      const Root w = root_of_unity(j, radix);
       factors_.push_back(static_cast<T>(w.re));
       factors_.push_back(static_cast<T>(-w.im));
     }
@@ -171,14 +168,14 @@ class TwoRoundFft final : public Fft<T> {
     lane_im_.reserve(n1 * width_);
     for (int64_t k1 = 0; k1 < n1; ++k1) {
       for (int64_t lane = 0; lane < width_; ++lane) {
-        const Root w = root(k1 * lane, n);
+        const Root w = root_of_unity(k1 * lane, n);
         lane_re_.push_back(static_cast<T>(w.re));
         lane_im_.push_back(static_cast<T>(w.im));
       }
     }
     for (int64_t j2 = 0; j2 < n2; j2 += width_) {
       for (int64_t k1 = 0; k1 < n1; ++k1) {
-        const Root w = root(k1 * j2, n);
+        const Root w = root_of_unity(k1 * j2, n);
         base_.push_back(static_cast<T>(w.re));
         base_.push_back(static_cast<T>(w.im));
       }
@@ -203,8 +200,9 @@ class TwoRoundFft final : public Fft<T> {
         from = as_const(strip_rows);
       }
       first_.run(kernels, from, strip_rows, width_, T{1}, scratch);
-      twist_kernel<T>(kernels)({n1, columns, strip_rows.re, strip_rows.im, lane_re_.data(), lane_im_.data(),
-                                width_, base_.data() + 2 * n1 * strip, y.re + j2 * n1, y.im + j2 * n1, n1});
+      twist_kernel<T>(kernels)({n1, columns, strip_rows.re, strip_rows.im, width_, lane_re_.data(),
+                                lane_im_.data(), width_, base_.data() + 2 * n1 * strip, y.re + j2 * n1,
+                                y.im + j2 * n1, n1});
     });
     // y[k2][k1] <-- y[j2][k1], strip by strip in place
     const int64_t width = strip_width(n2, n1);
@@ -255,7 +253,7 @@ class ChirpFft final : public Fft<T> {
     std::vector<T> mirrored_re(size), mirrored_im(size);
     int64_t square = 0;  // j^2 mod 2n
     for (int64_t j = 0; j < n; ++j) {
-      const Root w = root(square, 2 * n);
+      const Root w = root_of_unity(square, 2 * n);
       chirp_re_.push_back(static_cast<T>(w.re));
       chirp_im_.push_back(static_cast<T>(w.im));
       mirrored_re[j] = mirrored_re[(size - j) % size] = static_cast<T>(w.re);
@@ -387,7 +385,7 @@ template <typename T>
 RealFft<T>::RealFft(int64_t n) : n_(n), inner_(Fft<T>::of(n % 2 == 0 ? n / 2 : n)) {
   if (n % 2 != 0) return;
   for (int64_t k = 0; k < n / 2; ++k) {
-    const Root w = root(k, n);
+    const Root w = root_of_unity(k, n);
     turn_re_.push_back(static_cast<T>(w.re));
     turn_im_.push_back(static_cast<T>(w.im));
   }

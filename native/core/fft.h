@@ -26,6 +26,12 @@ struct Rows {
 template <typename T>
 using ConstRows = Rows<const T>;
 
+// e^(-2 pi i j / n), to less than a unit of double.
+struct Root {
+  double re, im;
+};
+Root root_of_unity(int64_t j, int64_t n);
+
 // Transforms of n points down the columns of a strip, a column per lane. Immutable.
 template <typename T>
 class ColumnFft {

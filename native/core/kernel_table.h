@@ -92,15 +92,36 @@ template <typename T>
 struct FftTwist {
   int64_t rows, columns;
   const T *re, *im;
+  int64_t pitch;
   const T *lane_re, *lane_im;
-  int64_t pitch;  // of in and lane
+  int64_t lane_pitch;
   const T* base;  // [r][re, im]
   T *out_re, *out_im;
   int64_t out_pitch;
 };
 
+// Products of spectra, summed over channels, in blocks of kFftBlock<T> points whose parts lie side by side:
+//   sum[block][out][tile] <-- sum over channels of x[block][channel][tile] * conj(w[block][out][channel])
+// for up to kFftOuts channels of the output and any number of tiles. `sum` may be `x`, of one channel and one
+// output.
+template <typename T>
+constexpr int64_t kFftBlock = 64 / static_cast<int64_t>(sizeof(T));
+constexpr int kFftOuts = 2;
+template <typename T>
+struct FftProduct {
+  int64_t blocks, channels, tiles;
+  const T* x;  // [channel][tile][part][point]
+  int64_t x_block;
+  const T* w;  // [channel][out][part][point]
+  int64_t w_block;
+  T* sum;  // [out][tile][part][point]
+  int64_t sum_block;
+};
+
 template <typename T>
 using FftPassFn = void(const FftPass<T>& pass);
+template <typename T>
+using FftProductFn = void(int outs, const FftProduct<T>& product);
 template <typename T>
 using FftTwistFn = void(const FftTwist<T>& twist);
 

@@ -11,6 +11,8 @@ struct TypedKernels {
   GemmTileFn<T>* gemm;
   Im2colPanelFn<T>* im2col;
   TransposeFn<T>* transpose;
+  FftTwistFn<T>* fft_twist;
+  FftProductFn<T>* fft_product;
   DirectBlocking direct_blocking;
   DirectTileFn<T>* direct;
   FrameRowsFn<T>* frame_rows;
@@ -37,6 +39,8 @@ inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
           t.f32_gemm,
           t.f32_im2col,
           t.f32_transpose,
+          t.f32_fft_twist,
+          t.f32_fft_product,
           t.f32_direct_blocking,
           t.f32_direct,
           t.f32_frame_rows,
@@ -60,6 +64,8 @@ inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
           t.f64_gemm,
           t.f64_im2col,
           t.f64_transpose,
+          t.f64_fft_twist,
+          t.f64_fft_product,
           t.f64_direct_blocking,
           t.f64_direct,
           t.f64_frame_rows,

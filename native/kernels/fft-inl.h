@@ -164,8 +164,9 @@ void fft_twist(const FftTwist<T>& t) {
       CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) {
         // Rows beyond the last repeat it; their results are not stored.
         const int64_t row = r + (i < rows ? i : rows - 1), at = row * t.pitch + c;
+        const int64_t lane_at = row * t.lane_pitch + c;
         const Complex<T> base = {broadcast(t.base[2 * row]), broadcast(t.base[2 * row + 1])};
-        const Complex<T> lane = {load(t.lane_re + at), load(t.lane_im + at)};
+        const Complex<T> lane = {load(t.lane_re + lane_at), load(t.lane_im + lane_at)};
         const Complex<T> x = mul(Complex<T>{load(t.re + at), load(t.im + at)}, mul(lane, base));
         re[i] = x.re;
         im[i] = x.im;
@@ -187,6 +188,61 @@ void fft_twist(const FftTwist<T>& t) {
       }
     }
   }
+}
+
+// Sums of O outputs and P tiles in registers while the channels go by.
+template <typename T, int O, int P>
+CONVMAT_INLINE void fft_product_block(const FftProduct<T>& p, const T* x, const T* w, T* sum) {
+  constexpr int64_t block = kFftBlock<T>;
+  for (int64_t at = 0; at < block; at += Vec<T>::lanes) {
+    Complex<T> sums[O][P];
+    CONVMAT_UNROLL for (int o = 0; o < O; ++o) {
+      CONVMAT_UNROLL for (int t = 0; t < P; ++t) sums[o][t] = {zero<T>(), zero<T>()};
+    }
+    const T *from = x + at, *by = w + at;
+    for (int64_t c = 0; c < p.channels; ++c, from += p.tiles * 2 * block, by += O * 2 * block) {
+      Complex<T> factors[O];
+      CONVMAT_UNROLL for (int o = 0; o < O; ++o) {
+        factors[o] = {load(by + o * 2 * block), load(by + (o * 2 + 1) * block)};
+      }
+      CONVMAT_UNROLL for (int t = 0; t < P; ++t) {
+        const Complex<T> a = {load(from + t * 2 * block), load(from + (t * 2 + 1) * block)};
+        CONVMAT_UNROLL for (int o = 0; o < O; ++o) {
+          Complex<T>& s = sums[o][t];
+          s.re = fma(a.im, factors[o].im, fma(a.re, factors[o].re, s.re));
+          s.im = fnma(a.re, factors[o].im, fma(a.im, factors[o].re, s.im));
+        }
+      }
+    }
+    CONVMAT_UNROLL for (int o = 0; o < O; ++o) {
+      CONVMAT_UNROLL for (int t = 0; t < P; ++t) {
+        T* const to = sum + (o * p.tiles + t) * 2 * block + at;
+        store(to, sums[o][t].re);
+        store(to + block, sums[o][t].im);
+      }
+    }
+  }
+}
+
+template <typename T, int O>
+CONVMAT_NOINLINE void fft_product_outs(const FftProduct<T>& p) {
+  constexpr int64_t step = 2 * kFftBlock<T>;
+  // Registers hold the sums of 2 outputs by 4 tiles where there are 32 of them.
+  constexpr int kTiles = free_masks ? 4 : 2;
+  for (int64_t b = 0; b < p.blocks; ++b) {
+    const T *x = p.x + b * p.x_block, *w = p.w + b * p.w_block;
+    T* const sum = p.sum + b * p.sum_block;
+    int64_t t = 0;
+    for (; t + kTiles <= p.tiles; t += kTiles) {
+      fft_product_block<T, O, kTiles>(p, x + t * step, w, sum + t * step);
+    }
+    for (; t < p.tiles; ++t) fft_product_block<T, O, 1>(p, x + t * step, w, sum + t * step);
+  }
+}
+
+template <typename T>
+void fft_product(int outs, const FftProduct<T>& product) {
+  return outs == 1 ? fft_product_outs<T, 1>(product) : fft_product_outs<T, kFftOuts>(product);
 }
 
 }  // namespace

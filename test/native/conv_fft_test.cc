@@ -4,9 +4,12 @@
 namespace convmat::test {
 namespace {
 
+// As a plan's variant.
+constexpr int32_t tile(int32_t rows, int32_t columns) { return rows << 16 | columns; }
+
 template <typename T>
-void check(const KernelTable& kernels, const ConvCase& problem, int32_t n, const Fusion& fusion = {}) {
-  const ConvPlan plan = forward_plan<T>(problem, Algorithm::fft, n);
+void check(const KernelTable& kernels, const ConvCase& problem, int32_t variant, const Fusion& fusion = {}) {
+  const ConvPlan plan = forward_plan<T>(problem, Algorithm::fft, variant);
   const std::vector<T> x = normal_numbers<T>(input_size(plan), 1),
                        w = normal_numbers<T>(weight_size(plan), 2);
   const std::vector<T> bias = normal_numbers<T>(plan.out_channels, 3);
@@ -18,13 +21,14 @@ void check(const KernelTable& kernels, const ConvCase& problem, int32_t n, const
       run_forward(kernels, plan, x, w, fusion.bias ? bias.data() : nullptr, fusion.lo, fusion.hi);
   const double tolerance = 32 * std::numeric_limits<T>::epsilon() * largest;
   for (size_t i = 0; i < y.size(); ++i) {
-    ASSERT_NEAR(y[i], expected[i], tolerance) << problem.name << " by " << n << " at " << i;
+    ASSERT_NEAR(y[i], expected[i], tolerance) << problem.name << " by " << variant << " at " << i;
   }
 }
 
-void check_both(const KernelTable& kernels, const ConvCase& problem, int32_t n) {
-  check<float>(kernels, problem, n);
-  check<double>(kernels, problem, n, {false, -2, 3});
+void check_both(const KernelTable& kernels, const ConvCase& problem, int32_t variant) {
+  ASSERT_TRUE(is_fft_plan(forward_plan<float>(problem, Algorithm::fft, variant))) << problem.name;
+  check<float>(kernels, problem, variant);
+  check<double>(kernels, problem, variant, {false, -2, 3});
 }
 
 using ConvFftTest = EachIsa;
@@ -33,26 +37,77 @@ TEST_P(ConvFftTest, EveryEdgeOfATile) {
   // 32 - 9 + 1 = 24 and 32 - 11 + 1 = 22 outputs of a tile are right.
   for (const int64_t height : {9, 32, 33, 57}) {
     for (const int64_t width : {11, 31, 32, 33, 54, 55}) {
-      check_both(kernels(), {"valid", 1, 1, 1, 1, {{1, 1}, {height, 9}, {width, 11}}}, 32);
+      check_both(kernels(), {"valid", 1, 1, 1, 1, {{1, 1}, {height, 9}, {width, 11}}}, tile(32, 32));
     }
   }
-  check_both(kernels(), {"kernel as large as the tile", 1, 1, 1, 1, {{1, 1}, {33, 32}, {34, 32}}}, 32);
-  check_both(kernels(), {"larger tile", 1, 1, 1, 1, {{1, 1}, {90, 31}, {70, 31}}}, 64);
+  check_both(kernels(), {"kernel as large as the tile", 1, 1, 1, 1, {{1, 1}, {33, 32}, {34, 32}}},
+             tile(32, 32));
+  check_both(kernels(), {"larger tile", 1, 1, 1, 1, {{1, 1}, {90, 31}, {70, 31}}}, tile(64, 64));
 }
 TEST_P(ConvFftTest, PaddingModes) {
   for (const PaddingMode mode :
        {PaddingMode::zeros, PaddingMode::circular, PaddingMode::reflect, PaddingMode::replicate}) {
     check_both(kernels(), {"padded", 2, 1, 1, 1, {{1, 1}, {40, 15, 1, 1, 7, 7}, {50, 13, 1, 1, 3, 9}}, mode},
-               32);
+               tile(32, 32));
   }
 }
 TEST_P(ConvFftTest, ChannelsAndGroups) {
-  check_both(kernels(), {"channels", 2, 1, 3, 2, {{1, 1}, {40, 9, 1, 1, 4, 4}, {30, 9, 1, 1, 4, 4}}}, 32);
-  check_both(kernels(), {"groups", 1, 3, 6, 6, {{1, 1}, {20, 9, 1, 1, 4, 4}, {30, 7, 1, 1, 3, 3}}}, 32);
+  check_both(kernels(), {"channels", 2, 1, 3, 2, {{1, 1}, {40, 9, 1, 1, 4, 4}, {30, 9, 1, 1, 4, 4}}},
+             tile(32, 32));
+  check_both(kernels(), {"groups", 1, 3, 6, 6, {{1, 1}, {20, 9, 1, 1, 4, 4}, {30, 7, 1, 1, 3, 3}}},
+             tile(32, 32));
 }
 TEST_P(ConvFftTest, BitsDoNotDependOnThreads) {
   check_threads(kernels(), forward_plan<float>({"threads", 1, 1, 1, 1, {{1, 1}, {300, 15}, {301, 15}}},
-                                               Algorithm::fft, 64));
+                                               Algorithm::fft, tile(64, 64)));
+}
+TEST_P(ConvFftTest, OblongTiles) {
+  check_both(kernels(), {"wide", 1, 1, 2, 3, {{1, 1}, {50, 5, 1, 1, 2, 2}, {150, 40, 1, 1, 20, 20}}},
+             tile(48, 96));
+  check_both(kernels(), {"tall", 1, 1, 1, 2, {{1, 1}, {300, 129}, {33, 3}}}, tile(192, 32));
+}
+TEST_P(ConvFftTest, Lines) {
+  // 256 - 57 + 1 = 200 outputs of a tile are right.
+  for (const int64_t width : {57, 255, 256, 257, 455, 456, 457, 700}) {
+    check_both(kernels(), {"one line", 1, 1, 1, 1, {{1, 1}, {1, 1}, {width, 57}}}, tile(1, 256));
+  }
+  // Rows and columns of a line's matrix alike, and not.
+  for (const int32_t n : {256, 512, 1024, 2048}) {
+    check_both(kernels(), {"a longer line", 1, 1, 2, 1, {{1, 1}, {1, 1}, {3000, 200}}}, tile(1, n));
+  }
+  check_both(kernels(), {"kernel as long as the line", 1, 1, 1, 1, {{1, 1}, {1, 1}, {600, 256}}},
+             tile(1, 256));
+  check_both(kernels(),
+             {"rows of an image", 2, 1, 2, 2, {{1, 1}, {7, 1, 1, 1, 1, 2}, {300, 31, 1, 1, 15, 15}}},
+             tile(1, 256));
+}
+TEST_P(ConvFftTest, Bundles) {
+  for (const int64_t width : {1, 7, 15, 16, 17, 33}) {
+    check_both(kernels(), {"columns", 1, 1, 2, 3, {{1, 1}, {100, 31, 1, 1, 15, 15}, {width, 1, 1, 1, 1, 0}}},
+               tile(64, 1));
+  }
+}
+TEST_P(ConvFftTest, TilesByTheFewAndChannelsByTheTwo) {
+  // Up to four pairs of tiles pass by a pair of output channels at once.
+  for (const int64_t width : {40, 60, 200, 250, 300, 420}) {
+    check_both(kernels(), {"channels", 1, 1, 5, 3, {{1, 1}, {20, 9}, {width, 9}}}, tile(32, 32));
+  }
+}
+TEST_P(ConvFftTest, RefusesWhatIsNoTile) {
+  const ConvCase plane = {"plane", 1, 1, 1, 1, {{1, 1}, {64, 9}, {64, 9}}},
+                 line = {"line", 1, 1, 1, 1, {{1, 1}, {1, 1}, {600, 257}}},
+                 strided = {"strided", 1, 1, 1, 1, {{1, 1}, {64, 9, 2}, {64, 9}}};
+  const auto is_fft = [](const ConvCase& problem, int32_t variant) {
+    return is_fft_plan(forward_plan<float>(problem, Algorithm::fft, variant));
+  };
+  EXPECT_TRUE(is_fft(plane, tile(32, 32)));
+  for (const int32_t variant : {0, 32, tile(32, 8), tile(80, 32), tile(1, 256), tile(32, 1)}) {
+    EXPECT_FALSE(is_fft(plane, variant)) << variant;
+  }
+  EXPECT_TRUE(is_fft(line, tile(1, 512)));
+  for (const int32_t variant : {tile(1, 256), tile(1, 768), tile(512, 1)})
+    EXPECT_FALSE(is_fft(line, variant));
+  EXPECT_FALSE(is_fft(strided, tile(32, 32)));
 }
 CONVMAT_ON_EACH_ISA(ConvFftTest);
 

@@ -48,10 +48,18 @@ describe.runIf(native)('the native choice', () => {
   test('large kernels go by Fourier tiles, unless strict', () => {
     const { chosen, reason } = explain([1, 1, 256, 256], [1, 1, 31, 31], { padding: 15 });
     expect(chosen).toBe('fft');
-    expect(reason).toMatch(/Fourier tiles of 128×128 take \d+ times less arithmetic/);
+    expect(reason).toMatch(/Fourier tiles of \d+×\d+ take \d+ times less arithmetic/);
     expect(explain([1, 1, 256, 256], [1, 1, 31, 31], { padding: 15 }, 'strict').chosen).not.toBe('fft');
     expect(explain([1, 1, 256, 256], [1, 1, 5, 5]).chosen).not.toBe('fft');
-    expect(explain([1, 64, 56, 56], [64, 64, 5, 5]).chosen).not.toBe('fft');
+  });
+  test('long filters go by Fourier tiles of one row, or of one column', () => {
+    const line = explain([1, 1, 16000], [1, 1, 401], { padding: 200 });
+    expect(line.chosen).toBe('fft');
+    expect(line.reason).toMatch(/Fourier tiles of 1×\d+ take/);
+    expect(explain([1, 1, 16000], [1, 1, 401], {}, 'strict').chosen).not.toBe('fft');
+    expect(explain([1, 1, 16000], [1, 1, 3]).chosen).not.toBe('fft');
+    expect(explain([1, 8, 400, 400], [8, 8, 1, 129]).reason).toMatch(/Fourier tiles of 1×\d+ take/);
+    expect(explain([1, 8, 400, 400], [8, 8, 129, 1]).reason).toMatch(/Fourier tiles of \d+×1 take/);
   });
   test('transformed weights count as extra memory, in the tile that was chosen', () => {
     const extra = (accuracy: 'fast' | 'strict') => {
@@ -116,6 +124,27 @@ describe.runIf(native)('errors, as docs/accuracy.md bounds them', () => {
       weight: [1, 1, 15, 15],
       groups: 1,
       bounds: { direct: 4e-7, fft: 4e-7 },
+    },
+    {
+      name: '1×401',
+      input: [1, 2, 1, 1200],
+      weight: [3, 2, 1, 401],
+      groups: 1,
+      bounds: { fft: 4e-7 },
+    },
+    {
+      name: '129×1',
+      input: [1, 2, 400, 18],
+      weight: [3, 2, 129, 1],
+      groups: 1,
+      bounds: { fft: 4e-7 },
+    },
+    {
+      name: '5×60, 8 channels',
+      input: [1, 8, 40, 130],
+      weight: [4, 8, 5, 60],
+      groups: 1,
+      bounds: { fft: 4e-7 },
     },
   ] as const)('$name', ({ input, weight, groups, bounds }) => {
     const x = random(input);
