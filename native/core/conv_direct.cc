@@ -26,15 +26,23 @@ constexpr int64_t kChunks = 16;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Output channels of a group in panels of the kernel's vectors; the last one has as many vectors as it needs.
+// Output channels of a group in panels of the kernel's vectors. What is left over goes in halves of that: the
+// kernels take powers of two.
 struct ChannelPanels {
   int64_t channels;  // of a group
   int64_t lanes, vectors;
 
-  int64_t width() const { return vectors * lanes; }
-  int64_t padded() const { return ceil_div(channels, lanes) * lanes; }
-  int64_t count() const { return ceil_div(channels, width()); }
-  int64_t vectors_of(int64_t panel) const { return std::min(vectors, (padded() - panel * width()) / lanes); }
+  int64_t padded() const { return all() * lanes; }
+  int64_t count() const { return whole() + (left() >> 1) + (left() & 1); }
+  int64_t vectors_of(int64_t panel) const {
+    return panel < whole() ? vectors : panel == whole() ? (left() > 1 ? 2 : 1) : 1;
+  }
+  int64_t first_of(int64_t panel) const { return (panel <= whole() ? panel * vectors : all() - 1) * lanes; }
+
+ private:
+  int64_t all() const { return ceil_div(channels, lanes); }
+  int64_t whole() const { return all() / vectors; }
+  int64_t left() const { return all() % vectors; }  // 0 .. 3
 };
 
 template <typename T>
@@ -66,7 +74,7 @@ DirectWeights<T> pack(const TypedKernels<T>& kernels, const ConvPlan& plan, cons
   T* b = packed.bias.data();
   for (int64_t g = 0; g < plan.groups; ++g) {
     for (int64_t panel = 0; panel < panels.count(); ++panel) {
-      const int64_t first = panel * panels.width();
+      const int64_t first = panels.first_of(panel);
       const int64_t width = panels.vectors_of(panel) * panels.lanes;
       const int64_t used = std::min(width, panels.channels - first);
       const T* const from = weight + (g * panels.channels + first) * products;
@@ -227,7 +235,7 @@ class DirectRun {
     list_taps(view, valid_taps(plan_.padding_mode, axis_[0], block.depth),
               valid_taps(plan_.padding_mode, axis_[1], row), width, taps);
 
-    const int64_t first = panel * panels_.width();
+    const int64_t first = panels_.first_of(panel);
     const int64_t lane = group * panels_.padded() + first;
     const int64_t out_plane = axis_[0].out * axis_[1].out * axis_[2].out;
     DirectTile<T> tile;

@@ -181,7 +181,7 @@ struct DirectTile {
   T lo, hi;           // -inf and +inf for none; NaN passes through
 };
 
-// vectors: 1 .. the blocking's; pixels: 1 .. max_pixels(vectors).
+// vectors: a power of two up to the blocking's; pixels: 1 .. max_pixels(vectors).
 template <typename T>
 using DirectTileFn = void(int vectors, int pixels, const DirectTile<T>& tile);
 

@@ -11,91 +11,119 @@ namespace {
 // summed, 28 cycles a tap.
 constexpr int kDirectPrefetch = 12;
 
-// y[channel][pixel] <-- acc[pixel][channel], a square of lanes at a time, from pixel FIRST on.
-template <typename T, int NV, int TP, int FIRST = 0>
-CONVMAT_INLINE void direct_store(const DirectTile<T>& tile, const Vec<T> (&acc)[TP][NV]) {
-  constexpr int lanes = Vec<T>::lanes;
-  constexpr int pixels = TP - FIRST < lanes ? TP - FIRST : lanes;
-  const int64_t y_channel = tile.y_channel;
-  CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-    Vec<T> rows[lanes];
-    CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) rows[i] = i < pixels ? acc[FIRST + i][v] : zero<T>();
-    transpose(rows);
-    T* y = tile.y + v * lanes * y_channel + FIRST;
-    const int64_t channels = tile.channels - v * lanes;
-    CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) {
-      if (i < channels) store_first<pixels>(y, rows[i]);
-      y += y_channel;
-    }
-  }
-  if constexpr (FIRST + lanes < TP) direct_store<T, NV, TP, FIRST + lanes>(tile, acc);
-}
-
-// NV vectors of channels by TP pixels. As in gemm_ukr, every index into `acc` must be a constant.
+// sums[pixel][vector], of one block of taps or with what the blocks before have left there. As in gemm_ukr,
+// every index into `acc` must be a constant.
 template <typename T, int NV, int TP>
-CONVMAT_NOINLINE void direct_ukr(const DirectTile<T>& tile) {
+CONVMAT_NOINLINE void direct_ukr(const DirectTap* tap, const DirectTap* end, const T* x, const T* w,
+                                 bool accumulate, T* sums) {
   using V = Vec<T>;
   constexpr int lanes = V::lanes;
   constexpr int line = 64 / sizeof(T);
   V acc[TP][NV];
-  alignas(64) T total[TP * NV * lanes];  // of the blocks before the last, when there is more than one
-
-  const T* x = tile.x;
-  const T* w = tile.w;
-  for (int64_t block = 1;; ++block) {
+  CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[p][v] = zero<T>();
+  }
+  for (; tap != end; ++tap) {
+    const T* const x_tap = x + tap->input;
+    const T* const w_tap = w + tap->weight;
+    CONVMAT_UNROLL for (int i = 0; i < NV * lanes; i += line) {
+      CONVMAT_PREFETCH(w_tap + kDirectPrefetch * NV * lanes + i);
+    }
+    V weights[NV];
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) weights[v] = load(w_tap + v * lanes);
     CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[p][v] = zero<T>();
+      const V pixel = broadcast(x_tap[p]);
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[p][v] = fma(weights[v], pixel, acc[p][v]);
     }
-    const bool last = block == tile.blocks;
-    const DirectTap* tap = tile.taps;
-    for (const DirectTap* const end = tap + (last ? tile.last_block_taps : tile.block_taps); tap != end;
-         ++tap) {
-      const T* const x_tap = x + tap->input;
-      const T* const w_tap = w + tap->weight;
-      CONVMAT_UNROLL for (int i = 0; i < NV * lanes; i += line) {
-        CONVMAT_PREFETCH(w_tap + kDirectPrefetch * NV * lanes + i);
-      }
-      V weights[NV];
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) weights[v] = load(w_tap + v * lanes);
-      CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
-        const V pixel = broadcast(x_tap[p]);
-        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[p][v] = fma(weights[v], pixel, acc[p][v]);
+  }
+  if (accumulate) {
+    CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
+        acc[p][v] = add(acc[p][v], load(sums + (p * NV + v) * lanes));
       }
     }
-    if (block > 1) {
-      CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
-        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-          acc[p][v] = add(acc[p][v], load(total + (p * NV + v) * lanes));
+  }
+  CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) store(sums + (p * NV + v) * lanes, acc[p][v]);
+  }
+}
+
+template <typename T>
+using DirectUkr = void(const DirectTap* tap, const DirectTap* end, const T* x, const T* w, bool accumulate,
+                       T* sums);
+
+template <typename T, int NV = kDirectNv, int TP = direct_blocking<T>.max_pixels(NV)>
+DirectUkr<T>* direct_ukr_of(int vectors, int pixels) {
+  if constexpr (NV > 1) {
+    if (vectors < NV) return direct_ukr_of<T, NV / 2>(vectors, pixels);
+  }
+  if constexpr (TP > 1) {
+    if (pixels < TP) return direct_ukr_of<T, NV, TP - 1>(NV, pixels);
+  }
+  return direct_ukr<T, NV, TP>;
+}
+
+// y[channel][pixel] <-- clamp(bias + sums[pixel][channel]) for `count` <= ROWS pixels and a vector of
+// channels.
+template <typename T, int ROWS>
+CONVMAT_INLINE void direct_store_rows(const T* sums, int64_t pixel, int count, const T* bias, int channels,
+                                      Vec<T> lo, Vec<T> hi, T* y, int64_t y_channel) {
+  constexpr int parts = Vec<T>::lanes / ROWS;
+  const Vec<T> start = load(bias);
+  Vec<T> rows[ROWS];
+  CONVMAT_UNROLL for (int i = 0; i < ROWS; ++i) {
+    rows[i] = i < count ? min(hi, max(lo, add(load(sums + i * pixel), start))) : zero<T>();
+  }
+  transpose(rows);
+  CONVMAT_UNROLL for (int part = 0; part < parts; ++part) {
+    const Mask<T> mask = mask_of<T>(((1u << count) - 1u) << (part * ROWS));
+    CONVMAT_UNROLL for (int i = 0; i < ROWS; ++i) {
+      const int channel = parts == 1 ? i : (i / 4 * parts + part) * 4 + i % 4;
+      if (channel < channels) store(y + channel * y_channel - part * ROWS, mask, rows[i]);
+    }
+  }
+}
+
+// One routine for all tiles: unrolled for each, the transpositions would be most of the kernels' code.
+template <typename T>
+CONVMAT_NOINLINE void direct_store(int vectors, int pixels, const T* sums, const DirectTile<T>& tile) {
+  constexpr int lanes = Vec<T>::lanes;
+  // Two transpositions of 8 rows take fewer shuffles than one of 16.
+  constexpr int rows = lanes < 8 ? lanes : 8;
+  const Vec<T> lo = broadcast(tile.lo), hi = broadcast(tile.hi);
+  const int64_t pixel = int64_t{vectors} * lanes;
+  for (int v = 0; v < vectors; ++v) {
+    const int64_t left = tile.channels - v * lanes;
+    const int channels = left < lanes ? static_cast<int>(left) : lanes;
+    const T* const bias = tile.bias + v * lanes;
+    const T* from = sums + v * lanes;
+    T* y = tile.y + v * lanes * tile.y_channel;
+    for (int rest = pixels; rest > 0; rest -= rows, from += rows * pixel, y += rows) {
+      if constexpr (lanes == 16) {
+        if (rest <= 4) {
+          direct_store_rows<T, 4>(from, pixel, rest, bias, channels, lo, hi, y, tile.y_channel);
+          continue;
         }
       }
+      const int count = rest < rows ? rest : rows;
+      direct_store_rows<T, rows>(from, pixel, count, bias, channels, lo, hi, y, tile.y_channel);
     }
-    if (last) break;
-    CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) store(total + (p * NV + v) * lanes, acc[p][v]);
-    }
+  }
+}
+
+template <typename T>
+void direct_tile(int vectors, int pixels, const DirectTile<T>& tile) {
+  alignas(64) T sums[kDirectAccumulators * Vec<T>::lanes];
+  DirectUkr<T>* const ukr = direct_ukr_of<T>(vectors, pixels);
+  const T* x = tile.x;
+  const T* w = tile.w;
+  for (int64_t block = 1; block <= tile.blocks; ++block) {
+    ukr(tile.taps, tile.taps + (block == tile.blocks ? tile.last_block_taps : tile.block_taps), x, w,
+        block > 1, sums);
     x += tile.x_block;
     w += tile.w_block;
   }
-
-  const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
-  CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-    const V bias = load(tile.bias + v * lanes);
-    CONVMAT_UNROLL for (int p = 0; p < TP; ++p) acc[p][v] = min(hi, max(lo, add(acc[p][v], bias)));
-  }
-
-  direct_store<T, NV, TP>(tile, acc);
-}
-
-// Finds the tile of `vectors` by `pixels`.
-template <typename T, int NV = kDirectNv, int TP = direct_blocking<T>.max_pixels(NV)>
-void direct_tile(int vectors, int pixels, const DirectTile<T>& tile) {
-  if constexpr (NV > 1) {
-    if (vectors < NV) return direct_tile<T, NV - 1>(vectors, pixels, tile);
-  }
-  if constexpr (TP > 1) {
-    if (pixels < TP) return direct_tile<T, NV, TP - 1>(NV, pixels, tile);
-  }
-  direct_ukr<T, NV, TP>(tile);
+  direct_store(vectors, pixels, sums, tile);
 }
 
 }  // namespace

@@ -167,6 +167,29 @@ CONVMAT_INLINE void transpose(Vec<float> (&rows)[16]) {
     rows[i + 8].v = _mm512_shuffle_f32x4(a[i], a[i + 8], 0xdd);
   }
 }
+// Fewer rows than lanes: 4 leave column 4 p + i in quarter p of row i, 8 leave column 4 (2 (i / 4) + p) + i %
+// 4 in half p.
+CONVMAT_INLINE void transpose(Vec<float> (&rows)[4]) {
+  const __m512 a = _mm512_unpacklo_ps(rows[0].v, rows[1].v), b = _mm512_unpackhi_ps(rows[0].v, rows[1].v);
+  const __m512 c = _mm512_unpacklo_ps(rows[2].v, rows[3].v), d = _mm512_unpackhi_ps(rows[2].v, rows[3].v);
+  rows[0].v = _mm512_shuffle_ps(a, c, 0x44);
+  rows[1].v = _mm512_shuffle_ps(a, c, 0xee);
+  rows[2].v = _mm512_shuffle_ps(b, d, 0x44);
+  rows[3].v = _mm512_shuffle_ps(b, d, 0xee);
+}
+CONVMAT_INLINE void transpose(Vec<float> (&rows)[8]) {
+  Vec<float> first[4] = {rows[0], rows[1], rows[2], rows[3]};
+  Vec<float> last[4] = {rows[4], rows[5], rows[6], rows[7]};
+  transpose(first);
+  transpose(last);
+  const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+  const __m512i high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  CONVMAT_UNROLL for (int i = 0; i < 4; ++i) {
+    const __m512d a = _mm512_castps_pd(first[i].v), b = _mm512_castps_pd(last[i].v);
+    rows[i].v = _mm512_castpd_ps(_mm512_permutex2var_pd(a, low, b));
+    rows[i + 4].v = _mm512_castpd_ps(_mm512_permutex2var_pd(a, high, b));
+  }
+}
 CONVMAT_INLINE void transpose(Vec<double> (&rows)[8]) {
   __m512d a[8], b[8];
   CONVMAT_UNROLL for (int i = 0; i < 8; i += 2) {
