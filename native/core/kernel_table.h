@@ -229,13 +229,20 @@ struct ToeplitzTile {
   T lo, hi;       // -inf and +inf for none; NaN passes through
 };
 
-// `vectors` of sums at a time until n columns are done: 1, 2, 4 … up to `sums`; rows: up to sums / vectors.
+// How many rows, or channels, the tiles of sparse Toeplitz products have: the most up to n.
+constexpr int32_t toeplitz_count(int64_t n) {
+  return n >= 8 ? 8 : n >= 6 ? 6 : n >= 4 ? 4 : static_cast<int32_t>(n);
+}
+
+// `vectors` of sums at a time until n columns are done: 1, 2, 4 … up to `sums`; rows: a count up to sums /
+// vectors.
 template <typename T>
 using ToeplitzRowsFn = void(int rows, int vectors, const ToeplitzTile<T>& tile);
-// channels: up to mr; vectors: 1 or nv; one row.
+// channels: a count up to mr; vectors: 1 or nv; one row.
 template <typename T>
 using ToeplitzChannelsFn = void(int channels, int vectors, const ToeplitzTile<T>& tile);
-// rows: up to mr for 1 or nv vectors, up to wide_mr for wide_nv of them, and never more than `height`.
+// rows: a count up to mr for 1 or nv vectors, up to wide_mr for wide_nv of them, and never more than
+// `height`.
 template <typename T>
 using ToeplitzPlaneFn = void(int rows, int vectors, const ToeplitzTile<T>& tile);
 

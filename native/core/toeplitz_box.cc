@@ -8,8 +8,8 @@ namespace {
 
 // A panel stays in L2 beside the weights that it meets.
 constexpr int64_t kPanelBytes = 192 << 10;
-// Rows that one visit of the weights serves: two tiles of the tallest kernel.
-constexpr int64_t kBandRows = 28;
+// Rows that one visit of the weights serves: whole tiles of any of the kernels' counts.
+constexpr int64_t kBandRows = 24;
 // From so many output channels on, gathering every tile costs less than the ragged tiles at the borders.
 constexpr int64_t kManyChannels = 8;
 // Products per row up to which the outputs at its ends are summed one by one sooner than gathered into tiles.
@@ -44,9 +44,8 @@ ToeplitzBox<T>::ToeplitzBox(const ToeplitzProblem<T>& problem, ArenaFrame& frame
   columns_ = stretches(width, tile_columns_, longest, blocking.lanes, in_place);
   if (in_place && is_stored_in_place_ && width.mode == PaddingMode::zeros) set_edges();
   // Few taps serve a whole sweep along the rows, as memory likes it; many are better kept for the band.
-  const int64_t tile_rows = static_cast<int64_t>(height.taps.size()) <= blocking.wide_mr
-                                ? static_cast<int64_t>(height.taps.size())
-                                : blocking.mr;
+  const int64_t tile_rows =
+      toeplitz_count(std::min(static_cast<int64_t>(height.taps.size()), int64_t{blocking.mr}));
   sweep_rows_ = problem_.read == 1 ? std::max<int64_t>(tile_rows, 1) : band_rows_;
 }
 
@@ -360,19 +359,19 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
         vectors = std::min<int64_t>(left, blocking.nv);
         break;
       case ToeplitzForm::plane:
-        vectors = taps_high <= blocking.wide_mr && left >= blocking.wide_nv
-                      ? blocking.wide_nv
-                      : std::min<int64_t>(left, blocking.nv);
-        most_rows = std::min<int64_t>(taps_high, vectors > blocking.nv ? blocking.wide_mr : blocking.mr);
+        most_rows = toeplitz_count(std::min<int64_t>(taps_high, blocking.mr));
+        if (most_rows <= blocking.wide_mr && left >= blocking.wide_nv) {
+          vectors = blocking.wide_nv;
+        } else {
+          vectors = std::min<int64_t>(left, blocking.nv);
+        }
         break;
     }
     const int64_t width_now = vectors * blocking.lanes;
     // As many whole turns as there are; what is left over takes fewer vectors.
     tile.n = std::min(columns.end - column, std::max<int64_t>(1, left / vectors) * width_now);
-    const int64_t pieces = (row_count + most_rows - 1) / most_rows;
-    for (int64_t piece = 0; piece < pieces; ++piece) {
-      const int64_t first = piece * row_count / pieces;
-      const int count = static_cast<int>((piece + 1) * row_count / pieces - first);
+    for (int64_t first = 0, count; first < row_count; first += count) {
+      count = toeplitz_count(std::min(most_rows, row_count - first));
       const int64_t row = rows.begin + first;
       tile.x = input.x + first * input.row + (column - columns.begin);
       if (is_stored_in_place_) {
@@ -386,13 +385,13 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
       }
       switch (block.form) {
         case ToeplitzForm::rows:
-          kernels.toeplitz_rows(count, static_cast<int>(vectors), tile);
+          kernels.toeplitz_rows(static_cast<int>(count), static_cast<int>(vectors), tile);
           break;
         case ToeplitzForm::channels:
           kernels.toeplitz_channels(static_cast<int>(block.channels), static_cast<int>(vectors), tile);
           break;
         case ToeplitzForm::plane:
-          kernels.toeplitz_plane(count, static_cast<int>(vectors), tile);
+          kernels.toeplitz_plane(static_cast<int>(count), static_cast<int>(vectors), tile);
           break;
       }
       if (!is_stored_in_place_) {

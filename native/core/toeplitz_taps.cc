@@ -10,8 +10,6 @@ namespace {
 constexpr double kLoad = 1.7;
 constexpr double kBroadcast = 0.5;
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // The steps of one block while they are gathered.
 template <typename T>
 struct Steps {
@@ -92,10 +90,9 @@ ToeplitzTaps<T>::ToeplitzTaps(const ToeplitzWeights& layout, const T* weight,
     };
 
     std::vector<Steps<T>> blocks;
-    const int64_t count = divide_up(layout.written, blocking.mr);
-    for (int64_t b = 0; b < count; ++b) {
-      const int64_t first = b * layout.written / count, end = (b + 1) * layout.written / count;
-      const int64_t channels = end - first;
+    for (int64_t first = 0, end; first < layout.written; first = end) {
+      const int64_t channels = toeplitz_count(std::min<int64_t>(blocking.mr, layout.written - first));
+      end = first + channels;
       std::vector<Steps<T>> singly;
       double single_cost = 0;
       for (int64_t c = first; c < end; ++c) {

@@ -2,8 +2,7 @@
 // one after the other, sums in registers. No index is loaded per entry of the matrix: a tap's offset serves
 // every entry that it makes.
 //
-// As many sums as the GEMM tile has fit the registers: kGemmMr x kGemmNv vectors, or kGemmWideMr x
-// kGemmWideNv.
+// 8 rows or channels keep the multipliers busy as well as more would, at a fraction of the code.
 #pragma once
 
 #include "core/kernel_table.h"
@@ -139,10 +138,14 @@ CONVMAT_NOINLINE void toeplitz_columns(const ToeplitzTile<T>& tile) {
 // A tile of one channel has this many sums, in rows by vectors.
 constexpr int kToeplitzSums = 8;
 
+constexpr int kToeplitzMr = toeplitz_count(kGemmMr), kToeplitzNv = kGemmNv;
+constexpr int kToeplitzWideMr = toeplitz_count(kGemmWideMr < 4 ? kGemmWideMr : 4),
+              kToeplitzWideNv = kGemmWideNv;
+
 template <typename T, int ROWS, int NV>
 void toeplitz_rows_by(int rows, const ToeplitzTile<T>& tile) {
   if (rows == ROWS) return toeplitz_scattered<T, 1, ROWS, NV>(tile);
-  if constexpr (ROWS > 1) toeplitz_rows_by<T, ROWS - 1, NV>(rows, tile);
+  if constexpr (ROWS > 1) toeplitz_rows_by<T, toeplitz_count(ROWS - 1), NV>(rows, tile);
 }
 
 template <typename T, int NV = 1>
@@ -151,31 +154,31 @@ void toeplitz_rows(int rows, int vectors, const ToeplitzTile<T>& tile) {
   if constexpr (NV < kToeplitzSums) toeplitz_rows<T, 2 * NV>(rows, vectors, tile);
 }
 
-template <typename T, int M = kGemmMr>
+template <typename T, int M = kToeplitzMr>
 void toeplitz_channels(int channels, int vectors, const ToeplitzTile<T>& tile) {
   if (channels == M) {
     if (vectors == 1) return toeplitz_scattered<T, M, 1, 1>(tile);
-    return toeplitz_scattered<T, M, 1, kGemmNv>(tile);
+    return toeplitz_scattered<T, M, 1, kToeplitzNv>(tile);
   }
-  if constexpr (M > 1) toeplitz_channels<T, M - 1>(channels, vectors, tile);
+  if constexpr (M > 1) toeplitz_channels<T, toeplitz_count(M - 1)>(channels, vectors, tile);
 }
 
 template <typename T, int ROWS, int NV>
 void toeplitz_plane_by(int rows, const ToeplitzTile<T>& tile) {
   if (rows == ROWS) return toeplitz_columns<T, ROWS, NV>(tile);
-  if constexpr (ROWS > 1) toeplitz_plane_by<T, ROWS - 1, NV>(rows, tile);
+  if constexpr (ROWS > 1) toeplitz_plane_by<T, toeplitz_count(ROWS - 1), NV>(rows, tile);
 }
 
 template <typename T>
 void toeplitz_plane(int rows, int vectors, const ToeplitzTile<T>& tile) {
-  if (vectors == 1) return toeplitz_plane_by<T, kGemmMr, 1>(rows, tile);
-  if (vectors == kGemmNv) return toeplitz_plane_by<T, kGemmMr, kGemmNv>(rows, tile);
-  toeplitz_plane_by<T, kGemmWideMr, kGemmWideNv>(rows, tile);
+  if (vectors > kToeplitzNv) return toeplitz_plane_by<T, kToeplitzWideMr, kToeplitzWideNv>(rows, tile);
+  if (vectors == 1) return toeplitz_plane_by<T, kToeplitzMr, 1>(rows, tile);
+  toeplitz_plane_by<T, kToeplitzMr, kToeplitzNv>(rows, tile);
 }
 
 template <typename T>
-constexpr ToeplitzBlocking toeplitz_blocking = {Vec<T>::lanes, kToeplitzSums, kGemmMr,
-                                                kGemmNv,       kGemmWideMr,   kGemmWideNv};
+constexpr ToeplitzBlocking toeplitz_blocking = {Vec<T>::lanes, kToeplitzSums,   kToeplitzMr,
+                                                kToeplitzNv,   kToeplitzWideMr, kToeplitzWideNv};
 
 }  // namespace
 }  // namespace convmat::CONVMAT_ISA
