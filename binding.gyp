@@ -34,9 +34,10 @@
       'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
       'dependencies': ['convmat_generic'],
       # An allocation that fails is caught where C++ meets JavaScript.
-      'cflags_cc': ['-O3', '-fexceptions'],
+      'cflags_cc': ['-O2', '-fexceptions', '-ffunction-sections', '-fdata-sections'],
+      'cflags!': ['-O3'],
       'cflags_cc!': ['-fno-exceptions'],
-      'xcode_settings': {'GCC_ENABLE_CPP_EXCEPTIONS': 'YES', 'GCC_OPTIMIZATION_LEVEL': '3'},
+      'xcode_settings': {'GCC_ENABLE_CPP_EXCEPTIONS': 'YES', 'GCC_OPTIMIZATION_LEVEL': '2'},
       'msvs_settings': {'VCCLCompilerTool': {'ExceptionHandling': 1}},
       'conditions': [
         ['target_arch=="x64"', {'dependencies': ['convmat_avx2', 'convmat_avx512']}],
@@ -48,8 +49,9 @@
       'target_name': 'convmat_generic',
       'type': 'static_library',
       'sources': ['<!(node -p "require(\'./native/sources.json\').isa.generic.source")'],
-      'cflags_cc': ['<@(isa_flags)'],
-      'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['<@(isa_flags)']},
+      'variables': {'flags': ['<!@(node -p "require(\'./native/sources.json\').isa.generic.flags.join(\' \')")']},
+      'cflags_cc': ['<@(isa_flags)', '<@(flags)'],
+      'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['<@(isa_flags)', '<@(flags)']},
     },
   ],
   'conditions': [

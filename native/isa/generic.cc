@@ -19,9 +19,8 @@ constexpr GemmBlocking gemm_blocking(int kc, int b_bytes, int c_bytes, float fma
 // 8 accumulators, 2 weight vectors, a pixel and a product fit the 16 registers of SSE2.
 constexpr int kDirectNv = 2, kDirectAccumulators = 8, kDirectPixels = 8;
 
-// 7 accumulators, some of the weights and a vector of pixels fit the 16 registers of SSE2. Maps of 7, 14, 28
-// ... rows are whole tiles.
-constexpr int kDepthwiseRows = 7, kDepthwiseNv = 1;
+// Little code, for machines that have nothing better: masks are loops here, unrolled with the rows.
+constexpr int kDepthwiseRows = 2, kDepthwiseNv = 1;
 
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};

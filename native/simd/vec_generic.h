@@ -82,8 +82,9 @@ template <typename T>
 CONVMAT_INLINE Vec<T> load(const T* p) {
   return {*reinterpret_cast<const typename Vec<T>::Unaligned*>(p)};
 }
+// Masked access is a loop, and not inlined: unrolled kernels would be mostly that.
 template <typename T>
-CONVMAT_INLINE Vec<T> load(const T* p, Mask<T> mask) {
+CONVMAT_NOINLINE Vec<T> load(const T* p, Mask<T> mask) {
   Vec<T> r = zero<T>();
   for (int i = 0; i < Vec<T>::lanes; ++i) {
     if (mask.bits >> i & 1) r.v[i] = p[i];
@@ -95,7 +96,7 @@ CONVMAT_INLINE void store(T* p, Vec<T> a) {
   *reinterpret_cast<typename Vec<T>::Unaligned*>(p) = a.v;
 }
 template <typename T>
-CONVMAT_INLINE void store(T* p, Mask<T> mask, Vec<T> a) {
+CONVMAT_NOINLINE void store(T* p, Mask<T> mask, Vec<T> a) {
   for (int i = 0; i < Vec<T>::lanes; ++i) {
     if (mask.bits >> i & 1) p[i] = a.v[i];
   }
@@ -126,15 +127,19 @@ CONVMAT_INLINE Vec<T> fnma(Vec<T> a, Vec<T> b, Vec<T> c) {
 }
 template <typename T>
 CONVMAT_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
-  Vec<T> r;
-  for (int i = 0; i < Vec<T>::lanes; ++i) r.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
-  return r;
+#if defined(__GNUC__)
+  return {a.v < b.v ? a.v : b.v};
+#else
+  return a.v.lane < b.v.lane ? a : b;
+#endif
 }
 template <typename T>
 CONVMAT_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
-  Vec<T> r;
-  for (int i = 0; i < Vec<T>::lanes; ++i) r.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i];
-  return r;
+#if defined(__GNUC__)
+  return {a.v > b.v ? a.v : b.v};
+#else
+  return a.v.lane > b.v.lane ? a : b;
+#endif
 }
 template <typename T>
 CONVMAT_INLINE T sum(Vec<T> a) {
@@ -144,7 +149,7 @@ CONVMAT_INLINE T sum(Vec<T> a) {
 }
 
 template <typename T>
-CONVMAT_INLINE Vec<T> load_even(const T* p, Mask<T> mask) {
+CONVMAT_NOINLINE Vec<T> load_even(const T* p, Mask<T> mask) {
   Vec<T> r = zero<T>();
   for (int i = 0; i < Vec<T>::lanes; ++i) {
     if (mask.bits >> i & 1) r.v[i] = p[2 * i];
