@@ -27,7 +27,7 @@ export interface BoundConv {
   readonly packedBytes: number;
   run(input: FloatArray, output: FloatArray): void;
   /**
-   * As run, off the event loop. The input is copied before this returns. The result is in an array of its own, which
+   * As run, off the event loop. The input is copied first: see copies.ts. The result is in an array of its own, which
    * nobody sees until it is complete: threads write to it, so nobody must be able to transfer or shrink it meanwhile.
    */
   runAsync(input: FloatArray, signal?: AbortSignal): Promise<FloatArray>;
@@ -67,7 +67,7 @@ export interface Backend {
 
   /** 'forward': input is x, output is y. 'inputGrad': input is dy, output is dx. */
   conv(plan: ConvPlan, operands: ConvOperands, input: FloatArray, output: FloatArray): void;
-  /** As conv, and as runAsync; weights are packed off the event loop too. Every operand is copied before this returns. */
+  /** As conv, and as runAsync; weights are packed off the event loop too. Every operand is copied first. */
   convAsync(
     plan: ConvPlan,
     operands: ConvOperands,

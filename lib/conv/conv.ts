@@ -61,8 +61,9 @@ export function conv1dAsync(
 }
 
 /**
- * As conv2d, off the event loop, on the library's own threads. The operands are copied when the call is made: what
- * happens to them afterwards does not matter. `out` is written when the promise is fulfilled.
+ * As conv2d, off the event loop, on the library's own threads. The operands are copied when the call is made, and what
+ * happens to them afterwards does not matter; past 1 MiB together they are copied 1 MiB at a turn of the event loop, and
+ * must be left alone meanwhile. `out` is written when the work is done, as much at a turn.
  *
  * @returns rejects with the signal's reason (an AbortError by default) when `options.signal` fires first, and with
  *   the errors of conv2d for arguments that it would refuse.

@@ -35,7 +35,7 @@ export interface PreparedConv extends Disposable {
   outputShape(inputShape: Shape): Shape;
   /** As conv2d with the options given at preparation. With `out` nothing is allocated. */
   run(input: TensorLike, out?: Tensor): Tensor;
-  /** As conv2dAsync: the input is copied at the call, `out` is written when the promise is fulfilled. */
+  /** As conv2dAsync: the input is copied first, and `out` written when the work is done. */
   runAsync(input: TensorLike, options?: AsyncOptions & { readonly out?: Tensor }): Promise<Tensor>;
   explain(inputShape: Shape): Explanation;
   /** Frees the packed weights; runs in flight end first. Later runs are refused, a second dispose does nothing. */

@@ -115,9 +115,11 @@ export function convert<D extends DType>(values: ArrayLike<number>, dtype: D): A
   return guardAllocation(dtype, values.length, () => new ARRAYS[dtype](values) as ArrayOf<D>);
 }
 
-/** The same values in memory of their own. */
+/** The same values in memory of their own: a plain array, whatever subclass (whose slice() may do anything) they come in. */
 export function copyOf<A extends TypedArray>(values: A): A {
-  return guardAllocation(dtypeOf(values) as DType, values.length, () => values.slice() as A);
+  const copy = uninitialised(dtypeOf(values) as DType, values.length);
+  copy.set(values);
+  return copy as A;
 }
 
 function guardAllocation<A>(dtype: DType, length: number, allocate: () => A): A {

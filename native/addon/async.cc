@@ -1,6 +1,5 @@
 #include "addon/async.h"
 
-#include <cstring>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -11,38 +10,28 @@
 #include "core/pages.h"
 
 namespace convmat::addon {
-namespace {
-
-Block copy_of(const void* data, int64_t length, DType dtype) {
-  Block copy(static_cast<size_t>(length) * size_of(dtype));
-  if (copy.bytes() > 0) std::memcpy(copy.data(), data, copy.bytes());
-  return copy;
-}
-
-}  // namespace
-
-// One convolution with everything it needs, copied: what JavaScript does to its arrays meanwhile does not
-// matter.
+// One convolution and the arrays that it reads and writes, which are its own: nobody else has seen them, so
+// that nobody transfers, shrinks or writes to them meanwhile.
 class AsyncCall : public Task {
  public:
-  struct Weights {
-    Block weight;
-    std::optional<Block> bias;
-    double lo, hi;
-  };
-
   AsyncCall(napi_env env, AsyncCalls* owner, const KernelTable& kernels, const ConvPlan& plan,
             const ConvLengths& lengths, napi_value input, napi_value output, napi_value callback)
       : Task(owner), owner_(owner), kernels_(&kernels), plan_(plan) {
     const DType dtype = plan.dtype;
-    input_.emplace(copy_of(read_elements(env, input, dtype, lengths.input, "input"), lengths.input, dtype));
+    input_ = read_elements(env, input, dtype, lengths.input, "input");
+    input_bytes_ = static_cast<size_t>(lengths.input) * size_of(dtype);
     output_ = read_elements(env, output, dtype, lengths.output, "output");
     callback_.emplace(env, callback);
     kept_output_.emplace(env, output);
+    kept_[0].emplace(env, input);
   }
 
   void run_with(std::shared_ptr<const PackedConv> packed) { packed_ = std::move(packed); }
-  void run_with(Weights weights) { weights_.emplace(std::move(weights)); }
+  void run_with(const ConvOperands& operands, napi_env env, napi_value weight, napi_value bias) {
+    operands_ = operands;
+    kept_[1].emplace(env, weight);
+    if (operands.bias != nullptr) kept_[2].emplace(env, bias);
+  }
   void set_number(uint32_t number) { number_ = number; }
 
   void run() override {
@@ -52,8 +41,7 @@ class AsyncCall : public Task {
       error_ = std::current_exception();
     }
     packed_.reset();
-    weights_.reset();
-    input_.reset();
+    if (input_bytes_ >= kWorthwhileBytes) discard(input_, input_bytes_);
     owner_->deliver(number_);
   }
 
@@ -72,6 +60,7 @@ class AsyncCall : public Task {
     // in it.
     callback_.reset();
     kept_output_.reset();
+    for (std::optional<Kept>& array : kept_) array.reset();
     check(napi_call_function(env, receiver, callback, 2, arguments, &ignored));
   }
 
@@ -80,11 +69,16 @@ class AsyncCall : public Task {
     if (is_cancelled()) return;
     const Context context{kernels_, &cancelled()};
     if (packed_ == nullptr) {
-      const Weights& w = *weights_;
-      packed_ = pack_conv(context, plan_, w.weight.data(), w.bias ? w.bias->data() : nullptr, w.lo, w.hi);
+      const ConvOperands& o = operands_;
+      packed_ = pack_conv(context, plan_, o.weight, o.bias, o.lo, o.hi);
     }
-    if (!is_cancelled()) run_conv(context, plan_, *packed_, input_->data(), output_);
+    if (!is_cancelled()) run_conv(context, plan_, *packed_, input_, output_);
   }
+
+  // What is given back before V8's collector gets to it: a service with many calls would hold many. The array
+  // itself cannot be detached here: napi_detach_arraybuffer ends the process when its thread is being
+  // terminated.
+  static constexpr size_t kWorthwhileBytes = size_t{1} << 20;
 
   bool is_cancelled() const { return cancelled().load(std::memory_order_relaxed); }
 
@@ -93,11 +87,13 @@ class AsyncCall : public Task {
   const ConvPlan plan_;
   uint32_t number_ = 0;
   std::shared_ptr<const PackedConv> packed_;
-  std::optional<Weights> weights_;
-  std::optional<Block> input_;
+  ConvOperands operands_{};
+  void* input_ = nullptr;
+  size_t input_bytes_ = 0;
   void* output_ = nullptr;
   std::exception_ptr error_;
   std::optional<Kept> callback_, kept_output_;
+  std::optional<Kept> kept_[3];  // input, weight, bias
 };
 
 AsyncCalls::AsyncCalls(napi_env env) : env_(env) {
@@ -166,15 +162,11 @@ napi_value conv_async(const Call& call) {
   const WirePlan plan = read_conv_plan(call.env, call[0], kConvOperations);
   const ConvOperands operands = read_conv_operands(call, 1, plan);
   const ConvLengths lengths = lengths_of(plan);
-  const DType dtype = plan.conv.dtype;
   Environment& environment = Environment::of(call.env);
   AsyncCalls& calls = environment.async_calls();
   auto task = std::make_shared<AsyncCall>(call.env, &calls, environment.kernels(), plan.conv, lengths,
                                           call[5], call[6], call[7]);
-  AsyncCall::Weights weights{copy_of(operands.weight, lengths.weight, dtype), std::nullopt, operands.lo,
-                             operands.hi};
-  if (operands.bias != nullptr) weights.bias.emplace(copy_of(operands.bias, lengths.bias, dtype));
-  task->run_with(std::move(weights));
+  task->run_with(operands, call.env, call[1], call[2]);
   napi_value number;
   check(napi_create_uint32(call.env, calls.start(std::move(task)), &number));
   return number;

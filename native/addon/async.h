@@ -44,9 +44,9 @@ class AsyncCalls {
 
 // runAsync(run, input, output, callback) → number, and
 // convAsync(plan, weight, bias | null, lo, hi, input, output, callback) → number.
-// Operands are copied before they return. `output` is written by other threads: nobody else may have seen it,
-// so that nobody can transfer or shrink it meanwhile. callback(error, output) is called once, later: with an
-// error, with the result, or with neither when the call was cancelled.
+// Other threads read the operands and write `output`: nobody else may have seen these arrays, so that nobody
+// transfers or shrinks them meanwhile, and nobody reads the operands again. callback(error, output) is called
+// once, later: with an error, with the result, or with neither when the call was cancelled.
 napi_value run_async(const Call& call);
 napi_value conv_async(const Call& call);
 // cancel(number): what has not started never does, what runs stops at its next tile. No effect on what has

@@ -1,10 +1,12 @@
 #include "core/pages.h"
 
+#include <cstdint>
 #include <new>
 #include <utility>
 
 #if defined(__linux__)
   #include <sys/mman.h>
+  #include <unistd.h>
 #endif
 
 namespace convmat {
@@ -35,6 +37,18 @@ Block& Block::operator=(Block&& from) noexcept {
 
 Block::~Block() {
   if (data_ != nullptr) ::operator delete(data_, alignment(bytes_));
+}
+
+void discard(void* data, size_t bytes) {
+#if defined(__linux__)
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t first = (begin + page - 1) / page * page;
+  const uintptr_t end = (begin + bytes) / page * page;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+#else
+  (void)data, (void)bytes;
+#endif
 }
 
 }  // namespace convmat

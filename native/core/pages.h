@@ -24,4 +24,8 @@ class Block {
   size_t bytes_ = 0;
 };
 
+// Gives the pages within this memory back to the system, as far as it can take them: the contents are lost.
+// So that whoever frees the memory later, on a thread that should not wait, has little left to do.
+void discard(void* data, size_t bytes);
+
 }  // namespace convmat

@@ -4,6 +4,7 @@
  */
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
+import { copiesOf, NO_BIAS } from '../copies.js';
 import { convIntegerInFloat64 } from '../integer-conv.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { type Convolution, makeConvolution } from './conv.js';
@@ -24,8 +25,12 @@ export function createJsBackend(): Backend {
     // One thread, whatever is asked: JavaScript has no other.
     setNumThreads: () => {},
     conv,
-    convAsync: (plan, operands, input, signal) =>
-      runAsync(plan, makeConvolution(plan, copyOperands(operands), false), input, signal),
+    async convAsync(plan, { weight, bias, clamp }, input, signal) {
+      const copies = copiesOf({ input, weight, 'options.bias': bias ?? NO_BIAS }, signal);
+      const own = copies instanceof Promise ? await copies : copies;
+      const operands = { weight: own.weight, bias: bias === null ? null : own['options.bias'], clamp };
+      return runOwn(plan, makeConvolution(plan, operands, false), own.input, signal);
+    },
     bindConv,
     convWeightGrad,
     convInteger: convIntegerInFloat64(conv),
@@ -53,7 +58,11 @@ function bindConv(plan: ConvPlan, operands: ConvOperands): BoundConv {
   return {
     packedBytes: own.weight.byteLength + (own.bias?.byteLength ?? 0),
     run: (input, output) => runAll(convolve(input, output, Number.POSITIVE_INFINITY)),
-    runAsync: (input, signal) => runAsync(plan, convolve, input, signal),
+    async runAsync(input, signal) {
+      const copies = copiesOf({ input }, signal);
+      const own = copies instanceof Promise ? await copies : copies;
+      return runOwn(plan, convolve, own.input, signal);
+    },
     // The garbage collector frees what nobody refers to any more.
     release: () => {},
   };
@@ -63,8 +72,8 @@ function copyOperands({ weight, bias, clamp }: ConvOperands): ConvOperands {
   return { weight: copyOf(weight), bias: bias === null ? null : copyOf(bias), clamp };
 }
 
-/** Works on a copy of the input, into a result of its own. */
-async function runAsync(
+/** Works on an input that nobody else writes to, into a result of its own. */
+async function runOwn(
   plan: ConvPlan,
   convolve: Convolution,
   input: FloatArray,
@@ -74,6 +83,6 @@ async function runAsync(
     plan.dtype as FloatDType,
     product(plan.op === 'forward' ? plan.outputShape : plan.inputShape),
   );
-  await runInSlices(convolve(copyOf(input), result, SLICED_UNIT), signal);
+  await runInSlices(convolve(input, result, SLICED_UNIT), signal);
   return result;
 }

@@ -48,8 +48,9 @@ export interface NativeAddon {
   ): void;
 
   /**
-   * Both copy their operands before they return the number by which `cancel` knows the call. Other threads write to
-   * `output`: nobody else may have seen it, so that nobody can transfer or shrink it meanwhile.
+   * Both return the number by which `cancel` knows the call. Other threads read the operands and write `output`: nobody
+   * else may have seen these arrays, so that nobody can transfer or shrink them meanwhile, and the operands' contents are
+   * lost.
    */
   runAsync(run: RunFunction, input: FloatArray, output: FloatArray, callback: AsyncCallback): number;
   convAsync(

@@ -3,6 +3,7 @@ import { elementCount } from '../../check.js';
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
 import { onAbort } from '../abort.js';
+import { copiesOf, NO_BIAS } from '../copies.js';
 import { convIntegerInFloat64 } from '../integer-conv.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
@@ -27,7 +28,9 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     // The addon's own function: nothing stands between a prepared convolution and its kernel.
     readonly run: RunFunction;
     readonly #plan: ConvPlan;
+    #copying = 0;
     #released = false;
+    #freed = false;
 
     constructor(run: RunFunction, plan: ConvPlan) {
       this.run = run;
@@ -37,12 +40,26 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
       return this.run.packedBytes;
     }
     async runAsync(input: FloatArray, signal?: AbortSignal): Promise<FloatArray> {
-      const output = resultOf(this.#plan);
-      return settled((callback) => addon.runAsync(this.run, input, output, callback), signal);
+      // Taken before the result's memory, so that a small input is copied when the call is made.
+      const copies = copiesOf({ input }, signal);
+      this.#copying++;
+      try {
+        const own = copies instanceof Promise ? await copies : copies;
+        const output = resultOf(this.#plan);
+        return settled((callback) => addon.runAsync(this.run, own.input, output, callback), signal);
+      } finally {
+        this.#copying--;
+        this.#releaseIfDue();
+      }
     }
     release(): void {
-      if (this.#released) return;
       this.#released = true;
+      this.#releaseIfDue();
+    }
+    /** Calls whose input is being copied have not reached the addon, which would refuse them afterwards. */
+    #releaseIfDue(): void {
+      if (!this.#released || this.#copying > 0 || this.#freed) return;
+      this.#freed = true;
       addon.release(this.run);
     }
     /** The run function while it has weights to lend. */
@@ -64,11 +81,13 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     conv(plan: ConvPlan, { weight, bias, clamp }: ConvOperands, input, output) {
       addon.conv(plan.wire, weight, bias, clamp.min, clamp.max, input, output);
     },
-    async convAsync(plan, { weight, bias, clamp }, input, signal) {
-      const { min, max } = clamp;
+    async convAsync(plan, { weight, bias, clamp: { min, max } }, input, signal) {
+      const copies = copiesOf({ input, weight, 'options.bias': bias ?? NO_BIAS }, signal);
+      const own = copies instanceof Promise ? await copies : copies;
+      const ownBias = bias === null ? null : own['options.bias'];
       const output = resultOf(plan);
       return settled(
-        (callback) => addon.convAsync(plan.wire, weight, bias, min, max, input, output, callback),
+        (callback) => addon.convAsync(plan.wire, own.weight, ownBias, min, max, own.input, output, callback),
         signal,
       );
     },
