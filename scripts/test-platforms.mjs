@@ -12,19 +12,17 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { install, pack, root } from './packed.mjs';
 import { judge } from './prebuild/rules.mjs';
 import { targets } from './prebuild/targets.mjs';
 import { installTools } from './tools.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const programs = join(root, 'scripts/platforms/node_modules');
 const conformance = join(root, 'test/platforms/conformance.cjs');
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-platforms-'));
@@ -64,31 +62,19 @@ function node(version, platform = 'linux-x64') {
 
 // --- the package, as its users get it ---
 
-const npm = process.env.npm_execpath;
 let tarball;
+const installed = new Map();
 
-function packOnce() {
-  if (tarball !== undefined) return tarball;
-  const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch];
-  execFileSync('npm', args, { cwd: root, encoding: 'utf8' });
-  tarball = join(
-    scratch,
-    readdirSync(scratch).find((name) => name.endsWith('.tgz')),
-  );
-  return tarball;
-}
-
-/** Installs the tarball in an empty folder, by a Node of this version; the folder of the package. */
-function install(version) {
-  const folder = join(scratch, `node${version}`);
-  const installed = join(folder, 'node_modules/convmat');
-  if (existsSync(installed)) return installed;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-  const args = ['install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund', packOnce()];
-  if (npm === undefined) throw new Error('run this by npm run test:platforms');
-  run(node(version), [npm, ...args], { cwd: folder });
-  return installed;
+/** The folder of the package, installed in an empty folder by a Node of this version. */
+function installedBy(version) {
+  if (!installed.has(version)) {
+    const npm = process.env.npm_execpath;
+    if (npm === undefined) throw new Error('run this by npm run test:platforms');
+    tarball ??= pack(scratch);
+    const folder = install(tarball, join(scratch, `node${version}`), [node(version), npm]);
+    installed.set(version, join(folder, 'node_modules/convmat'));
+  }
+  return installed.get(version);
 }
 
 /**
@@ -96,7 +82,7 @@ function install(version) {
  *
  * @param isas  Each forced, except the first: that must be what the machine takes by itself.
  */
-function conform(command, args, isas, { folder = install(24), env = {}, place = (path) => path } = {}) {
+function conform(command, args, isas, { folder = installedBy(24), env = {}, place = (path) => path } = {}) {
   const counts = isas.map((isa, i) => {
     const report = join(scratch, 'report.json');
     rmSync(report, { force: true });
@@ -133,7 +119,7 @@ function ownIsas() {
   const { isas } = JSON.parse(
     run(node(24), [
       '-p',
-      `JSON.stringify(require(${JSON.stringify(join(install(24), 'dist/backend/select.js'))}).addonReport())`,
+      `JSON.stringify(require(${JSON.stringify(join(installedBy(24), 'dist/backend/select.js'))}).addonReport())`,
     ]),
   );
   return [...isas, 'js'];
@@ -142,7 +128,7 @@ function ownIsas() {
 for (const version of [20, 22, 24, 26]) {
   row('linux-x64-glibc', `Node ${version}, installed`, () => {
     needBinary('linux-x64/convmat.glibc.node');
-    const folder = install(version);
+    const folder = installedBy(version);
     for (const [kind, flags] of [
       ['require', ['-p', "require('convmat').backendInfo().backend"]],
       [
@@ -209,7 +195,7 @@ row('linux-x64-musl', "Bun, by musl's loader", () => {
   }
   // detect-libc looks at files of the system, which is Debian: here it is told.
   const folder = join(scratch, 'on-musl/convmat');
-  cpSync(dirname(install(24)), dirname(folder), { recursive: true });
+  cpSync(dirname(installedBy(24)), dirname(folder), { recursive: true });
   writeFileSync(
     join(dirname(folder), 'detect-libc/lib/detect-libc.js'),
     "module.exports = { MUSL: 'musl', familySync: () => 'musl' };",

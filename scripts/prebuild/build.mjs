@@ -123,6 +123,7 @@ async function parallel(jobs) {
 }
 
 const wanted = process.argv.slice(2);
+const chosen = wanted.length === 0 ? targets : targets.filter(({ name }) => wanted.includes(name));
 const unknown = wanted.filter((name) => !targets.some((target) => target.name === name));
 if (unknown.length > 0) {
   console.error(
@@ -130,12 +131,13 @@ if (unknown.length > 0) {
   );
   process.exit(1);
 }
-const chosen = targets.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 
 mkdirSync(work, { recursive: true });
 writeNodeApiFunctions();
-const compiled = new Map(chosen.flatMap((target) => [...objects(target)]));
-for (const object of compiled.keys()) mkdirSync(join(root, dirname(object)), { recursive: true });
-console.log(`${compiled.size} objects for ${chosen.length} targets …`);
-await parallel([...compiled.values()].map((args) => () => compiler(args)));
-for (const target of chosen) await link(target, [...objects(target).keys()]);
+console.log(`${chosen.length} targets …`);
+for (const target of chosen) {
+  const compiled = objects(target);
+  for (const object of compiled.keys()) mkdirSync(join(root, dirname(object)), { recursive: true });
+  await parallel([...compiled.values()].map((args) => () => compiler(args)));
+  await link(target, [...compiled.keys()]);
+}

@@ -1,0 +1,74 @@
+/** The package as its users get it: packed, and installed in an empty folder. */
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { familySync } from 'detect-libc';
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Runs a command and gives what it printed; throws, with its output, when it fails. */
+export function run(command, args, { cwd, ...options } = {}) {
+  try {
+    return execFileSync(command, args, {
+      cwd,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: process.platform === 'win32',
+      maxBuffer: 1 << 26,
+      ...options,
+    });
+  } catch (error) {
+    throw new Error(`${command} ${args.join(' ')}\n${error.stdout}${error.stderr}${error.code ?? ''}`);
+  }
+}
+
+/**
+ * Packs what is published, from a copy beside the repository, so that no binary of this machine's gets among those of a
+ * release: where prebuilds/ has none for this machine, the copy gets the one that was built here.
+ *
+ * @param scratch  A folder for the copy and the tarball; @returns the tarball's path.
+ */
+export function pack(scratch) {
+  run('npm', ['run', 'build:ts'], { cwd: root });
+  const staged = join(scratch, 'staged');
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  for (const name of [...files, 'package.json', 'README.md', 'LICENSE']) {
+    if (existsSync(join(root, name))) cpSync(join(root, name), join(staged, name), { recursive: true });
+  }
+  const { platform, arch } = process;
+  const libc = platform === 'linux' ? `.${familySync()}` : '';
+  const binary = join(staged, `prebuilds/${platform}-${arch}/convmat${libc}.node`);
+  if (!existsSync(binary)) {
+    const local = join(root, 'build/Release/convmat.node');
+    if (!existsSync(local)) run('npm', ['run', 'build:native'], { cwd: root });
+    mkdirSync(dirname(binary), { recursive: true });
+    copyFileSync(local, binary);
+  }
+  run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', scratch], { cwd: staged });
+  return join(
+    scratch,
+    readdirSync(scratch).find((name) => name.endsWith('.tgz')),
+  );
+}
+
+/**
+ * Installs a tarball in a new folder, without scripts.
+ *
+ * @param npm  The command that npm is run by; @returns the folder, which holds node_modules/convmat.
+ */
+export function install(tarball, folder, [command, ...prefix] = ['npm'], options = {}) {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }');
+  const args = ['install', '--silent', '--ignore-scripts', '--no-audit', '--no-fund', tarball];
+  run(command, [...prefix, ...args], { cwd: folder, ...options });
+  return folder;
+}

@@ -1,0 +1,206 @@
+// Tries the packed package where services run it: bundled, traced, in threads and processes, without the right to write,
+// and under each TypeScript.
+//
+//   npm run test:hosts [-- WORD…]      only the checks whose name contains one of the words
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { install, pack, root, run } from './packed.mjs';
+import { installTools } from './tools.mjs';
+
+const tools = join(root, 'scripts/hosts');
+installTools(tools);
+const require = createRequire(join(tools, 'package.json'));
+
+const scratch = mkdtempSync(join(tmpdir(), 'convmat-hosts-'));
+const app = install(pack(scratch), join(scratch, 'app'));
+for (const name of readdirSync(join(root, 'test/hosts')))
+  cpSync(join(root, 'test/hosts', name), join(app, name));
+const entry = join(app, 'service.mjs');
+
+/** Runs a service from where nothing else can help it, and checks its answer. */
+function expectServes(file, options = {}) {
+  const { smoothed, twice, backend, isa } = JSON.parse(
+    run(process.execPath, [file], { cwd: dirname(file), ...options }),
+  );
+  if (JSON.stringify(smoothed) !== '[[4,8,12,11]]') throw new Error(`answered ${JSON.stringify(smoothed)}`);
+  if (JSON.stringify(twice) !== '[[1,3,5,7,4]]') throw new Error(`answered ${JSON.stringify(twice)}`);
+  if (backend !== 'native') throw new Error(`runs on ${backend}`);
+  return `answers, on ${isa}`;
+}
+
+/** An empty folder without a node_modules above it. */
+function folder(name) {
+  const path = join(scratch, name);
+  mkdirSync(path);
+  return path;
+}
+
+const SIDE_BY_SIDE = 'the binaries beside the bundle';
+
+async function esbuild() {
+  const outdir = folder('esbuild');
+  await require('esbuild').build({
+    entryPoints: [entry],
+    outdir,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    loader: { '.node': 'copy' },
+    external: ['sharp'],
+    logLevel: 'error',
+  });
+  return `${expectServes(join(outdir, 'service.cjs'))}; ${SIDE_BY_SIDE}`;
+}
+
+async function webpack() {
+  const path = folder('webpack');
+  const compiler = require('webpack')({
+    mode: 'production',
+    target: 'node',
+    context: app,
+    entry,
+    output: { path, filename: 'service.cjs' },
+    module: {
+      rules: [
+        { test: /\.node$/, loader: require.resolve('node-loader'), options: { name: '[contenthash].[ext]' } },
+      ],
+    },
+    externals: { sharp: 'commonjs sharp' },
+    stats: 'errors-only',
+  });
+  const stats = await new Promise((done, failed) => {
+    compiler.run((error, result) => (error ? failed(error) : done(result)));
+  });
+  if (stats.hasErrors()) throw new Error(stats.toString('errors-only'));
+  return `${expectServes(join(path, 'service.cjs'))}; ${SIDE_BY_SIDE}`;
+}
+
+/** As docs/install.md has it: the commonjs plugin is told to leave these requires alone, and so their paths. */
+function addons(dir) {
+  return {
+    name: 'addons',
+    renderChunk: (code) => code.replaceAll('../../../prebuilds/', './prebuilds/'),
+    writeBundle: () =>
+      cpSync(join(app, 'node_modules/convmat/prebuilds'), join(dir, 'prebuilds'), { recursive: true }),
+  };
+}
+
+async function rollup() {
+  const dir = folder('rollup');
+  const plugin = (name) => require(`@rollup/plugin-${name}`).default;
+  const bundle = await require('rollup').rollup({
+    input: entry,
+    external: ['sharp'],
+    plugins: [
+      plugin('node-resolve')(),
+      plugin('commonjs')({ ignore: (id) => id.endsWith('.node') }),
+      plugin('json')(),
+      addons(dir),
+    ],
+    onwarn: () => {},
+  });
+  await bundle.write({ file: join(dir, 'service.cjs'), format: 'cjs' });
+  return `${expectServes(join(dir, 'service.cjs'))}; ${SIDE_BY_SIDE}`;
+}
+
+async function external() {
+  const outdir = folder('external');
+  await require('esbuild').build({
+    entryPoints: [entry],
+    outfile: join(outdir, 'service.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    external: ['convmat'],
+    logLevel: 'error',
+  });
+  cpSync(join(app, 'node_modules'), join(outdir, 'node_modules'), { recursive: true });
+  return expectServes(join(outdir, 'service.mjs'));
+}
+
+/** Next.js and serverless packagers copy what @vercel/nft finds, and nothing else. */
+async function trace() {
+  const { fileList, warnings } = await require('@vercel/nft').nodeFileTrace([entry], { base: app });
+  const traced = folder('traced');
+  for (const file of fileList) cpSync(join(app, file), join(traced, file), { recursive: true });
+  const binaries = [...fileList].filter((file) => file.endsWith('.node'));
+  if (binaries.length === 0) throw new Error(`no binary was found: ${[...warnings].join('; ')}`);
+  return `${expectServes(join(traced, 'service.mjs'))}; ${fileList.size} files, ${binaries.length} of them binaries`;
+}
+
+/** As on AWS Lambda: another user's files, no home, nothing to write to. */
+function readOnly() {
+  const place = folder('read-only');
+  cpSync(app, place, { recursive: true });
+  for (const name of ['.', ...readdirSync(place, { recursive: true })]) {
+    chmodSync(join(place, String(name)), 0o555);
+  }
+  chmodSync(scratch, 0o755);
+  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+  return expectServes(join(place, 'service.mjs'), {
+    ...nobody,
+    env: { HOME: '/nonexistent', PATH: process.env.PATH },
+  });
+}
+
+function processes() {
+  const found = JSON.parse(run(process.execPath, ['processes.cjs'], { cwd: app }));
+  const backends = Object.values(found).flat();
+  if (backends.length !== 7 || backends.some((backend) => backend !== 'native')) {
+    throw new Error(JSON.stringify(found));
+  }
+  return 'native in 3 worker threads, a forked process and 2 of a cluster';
+}
+
+function typescript(version) {
+  return () => {
+    const tsc = join(tools, `node_modules/typescript-${version}/bin/tsc`);
+    const resolutions = [
+      ['--module', 'node16', '--moduleResolution', 'node16'],
+      ['--module', 'esnext', '--moduleResolution', 'bundler'],
+    ];
+    for (const flags of resolutions) {
+      const common = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2022'];
+      run(process.execPath, [tsc, ...common, ...flags, 'types.mts'], { cwd: app });
+    }
+    return 'types hold, as node16 and bundler resolve them';
+  };
+}
+
+const checks = {
+  'esbuild, bundled': esbuild,
+  'webpack, bundled': webpack,
+  'rollup, bundled': rollup,
+  'bundled without convmat': external,
+  'file tracing (@vercel/nft)': trace,
+  'read-only, as nobody': readOnly,
+  'threads and processes': processes,
+  'TypeScript 5.0': typescript('5.0'),
+  'TypeScript 5.9': typescript('5.9'),
+  'TypeScript 6': typescript('6'),
+  'TypeScript 7': typescript('7'),
+};
+
+const words = process.argv.slice(2);
+const chosen = Object.entries(checks).filter(
+  ([name]) => words.length === 0 || words.some((word) => name.includes(word)),
+);
+let failed = 0;
+try {
+  for (const [name, check] of chosen) {
+    try {
+      console.log(`${name.padEnd(28)} ok      ${await check()}`);
+    } catch (error) {
+      failed += 1;
+      console.log(`${name.padEnd(28)} FAILED  ${error.stack}`);
+    }
+  }
+} finally {
+  chmodSync(scratch, 0o755);
+  rmSync(scratch, { recursive: true, force: true });
+}
+console.log(`\n${chosen.length - failed} passed, ${failed} failed`);
+process.exit(failed === 0 && chosen.length > 0 ? 0 : 1);
