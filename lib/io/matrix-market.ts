@@ -5,8 +5,8 @@
 
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { MAX_ELEMENTS } from '../check.js';
-import { FormatError, MemoryError } from '../errors.js';
+import { checkOptions, MAX_ELEMENTS, mistake } from '../check.js';
+import { ArgumentError, FormatError, MemoryError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import type { SparseFormats } from '../matrix/operator.js';
 import { Budget, type ReadOptions } from './budget.js';
@@ -21,8 +21,13 @@ export interface WriteOptions {
 export async function writeMatrixMarket(
   path: string,
   m: SparseFormats,
-  options: WriteOptions = {},
+  options?: WriteOptions,
 ): Promise<void> {
+  const { onProgress } = checkOptions(options, ['onProgress']);
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw mistake(ArgumentError, 'options.onProgress', 'a function', onProgress);
+  }
+  if (typeof m?.toCSR !== 'function') throw mistake(ArgumentError, 'm', 'a matrix with toCSR()', m);
   const { shape, indptr, indices, data, nnz } = m.toCSR();
   await replaceFile(path, async (handle) => {
     let text = `%%MatrixMarket matrix coordinate real general\n${shape[0]} ${shape[1]} ${nnz}\n`;
@@ -32,7 +37,7 @@ export async function writeMatrixMarket(
         if (text.length > 1 << 16) {
           await handle.appendFile(text);
           text = '';
-          options.onProgress?.(i / nnz);
+          onProgress?.(i / nnz);
         }
       }
     }

@@ -1,5 +1,6 @@
 /** scipy.sparse.save_npz's layout: an .npz of format, shape, and the arrays of that format. */
-import { ConvmatError, FormatError } from '../errors.js';
+import { mistake } from '../check.js';
+import { ArgumentError, ConvmatError, FormatError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import { convert, type FloatArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -9,6 +10,7 @@ import { forEachEntry, writeArchive } from './npz.js';
 
 /** Writes a compressed .npz that scipy.sparse.load_npz reads as the same CSR matrix. */
 export async function writeSparseNpz(path: string, m: CsrMatrix): Promise<void> {
+  if (!(m instanceof CsrMatrix)) throw mistake(ArgumentError, 'm', 'a CsrMatrix', m);
   const [rows, cols] = m.shape;
   const vector = (data: Int32Array | FloatArray) => encodeArray(new Tensor(data, [data.length]));
   await writeArchive(

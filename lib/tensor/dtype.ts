@@ -76,6 +76,14 @@ export function dtypeOf(value: unknown): DType | undefined {
   return tag === undefined ? undefined : DTYPE_BY_TAG[tag];
 }
 
+const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')
+  ?.get as (this: unknown) => number;
+
+/** Whether a typed array's `length` is the length that it has: a property of its own may hide that. */
+export function tellsItsLength(array: TypedArray): boolean {
+  return array.length === lengthOf.call(array);
+}
+
 /** What a value is called in a message about dtypes: a dtype, or the name of the array that has none. */
 export function isTypedArray(value: unknown): value is TypedArray {
   return dtypeOf(value) !== undefined;

@@ -1,7 +1,24 @@
 /** The dense, row-major array that every function takes and returns. */
-import { checkInteger, checkShape, describeShape, elementCount, mismatch, mistake } from '../check.js';
+import {
+  checkInteger,
+  checkShape,
+  describe,
+  describeShape,
+  elementCount,
+  mismatch,
+  mistake,
+} from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
-import { type ArrayOf, checkDType, convert, type DType, dtypeOf, type TypedArray, zeros } from './dtype.js';
+import {
+  type ArrayOf,
+  checkDType,
+  convert,
+  type DType,
+  dtypeOf,
+  type TypedArray,
+  tellsItsLength,
+  zeros,
+} from './dtype.js';
 
 export type Shape = readonly number[];
 export type Nested = number | readonly Nested[];
@@ -150,6 +167,8 @@ export function checkData(data: unknown, argument: string): DType {
   }
   if (isDetached(buffer))
     throw mismatch(ArgumentError, argument, 'an array with its buffer', 'a detached buffer');
+  if (!tellsItsLength(data as TypedArray))
+    throw mismatch(ArgumentError, argument, 'an array that has the length it tells', describe(data));
   return dtype;
 }
 

@@ -1,21 +1,29 @@
 /**
  * Every public function with every kind of wrong value in every position and option: an error of the library's own
- * classes, or an answer; never another exception, never a half-written `out`.
+ * classes, or an answer; never another exception, never a half-written `out`. What is public is read off the library
+ * itself, so that nothing new goes untried.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as convmat from 'convmat';
 import {
+  avgPool1d,
   avgPool2d,
+  avgPool3d,
   data,
   fixed,
   io,
+  maxPool1d,
   maxPool2d,
   maxPool2dWithIndices,
+  maxPool3d,
   nn,
   optim,
   signal,
   tensor,
 } from 'convmat';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { random } from '../support/random';
 
 function detached(): Float32Array {
@@ -28,6 +36,11 @@ function cyclic(): unknown[] {
   const array: unknown[] = [];
   array.push(array);
   return array;
+}
+
+/** 18 elements, and 9 by its own account. */
+function lying(): Float32Array {
+  return Object.defineProperty(new Float32Array(18), 'length', { value: 9 });
 }
 
 const throwing = new Proxy({}, { get: () => undefined, has: () => true });
@@ -72,6 +85,7 @@ const HOSTILE: Record<string, () => unknown> = {
   'shared array': () => new Float32Array(new SharedArrayBuffer(72)),
   'empty typed array': () => new Float32Array(0),
   'typed array of NaN': () => new Float32Array(18).fill(NaN),
+  'array that lies about its length': lying,
   'big integers': () => new BigInt64Array(18),
   'data view': () => new DataView(new ArrayBuffer(72)),
   buffer: () => Buffer.alloc(18),
@@ -93,6 +107,12 @@ interface Call {
   readonly run: (...args: never[]) => unknown;
   readonly args: () => unknown[];
   readonly options?: readonly string[];
+  /** Where the caller's own memory for the result goes, and such memory. */
+  readonly out?: Out;
+}
+interface Out {
+  readonly at: number | 'option';
+  readonly make: () => convmat.Tensor | convmat.TypedArray;
 }
 
 function call(
@@ -100,8 +120,9 @@ function call(
   run: (...args: never[]) => unknown,
   args: () => unknown[],
   options: readonly string[] = [],
+  out?: Out,
 ): Call {
-  return { name, run, args, options };
+  return { name, run, args, options, out };
 }
 
 const GEOMETRY = ['stride', 'padding', 'paddingMode', 'dilation', 'groups'];
@@ -123,6 +144,51 @@ const quantised = () => ({
 });
 const parameter = () => new nn.Linear(3, 2).parameters();
 
+const scratch = mkdtempSync(join(tmpdir(), 'convmat-hostile-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+/** A file of our own for every path that could be written to. */
+const place = (path: unknown) =>
+  (typeof path === 'string' && path !== '' ? join(scratch, 'file') : path) as string;
+
+const tensorOf = (shape: number[]) => () => tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
+const outOption = (shape: number[]): Out => ({ at: 'option', make: tensorOf(shape) });
+const outVector = (length: number): Out => ({ at: 1, make: () => new Float32Array(length) });
+
+/** forward, backward and outputShape of a module for inputs of this shape. */
+function moduleCalls(name: string, make: () => nn.Module, shape: number[]): Call[] {
+  const after = (x: never, g: never) => {
+    const module = make();
+    module.forward(x);
+    return module.backward(g);
+  };
+  return [
+    call(`nn.${name}.forward`, ((x: never) => make().forward(x)) as never, () => [random(shape)]),
+    call(`nn.${name}.backward`, after as never, () => [random(shape), make().forward(random(shape))]),
+    call(`nn.${name}.outputShape`, ((of: never) => make().outputShape(of)) as never, () => [shape]),
+  ];
+}
+
+/** matvec, rmatvec and toDense of an operator of three rows and as many columns. */
+function operatorCalls(name: string, make: () => ReturnType<typeof convmat.hankel>): Call[] {
+  return [
+    call(
+      `${name}.matvec`,
+      ((x: never, out: never) => make().matvec(x, out)) as never,
+      () => [vector(3), undefined],
+      [],
+      outVector(3),
+    ),
+    call(
+      `${name}.rmatvec`,
+      ((x: never, out: never) => make().rmatvec(x, out)) as never,
+      () => [vector(3), undefined],
+      [],
+      outVector(3),
+    ),
+    call(`${name}.toDense`, ((options: never) => make().toDense(options)) as never, () => [{}], ['maxBytes']),
+  ];
+}
+
 const CALLS: readonly Call[] = [
   call('tensor', convmat.tensor as never, () => [new Float32Array(6), [2, 3], 'float32']),
   call(
@@ -130,15 +196,64 @@ const CALLS: readonly Call[] = [
     ((...args: ConstructorParameters<typeof convmat.Tensor>) => new convmat.Tensor(...args)) as never,
     () => [new Float32Array(6), [2, 3]],
   ),
-  call('reshape', ((shape: number[]) => image().reshape(shape)) as never, () => [[5, 12]]),
-  call('conv1d', convmat.conv1d as never, () => [random([1, 2, 9]), random([3, 2, 3]), {}], CONV),
-  call('conv2d', convmat.conv2d as never, () => [image(), weight(), {}], CONV),
-  call('conv3d', convmat.conv3d as never, () => [random([1, 2, 4, 4, 4]), random([3, 2, 2, 2, 2]), {}], CONV),
-  call('conv2dAsync', convmat.conv2dAsync as never, () => [image(), weight(), {}], [...CONV, 'signal']),
-  call('convTranspose2d', convmat.convTranspose2d as never, () => [random([1, 3, 5, 6]), weight(), {}], [
-    ...CONV,
-    'outputPadding',
-  ]),
+  call('Tensor.reshape', ((shape: number[]) => image().reshape(shape)) as never, () => [[5, 12]]),
+  call(
+    'conv1d',
+    convmat.conv1d as never,
+    () => [random([1, 2, 9]), random([3, 2, 3]), {}],
+    CONV,
+    outOption([1, 3, 7]),
+  ),
+  call('conv2d', convmat.conv2d as never, () => [image(), weight(), {}], CONV, outOption([1, 3, 3, 4])),
+  call(
+    'conv3d',
+    convmat.conv3d as never,
+    () => [random([1, 2, 4, 4, 4]), random([3, 2, 2, 2, 2]), {}],
+    CONV,
+    outOption([1, 3, 3, 3, 3]),
+  ),
+  call(
+    'conv1dAsync',
+    convmat.conv1dAsync as never,
+    () => [random([1, 2, 9]), random([3, 2, 3]), {}],
+    [...CONV, 'signal'],
+    outOption([1, 3, 7]),
+  ),
+  call(
+    'conv3dAsync',
+    convmat.conv3dAsync as never,
+    () => [random([1, 2, 4, 4, 4]), random([3, 2, 2, 2, 2]), {}],
+    [...CONV, 'signal'],
+    outOption([1, 3, 3, 3, 3]),
+  ),
+  call(
+    'convTranspose1d',
+    convmat.convTranspose1d as never,
+    () => [random([1, 3, 5]), random([3, 2, 3]), {}],
+    [...CONV, 'outputPadding'],
+    outOption([1, 2, 7]),
+  ),
+  call(
+    'convTranspose3d',
+    convmat.convTranspose3d as never,
+    () => [random([1, 3, 2, 2, 2]), random([3, 2, 2, 2, 2]), {}],
+    [...CONV, 'outputPadding'],
+    outOption([1, 2, 3, 3, 3]),
+  ),
+  call(
+    'conv2dAsync',
+    convmat.conv2dAsync as never,
+    () => [image(), weight(), {}],
+    [...CONV, 'signal'],
+    outOption([1, 3, 3, 4]),
+  ),
+  call(
+    'convTranspose2d',
+    convmat.convTranspose2d as never,
+    () => [random([1, 3, 5, 6]), weight(), {}],
+    [...CONV, 'outputPadding'],
+    outOption([1, 2, 7, 8]),
+  ),
   call(
     'convInputGrad',
     convmat.convInputGrad as never,
@@ -157,12 +272,15 @@ const CALLS: readonly Call[] = [
     'PreparedConv.run',
     ((...args: [never, never]) => convmat.prepareConv(weight()).run(...args)) as never,
     () => [image(), undefined],
+    [],
+    { at: 1, make: tensorOf([1, 3, 3, 4]) },
   ),
   call(
     'PreparedConv.runAsync',
     ((...args: [never, never]) => convmat.prepareConv(weight()).runAsync(...args)) as never,
     () => [image(), {}],
     ['signal', 'out'],
+    outOption([1, 3, 3, 4]),
   ),
   call(
     'PreparedConv.outputShape',
@@ -173,6 +291,20 @@ const CALLS: readonly Call[] = [
   call('unfold', convmat.unfold as never, () => [image(), [3, 3], {}], GEOMETRY),
   call('fold', convmat.fold as never, () => [random([1, 18, 12]), [5, 6], [3, 3], {}], GEOMETRY),
   call('matmul', convmat.matmul as never, () => [random([2, 3]), random([3, 2])]),
+  call(
+    'PreparedConv.explain',
+    ((shape: never) => convmat.prepareConv(weight()).explain(shape)) as never,
+    () => [[1, 2, 5, 6]],
+  ),
+  ...Object.entries({ maxPool1d, avgPool1d, maxPool3d, avgPool3d }).map(([name, pool]) =>
+    call(name, pool as never, () => [random([1, 2, ...Array(Number(name.at(-2))).fill(5)]), 2, {}], [
+      'stride',
+      'padding',
+      'dilation',
+      'ceilMode',
+      'countIncludePad',
+    ]),
+  ),
   ...Object.entries({ maxPool2d, maxPool2dWithIndices, avgPool2d }).map(([name, pool]) =>
     call(name, pool as never, () => [image(), 2, {}], [
       'stride',
@@ -218,6 +350,33 @@ const CALLS: readonly Call[] = [
     vector(),
     undefined,
   ]),
+  call(
+    'CsrMatrix.rmatvec',
+    ((y: never, out: never) => csr().rmatvec(y, out)) as never,
+    () => [vector(4), undefined],
+    [],
+    outVector(9),
+  ),
+  call('CsrMatrix.toDense', ((options: never) => csr().toDense(options)) as never, () => [{}], ['maxBytes']),
+  call(
+    'ConvMatrix.T.matvec',
+    ((y: never, out: never) => matrix().T.matvec(y, out)) as never,
+    () => [vector(4), undefined],
+    [],
+    outVector(9),
+  ),
+  call(
+    'ConvMatrix.T.rmatvec',
+    ((x: never, out: never) => matrix().T.rmatvec(x, out)) as never,
+    () => [vector(), undefined],
+    [],
+    outVector(4),
+  ),
+  call('ConvMatrix.T.toDense', ((options: never) => matrix().T.toDense(options)) as never, () => [{}], [
+    'maxBytes',
+  ]),
+  ...operatorCalls('StructuredMatrix', () => convmat.toeplitz([4, 1, 0])),
+  ...operatorCalls('HankelMatrix', () => convmat.hankel([4, 1, 0])),
   call('CsrMatrix.matmat', ((x: never) => csr().matmat(x)) as never, () => [random([9, 2])]),
   call(
     'convToLinear',
@@ -232,7 +391,9 @@ const CALLS: readonly Call[] = [
   call('toeplitz', convmat.toeplitz as never, () => [vector(3), undefined]),
   call('circulant', convmat.circulant as never, () => [vector(3)]),
   call('hankel', convmat.hankel as never, () => [vector(3), undefined]),
-  call('toeplitz.solve', ((b: never) => convmat.toeplitz([4, 1, 0]).solve(b)) as never, () => [vector(3)]),
+  call('StructuredMatrix.solve', ((b: never) => convmat.toeplitz([4, 1, 0]).solve(b)) as never, () => [
+    vector(3),
+  ]),
   call('convolutionMatrix', convmat.convolutionMatrix as never, () => [vector(3), 5, 'full']),
   // What a caller's own onIteration throws is the caller's.
   call('lsqr', convmat.lsqr as never, () => [matrix(), vector(4), {}], [
@@ -314,16 +475,29 @@ const CALLS: readonly Call[] = [
     'dilation',
     'ceilMode',
   ]),
-  call('nn.ReLU.forward', ((x: never) => new nn.ReLU().forward(x)) as never, () => [image()]),
-  call(
-    'nn.ReLU.backward',
-    ((g: never) => {
-      const relu = new nn.ReLU();
-      relu.forward(image());
-      return relu.backward(g);
-    }) as never,
-    () => [image()],
+  ...([1, 3] as const).map((rank) =>
+    call(
+      `nn.Conv${rank}d`,
+      ((...args: [number, number, number]) => new nn[`Conv${rank}d`](...args)) as never,
+      () => [2, 3, 3, {}],
+      [...GEOMETRY, 'bias', 'seed'],
+    ),
   ),
+  call('nn.AvgPool2d', ((...args: [number]) => new nn.AvgPool2d(...args)) as never, () => [2, {}], [
+    'stride',
+    'padding',
+    'ceilMode',
+    'countIncludePad',
+  ]),
+  call('nn.Flatten', (() => new nn.Flatten()) as never, () => [undefined]),
+  call('nn.ReLU', (() => new nn.ReLU()) as never, () => [undefined]),
+  ...moduleCalls('Conv1d', () => new nn.Conv1d(2, 3, 3), [1, 2, 9]),
+  ...moduleCalls('Linear', () => new nn.Linear(3, 2), [4, 3]),
+  ...moduleCalls('MaxPool2d', () => new nn.MaxPool2d(2), [1, 2, 5, 6]),
+  ...moduleCalls('AvgPool2d', () => new nn.AvgPool2d(2), [1, 2, 5, 6]),
+  ...moduleCalls('Flatten', () => new nn.Flatten(), [1, 2, 5, 6]),
+  ...moduleCalls('ReLU', () => new nn.ReLU(), [1, 2, 5, 6]),
+  ...moduleCalls('Sequential', () => new nn.Sequential(new nn.Conv2d(2, 3, 3), new nn.ReLU()), [1, 2, 5, 6]),
   call('nn.Sequential', ((...modules: never[]) => new nn.Sequential(...modules)) as never, () => [
     new nn.ReLU(),
     new nn.Flatten(),
@@ -334,7 +508,7 @@ const CALLS: readonly Call[] = [
     () => [[2, 5, 6]],
   ),
   call(
-    'nn.loadStateDict',
+    'nn.Module.loadStateDict',
     ((state: never) => new nn.Linear(3, 2).loadStateDict(state)) as never,
     () => [{ weight: random([2, 3]), bias: random([2]) }],
     ['weight', 'bias'],
@@ -379,17 +553,51 @@ const CALLS: readonly Call[] = [
     () => [new data.TensorDataset(random([4, 2])), {}],
     ['batchSize', 'shuffle', 'seed', 'dropLast'],
   ),
-  ...(['readNpy', 'readNpz', 'readSparseNpz', 'readMatrixMarket'] as const).map((name) =>
-    call(`io.${name}`, io[name] as never, () => ['/nowhere/at-all']),
+  call('io.readNpy', io.readNpy as never, () => ['/nowhere/at-all']),
+  ...(['readNpz', 'readSparseNpz', 'readMatrixMarket'] as const).map((name) =>
+    call(`io.${name}`, io[name] as never, () => ['/nowhere/at-all', {}], ['maxBytes']),
+  ),
+  call('io.writeNpy', ((path: never, t: never) => io.writeNpy(place(path), t)) as never, () => [
+    'file',
+    image(),
+  ]),
+  call(
+    'io.writeNpz',
+    ((path: never, arrays: never) => io.writeNpz(place(path), arrays)) as never,
+    () => ['file', { a: image(), b: vector(3) }],
+    ['a', '../b', ''],
+  ),
+  call('io.writeSparseNpz', ((path: never, m: never) => io.writeSparseNpz(place(path), m)) as never, () => [
+    'file',
+    csr(),
+  ]),
+  call(
+    'io.writeMatrixMarket',
+    ((path: never, m: never, options: never) => io.writeMatrixMarket(place(path), m, options)) as never,
+    () => ['file', csr(), {}],
   ),
   call('setNumThreads', convmat.setNumThreads as never, () => [2]),
 ];
 
+const SEVEN = 7;
+
 /** The reason a result is not allowed, or null. */
-async function misbehaviour({ run }: Call, args: unknown[]): Promise<string | null> {
+async function misbehaviour(
+  { run, out }: Call,
+  args: unknown[],
+  wrongAt?: number | string,
+): Promise<string | null> {
+  const own = out !== undefined && wrongAt !== undefined && wrongAt !== out.at ? out.make() : undefined;
+  const memory = own instanceof convmat.Tensor ? own.data : own;
+  memory?.fill(SEVEN);
+  if (own !== undefined && out?.at === 'option') {
+    const options = args.at(-1);
+    if (typeof options === 'object' && options !== null) args[args.length - 1] = { ...options, out: own };
+  } else if (own !== undefined) args[out?.at as number] = own;
   try {
     await run(...(args as never[]));
   } catch (error) {
+    if (memory?.some((value) => value !== SEVEN)) return 'out is half-written';
     if (error instanceof convmat.ConvmatError) {
       if (!/^ERR_CONVMAT_[A-Z]+$/.test(error.code)) return `code ${error.code}`;
       return error.message.length > 0 ? null : 'no message';
@@ -410,13 +618,13 @@ describe('any wrong value in any position', () => {
       for (let at = 0; at < one.args().length; at++) {
         const args = one.args();
         args[at] = make();
-        const reason = await misbehaviour(one, args);
+        const reason = await misbehaviour(one, args, at);
         if (reason !== null) found.push(`argument ${at} is ${kind}: ${reason}`);
       }
       for (const option of one.options ?? []) {
         const args = one.args();
         args[args.length - 1] = { ...(args[args.length - 1] as object), [option]: make() };
-        const reason = await misbehaviour(one, args);
+        const reason = await misbehaviour(one, args, option === 'out' ? 'option' : option);
         if (reason !== null) found.push(`option ${option} is ${kind}: ${reason}`);
       }
     }
@@ -424,16 +632,56 @@ describe('any wrong value in any position', () => {
   });
 });
 
-test('a refused call leaves out as it was', async () => {
-  for (const [kind, make] of Object.entries(HOSTILE)) {
-    for (const option of CONV.filter((name) => name !== 'out')) {
-      const out = tensor(new Float32Array(36).fill(7), [1, 3, 3, 4]);
-      const before = out.data.slice();
-      try {
-        convmat.conv2d(image(), weight(), { [option]: make(), out });
-      } catch {
-        expect(out.data, `${option} is ${kind}`).toEqual(before);
-      }
-    }
-  }
+/** What has no arguments to get wrong. */
+const WITHOUT_ARGUMENTS =
+  /^backendInfo$|\.(toNested|toFloat|toCSR|toCOO|parameters|zeroGrad|stateDict|step|dispose)$/;
+/** For the library itself: not in its types, or protected. */
+const INTERNAL =
+  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm)$/;
+/** Made by the library alone (convMatrix, fi), or abstract. */
+const NOT_CONSTRUCTED = ['ConvMatrix', 'fixed.FixedTensor', 'nn.Module'];
+
+function isClass(value: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value));
+}
+
+function methodsOf(prototype: object): string[] {
+  const all = Object.entries(Object.getOwnPropertyDescriptors(prototype));
+  return all
+    .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
+    .map(([name]) => name);
+}
+
+/** The names of everything that can be called, 'fixed.fi' and 'Tensor.reshape' among them. */
+function surface(room: object, prefix = ''): string[] {
+  return Object.entries(room).flatMap(([key, value]) => {
+    const name = `${prefix}${key}`;
+    if (typeof value === 'object' && value !== null) return surface(value, `${name}.`);
+    if (typeof value !== 'function') return [];
+    if (!isClass(value)) return [name];
+    if (value === convmat.ConvmatError || value.prototype instanceof convmat.ConvmatError) return [];
+    const statics = Object.getOwnPropertyNames(value).filter((own) => typeof value[own] === 'function');
+    const members = [...statics, ...methodsOf(value.prototype)].map((own) => `${name}.${own}`);
+    return NOT_CONSTRUCTED.includes(name) ? members : [name, ...members];
+  });
+}
+
+test('nothing public goes untried', () => {
+  const made = {
+    PreparedConv: convmat.prepareConv(weight()),
+    StructuredMatrix: convmat.toeplitz([4, 1, 0]),
+    HankelMatrix: convmat.hankel([4, 1, 0]),
+    'ConvMatrix.T': matrix().T,
+    Optimizer: new optim.SGD(parameter(), { lr: 0.1 }),
+  };
+  const ofResults = Object.entries(made).flatMap(([name, value]) => {
+    const prototypes = [Object.getPrototypeOf(value), Object.getPrototypeOf(Object.getPrototypeOf(value))];
+    const own = prototypes.filter((prototype) => prototype !== Object.prototype);
+    return own.flatMap(methodsOf).map((method) => `${name}.${method}`);
+  });
+  const tried = new Set(CALLS.map(({ name }) => name));
+  const untried = [...surface(convmat), ...ofResults].filter(
+    (name) => !tried.has(name) && !WITHOUT_ARGUMENTS.test(name) && !INTERNAL.test(name),
+  );
+  expect(untried).toEqual([]);
 });
