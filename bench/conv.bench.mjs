@@ -2,7 +2,10 @@
 // checked before it is timed.
 //
 //   node bench/conv.bench.mjs [--networks resnet50,vgg16,…] [--layers regex] [--contenders avx512,onnxruntime,…]
-//                             [--threads 1] [--rounds 5] [--ms 60] [--out bench/results/NAME]
+//                             [--threads 1] [--rounds 3] [--ms 25] [--slow 1] [--seconds N] [--out bench/results/NAME]
+//
+// A contender whose run takes longer than `slow` seconds is timed by that one run. --seconds bounds the whole: layers that
+// no time is left for are named and left out.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,14 +21,18 @@ const { values: options } = parseArgs({
     layers: { type: 'string', default: '' },
     contenders: { type: 'string', default: Object.keys(contenders).join(',') },
     threads: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '5' },
-    ms: { type: 'string', default: '60' },
-    out: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    ms: { type: 'string', default: '25' },
+    slow: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: 'Infinity' },
+    out: { type: 'string', default: 'bench/results/latest' },
   },
 });
 const threads = Number(options.threads);
 const rounds = Number(options.rounds);
 const ms = Number(options.ms);
+const slowMs = 1000 * Number(options.slow);
+const end = performance.now() + 1000 * Number(options.seconds);
 /** Plain JavaScript is left out where one run would take longer than this: 2 GF/s is far above its speed. */
 const SLOW_FLOPS = 4e8;
 /** A result this far above what our matrix products reach on one core is no result of one core. */
@@ -41,6 +48,15 @@ const running = options.contenders.split(',').map((name) => new Contender(name, 
 const rows = [];
 try {
   for (const [i, layer] of layers.entries()) {
+    if (performance.now() > end) {
+      console.log(
+        `No time left for ${layers
+          .slice(i)
+          .map(({ id }) => id)
+          .join(', ')}.\n`,
+      );
+      break;
+    }
     process.stderr.write(`\r\x1b[K${i + 1}/${layers.length} ${layer.id}`);
     rows.push(await measureLayer(layer));
   }
@@ -51,7 +67,7 @@ try {
 }
 const report = { threads, rounds, peak, contenders: running.map(({ name }) => name), rows };
 printReport(report);
-if (options.out) writeReport(report, options.out);
+writeReport(report, options.out);
 
 async function measureLayer(layer) {
   const reference = writeOperands(layer);
@@ -67,7 +83,10 @@ async function measureLayer(layer) {
   }
   const samples = Object.fromEntries(served.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const contender of served) samples[contender.name].push(await contender.ask({ do: 'time', ms }));
+    for (const contender of served) {
+      const taken = samples[contender.name];
+      if (!taken.some(({ min }) => min > slowMs)) taken.push(await contender.ask({ do: 'time', ms }));
+    }
   }
   const times = {};
   for (const [name, taken] of Object.entries(samples)) {

@@ -1,7 +1,9 @@
-// Convolution layers (bench/shapes/layers.txt) by every algorithm and instruction set, beside oneDNN when it
-// is there: kernels alone, weights packed beforehand, NCHW in and out, one thread.
+// Convolution layers (bench/shapes) by every algorithm and instruction set, beside oneDNN when it is there:
+// kernels alone, weights packed beforehand, NCHW in and out, one thread.
 //
-//   conv_bench [--benchmark_filter=layer/algorithm/isa]
+//   conv_bench [--benchmark_filter=network/layer/algorithm/isa]
+//
+// Without a filter, the layers of kLayers; any other by a filter that names it.
 //
 // Each result is checked first against im2col's. Besides the time there is GF/s: 2 * multiplications of the
 // direct sum per second, whatever the algorithm does. Repetitions are interleaved, since clocks and
@@ -36,39 +38,60 @@ struct Layer {
   ConvPlan plan;
 };
 
-std::vector<Layer> read_layers(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<Layer> layers;
+// "1x64x56x56" or "1,2,2" as numbers.
+std::vector<int64_t> numbers(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == 'x' || c == ','; }, ' ');
+  std::istringstream fields(text);
+  std::vector<int64_t> values;
+  for (int64_t value; fields >> value;) values.push_back(value);
+  return values;
+}
+
+// The layers of a network, as bench/layers.mjs reads them: name, count, input, weight, stride, padding,
+// groups.
+void read_layers(const std::string& network, std::vector<Layer>& layers) {
+  std::ifstream file(std::string(CONVMAT_SHAPES_DIR "/") + network + ".txt");
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') continue;
     std::istringstream fields(line);
-    std::string name;
-    int64_t n, g, c, h, w, k, kh, kw, stride, pad;
-    fields >> name >> n >> g >> c >> h >> w >> k >> kh >> kw >> stride >> pad;
-    const auto axis = [&](int64_t in, int64_t kernel) {
-      return Axis{in, kernel, stride, 1, pad, pad, (in + 2 * pad - kernel) / stride + 1};
-    };
-    layers.push_back({name,
-                      {ConvOp::forward,
-                       DType::f32,
-                       Algorithm::im2col,
-                       0,
-                       PaddingMode::zeros,
-                       n,
-                       g,
-                       c,
-                       k,
-                       {Axis{1, 1, 1, 1, 0, 0, 1}, axis(h, kh), axis(w, kw)}}});
+    std::string name, count, input, weight, stride, padding;
+    int64_t groups = 1;
+    fields >> name >> count >> input >> weight >> stride >> padding >> groups;
+    const std::vector<int64_t> x = numbers(input), w = numbers(weight), strides = numbers(stride),
+                               paddings = numbers(padding);
+    ConvPlan plan = {
+        ConvOp::forward, DType::f32, Algorithm::im2col, 0, PaddingMode::zeros, x[0], groups, x[1], w[0], {}};
+    for (Axis& axis : plan.axis) axis = {1, 1, 1, 1, 0, 0, 1};
+    const size_t rank = x.size() - 2;
+    for (size_t i = 0; i < rank; ++i) {
+      const int64_t step = strides[std::min(i, strides.size() - 1)],
+                    pad = paddings[std::min(i, paddings.size() - 1)];
+      plan.axis[3 - rank + i] = {
+          x[i + 2], w[i + 2], step, 1, pad, pad, (x[i + 2] + 2 * pad - w[i + 2]) / step + 1};
+    }
+    layers.push_back({network + "/" + name, plan});
   }
-  return layers;
+}
+
+// The product of a size of all axes.
+template <typename Size>
+int64_t over_axes(const ConvPlan& p, Size size) {
+  return size(p.axis[0]) * size(p.axis[1]) * size(p.axis[2]);
+}
+int64_t outputs(const ConvPlan& p) {
+  return p.batch * p.out_channels * over_axes(p, [](const Axis& a) { return a.out; });
+}
+int64_t products_each(const ConvPlan& p) {
+  return p.in_channels / p.groups * over_axes(p, [](const Axis& a) { return a.kernel; });
 }
 
 struct Data {
   explicit Data(const ConvPlan& p)
-      : x(p.batch * p.in_channels * p.axis[1].in * p.axis[2].in),
-        w(p.out_channels * p.in_channels / p.groups * p.axis[1].kernel * p.axis[2].kernel),
+      : x(p.batch * p.in_channels * over_axes(p, [](const Axis& a) { return a.in; })),
+        w(p.out_channels * products_each(p)),
         bias(p.out_channels),
-        y(p.batch * p.out_channels * p.axis[1].out * p.axis[2].out) {
+        y(outputs(p)) {
     std::mt19937 random(1);
     std::normal_distribution<float> normal;
     for (auto* values : {&x, &w, &bias}) {
@@ -79,8 +102,7 @@ struct Data {
 };
 
 double flops(const ConvPlan& p) {
-  return 2.0 * static_cast<double>(p.batch * p.out_channels * p.axis[1].out * p.axis[2].out) *
-         static_cast<double>(p.in_channels / p.groups * p.axis[1].kernel * p.axis[2].kernel);
+  return 2.0 * static_cast<double>(outputs(p)) * static_cast<double>(products_each(p));
 }
 
 void report(benchmark::State& state, const ConvPlan& plan) {
@@ -104,13 +126,23 @@ struct Contender {
   bool (*serves)(const ConvPlan&);
 };
 
-bool is_depthwise(const ConvPlan& p) { return p.in_channels == p.groups && p.axis[1].kernel <= 5; }
+bool is_flat(const ConvPlan& p) { return p.axis[0].in == 1 && p.axis[0].kernel == 1; }
+bool is_depthwise(const ConvPlan& p) {
+  return is_flat(p) && p.in_channels == p.groups && p.axis[1].kernel == p.axis[2].kernel &&
+         (p.axis[1].kernel == 3 || p.axis[1].kernel == 5) && p.axis[1].stride <= 2;
+}
 template <int N>
 bool is_large(const ConvPlan& p) {
-  return p.axis[1].kernel >= 9 && p.axis[1].kernel < N && p.axis[2].kernel < N && p.axis[1].stride == 1;
+  return is_flat(p) && p.axis[1].kernel >= 9 && p.axis[1].kernel < N && p.axis[2].kernel < N &&
+         p.axis[1].stride == 1;
+}
+template <int N>
+bool is_long(const ConvPlan& p) {
+  return is_flat(p) && p.axis[1].kernel == 1 && p.axis[2].kernel >= 33 && p.axis[2].kernel < N &&
+         p.axis[2].stride == 1;
 }
 bool is_winograd(const ConvPlan& p) {
-  return p.axis[1].kernel == 3 && p.axis[2].kernel == 3 && p.axis[1].stride == 1 &&
+  return is_flat(p) && p.axis[1].kernel == 3 && p.axis[2].kernel == 3 && p.axis[1].stride == 1 &&
          p.in_channels / p.groups >= 4;
 }
 
@@ -121,6 +153,8 @@ const Contender kContenders[] = {
     {"fft64", pack_fft_forward, 64 << 16 | 64, is_large<64>},
     {"fft128", pack_fft_forward, 128 << 16 | 128, is_large<128>},
     {"fft256", pack_fft_forward, 256 << 16 | 256, is_large<256>},
+    {"fft1x1024", pack_fft_forward, 1 << 16 | 1024, is_long<1024>},
+    {"fft1x4096", pack_fft_forward, 1 << 16 | 4096, is_long<4096>},
     {"toeplitz", pack_toeplitz, 0, [](const ConvPlan&) { return true; }},
     {"winograd2", pack_winograd_forward, 2, is_winograd},
     {"winograd4", pack_winograd_forward, 4, is_winograd},
@@ -233,6 +267,7 @@ void register_all(const std::vector<Layer>& layers) {
       }
     }
 #if CONVMAT_WITH_DNNL
+    if (!is_flat(layer.plan)) continue;
     using dnnl::algorithm;
     const auto peer = [&](const char* name, bool blocked, algorithm a) {
       timed(
@@ -246,16 +281,28 @@ void register_all(const std::vector<Layer>& layers) {
   }
 }
 
+const char* const kNetworks[] = {"resnet50", "vgg16", "mobilenetv2", "lenet",
+                                 "tiny",     "blur",  "audio",       "video"};
+
+// One of each kind.
+const char kLayers[] =
+    "^(peak|resnet50/(conv1|3x3_(64@56|128@28|256@14|512@7)|3x3s2_128@56|1x1_(64-256@56|256-64@56|512-128@28|"
+    "1024-256@14|512-2048@7))|vgg16/3x3_64-64@224|mobilenetv2/(dw3x3s2_96@112|dw3x3_(144@56|384@14))|"
+    "tiny/3x3_3-32@32_batch5|lenet/conv2|blur/(15x15|63x63)@1024|audio/filter_401@16000)/";
+
 }  // namespace
 }  // namespace convmat
 
 int main(int argc, char** argv) {
   setenv("OMP_NUM_THREADS", "1", 1);
   convmat::ThreadPool::shared().set_threads(1);
-  const std::vector<convmat::Layer> layers = convmat::read_layers(CONVMAT_SHAPES_DIR "/layers.txt");
+  std::vector<convmat::Layer> layers;
+  for (const char* network : convmat::kNetworks) convmat::read_layers(network, layers);
   std::vector<char*> arguments(argv, argv + argc);
   char interleave[] = "--benchmark_enable_random_interleaving=true";
-  arguments.push_back(interleave);
+  // Later arguments win.
+  std::string filter = std::string("--benchmark_filter=") + convmat::kLayers;
+  arguments.insert(arguments.begin() + 1, {interleave, filter.data()});
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   convmat::register_all(layers);
