@@ -1,0 +1,269 @@
+// How good 'auto' is: every algorithm that serves a geometry against the one that it takes, on random geometries and on
+// the layers of bench/shapes. The regret of a choice is how much longer it takes than the fastest would have.
+//
+//   node bench/choose.bench.mjs [--count 300] [--seed 1] [--seconds 600] [--only regex] [--shapes] [--worst 12] [--json FILE]
+//
+// One thread; CONVMAT_ISA and CONVMAT_BACKEND say which kernels. Each answer is checked against im2col's before it is
+// timed; algorithms take turns, and minima of
+// processor time count.
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { parseArgs } from 'node:util';
+import { layersOf, networks, product } from './layers.mjs';
+
+const { backendInfo, explainConv, prepareConv, setNumThreads, tensor } = createRequire(import.meta.url)(
+  '../dist/index.js',
+);
+setNumThreads(1);
+
+const { values: options } = parseArgs({
+  options: {
+    count: { type: 'string', default: '300' },
+    seed: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '600' },
+    only: { type: 'string', default: '' },
+    shapes: { type: 'boolean', default: false },
+    worst: { type: 'string', default: '12' },
+    json: { type: 'string' },
+  },
+});
+
+/** Milliseconds of a batch of runs, at least. */
+const BATCH_MS = 0.3;
+/** Milliseconds that one algorithm is timed for, and beyond which one run of it is enough. */
+const TIMED_MS = 12;
+const ROUNDS = 4;
+/** An algorithm that took so many times as long as the fastest in two rounds is not timed further. */
+const HOPELESS = 3;
+/** Multiplications of a geometry: more would take too long by the slow algorithms. */
+const MOST = 1e8;
+
+const random = stream(Number(options.seed));
+const only = new RegExp(options.only);
+const { backend, isa } = backendInfo();
+const end = performance.now() + 1000 * Number(options.seconds);
+const results = [];
+for (const geometry of options.shapes ? layers() : draw(Number(options.count))) {
+  if (!only.test(nameOf(geometry))) continue;
+  if (performance.now() > end) break;
+  results.push(measure(geometry));
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${results.length} ${nameOf(geometry)}`);
+}
+if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+report(results);
+if (options.json) writeFileSync(options.json, JSON.stringify({ isa, results }));
+
+/** Numbers in [0, 1): mulberry32. */
+function stream(seed) {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+function pick(items) {
+  return items[Math.floor(random() * items.length)];
+}
+
+/** A size between low and high, as likely small as large. */
+function size(low, high) {
+  return Math.round(low * (high / low) ** random());
+}
+
+/** The layers of real networks. */
+function layers() {
+  return networks.flatMap(layersOf).map(({ inputShape, weightShape, stride, padding, groups }) => ({
+    inputShape,
+    weightShape,
+    options: { stride, padding, groups },
+  }));
+}
+
+function* draw(count) {
+  for (let drawn = 0; drawn < count; ) {
+    const geometry = drawOne();
+    if (geometry === null) continue;
+    drawn++;
+    yield geometry;
+  }
+}
+
+/** Kinds of convolutions that people run, each over all the sizes it comes in; null when one is no use. */
+function drawOne() {
+  const kind = pick([
+    'dense',
+    'dense',
+    'dense',
+    'pointwise',
+    'depthwise',
+    'grouped',
+    'plane',
+    'line',
+    'volume',
+  ]);
+  const rank = kind === 'line' ? 1 : kind === 'volume' ? 3 : 2;
+  const kernelOf = {
+    dense: () => pick([2, 3, 3, 3, 4, 5, 7]),
+    pointwise: () => 1,
+    depthwise: () => pick([3, 3, 5, 7, 9]),
+    grouped: () => pick([1, 3, 3, 5]),
+    plane: () => size(3, 41),
+    line: () => size(2, 600),
+    volume: () => pick([1, 3, 3, 2]),
+  };
+  const side = kernelOf[kind]();
+  const kernel = Array(rank).fill(side);
+  if (kind === 'plane' && random() < 0.2) kernel[Math.floor(random() * 2)] = 1;
+  const channels = () => (random() < 0.7 ? 2 ** Math.round(9 * random()) : size(1, 400));
+  let groups = 1;
+  let [inChannels, outChannels] = [channels(), channels()];
+  if (kind === 'depthwise') {
+    groups = inChannels;
+    outChannels = inChannels * pick([1, 1, 1, 2]);
+  } else if (kind === 'grouped') {
+    groups = pick([2, 4, 8, 32]);
+    inChannels = groups * size(1, 32);
+    outChannels = groups * size(1, 32);
+  } else if (kind === 'plane') {
+    [inChannels, outChannels] = random() < 0.6 ? [1, 1] : [size(1, 24), size(1, 24)];
+  } else if (kind === 'line' && random() < 0.4) {
+    [inChannels, outChannels] = [1, 1];
+  } else if (random() < 0.1) {
+    inChannels = 3;
+  }
+  const longest = { plane: 600, line: 40000, volume: 40 }[kind] ?? 160;
+  const spatial = Array(rank).fill(size(kind === 'line' ? 64 : 4, longest));
+  const stride = side > 1 && random() < 0.2 ? 2 : 1;
+  const dilation = side > 1 && random() < 0.06 ? 2 : 1;
+  const padding = kernel.map((k) => (random() < 0.7 ? Math.floor((dilation * (k - 1)) / 2) : 0));
+  if (spatial.some((s, axis) => s + 2 * padding[axis] < dilation * (kernel[axis] - 1) + 1)) return null;
+  const batch = random() < 0.15 ? 4 : 1;
+  const inputShape = [batch, inChannels, ...spatial];
+  const weightShape = [outChannels, inChannels / groups, ...kernel];
+  const outputs = spatial.map((s, axis) =>
+    Math.floor((s + 2 * padding[axis] - dilation * (kernel[axis] - 1) - 1) / stride + 1),
+  );
+  const work = batch * product(outputs) * product(weightShape);
+  if (work < 500 || work > MOST || product(inputShape) > 2e7) return null;
+  return {
+    inputShape,
+    weightShape,
+    options: { stride, padding, dilation, groups },
+    separable: kind === 'plane' && inChannels === 1 && random() < 0.3,
+  };
+}
+
+function nameOf({ inputShape, weightShape, options: o, separable }) {
+  const extra = [
+    o.groups > 1 && `groups ${o.groups}`,
+    String(o.stride).replaceAll(/[1,]/g, '') && `stride ${o.stride}`,
+    o.dilation > 1 && `dilation ${o.dilation}`,
+    separable && 'separable',
+  ].filter(Boolean);
+  return [inputShape.join('×'), 'by', weightShape.join('×'), ...extra].join(' ');
+}
+
+function values(count) {
+  return Float32Array.from({ length: count }, () => random() * 2 - 1);
+}
+
+/** A column times a row for every kernel. */
+function separableValues([count, , height, width]) {
+  const data = new Float32Array(count * height * width);
+  for (let o = 0; o < count; o++) {
+    const [column, row] = [values(height), values(width)];
+    for (let i = 0; i < height * width; i++)
+      data[o * height * width + i] = column[Math.floor(i / width)] * row[i % width];
+  }
+  return data;
+}
+
+function measure(geometry) {
+  const { inputShape, weightShape, separable } = geometry;
+  const x = tensor(values(product(inputShape)), inputShape);
+  const data = separable ? separableValues(weightShape) : values(product(weightShape));
+  const w = tensor(data, weightShape);
+  const { chosen, costs, reason } = explainConv(inputShape, w, geometry.options);
+  const names = costs.map(({ algorithm }) => algorithm).filter((name) => name !== 'dense-toeplitz');
+  const contenders = [...new Set(['im2col', ...names])].map((algorithm) => {
+    const prepared = prepareConv(w, { ...geometry.options, algorithm, inputShape });
+    return { algorithm, prepared, out: prepared.run(x), best: Number.POSITIVE_INFINITY };
+  });
+  for (const { algorithm, out } of contenders) verify(geometry, algorithm, out.data, contenders[0].out.data);
+  for (let round = 0; round < ROUNDS; round++) {
+    const fastest = Math.min(...contenders.map(({ best }) => best));
+    for (const contender of contenders) {
+      if (round > 1 && contender.best > HOPELESS * fastest) continue;
+      contender.best = Math.min(
+        contender.best,
+        time(() => contender.prepared.run(x, contender.out)),
+      );
+    }
+  }
+  for (const { prepared } of contenders) prepared.dispose();
+  const times = Object.fromEntries(contenders.map(({ algorithm, best }) => [algorithm, best]));
+  const least = Math.min(...Object.values(times));
+  const fastest = Object.keys(times).find((name) => times[name] === least);
+  return { geometry, chosen, reason, times, fastest, regret: times[chosen] / least - 1 };
+}
+
+/** This process's own milliseconds: what else a busy machine runs meanwhile does not count. */
+function processorTime() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Milliseconds of the fastest batch of runs. */
+function time(run) {
+  const once = (count) => {
+    const start = processorTime();
+    for (let i = 0; i < count; i++) run();
+    return (processorTime() - start) / count;
+  };
+  const first = once(1);
+  if (first > TIMED_MS) return first;
+  // The clock ticks in microseconds.
+  const batch = Math.max(1, Math.ceil(BATCH_MS / Math.max(once(1), 1e-4)));
+  let best = once(batch);
+  const until = performance.now() + TIMED_MS / ROUNDS;
+  do best = Math.min(best, once(batch));
+  while (performance.now() < until);
+  return best;
+}
+
+function verify(geometry, algorithm, actual, expected) {
+  let largest = 0;
+  for (const value of expected) largest = Math.max(largest, Math.abs(value));
+  for (let i = 0; i < expected.length; i++) {
+    if (!(Math.abs(actual[i] - expected[i]) <= 1e-4 * largest))
+      throw new Error(`${nameOf(geometry)}: ${algorithm} gives ${actual[i]} at ${i}, not ${expected[i]}`);
+  }
+}
+
+function report(all) {
+  const regrets = all.map(({ regret }) => regret).sort((a, b) => a - b);
+  const at = (share) => regrets[Math.min(regrets.length - 1, Math.floor(share * regrets.length))];
+  const percent = (value) => `${(100 * value).toFixed(1)} %`;
+  console.log(
+    `${all.length} geometries on ${isa ?? backend}: regret median ${percent(at(0.5))}, 90th percentile ${percent(at(0.9))}, 95th ${percent(at(0.95))}, most ${percent(regrets.at(-1))}`,
+  );
+  const confusion = new Map();
+  for (const { chosen, fastest, regret } of all) {
+    if (regret < 0.05) continue;
+    const key = `${chosen} instead of ${fastest}`;
+    confusion.set(key, (confusion.get(key) ?? 0) + 1);
+  }
+  console.log('\nmore than 5 % lost:');
+  for (const [key, count] of [...confusion].sort((a, b) => b[1] - a[1])) console.log(`  ${count} × ${key}`);
+  console.log('\nworst:');
+  const worst = [...all].sort((a, b) => b.regret - a.regret).slice(0, Number(options.worst));
+  for (const { geometry, chosen, times, regret } of worst) {
+    const list = Object.entries(times)
+      .sort((a, b) => a[1] - b[1])
+      .map(([name, ms]) => `${name}${name === chosen ? '*' : ''} ${ms.toPrecision(3)}`);
+    console.log(`  ${percent(regret).padStart(8)}  ${nameOf(geometry)}: ${list.join(', ')}`);
+  }
+}
