@@ -46,8 +46,8 @@ export type { HankelMatrix, StructuredMatrix } from './matrix/structured.js';
 export { circulant, convolutionMatrix, hankel, toeplitz } from './matrix/structured.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
-export type { Algorithm } from './plan/algorithms.js';
 export type { Axes, Padding, PaddingMode } from './plan/axes.js';
+export type { Algorithm } from './plan/candidate.js';
 export type { Geometry } from './plan/geometry.js';
 export type { AvgPoolOptions, PoolOptions } from './plan/pool-plan.js';
 export {

@@ -5,8 +5,8 @@ import { backend } from '../backend/select.js';
 import { checkOptions } from '../check.js';
 import type { Rank } from '../plan/axes.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
-import { densityOf } from '../plan/density.js';
 import { likeInput } from '../plan/geometry.js';
+import { weightsOf } from '../plan/weights.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Shape, Tensor } from '../tensor/tensor.js';
@@ -121,8 +121,8 @@ function readCall(rank: Rank, input: TensorLike, weight: TensorLike, options: Co
   const manner = readManner(options);
   const tensors = takeConvTensors(input, weight, options.bias);
   const { dtype, input: x, weight: w, bias } = tensors;
-  const density = manner.algorithm === 'auto' ? densityOf(w.data) : 1;
-  const planned = planForward('forward', dtype, rank, x.shape, w.shape, options, { ...manner, density });
+  const weights = weightsOf(w.data, w.shape, manner.algorithm);
+  const planned = planForward('forward', dtype, rank, x.shape, w.shape, options, { ...manner, ...weights });
   checkBias(bias, w.shape[0]);
   return {
     plan: planned.plan,

@@ -3,12 +3,14 @@
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, describeShape, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { ACCURACIES, type Accuracy, type AlgorithmName, eligibleAlgorithms } from '../plan/algorithms.js';
+import { eligibleAlgorithms } from '../plan/algorithms.js';
+import { ACCURACIES, type Accuracy, type AlgorithmName, type Weights } from '../plan/candidate.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
 import { type Cost, costOf } from '../plan/cost.js';
 import { GEOMETRY_OPTIONS, type Geometry, likeInput } from '../plan/geometry.js';
 import type { Machine } from '../plan/machine.js';
-import type { FloatDType } from '../tensor/dtype.js';
+import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
+import { BYTES, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Shape } from '../tensor/tensor.js';
 import { planForward, takeFloat } from './operands.js';
@@ -17,6 +19,11 @@ export interface Explanation {
   readonly chosen: AlgorithmName;
   readonly reason: string;
   readonly outputShape: Shape;
+  /**
+   * What the chosen algorithm keeps: its weights, which Winograd and Fourier transforms enlarge (a PreparedConv holds
+   * them until it is disposed), and the scratch memory of a thread, at most.
+   */
+  readonly workspace: { readonly weightBytes: number; readonly threadBytes: number };
   /** 'dense-toeplitz' is the convolution's matrix multiplied out in full. */
   readonly costs: readonly Cost[];
   /** An aligned table. */
@@ -56,35 +63,53 @@ export function explainConv(
     );
   }
   const shape = checkShape(inputShape, 'inputShape');
-  const manner = { algorithm: 'auto', accuracy } as const;
+  const manner = { algorithm: 'auto', accuracy, ...w.traits } as const;
   const { plan, input } = planForward('forward', w.dtype, rank, shape, w.shape, given, manner);
-  return explainPlan(plan, likeInput(plan.outputShape, input), backend().machine);
+  return explainPlan(plan, w.traits, likeInput(plan.outputShape, input), backend().machine);
 }
 
-function weightOf(weight: unknown, dtype: FloatDType): { shape: Shape; dtype: FloatDType } {
-  if (isNested(weight)) return { shape: takeTensor(weight, 'weight').shape, dtype };
+interface ExplainedWeight {
+  readonly shape: Shape;
+  readonly dtype: FloatDType;
+  readonly traits: Weights;
+}
+
+function weightOf(weight: unknown, dtype: FloatDType): ExplainedWeight {
+  if (isNested(weight)) {
+    const { data, shape } = takeTensor(weight, 'weight', dtype);
+    return { shape, dtype, traits: weightsOf(data as FloatArray, shape, 'auto') };
+  }
   if (typeof weight !== 'object' || weight === null)
     throw mistake(ArgumentError, 'weight', 'a tensor or {shape}', weight);
   if (!('data' in weight) && 'shape' in weight)
-    return { shape: checkShape(weight.shape, 'weight.shape'), dtype };
-  const { shape, dtype: own } = takeFloat(weight as TensorLike, 'weight');
-  return { shape, dtype: own as FloatDType };
+    return { shape: checkShape(weight.shape, 'weight.shape'), dtype, traits: UNKNOWN_WEIGHTS };
+  const { data, shape, dtype: own } = takeFloat(weight as TensorLike, 'weight');
+  return { shape, dtype: own as FloatDType, traits: weightsOf(data, shape, 'auto') };
 }
 
-export function explainPlan(plan: ConvPlan, outputShape: Shape, machine: Machine): Explanation {
+export function explainPlan(
+  plan: ConvPlan,
+  weights: Weights,
+  outputShape: Shape,
+  machine: Machine,
+): Explanation {
   const algorithms = new Set<Cost['algorithm']>([
     'dense-toeplitz',
     'toeplitz',
-    ...eligibleAlgorithms(plan, machine),
+    ...eligibleAlgorithms(plan, weights, machine),
   ]);
   const costs = [...algorithms].map((algorithm) =>
     algorithm === plan.algorithm ? costOf(algorithm, plan, plan.variant) : costOf(algorithm, plan),
   );
   const { algorithm: chosen, reason } = plan;
+  const { weightBytes, extraBytes } = costOf(chosen, plan, plan.variant);
+  const plainBytes = BYTES[plan.dtype] * plan.weightShape.reduce((count, size) => count * size, 1);
+  const threadBytes = extraBytes - Math.max(0, weightBytes - plainBytes);
   return {
     chosen,
     reason,
     outputShape,
+    workspace: { weightBytes, threadBytes },
     costs,
     toString: () => table(costs, chosen, reason),
   };

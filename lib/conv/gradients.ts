@@ -3,8 +3,8 @@
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { ACCURACIES } from '../plan/algorithms.js';
 import type { Rank } from '../plan/axes.js';
+import { ACCURACIES } from '../plan/candidate.js';
 import { checkSameShape, likeInput } from '../plan/geometry.js';
 import { checkFloat, type FloatArray, zeros } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';

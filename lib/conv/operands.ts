@@ -4,6 +4,7 @@ import { backend } from '../backend/select.js';
 import { describeShape, mismatch } from '../check.js';
 import { DTypeError, ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
+import type { Weights } from '../plan/candidate.js';
 import { type ConvPlan, planConv } from '../plan/conv-plan.js';
 import {
   type BatchShape,
@@ -70,7 +71,7 @@ export function checkBias(bias: Tensor | null, channels: number): void {
   }
 }
 
-export type PlannedManner = Pick<Manner, 'algorithm' | 'accuracy'> & { readonly density?: number };
+export type PlannedManner = Pick<Manner, 'algorithm' | 'accuracy'> & Partial<Weights>;
 
 /** The forward convolution of these shapes: every disagreement among them is an error here. */
 export function planForward(
@@ -112,6 +113,7 @@ export function planWindow(
       algorithm: manner.algorithm,
       accuracy: manner.accuracy,
       density: manner.density ?? 1,
+      separable: manner.separable ?? false,
     },
     backend().machine,
   );

@@ -3,8 +3,8 @@
 import type { Clamp } from '../backend/kernels.js';
 import { checkNumber, checkOneOf, checkOptions, describe, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
-import { ACCURACIES, type Accuracy, ALGORITHM_OPTIONS, type Algorithm } from '../plan/algorithms.js';
 import type { Axes } from '../plan/axes.js';
+import { ACCURACIES, type Accuracy, ALGORITHM_OPTIONS, type Algorithm } from '../plan/candidate.js';
 import { GEOMETRY_OPTIONS, type Geometry } from '../plan/geometry.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';

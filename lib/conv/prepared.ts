@@ -6,8 +6,8 @@ import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
-import { densityOf } from '../plan/density.js';
 import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/geometry.js';
+import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
 import { copyOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
@@ -75,7 +75,7 @@ export function prepareConv(weight: TensorLike, options?: PrepareOptions): Prepa
     bias: bias === null ? null : copyOf(bias.data),
     clamp: manner.clamp,
   };
-  const planned = { ...manner, density: manner.algorithm === 'auto' ? densityOf(operands.weight) : 1 };
+  const planned = { ...manner, ...weightsOf(operands.weight, w.shape, manner.algorithm) };
   const prepared = new Prepared(dtype, w.shape, window, planned, operands);
   if (given.inputShape !== undefined) prepared.warm(given.inputShape);
   return prepared;
@@ -156,7 +156,7 @@ class Prepared implements PreparedConv {
 
   explain(inputShape: Shape): Explanation {
     const { plan, outputShape } = this.#plan(checkShape(inputShape, 'inputShape'));
-    return explainPlan(plan, outputShape, backend().machine);
+    return explainPlan(plan, { ...UNKNOWN_WEIGHTS, ...this.#manner }, outputShape, backend().machine);
   }
 
   dispose(): void {

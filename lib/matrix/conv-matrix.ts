@@ -6,9 +6,9 @@ import { checkInteger, checkOptions, checkShape, describeShape, mismatch } from 
 import { ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import { type ConvPlan, type ConvRequest, planConv } from '../plan/conv-plan.js';
-import { densityOf } from '../plan/density.js';
 import { checkChannels, forwardAxes, GEOMETRY_OPTIONS, type Geometry, readWindow } from '../plan/geometry.js';
 import type { ConvOp } from '../plan/problem.js';
+import { weightsOf } from '../plan/weights.js';
 import {
   checkFloat,
   convert,
@@ -290,7 +290,7 @@ export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): Conv
     paddingMode: window.paddingMode,
     algorithm: 'auto',
     accuracy: 'strict',
-    density: densityOf(weights),
+    ...weightsOf(weights, weightShape, 'auto'),
   };
   return new ConvMatrix(request, weights.slice());
 }

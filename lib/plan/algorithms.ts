@@ -5,53 +5,19 @@
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
 import { extent } from './axes.js';
+import {
+  type AlgorithmName,
+  type Candidate,
+  type Choice,
+  type Request,
+  SEPARABLE,
+  type Weights,
+} from './candidate.js';
 import { declinesFft, fftVariant, fftWork } from './fft.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
 import { declinesWinograd, winogradSaving, winogradTile } from './winograd.js';
-
-export type AlgorithmName = 'im2col' | 'direct' | 'depthwise' | 'winograd' | 'fft' | 'toeplitz';
-/** 'auto' picks by shape, density and CPU. */
-export type Algorithm = 'auto' | AlgorithmName;
-/** 'strict' keeps 'auto' to algorithms whose error is no larger than im2col's. */
-export type Accuracy = 'fast' | 'strict';
-
-/** In the order of the native side's enumeration. */
-export const ALGORITHMS = [
-  'im2col',
-  'direct',
-  'depthwise',
-  'winograd',
-  'fft',
-  'toeplitz',
-] as const satisfies readonly AlgorithmName[];
-export const ALGORITHM_OPTIONS = ['auto', ...ALGORITHMS] as const satisfies readonly Algorithm[];
-export const ACCURACIES = ['fast', 'strict'] as const satisfies readonly Accuracy[];
-
-/** What the caller asked for. */
-export interface Request {
-  readonly algorithm: Algorithm;
-  readonly accuracy: Accuracy;
-  readonly density: number;
-}
-
-export interface Choice {
-  readonly algorithm: AlgorithmName;
-  /** A choice within the algorithm, such as Winograd's output tile; 0 where there is none. */
-  readonly variant: number;
-  readonly reason: string;
-}
-
-export interface Candidate {
-  readonly algorithm: AlgorithmName;
-  /** Why it cannot serve this geometry on this machine; null when it can. */
-  declines(geometry: ConvGeometry, machine: Machine): string | null;
-  /** Why it is worth taking when it can; null when a later candidate is expected to be faster. */
-  suits(geometry: ConvGeometry, request: Request, machine: Machine): string | null;
-  /** The choice within the algorithm; 0 when absent. */
-  variant?(geometry: ConvGeometry, request: Request): number;
-}
 
 /** Floats in a vector. */
 const LANES = { avx512: 16, avx2: 8, neon: 4, generic: 4, js: 1 } as const satisfies Record<
@@ -159,7 +125,30 @@ function suitsFft(g: ConvGeometry, request: Request): string | null {
   return `Fourier tiles of ${rows}×${columns} take ${saving.toFixed(0)} times less arithmetic`;
 }
 
+/** Taps of a kernel from which two passes beat one. */
+const SEPARABLE_TAPS = 49;
+
+function notSeparable(g: ConvGeometry, { separable }: Weights): string | null {
+  const [depth, ...axes] = g.axes;
+  if (!separable) return 'needs kernels that are a column times a row';
+  if (g.inChannels !== g.groups) return 'needs one input channel per group';
+  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
+  if (axes.some((axis) => axis.stride !== 1)) return 'needs stride 1';
+  return axes.some((axis) => axis.dilation !== 1) ? 'needs dilation 1' : null;
+}
+
 const NATIVE_CANDIDATES: readonly Candidate[] = [
+  {
+    algorithm: 'depthwise',
+    declines: (g, _machine, weights) => notForward(g) ?? notSeparable(g, weights),
+    suits({ axes: [, height, width] }) {
+      const taps = height.kernel * width.kernel;
+      if (taps < SEPARABLE_TAPS) return null;
+      const passes = `separable: a column times a row of taps takes ${height.kernel} + ${width.kernel}`;
+      return `${passes} multiplications an output instead of ${taps}`;
+    },
+    variant: () => SEPARABLE,
+  },
   {
     algorithm: 'depthwise',
     declines: (g) => notForward(g) ?? notDepthwise(g),
@@ -214,16 +203,20 @@ function candidates(machine: Machine): readonly Candidate[] {
 }
 
 /** Every candidate with its reason to decline, in order: what `explain` shows. */
-export function eligibleAlgorithms(geometry: ConvGeometry, machine: Machine): AlgorithmName[] {
+export function eligibleAlgorithms(
+  geometry: ConvGeometry,
+  weights: Weights,
+  machine: Machine,
+): AlgorithmName[] {
   return candidates(machine)
-    .filter((c) => c.declines(geometry, machine) === null)
+    .filter((c) => c.declines(geometry, machine, weights) === null)
     .map((c) => c.algorithm);
 }
 
 export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machine: Machine): Choice {
   if (request.algorithm !== 'auto') return namedAlgorithm(request.algorithm, geometry, request, machine);
   for (const candidate of candidates(machine)) {
-    if (candidate.declines(geometry, machine) !== null) continue;
+    if (candidate.declines(geometry, machine, request) !== null) continue;
     const reason = candidate.suits(geometry, request, machine);
     if (reason !== null)
       return { algorithm: candidate.algorithm, variant: variantOf(candidate, geometry, request), reason };
@@ -241,10 +234,14 @@ function namedAlgorithm(
   request: Request,
   machine: Machine,
 ): Choice {
-  const candidate = candidates(machine).find((c) => c.algorithm === name);
-  const declined =
-    candidate === undefined ? `not built for ${machine.isa}` : candidate.declines(geometry, machine);
-  if (candidate === undefined || declined !== null)
+  const named = candidates(machine).filter((c) => c.algorithm === name);
+  // Of several kinds of one algorithm the first that serves; when none does, the last tells why.
+  let declined: string | null = `not built for ${machine.isa}`;
+  const candidate = named.find((c) => {
+    declined = c.declines(geometry, machine, request);
+    return declined === null;
+  });
+  if (candidate === undefined)
     throw new UnsupportedError(`options.algorithm: '${name}' cannot serve this call: ${declined}`);
   return {
     algorithm: name,

@@ -1,8 +1,9 @@
 /** A convolution with every number derived: frozen, the same for every backend, made once per geometry. */
 import { elementCount } from '../check.js';
 import type { Shape } from '../tensor/tensor.js';
-import { type Accuracy, type Algorithm, type Choice, chooseAlgorithm } from './algorithms.js';
+import { chooseAlgorithm } from './algorithms.js';
 import { type Axis, toTriple } from './axes.js';
+import type { Accuracy, Algorithm, Choice } from './candidate.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
 import { encodeConvPlan } from './wire.js';
@@ -22,6 +23,8 @@ export interface ConvRequest extends Omit<ConvGeometry, 'axes'> {
   readonly accuracy: Accuracy;
   /** The share of weights that are not zero, when the caller knows it; 1 otherwise. */
   readonly density: number;
+  /** Whether they are kernels of rank one, when the caller knows it. */
+  readonly separable?: boolean;
 }
 
 const CACHE_SIZE = 512;
@@ -38,7 +41,10 @@ export function planConv(request: ConvRequest, machine: Machine): ConvPlan {
   return plan;
 }
 
-function makePlan({ axes, algorithm, accuracy, density, ...rest }: ConvRequest, machine: Machine): ConvPlan {
+function makePlan(
+  { axes, algorithm, accuracy, density, separable = false, ...rest }: ConvRequest,
+  machine: Machine,
+): ConvPlan {
   const geometry: ConvGeometry = { ...rest, axes: toTriple(axes) };
   const inputShape = [rest.batch, rest.inChannels, ...axes.map((a) => a.in)];
   const weightShape = [rest.outChannels, rest.inChannels / rest.groups, ...axes.map((a) => a.kernel)];
@@ -46,7 +52,7 @@ function makePlan({ axes, algorithm, accuracy, density, ...rest }: ConvRequest, 
   elementCount(inputShape, 'input');
   elementCount(weightShape, 'weight');
   elementCount(outputShape, 'output');
-  const choice = chooseAlgorithm(geometry, { algorithm, accuracy, density }, machine);
+  const choice = chooseAlgorithm(geometry, { algorithm, accuracy, density, separable }, machine);
   return Object.freeze({
     ...geometry,
     ...choice,
@@ -58,7 +64,7 @@ function makePlan({ axes, algorithm, accuracy, density, ...rest }: ConvRequest, 
 }
 
 function cacheKey(r: ConvRequest, machine: Machine): string {
-  let key = `${machine.isa} ${r.op} ${r.dtype} ${r.algorithm} ${r.accuracy} ${r.density} ${r.paddingMode} ${r.rank} ${r.batch} ${r.groups} ${r.inChannels} ${r.outChannels}`;
+  let key = `${machine.isa} ${r.op} ${r.dtype} ${r.algorithm} ${r.accuracy} ${r.density} ${r.separable === true} ${r.paddingMode} ${r.rank} ${r.batch} ${r.groups} ${r.inChannels} ${r.outChannels}`;
   for (const a of r.axes) {
     key += ` ${a.in} ${a.kernel} ${a.stride} ${a.dilation} ${a.padBefore} ${a.padAfter} ${a.out}`;
   }

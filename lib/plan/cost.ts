@@ -1,7 +1,7 @@
 /** What each way of computing a convolution costs, counted from the geometry; nothing here is measured. */
 import { BYTES } from '../tensor/dtype.js';
-import type { AlgorithmName } from './algorithms.js';
 import type { Axis } from './axes.js';
+import { type AlgorithmName, SEPARABLE } from './candidate.js';
 import { fftWork } from './fft.js';
 import type { ConvGeometry } from './problem.js';
 import { type WinogradTile, winogradTile, winogradWork } from './winograd.js';
@@ -15,10 +15,14 @@ export interface Cost {
   readonly bytes: number;
   /** Memory beyond operands and result. */
   readonly extraBytes: number;
+  /** Of the weights as the algorithm keeps them, transformed or not: what a PreparedConv holds, but for padding. */
+  readonly weightBytes: number;
 }
 
 /** Panels and index maps of the blocked algorithms: their workspace does not grow with the image. */
 const BLOCKED_WORKSPACE_BYTES = 4 * 2 ** 20;
+/** The strip between the two passes of a separable kernel. */
+const SEPARABLE_STRIP_BYTES = 512 * 2 ** 10;
 
 /**
  * In which each algorithm's own file of the plan tells its cost; sizes are of the forward convolution.
@@ -45,6 +49,7 @@ export function costOf(
         additions: g.batch * Math.max(entries - outputs, 0),
         bytes: item * (g.batch * (inputs + outputs) + entries),
         extraBytes: item * entries,
+        weightBytes: item * entries,
       };
     }
     case 'toeplitz': {
@@ -55,27 +60,33 @@ export function costOf(
         additions: additionsOf(products, g.batch * outputs),
         bytes: operands,
         extraBytes: 0,
+        weightBytes: item * weights,
       };
     }
     case 'fft': {
       const work = fftWork(g);
-      const extra = work === null ? 0 : work.spectraBytes - item * weights;
+      const spectra = work?.spectraBytes ?? item * weights;
+      const extra = spectra - item * weights;
       return {
         algorithm,
         multiplications: work?.multiplications ?? 0,
         additions: work?.additions ?? 0,
         bytes: operands + extra,
         extraBytes: extra + BLOCKED_WORKSPACE_BYTES,
+        weightBytes: spectra,
       };
     }
     case 'depthwise': {
-      const products = g.batch * outputs * perGroup * product(g.axes, (a) => a.kernel);
+      const isSeparable = variant === SEPARABLE;
+      const taps = isSeparable ? g.axes[1].kernel + g.axes[2].kernel : product(g.axes, (a) => a.kernel);
+      const products = g.batch * outputs * perGroup * taps;
       return {
         algorithm,
         multiplications: products,
         additions: additionsOf(products, g.batch * outputs),
         bytes: operands,
-        extraBytes: 0,
+        extraBytes: isSeparable ? SEPARABLE_STRIP_BYTES : 0,
+        weightBytes: item * g.outChannels * perGroup * taps,
       };
     }
     case 'winograd': {
@@ -87,6 +98,7 @@ export function costOf(
         additions,
         bytes: operands + extra,
         extraBytes: extra + BLOCKED_WORKSPACE_BYTES,
+        weightBytes: item * transformedWeights,
       };
     }
     default: {
@@ -98,6 +110,7 @@ export function costOf(
         additions: additionsOf(products, g.batch * outputs),
         bytes: operands,
         extraBytes: Math.min(patches, BLOCKED_WORKSPACE_BYTES),
+        weightBytes: item * weights,
       };
     }
   }

@@ -1,6 +1,7 @@
 /** What the backend in JavaScript chooses from, read from the top; the ratios are V8's on a Zen 4 core. */
-import type { Candidate } from './algorithms.js';
+
 import type { Axis } from './axes.js';
+import type { Candidate } from './candidate.js';
 import type { ConvGeometry } from './problem.js';
 
 /** Elements of each of the arrays that the direct algorithm lays source rows in. */

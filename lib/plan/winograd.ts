@@ -1,5 +1,5 @@
 /** Winograd's tiles: which output tile a 3×3 convolution goes by, and what that saves. */
-import type { Accuracy } from './algorithms.js';
+import type { Accuracy } from './candidate.js';
 import type { ConvGeometry } from './problem.js';
 
 /** Outputs along one side of a tile: F(2×2, 3×3) or F(4×4, 3×3). */

@@ -3,8 +3,8 @@
  * native/core/plan.h; the lists are compared when the addon loads.
  */
 import { DTYPES } from '../tensor/dtype.js';
-import { ALGORITHMS, type Choice } from './algorithms.js';
 import { type AxisTriple, PADDING_MODES } from './axes.js';
+import { ALGORITHMS, type Choice } from './candidate.js';
 import type { ConvGeometry, ConvOp, PoolGeometry } from './problem.js';
 
 const OPS = ['forward', 'inputGrad', 'weightGrad'] as const satisfies readonly ConvOp[];

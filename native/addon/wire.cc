@@ -98,6 +98,10 @@ WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
   if (plan.algorithm == Algorithm::fft && plan.op == ConvOp::forward && !is_fft_plan(plan)) {
     throw Refusal("plan.variant: expected the size of Fourier tiles that hold the kernel");
   }
+  if (plan.algorithm == Algorithm::depthwise && plan.op == ConvOp::forward && plan.variant == kSeparable &&
+      !is_separable_plan(plan)) {
+    throw Refusal("plan.variant: expected one channel per group and stride 1 for two passes");
+  }
   const Axis(&a)[3] = plan.axis;
   return {plan, checked_product({plan.batch, plan.in_channels, a[0].in, a[1].in, a[2].in}),
           checked_product(

@@ -13,7 +13,7 @@ PackConvFn* packer_of(const ConvPlan& plan) {
     case Algorithm::direct:
       return pack_direct_forward;
     case Algorithm::depthwise:
-      return pack_depthwise_forward;
+      return plan.variant == kSeparable ? pack_separable_forward : pack_depthwise_forward;
     case Algorithm::fft:
       return pack_fft_forward;
     case Algorithm::winograd:

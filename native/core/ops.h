@@ -22,6 +22,8 @@ struct Context {
 
 // Whether an fft plan's variant is the size of tiles that exist and hold its kernel.
 bool is_fft_plan(const ConvPlan& plan);
+// Whether a depthwise plan of two passes has the geometry for them.
+bool is_separable_plan(const ConvPlan& plan);
 
 // Weights (and bias, activation bounds) in the layout that the plan's algorithm reads: immutable, so that any
 // number of threads may run with it at once. For ConvOp::forward and ConvOp::input_grad.

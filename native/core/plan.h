@@ -9,6 +9,9 @@ namespace convmat {
 enum class DType : int32_t { f32, f64, i8, u8, i16, u16, i32, u32 };
 enum class ConvOp : int32_t { forward, input_grad, weight_grad };
 enum class Algorithm : int32_t { im2col, direct, depthwise, winograd, fft, toeplitz };
+// The variant of Algorithm::depthwise for kernels of rank one, by two passes.
+constexpr int32_t kSeparable = 1;
+
 enum class PaddingMode : int32_t { zeros, circular, reflect, replicate };
 
 // One spatial axis of the forward convolution; counts and distances are in elements.

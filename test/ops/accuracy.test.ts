@@ -1,7 +1,16 @@
 /** The errors that docs/accuracy.md promises, measured: it is the table there that this test reads. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Algorithm, backendInfo, conv2d, type Tensor, UnsupportedError } from 'convmat';
+import {
+  type Algorithm,
+  backendInfo,
+  conv1d,
+  conv2d,
+  convInputGrad,
+  convWeightGrad,
+  Tensor,
+  UnsupportedError,
+} from 'convmat';
 import { describe, expect, test } from 'vitest';
 import { conv } from '../oracle/conv';
 import { slide } from '../oracle/window';
@@ -15,17 +24,25 @@ interface Promised {
   readonly most: number;
 }
 
-const { isa } = backendInfo();
+const { backend, isa } = backendInfo();
+const native = backend === 'native';
 const page = readFileSync(join(__dirname, '..', '..', 'docs', 'accuracy.md'), 'utf8');
-const rows = page
-  .split('\n')
-  .filter((line) => line.startsWith('| '))
-  .map((line) =>
-    line
-      .split('|')
-      .map((cell) => cell.trim())
-      .slice(1, -1),
+/** The tables of the page, as rows of cells. */
+const tables = page
+  .split('\n\n')
+  .filter((paragraph) => paragraph.startsWith('| '))
+  .map((table) =>
+    table
+      .trim()
+      .split('\n')
+      .map((line) =>
+        line
+          .split('|')
+          .map((cell) => cell.trim())
+          .slice(1, -1),
+      ),
   );
+const [rows] = tables;
 const column = rows[0].findIndex((heading) => heading.split(', ').includes(isa));
 const promises = rows.slice(2).map((row) => {
   const [algorithm, accuracy = 'fast'] = row[0].split(', ');
@@ -95,5 +112,204 @@ describe.each(LAYERS)('$id', ({ channels, outputs, size, groups }) => {
       return;
     }
     expect(rootMeanSquare(y.data, exact) / unit).toBeLessThanOrEqual(most);
+  });
+});
+
+/** The second table: other operations, in the same unit, for both dtypes. */
+interface Bound {
+  readonly float32: number;
+  readonly float64: number;
+}
+const bounds = new Map(
+  tables[1]
+    .slice(2)
+    .map(([name, float32, float64]) => [
+      name,
+      { float32: Number(float32), float64: Number(float64) } as Bound,
+    ]),
+);
+
+/** A sum of products: in order with every step rounded to the dtype, and exact but for 2⁻¹⁰⁴. */
+function sumOf(terms: readonly (readonly [number, number])[], dtype: 'float32' | 'float64') {
+  const round = dtype === 'float32' ? Math.fround : (value: number) => value;
+  let rounded = 0;
+  let [high, low] = [0, 0];
+  for (const [a, b] of terms) {
+    rounded = round(rounded + round(a * b));
+    const [product, error] = exactProduct(a, b);
+    const sum = high + product;
+    const part = sum - high;
+    low += high - (sum - part) + (product - part) + error;
+    high = sum;
+  }
+  return { rounded, high, low };
+}
+
+/** a·b as a rounded product and its error: Dekker 1971, by Veltkamp's splitting. */
+function exactProduct(a: number, b: number): [product: number, error: number] {
+  const split = (value: number): [number, number] => {
+    const scaled = 134217729 * value;
+    const high = scaled - (scaled - value);
+    return [high, value - high];
+  };
+  const product = a * b;
+  const [[aHigh, aLow], [bHigh, bLow]] = [split(a), split(b)];
+  return [product, aLow * bLow - (product - aHigh * bHigh - aLow * bHigh - aHigh * bLow)];
+}
+
+/** A column times a row, of normally distributed factors, for every kernel. */
+function outer([count, perGroup, height, width]: readonly number[], dtype: 'float32' | 'float64'): Tensor {
+  const columns = normal([count * perGroup, height], 4, 'float64').data;
+  const rows = normal([count * perGroup, width], 5, 'float64').data;
+  const round = dtype === 'float32' ? Float32Array : Float64Array;
+  const data = round.from({ length: count * perGroup * height * width }, (_, i) => {
+    const kernel = Math.floor(i / (height * width));
+    return columns[Math.floor(i / width)] * rows[kernel * width + (i % width)];
+  });
+  return new Tensor(data, [count, perGroup, height, width]);
+}
+
+type Terms = (readonly [number, number])[];
+type Operation = 'forward' | 'input gradient' | 'weight gradient';
+
+/** The products that some elements of a result sum, by definition. */
+function termsOf(
+  operation: Operation,
+  [x, w, dy]: readonly Tensor[],
+  options: { padding?: number | number[] },
+  picked: readonly number[],
+): Terms[] {
+  const [, ic, ...spatial] = x.shape;
+  const [oc, , ...kernel] = w.shape;
+  const { from } = slide(spatial, kernel, options);
+  const [pixels, places, taps] = [x.size / ic, from.length, w.size / oc / ic];
+  const sums = new Map<number, Terms>(picked.map((at) => [at, []]));
+  for (let o = 0; o < oc; o++) {
+    for (let c = 0; c < ic; c++) {
+      from.forEach((reads, place) => {
+        for (let tap = 0; tap < taps; tap++) {
+          if (reads[tap] < 0) continue;
+          const at = { x: c * pixels + reads[tap], w: (o * ic + c) * taps + tap, y: o * places + place };
+          if (operation === 'forward') sums.get(at.y)?.push([x.data[at.x], w.data[at.w]]);
+          else if (operation === 'input gradient') sums.get(at.x)?.push([dy.data[at.y], w.data[at.w]]);
+          else sums.get(at.w)?.push([dy.data[at.y], x.data[at.x]]);
+        }
+      });
+    }
+  }
+  return [...sums.values()];
+}
+
+interface Case {
+  readonly name: string;
+  readonly operation: Operation;
+  readonly input: number[];
+  readonly weight: number[];
+  readonly padding: number | number[];
+  readonly algorithm?: Algorithm;
+  readonly separable?: true;
+}
+const CASES: readonly Case[] = [
+  {
+    name: 'fft, 15×15',
+    operation: 'forward',
+    input: [1, 1, 60, 60],
+    weight: [1, 1, 15, 15],
+    padding: 7,
+    algorithm: 'fft',
+  },
+  {
+    name: 'fft, 9×9, 8 channels',
+    operation: 'forward',
+    input: [1, 8, 40, 40],
+    weight: [2, 8, 9, 9],
+    padding: 4,
+    algorithm: 'fft',
+  },
+  {
+    name: 'fft, 401',
+    operation: 'forward',
+    input: [1, 1, 3000],
+    weight: [1, 1, 401],
+    padding: 200,
+    algorithm: 'fft',
+  },
+  {
+    name: 'fft, 64, 8 channels',
+    operation: 'forward',
+    input: [1, 8, 900],
+    weight: [2, 8, 64],
+    padding: 32,
+    algorithm: 'fft',
+  },
+  {
+    name: 'fft, 65×1',
+    operation: 'forward',
+    input: [1, 1, 200, 20],
+    weight: [1, 1, 65, 1],
+    padding: [32, 0],
+    algorithm: 'fft',
+  },
+  {
+    name: 'separable, 15×15',
+    operation: 'forward',
+    input: [1, 1, 60, 60],
+    weight: [1, 1, 15, 15],
+    padding: 7,
+    separable: true,
+  },
+  {
+    name: 'separable, 7×7',
+    operation: 'forward',
+    input: [1, 1, 60, 60],
+    weight: [1, 1, 7, 7],
+    padding: 3,
+    separable: true,
+  },
+  {
+    name: 'input gradient',
+    operation: 'input gradient',
+    input: [1, 32, 14, 14],
+    weight: [64, 32, 3, 3],
+    padding: 1,
+  },
+  {
+    name: 'weight gradient',
+    operation: 'weight gradient',
+    input: [1, 16, 30, 30],
+    weight: [32, 16, 3, 3],
+    padding: 1,
+  },
+];
+
+test('the second table has a row for every operation', () => {
+  expect([...bounds.keys()]).toEqual(CASES.map(({ name }) => name));
+});
+
+describe.each(['float32', 'float64'] as const)('%s against sums in twice the precision', (dtype) => {
+  test.each(CASES)('$name', ({ name, operation, input, weight, padding, algorithm, separable }) => {
+    const x = normal(input, 1, dtype);
+    const w = separable ? outer(weight, dtype) : normal(weight, 2, dtype);
+    const rank = input.length - 2;
+    const convolve = rank === 1 ? conv1d : conv2d;
+    const options = { padding } as { padding: number };
+    const y = convolve(x, w, { ...options, ...(native && algorithm !== undefined && { algorithm }) });
+    const dy = normal([...y.shape], 3, dtype);
+    const result =
+      operation === 'forward'
+        ? y
+        : operation === 'input gradient'
+          ? convInputGrad(input, w, dy, options)
+          : convWeightGrad(x, weight, dy, options);
+    const picked = Array.from({ length: 400 }, (_, i) => Math.floor((i * result.size) / 400));
+    const terms = termsOf(operation, [x, w, dy], options, [...new Set(picked)]);
+    let [own, sequential] = [0, 0];
+    [...new Set(picked)].forEach((at, i) => {
+      const { rounded, high, low } = sumOf(terms[i], dtype);
+      own += (result.data[at] - high - low) ** 2;
+      sequential += (rounded - high - low) ** 2;
+    });
+    const ratio = Math.sqrt(own / sequential);
+    expect(ratio, name).toBeLessThanOrEqual((bounds.get(name) as Bound)[dtype]);
   });
 });

@@ -40,10 +40,14 @@ export function prune(t: Tensor, share: number): Tensor {
   return new Tensor(data, t.shape);
 }
 
-/** Normally distributed float32 values of unit variance, by Box and Muller. */
-export function normal(shape: readonly number[], seed: number): Tensor {
+/** Normally distributed values of unit variance, by Box and Muller. */
+export function normal(
+  shape: readonly number[],
+  seed: number,
+  dtype: 'float32' | 'float64' = 'float32',
+): Tensor {
   const next = stream(seed);
-  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const data = new ARRAYS[dtype](shape.reduce((product, size) => product * size, 1));
   for (let i = 0; i < data.length; i++) {
     data[i] = Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   }

@@ -3,8 +3,8 @@
  *   written[n, m, j] = bias[m] + Σ_{c,t} source[n, c, at(j, t)] · w[m, c, t], clamped
  */
 
-import type { AlgorithmName } from '../../plan/algorithms.js';
 import type { Axis, AxisTriple } from '../../plan/axes.js';
+import type { AlgorithmName } from '../../plan/candidate.js';
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import type { ConvOperands } from '../kernels.js';
