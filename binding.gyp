@@ -30,8 +30,7 @@
         '<!@(node -p "require(\'./native/sources.json\').core.join(\' \')")',
         '<!@(node -p "require(\'./native/sources.json\').addon.join(\' \')")',
       ],
-      'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
-      'defines': ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'defines': ['NAPI_VERSION=8'],
       'dependencies': ['convmat_generic'],
       # An allocation that fails is caught where C++ meets JavaScript.
       'cflags_cc': ['-O2', '-fexceptions', '-ffunction-sections', '-fdata-sections'],
