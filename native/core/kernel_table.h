@@ -338,8 +338,8 @@ using CsrRmatvecFn = void(const CsrRows<T>& rows, const T* y, T* x);
 // y[rows][columns] = rows * x[][columns]
 template <typename T>
 using CsrMatmatFn = void(const CsrRows<T>& rows, const T* x, int64_t columns, T* y);
-// The largest of some columns, negative ones counting as huge.
-using CsrLargestFn = uint32_t(const int32_t* indices, int64_t count);
+// Whether all of some columns lie from 0 to cols - 1.
+using CsrWithinFn = bool(const int32_t* indices, int64_t count, int32_t cols);
 
 // All kernels of one instruction set. The fields after the blockings are the lines of kernels.inc.
 struct KernelTable {

@@ -28,7 +28,7 @@ struct TypedKernels {
   CsrMatvecFn<T>* csr_matvec;
   CsrRmatvecFn<T>* csr_rmatvec;
   CsrMatmatFn<T>* csr_matmat;
-  CsrLargestFn* csr_largest;
+  CsrWithinFn* csr_within;
 };
 
 template <typename T>
@@ -56,7 +56,7 @@ inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
           t.f32_csr_matvec,
           t.f32_csr_rmatvec,
           t.f32_csr_matmat,
-          t.csr_largest};
+          t.csr_within};
 }
 template <>
 inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
@@ -81,7 +81,7 @@ inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
           t.f64_csr_matvec,
           t.f64_csr_rmatvec,
           t.f64_csr_matmat,
-          t.csr_largest};
+          t.csr_within};
 }
 
 }  // namespace convmat

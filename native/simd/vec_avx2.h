@@ -158,6 +158,15 @@ CONVMAT_INLINE void store_first(double* p, Vec<double> a) {
   if constexpr ((N & 1) != 0) _mm_store_sd(p, rest);
 }
 
+// One by one: gathering instructions are slower on AMD's cores, and on Intel's that are patched
+// (INTEL-SA-00828).
+CONVMAT_INLINE Vec<float> gather(const float* p, const int32_t* i) {
+  return {_mm256_setr_ps(p[i[0]], p[i[1]], p[i[2]], p[i[3]], p[i[4]], p[i[5]], p[i[6]], p[i[7]])};
+}
+CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* i) {
+  return {_mm256_setr_pd(p[i[0]], p[i[1]], p[i[2]], p[i[3]])};
+}
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   const __m256i pairs_low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(mask.m));
   const __m256i pairs_high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(mask.m, 1));

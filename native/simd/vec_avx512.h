@@ -129,6 +129,13 @@ CONVMAT_INLINE void store_first(T* p, Vec<T> a) {
   }
 }
 
+CONVMAT_INLINE Vec<float> gather(const float* p, const int32_t* indices) {
+  return {_mm512_i32gather_ps(_mm512_loadu_si512(indices), p, 4)};
+}
+CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* indices) {
+  return {_mm512_i32gather_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(indices)), p, 8)};
+}
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   const uint32_t spread = _pdep_u32(mask.m, 0x55555555u);
   const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(spread), p);

@@ -2,13 +2,13 @@
 // Here stands what each name means; the other vec_*.h say only how.
 //
 //   Vec<T>, Vec<T>::lanes    a vector of float, double or int32_t; the latter has load, store, zero,
-//   broadcast, and
-//                            add and dot_pairs, which wrap
+//                            broadcast, and add and dot_pairs, which wrap
 //   first_lanes<T>(n)        the mask of the first n lanes, 0 <= n <= lanes
 //   mask_of<T>(bits)         the mask of the lanes whose bit is set; bits beyond the lanes are ignored
 //   load(p), load(p, mask)   unaligned; lanes outside the mask are not touched in memory, and are 0
 //   store(p, v), store(p, mask, v)
 //   store_first<N>(p, v)     the first N lanes, 1 <= N <= lanes
+//   gather(p, indices)       lane i is p[indices[i]], of `lanes` int32 indices; float and double
 //   load_even(p, mask)        every second element: lane i is p[2 * i]
 //   transpose(rows)          of a square of lanes x lanes, in place
 //   zero<T>(), broadcast(a)
@@ -148,6 +148,12 @@ CONVMAT_INLINE T sum(Vec<T> a) {
   return s;
 }
 
+template <typename T>
+CONVMAT_INLINE Vec<T> gather(const T* p, const int32_t* indices) {
+  Vec<T> r;
+  for (int i = 0; i < Vec<T>::lanes; ++i) r.v[i] = p[indices[i]];
+  return r;
+}
 template <typename T>
 CONVMAT_NOINLINE Vec<T> load_even(const T* p, Mask<T> mask) {
   Vec<T> r = zero<T>();

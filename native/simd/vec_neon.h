@@ -137,6 +137,16 @@ CONVMAT_INLINE void store_first(double* p, Vec<double> a) {
   }
 }
 
+CONVMAT_INLINE Vec<float> gather(const float* p, const int32_t* i) {
+  float32x4_t v = vld1q_dup_f32(p + i[0]);
+  v = vld1q_lane_f32(p + i[1], v, 1);
+  v = vld1q_lane_f32(p + i[2], v, 2);
+  return {vld1q_lane_f32(p + i[3], v, 3)};
+}
+CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* i) {
+  return {vcombine_f64(vld1_f64(p + i[0]), vld1_f64(p + i[1]))};
+}
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   float32x4_t v = vdupq_n_f32(0);
   if (mask.bits & 1) v = vld1q_lane_f32(p, v, 0);

@@ -12,7 +12,8 @@ struct VecProbe {
   void (*store_partial)(T* to, int count, const T* from);  // from[lanes]
   void (*load_masked)(const T* from, unsigned bits, T* to);
   void (*load_even)(const T* from, unsigned bits, T* to);
-  void (*transpose)(const T* from, T* to);  // lanes x lanes, row-major
+  void (*gather)(const T* from, const int* indices, T* to);  // of `lanes` indices
+  void (*transpose)(const T* from, T* to);                   // lanes x lanes, row-major
   void (*broadcast)(T a, T* to);
   void (*zero)(T* to);
   // Lane by lane on arrays of `lanes` elements.

@@ -70,6 +70,16 @@ void check_masked_loads(const VecProbe<T>& vec) {
 }
 
 template <typename T>
+void check_gather(const VecProbe<T>& vec) {
+  const std::vector<T> source = whole_numbers<T>(100, 6);
+  std::vector<int> indices(vec.lanes);
+  for (int i = 0; i < vec.lanes; ++i) indices[i] = i == 0 ? 99 : i == 1 ? 0 : i * 37 % 100;
+  std::vector<T> out(vec.lanes);
+  vec.gather(source.data(), indices.data(), out.data());
+  for (int i = 0; i < vec.lanes; ++i) EXPECT_EQ(out[i], source[indices[i]]) << i;
+}
+
+template <typename T>
 void check_transpose(const VecProbe<T>& vec) {
   std::vector<T> square(vec.lanes * vec.lanes), out(square.size());
   for (size_t i = 0; i < square.size(); ++i) square[i] = static_cast<T>(i);
@@ -183,7 +193,9 @@ TEST_P(VectorLayer, PartialLoadsAndStoresTouchTheirLanesOnly) {
 }
 TEST_P(VectorLayer, MaskedLoadsTouchTheirLanesOnly) {
   check_masked_loads(probes().f32);
+  check_gather(probes().f32);
   check_masked_loads(probes().f64);
+  check_gather(probes().f64);
 }
 TEST_P(VectorLayer, TransposesSquares) {
   check_transpose(probes().f32);
