@@ -110,6 +110,8 @@ export interface Backend {
    * block ≥ kernel.length.
    */
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
+  /** The matrix of a forward plan whose batch is 1, into arrays that have its size (plan/entries.ts counts them). */
+  convEntries(plan: ConvPlan, weight: FloatArray, parts: Omit<CsrParts, 'rows' | 'cols'>): void;
   /** y = A·x, x = Aᵀ·y, Y[rows][columns] = A·X[cols][columns]; vectors have the dtype of the matrix. */
   csrMatvec(matrix: CsrParts, x: FloatArray, y: FloatArray): void;
   csrRmatvec(matrix: CsrParts, y: FloatArray, x: FloatArray): void;

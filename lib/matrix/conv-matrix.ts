@@ -6,6 +6,7 @@ import { checkInteger, checkOptions, checkShape, describeShape, mismatch } from 
 import { ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import { type ConvPlan, type ConvRequest, planConv } from '../plan/conv-plan.js';
+import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from '../plan/entries.js';
 import { checkChannels, forwardAxes, GEOMETRY_OPTIONS, type Geometry, readWindow } from '../plan/geometry.js';
 import type { ConvOp } from '../plan/problem.js';
 import { weightsOf } from '../plan/weights.js';
@@ -22,7 +23,6 @@ import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js'
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { byColumns } from './columns.js';
 import { type CsrMatrix, csrOf } from './csr.js';
-import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from './entries.js';
 import {
   type Coo,
   checkDenseSize,
@@ -167,23 +167,10 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
 
   toCSR(): CsrMatrix {
     checkEntryCount(this.nnz, 'toCSR');
-    const indptr = new Int32Array(this.shape[0] + 1);
+    const indptr = uninitialised('int32', this.shape[0] + 1);
     const indices = uninitialised('int32', this.nnz);
     const data: FloatArray = uninitialised(this.dtype, this.nnz);
-    let end = 0;
-    forEachRowRun(this.#structure, ({ first, count, step, entries, columns, values }) => {
-      const start = end;
-      for (let i = 0; i < count; i++) {
-        const shift = i * step;
-        for (let e = 0; e < entries; e++) indices[end++] = columns[e] + shift;
-        indptr[first + i + 1] = end;
-      }
-      data.set(values.subarray(0, entries), start);
-      // Every row of the run holds the same values: what is filled is doubled until the run is full.
-      for (let filled = entries; filled < end - start; filled *= 2) {
-        data.copyWithin(start + filled, start, start + Math.min(filled, end - start - filled));
-      }
-    });
+    backend().convEntries(this.#plan, this.#structure.weight, { indptr, indices, data });
     return csrOf(this.shape, indptr, indices, data);
   }
 

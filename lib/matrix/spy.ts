@@ -1,6 +1,6 @@
 /** Pictures of where a convolution's matrix is not zero, each kernel tap in a colour of its own. */
 import { checkInteger, checkOneOf, checkOptions } from '../check.js';
-import { forEachRowRun, type RowRun, type Structure } from './entries.js';
+import { forEachRowRun, type RowRun, type Structure } from '../plan/entries.js';
 
 export interface SpyOptions {
   /** 'svg' (the default) gives a string, 'png' the file's bytes. */

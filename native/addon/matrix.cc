@@ -1,10 +1,16 @@
 #include "addon/matrix.h"
 
+#include <limits>
+
 #include "addon/environment.h"
+#include "addon/wire.h"
 #include "core/ops.h"
 
 namespace convmat::addon {
 namespace {
+
+// Offsets and columns are int32.
+constexpr int64_t kMostEntries = std::numeric_limits<int32_t>::max();
 
 // rows, cols, indptr, indices, data.
 CsrMatrix read_matrix(const Call& call) {
@@ -32,6 +38,27 @@ void check_sound(bool is_sound) {
 }
 
 }  // namespace
+
+napi_value conv_entries(const Call& call) {
+  const napi_env env = call.env;
+  const WirePlan plan = read_conv_plan(env, call[0], operation(ConvOp::forward));
+  const DType dtype = plan.conv.dtype;
+  if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
+  if (plan.conv.batch != 1) throw Refusal("plan.batch: expected 1");
+  if (plan.input_length > kMostEntries) throw Refusal("plan: expected at most 2^31 - 1 inputs");
+  const void* const weight = read_elements(env, call[1], dtype, plan.weight_length, "weight");
+  CsrParts parts{};
+  parts.indptr =
+      static_cast<int32_t*>(read_elements(env, call[2], DType::i32, plan.output_length + 1, "indptr"));
+  const Array indices = read_array(env, call[3], "indices");
+  parts.nnz = static_cast<int64_t>(indices.length);
+  parts.indices = static_cast<int32_t*>(read_elements(env, call[3], DType::i32, parts.nnz, "indices"));
+  parts.data = read_elements(env, call[4], dtype, parts.nnz, "data");
+  if (parts.nnz > kMostEntries) throw Refusal("indices: expected at most 2^31 - 1");
+  if (!convmat::conv_entries(plan.conv, weight, parts))
+    throw Refusal("indices: expected one for each entry of the matrix");
+  return nullptr;
+}
 
 napi_value csr_matvec(const Call& call) {
   const CsrMatrix matrix = read_matrix(call);

@@ -46,6 +46,7 @@ constexpr Export kExports[] = {
     {"matmul", entry<matmul>},
     {"maxPool", entry<max_pool>},
     {"avgPool", entry<avg_pool>},
+    {"convEntries", entry<conv_entries>},
     {"csrMatvec", entry<csr_matvec>},
     {"csrRmatvec", entry<csr_rmatvec>},
     {"csrMatmat", entry<csr_matmat>},

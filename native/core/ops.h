@@ -70,6 +70,17 @@ struct CsrMatrix {
   const void* data;
 };
 
+// Arrays for such a matrix of a convolution: indptr has an element per output and one more.
+struct CsrParts {
+  int64_t nnz;
+  int32_t* indptr;
+  int32_t* indices;
+  void* data;
+};
+// The forward convolution's matrix for one image: an entry per output and nonzero tap inside the image; taps
+// that coincide in the padding make one. False when it has not exactly nnz entries; no more are written.
+bool conv_entries(const ConvPlan&, const void* weight, const CsrParts& parts);
+
 // y = A x, x = A^T y, y[rows][columns] = A x[cols][columns]. False, with an unspecified result, when offsets
 // or columns lead outside the matrix: nothing is read or written there.
 bool csr_matvec(const Context&, const CsrMatrix& a, const void* x, void* y);

@@ -21,9 +21,19 @@ std::align_val_t alignment(size_t bytes) { return std::align_val_t{bytes >= kHug
 
 Block::Block(size_t bytes)
     : data_(static_cast<char*>(::operator new(bytes, alignment(bytes)))), bytes_(bytes) {
+  advise_huge_pages(data_, bytes);
+}
+
+void advise_huge_pages(void* data, size_t bytes) {
 #if defined(__linux__)
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage,
+                  end = (begin + bytes) / kHugePage * kHugePage;
   // Advice: a kernel without huge pages may refuse it.
-  if (bytes >= kHugePage) madvise(data_, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  if (end > first) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+#else
+  static_cast<void>(data);
+  static_cast<void>(bytes);
 #endif
 }
 

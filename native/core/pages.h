@@ -28,4 +28,8 @@ class Block {
 // So that whoever frees the memory later, on a thread that should not wait, has little left to do.
 void discard(void* data, size_t bytes);
 
+// Asks for huge pages in memory of somebody else's that is about to be written for the first time, where it
+// covers some: advice, which may come to nothing.
+void advise_huge_pages(void* data, size_t bytes);
+
 }  // namespace convmat

@@ -8,7 +8,7 @@ import { copiesOf, NO_BIAS } from '../copies.js';
 import { convIntegerInFloat64 } from '../integer-conv.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { type Convolution, makeConvolution } from './conv.js';
-import { csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
+import { convEntries, csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
 import { product } from './direction.js';
 import { fft, fftConvolve } from './fft.js';
 import { fixedConv2 } from './fixed.js';
@@ -42,6 +42,7 @@ export function createJsBackend(): Backend {
     fft,
     fftConvolve,
     fixedConv2,
+    convEntries,
     csrMatvec,
     csrRmatvec,
     csrMatmat,

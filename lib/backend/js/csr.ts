@@ -1,6 +1,30 @@
-/** Products with a matrix in compressed sparse rows, summed in float64. */
+/** Matrices in compressed sparse rows: that of a convolution, and products, summed in float64. */
+import type { ConvPlan } from '../../plan/conv-plan.js';
+import { forEachRowRun } from '../../plan/entries.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import type { CsrParts } from '../kernels.js';
+
+export function convEntries(
+  plan: ConvPlan,
+  weight: FloatArray,
+  { indptr, indices, data }: Omit<CsrParts, 'rows' | 'cols'>,
+): void {
+  let end = 0;
+  indptr[0] = 0;
+  forEachRowRun({ ...plan, weight }, ({ first, count, step, entries, columns, values }) => {
+    const start = end;
+    for (let i = 0; i < count; i++) {
+      const shift = i * step;
+      for (let e = 0; e < entries; e++) indices[end++] = columns[e] + shift;
+      indptr[first + i + 1] = end;
+    }
+    data.set(values.subarray(0, entries), start);
+    // Every row of the run holds the same values: what is filled is doubled until the run is full.
+    for (let filled = entries; filled < end - start; filled *= 2) {
+      data.copyWithin(start + filled, start, start + Math.min(filled, end - start - filled));
+    }
+  });
+}
 
 /** y = A·x */
 export function csrMatvec({ rows, indptr, indices, data }: CsrParts, x: FloatArray, y: FloatArray): void {

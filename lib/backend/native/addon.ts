@@ -72,6 +72,14 @@ export interface NativeAddon {
   maxPool(plan: Int32Array, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
   avgPool(plan: Int32Array, input: FloatArray, output: FloatArray): void;
 
+  /** Writes the matrix of a forward plan, whose batch is 1; `indices` and `data` have one element per entry of it. */
+  convEntries(
+    plan: Int32Array,
+    weight: FloatArray,
+    indptr: Int32Array,
+    indices: Int32Array,
+    data: FloatArray,
+  ): void;
   /** Columns that lead outside the matrix, written there since it was checked, are refused. */
   csrMatvec(
     rows: number,

@@ -108,6 +108,8 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     fft: addon.fft,
     fftConvolve: addon.fftConvolve,
     fixedConv2: (plan, image, kernel, out) => addon.fixedConv2(plan.wire, image, kernel, out),
+    convEntries: (plan, weight, { indptr, indices, data }) =>
+      addon.convEntries(plan.wire, weight, indptr, indices, data),
     csrMatvec: ({ rows, cols, indptr, indices, data }, x, y) =>
       addon.csrMatvec(rows, cols, indptr, indices, data, x, y),
     csrRmatvec: ({ rows, cols, indptr, indices, data }, y, x) =>

@@ -81,6 +81,13 @@ const RIGHT = {
   unfold: () => [conv(), x, new Float32Array(6)],
   fold: () => [conv(), new Float32Array(6), x],
   matmul: () => [2, 1, 2, x, w, new Float32Array(2)],
+  convEntries: () => [
+    conv(),
+    Float32Array.of(1, 2),
+    new Int32Array(4),
+    new Int32Array(6),
+    new Float32Array(6),
+  ],
   csrMatvec: () => [...sparse(), ...pair()],
   csrRmatvec: () => [...sparse(), ...pair()],
   csrMatmat: () => [...sparse(), 1, ...pair()],
@@ -128,6 +135,15 @@ for (const op of [0, 1]) {
 lying(addon.convPlanFields, (lie) => addon.convWeightGrad(conv({ op: 2, ...lie }), x, y, w));
 lying(addon.convPlanFields, (lie) => addon.unfold(conv(lie), x, new Float32Array(6)));
 lying(addon.convPlanFields, (lie) => addon.fold(conv(lie), new Float32Array(6), x));
+lying(addon.convPlanFields, (lie) =>
+  addon.convEntries(
+    conv(lie),
+    Float32Array.of(1, 2),
+    new Int32Array(4),
+    new Int32Array(6),
+    new Float32Array(6),
+  ),
+);
 lying(addon.poolPlanFields, (lie) => addon.maxPool(pool(lie), x, y, new Int32Array(3)));
 lying(addon.poolPlanFields, (lie) => addon.avgPool(pool(lie), x, y));
 lying(addon.fixedPlanFields, (lie) => addon.fixedConv2(fixed(lie), integers(4), integers(2), integers(3)));

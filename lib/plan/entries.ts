@@ -2,9 +2,10 @@
  * The entries of a convolution's matrix, from its structure: rows in output order, columns in input order. Taps that
  * coincide (padding other than zeros) make one entry; a weight of zero makes none.
  */
-import type { AxisTriple } from '../plan/axes.js';
-import type { ConvGeometry } from '../plan/problem.js';
+
 import type { FloatArray } from '../tensor/dtype.js';
+import type { AxisTriple } from './axes.js';
+import type { ConvGeometry } from './problem.js';
 import { type Reads, type Run, readsAt, runsOf } from './reads.js';
 
 /** The forward convolution of one sample and its weight, [outChannels, inChannels/groups, depth, height, width]. */
