@@ -112,26 +112,41 @@ async function raceMatrix(scipy, { name, outputs, inputs, kernel, size }, bandwi
   expectClose(B.matvec(x), expected, name);
   expectClose(A.matvec(x), expected, `${name}, CSR`);
 
-  const samples = { structure: [], transposed: [], csr: [], peer: [], peerTransposed: [] };
+  const samples = {
+    structure: [],
+    allocating: [],
+    transposed: [],
+    csr: [],
+    csrTransposed: [],
+    peer: [],
+    peerTransposed: [],
+  };
   for (let round = 0; round < rounds; round++) {
     samples.structure.push(timeOf(() => B.matvec(x, Bx)));
+    samples.allocating.push(timeOf(() => B.matvec(x)));
     samples.transposed.push(timeOf(() => B.rmatvec(y, BTy)));
     samples.csr.push(timeOf(() => A.matvec(x, Bx)));
+    samples.csrTransposed.push(timeOf(() => A.rmatvec(y, BTy)));
     const runs = large ? 1 : 4;
     samples.peer.push(...(await scipy.ask({ do: 'time', what: 'matvec', runs })).samples);
     samples.peerTransposed.push(...(await scipy.ask({ do: 'time', what: 'rmatvec', runs })).samples);
   }
-  const [structure, transposed, csr, peer, peerTransposed] = Object.values(samples).map(figures);
+  const [structure, allocating, transposed, csr, csrTransposed, peer, peerTransposed] =
+    Object.values(samples).map(figures);
   const bytes = 8 * B.nnz + 4 * (B.shape[0] + 1);
   const share = bytes / csr.median / 1e6 / bandwidth;
   console.log(`\n${name}: ${B.nnz} entries, ${(bytes / 2 ** 20).toFixed(0)} MB as CSR`);
   console.log(`  SciPy CSR                 B·x ${show(peer)}   Bᵀ·y ${show(peerTransposed)}`);
   console.log(`  by structure              B·x ${show(structure)}   ${ratio(peer, structure)} as fast`);
+  console.log(`                into a new array ${show(allocating)}   ${ratio(peer, allocating)} as fast`);
   console.log(
     `                           Bᵀ·y ${show(transposed)}   ${ratio(transposed, structure)} of B·x's time`,
   );
   console.log(
     `  CSR                       B·x ${show(csr)}   ${ratio(peer, csr)} as fast, ${(bytes / csr.median / 1e6).toFixed(1)} GB/s = ${(100 * share).toFixed(0)} % of ${bandwidth.toFixed(1)}`,
+  );
+  console.log(
+    `                           Bᵀ·y ${show(csrTransposed)}   ${ratio(peerTransposed, csrTransposed)} as fast`,
   );
   const theirBuild = figures(theirs.samples);
   console.log(
