@@ -1,5 +1,6 @@
 /** The one product behind every structured matrix: a window of its diagonals slides along the vector. */
 import { backend } from '../backend/select.js';
+import { planLinear } from '../plan/linear-plan.js';
 import type { FloatArray } from '../tensor/dtype.js';
 
 /**
@@ -9,8 +10,10 @@ import type { FloatArray } from '../tensor/dtype.js';
  */
 export function slide(diagonals: FloatArray, kernel: FloatArray, out: FloatArray): void {
   const last = kernel.length - 1;
-  if (Math.min(out.length, kernel.length) >= FFT_FROM && allFinite(diagonals) && allFinite(kernel)) {
-    backend().fftConvolve(diagonals, kernel, blockFor(diagonals.length, kernel.length), last, out);
+  const axis = { a: diagonals.length, b: kernel.length, start: last, out: out.length };
+  const { algorithm, block } = planLinear([axis], true, backend().machine, 'loop');
+  if (algorithm === 'fft' && allFinite(diagonals) && allFinite(kernel)) {
+    backend().fftConvolve(diagonals, kernel, block, last, out);
     return;
   }
   for (let i = 0; i < out.length; i++) {
@@ -18,13 +21,6 @@ export function slide(diagonals: FloatArray, kernel: FloatArray, out: FloatArray
     for (let j = 0; j <= last; j++) sum += diagonals[i + last - j] * kernel[j];
     out[i] = sum;
   }
-}
-
-const FFT_FROM = 96;
-
-/** A power of two that holds all of it, or four times the kernel when the signal is longer than that. */
-function blockFor(signal: number, kernel: number): number {
-  return 2 ** Math.ceil(Math.log2(Math.min(signal, 4 * kernel)));
 }
 
 /** A transform spreads one infinity or NaN over every output; the sum by definition puts it where it belongs. */

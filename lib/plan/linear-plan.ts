@@ -49,11 +49,19 @@ const MIN_KERNEL = 64;
 /** A transform of more points than the second-level cache holds takes about twice as long per point. */
 const CACHED_POINTS = 1 << 16;
 
+/** What sums directly: a convolution of the backend's, or a loop in JavaScript, which sums in float64. */
+export type Summation = 'backend' | 'loop';
+
 /**
  * @param summable  Whether a transform would keep the result: false when a value is not finite, or so large that
  *   its square is not. A transform spreads such values over a whole block.
  */
-export function planLinear(axes: readonly LinearAxis[], summable: boolean, machine: Machine): LinearPlan {
+export function planLinear(
+  axes: readonly LinearAxis[],
+  summable: boolean,
+  machine: Machine,
+  summation: Summation = 'backend',
+): LinearPlan {
   if (!summable) return { algorithm: 'direct', block: 0, reason: 'values that a transform would spread' };
   const [sizeA, sizeB] = axes.reduce(([p, q], { a, b }) => [p * a, q * b], [1, 1]);
   if (Math.min(sizeA, sizeB) < MIN_KERNEL) {
@@ -61,7 +69,7 @@ export function planLinear(axes: readonly LinearAxis[], summable: boolean, machi
   }
   const costs = machine.isa === 'js' ? JS : NATIVE;
   const products = axes.reduce((count, { b, out }) => count * b * out, 1);
-  const direct = costs.call + costs.product * products;
+  const direct = summation === 'loop' ? JS.product * products : costs.call + costs.product * products;
   const { signal, kernel, out } = flatten(axes);
   let best = Infinity;
   let block = 0;
