@@ -15,6 +15,14 @@ async function main(): Promise<number> {
   const program = new Command('convmat')
     .description('Convolution as matrices: the matrix of a convolution, what it costs, and convolved images')
     .version(backendInfo().version)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ convmat matrix --kernel '[[1,2],[3,4]]' --input 3x3
+  $ convmat explain --input 1x3x32x32 --weight 32x3x3x3
+  $ convmat apply photo.jpg --kernel gaussian:3 -o blurred.png`,
+    )
     .exitOverride();
   for (const command of [matrixCommand(), explainCommand(), applyCommand(), doctorCommand()]) {
     program.addCommand(command.exitOverride().copyInheritedSettings(program));

@@ -1,8 +1,8 @@
 /** `convmat matrix`: the matrix of a convolution, printed or as a file. */
-import { writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Command } from 'commander';
 import { ArgumentError } from '../errors.js';
+import { replaceFile } from '../io/files.js';
 import { writeMatrixMarket } from '../io/matrix-market.js';
 import { writeNpy } from '../io/npy.js';
 import { writeSparseNpz } from '../io/sparse-npz.js';
@@ -28,8 +28,8 @@ const WRITERS: Readonly<
   '.npz': (path, m) => writeSparseNpz(path, m.toCSR()),
   '.mtx': (path, m, done) => writeMatrixMarket(path, m, { onProgress: done }),
   '.npy': (path, m) => writeNpy(path, m.toDense()),
-  '.svg': (path, m) => writeFile(path, m.spy({ format: 'svg' })),
-  '.png': (path, m) => writeFile(path, m.spy({ format: 'png' })),
+  '.svg': (path, m) => replaceFile(path, (handle) => handle.writeFile(m.spy({ format: 'svg' }))),
+  '.png': (path, m) => replaceFile(path, (handle) => handle.writeFile(m.spy({ format: 'png' }))),
 };
 
 export function matrixCommand(): Command {

@@ -29,7 +29,12 @@ export async function withFile<R>(path: string, body: (source: FileSource) => Pr
  */
 export async function replaceFile(path: string, body: (handle: FileHandle) => Promise<void>): Promise<void> {
   const draft = `${checkPath(path)}.${randomBytes(6).toString('hex')}.tmp`;
-  const handle = await open(draft, 'wx');
+  const handle = await open(draft, 'wx').catch((error: NodeJS.ErrnoException) => {
+    // Of the file that was asked for: nobody knows the draft's name.
+    error.message = error.message.replace(draft, path);
+    error.path = path;
+    throw error;
+  });
   try {
     await body(handle);
     await handle.close();
