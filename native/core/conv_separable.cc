@@ -165,10 +165,11 @@ class SeparableConv final : public ConvRunner {
     tile.lo = lo_;
     tile.hi = hi_;
     const int64_t most = std::min<int64_t>(blocking.mr, height.kernel);
-    for (int64_t i = 0; i < strip.rows; i += most) {
+    for (int64_t i = 0, count; i < strip.rows; i += count) {
+      count = toeplitz_count(std::min(most, strip.rows - i));
       tile.x = rows + i * pitch;
       tile.y = y + (strip.row + i) * width.out + strip.column;
-      kernels.toeplitz_plane(static_cast<int>(std::min(most, strip.rows - i)), blocking.nv, tile);
+      kernels.toeplitz_plane(static_cast<int>(count), blocking.nv, tile);
     }
   }
 
