@@ -23,11 +23,6 @@ export function readMachO(bytes) {
   const commands = readCommands(bytes);
   const find = (...types) => commands.find(({ type }) => types.includes(type));
   const symbols = readSymbols(bytes, find(SYMTAB));
-  const trie = find(EXPORTS_TRIE);
-  const info = find(DYLD_INFO);
-  const [exportsAt, exportsSize] = trie
-    ? [bytes.readUInt32LE(trie.at + 8), bytes.readUInt32LE(trie.at + 12)]
-    : [bytes.readUInt32LE(info.at + 40), bytes.readUInt32LE(info.at + 44)];
   const minimum = find(BUILD_VERSION, VERSION_MIN);
   const version = bytes.readUInt32LE(minimum.at + (minimum.type === BUILD_VERSION ? 12 : 8));
   const signature = find(CODE_SIGNATURE);
@@ -37,7 +32,7 @@ export function readMachO(bytes) {
     libraries: commands
       .filter(({ type }) => type === LOAD_DYLIB)
       .map(({ at }) => text(bytes, at + bytes.readUInt32LE(at + 8))),
-    exports: readExports(bytes.subarray(exportsAt, exportsAt + exportsSize)).map(plain),
+    exports: readExports(trieOf(bytes, commands)).map(({ name }) => plain(name)),
     imports: symbols.filter(({ defined, external }) => external && !defined).map(({ name }) => plain(name)),
     signature: signature && readSignature(bytes, bytes.readUInt32LE(signature.at + 8)),
   };
@@ -83,12 +78,24 @@ function readSymbols(bytes, { at }) {
   });
 }
 
-/** Names at the leaves of the exports' trie: node = size, what it is, number of edges, edges (text, offset). */
+function trieOf(bytes, commands) {
+  const separate = commands.find(({ type }) => type === EXPORTS_TRIE);
+  const info = commands.find(({ type }) => type === DYLD_INFO);
+  const field = separate ? separate.at + 8 : info.at + 40;
+  const offset = bytes.readUInt32LE(field);
+  return bytes.subarray(offset, offset + bytes.readUInt32LE(field + 4));
+}
+
+/**
+ * What the exports' trie holds: a node is size, payload (flags and address), number of edges, edges (text, offset).
+ *
+ * @returns { name, payload } of each export.
+ */
 function readExports(trie) {
-  const names = [];
+  const found = [];
   const walk = (at, prefix) => {
     const [size, body] = uleb(trie, at);
-    if (size > 0) names.push(prefix);
+    if (size > 0) found.push({ name: prefix, payload: trie.subarray(body, body + size) });
     let edge = body + size + 1;
     for (let left = trie[body + size]; left > 0; left -= 1) {
       const label = text(trie, edge);
@@ -98,7 +105,62 @@ function readExports(trie) {
     }
   };
   if (trie.length > 0) walk(0, '');
-  return names;
+  return found;
+}
+
+/** The trie of these exports, sorted by name: one node for what the names share, and a leaf for each. */
+function writeExports(exports) {
+  const shared = commonPrefix(exports.map(({ name }) => name));
+  const edge = (label, target) => Buffer.concat([Buffer.from(`${label}\0`, 'latin1'), Buffer.of(target)]);
+  const rootSize = 2 + shared.length + 2;
+  const labels = exports.map(({ name }) => name.slice(shared.length));
+  let leaf = rootSize + 2 + labels.reduce((size, label) => size + label.length + 2, 0);
+  const edges = [];
+  const leaves = [];
+  for (const [i, { payload }] of exports.entries()) {
+    edges.push(edge(labels[i], leaf));
+    leaves.push(Buffer.of(payload.length), payload, Buffer.of(0));
+    leaf += payload.length + 2;
+  }
+  // Sizes and offsets below 128 are one byte each: enough for the few names of an addon.
+  if (leaf > 127) throw new Error('too many exports for so simple a trie');
+  return Buffer.concat([
+    Buffer.of(0, 1),
+    edge(shared, rootSize),
+    Buffer.of(0, exports.length),
+    ...edges,
+    ...leaves,
+  ]);
+}
+
+function commonPrefix([first, ...rest]) {
+  let length = first.length;
+  for (const name of rest) while (!name.startsWith(first.slice(0, length))) length -= 1;
+  return first.slice(0, length);
+}
+
+/**
+ * The same library with no other exports than these, and its signature made to fit again. (Zig 0.11 exports hidden
+ * symbols too, the C++ library's among them.)
+ */
+export function withOnlyExports(bytes, names) {
+  const copy = Buffer.from(bytes);
+  const commands = readCommands(copy);
+  const trie = trieOf(copy, commands);
+  const kept = readExports(trie)
+    .filter(({ name }) => names.includes(plain(name)))
+    .map(({ name, payload }) => ({ name, payload: Buffer.from(payload) }));
+  const written = writeExports(kept.sort((a, b) => (a.name < b.name ? -1 : 1)));
+  if (written.length > trie.length) throw new Error('the trie would grow');
+  trie.fill(0);
+  written.copy(trie);
+  const signature = commands.find(({ type }) => type === CODE_SIGNATURE);
+  if (signature !== undefined) {
+    for (const { content, hash } of signedPages(copy, copy.readUInt32LE(signature.at + 8)).pages) {
+      createHash('sha256').update(content).digest().copy(hash);
+    }
+  }
+  return copy;
 }
 
 function uleb(bytes, at) {
@@ -109,27 +171,36 @@ function uleb(bytes, at) {
   }
 }
 
-/** A signature is a list of blobs, big-endian; the code directory among them has the hash of each page. */
 function readSignature(bytes, at) {
+  const { adHoc, limit, pages } = signedPages(bytes, at);
+  const fits = ({ content, hash }) => createHash('sha256').update(content).digest().equals(hash);
+  return { adHoc, sound: limit === at && pages.length > 0 && pages.every(fits) };
+}
+
+/**
+ * A signature is a list of blobs, big-endian; the code directory among them has the hash of each page.
+ *
+ * @returns adHoc; limit, where what is signed ends; pages, { content, hash }: views of the bytes.
+ */
+function signedPages(bytes, at) {
   const EMBEDDED = 0xfade0cc0;
   const DIRECTORY = 0xfade0c02;
-  if (bytes.readUInt32BE(at) !== EMBEDDED) return { adHoc: false, sound: false };
-  for (let i = 0; i < bytes.readUInt32BE(at + 8); i += 1) {
+  const AD_HOC = 2;
+  const blobs = bytes.readUInt32BE(at) === EMBEDDED ? bytes.readUInt32BE(at + 8) : 0;
+  for (let i = 0; i < blobs; i += 1) {
     const blob = at + bytes.readUInt32BE(at + 12 + 8 * i + 4);
     if (bytes.readUInt32BE(blob) !== DIRECTORY) continue;
     const hashes = blob + bytes.readUInt32BE(blob + 16);
-    const pages = bytes.readUInt32BE(blob + 28);
     const limit = bytes.readUInt32BE(blob + 32);
     const hashSize = bytes[blob + 36];
     const pageSize = 2 ** bytes[blob + 39];
-    const sound = Array.from({ length: pages }, (_, page) => {
-      const content = bytes.subarray(page * pageSize, Math.min((page + 1) * pageSize, limit));
-      const hash = createHash('sha256').update(content).digest();
-      return hash.equals(bytes.subarray(hashes + page * hashSize, hashes + (page + 1) * hashSize));
-    }).every(Boolean);
-    return { adHoc: (bytes.readUInt32BE(blob + 12) & 2) !== 0, sound: sound && limit === at };
+    const pages = Array.from({ length: bytes.readUInt32BE(blob + 28) }, (_, page) => ({
+      content: bytes.subarray(page * pageSize, Math.min((page + 1) * pageSize, limit)),
+      hash: bytes.subarray(hashes + page * hashSize, hashes + (page + 1) * hashSize),
+    }));
+    return { adHoc: (bytes.readUInt32BE(blob + 12) & AD_HOC) !== 0, limit, pages };
   }
-  return { adHoc: false, sound: false };
+  return { adHoc: false, limit: -1, pages: [] };
 }
 
 function text(bytes, at) {

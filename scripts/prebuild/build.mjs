@@ -11,9 +11,10 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { withOnlyExports } from '../binary/macho.mjs';
 import { withoutTimestamp } from '../binary/pe.mjs';
 import { installTools } from '../tools.mjs';
-import { NODE_API, targets } from './targets.mjs';
+import { EXPORTS, NODE_API, targets } from './targets.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '../..');
@@ -43,6 +44,13 @@ const LINK = {
   ],
   darwin: ['-Wl,-undefined,dynamic_lookup', '-Wl,-dead_strip'],
   win32: ['-Wl,--gc-sections'],
+};
+
+// What the linker leaves to do.
+const FINISH = {
+  linux: (binary) => binary,
+  darwin: (binary) => withOnlyExports(binary, EXPORTS),
+  win32: withoutTimestamp,
 };
 
 function relative(file) {
@@ -109,7 +117,7 @@ async function link({ name, platform, triple, file }, inputs) {
   const binary = readFileSync(join(root, output));
   const place = join(root, 'prebuilds', file);
   mkdirSync(dirname(place), { recursive: true });
-  writeFileSync(place, platform === 'win32' ? withoutTimestamp(binary) : binary);
+  writeFileSync(place, FINISH[platform](binary));
   console.log(`${name.padEnd(20)} ${(binary.length / 1000).toFixed(0).padStart(5)} KB  prebuilds/${file}`);
 }
 

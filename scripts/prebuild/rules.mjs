@@ -2,10 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { readLibrary } from '../binary/read.mjs';
-import { GLIBC_FLOOR, MACOS_FLOOR, NODE_API } from './targets.mjs';
+import { EXPORTS, GLIBC_FLOOR, MACOS_FLOOR, NODE_API } from './targets.mjs';
 
 const FORMATS = { linux: 'elf', darwin: 'mach-o', win32: 'pe' };
-const EXPORTS = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
 // The system's own libraries alone: nobody's libstdc++ or libgomp, and no runtime to install.
 const LIBRARIES = {

@@ -13,6 +13,8 @@ function target(platform, arch, libc, triple, options = {}) {
 export const GLIBC_FLOOR = '2.28';
 export const MACOS_FLOOR = '11.0';
 export const NODE_API = 8;
+// What Node looks up in an addon; exports.map has the same.
+export const EXPORTS = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
 export const targets = [
   target('linux', 'x64', 'glibc', `x86_64-linux-gnu.${GLIBC_FLOOR}`, { kernelTriple: 'x86_64-linux-musl' }),
