@@ -17,7 +17,7 @@ import { declinesFft, fftVariant, fftWork } from './fft.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
-import { declinesWinograd, winogradSaving, winogradTile } from './winograd.js';
+import { declinesWinograd, type WinogradTile, winogradSaving, winogradTile } from './winograd.js';
 
 /** Floats in a vector. */
 const LANES = { avx512: 16, avx2: 8, neon: 4, generic: 4, js: 1 } as const satisfies Record<
@@ -39,11 +39,13 @@ const WINOGRAD_OUT_CHANNELS = 32;
 const WINOGRAD_SAVING = 1.5;
 
 /**
- * Shares of nonzero weights up to which visiting them alone is the fastest, 64 → 64 channels over 56×56 on Zen 4:
- * against direct and im2col, and against Winograd, which takes a third of direct's time.
+ * Shares of nonzero weights up to which visiting them alone is the fastest. Beside direct and im2col, 1×1 to 5×5 kernels:
+ * 0.28–0.38, and 0.16 where a stride spreads what is read (Sapphire Rapids). Beside Winograd by its output tile, 32 to
+ * 256 channels over 56×56 to 14×14: F(2×2, 3×3) 0.09–0.15, F(4×4, 3×3) 0.07–0.09.
  */
 const SPARSE = 0.3;
-const SPARSE_BESIDE_WINOGRAD = 0.1;
+const SPARSE_STRIDED = 0.16;
+const SPARSE_BESIDE_WINOGRAD: Readonly<Record<WinogradTile, number>> = { 2: 0.11, 4: 0.08 };
 /** Products of one sum in turn: im2col adds blocks of this many (kc), so a longer run errs more. */
 const SEQUENTIAL_PRODUCTS = 384;
 /** Output channels of a group up to which GEMM's tiles run nearly empty. Zen 4: 1.2 times (8) to 14 times (1). */
@@ -79,12 +81,29 @@ function rowsInUse({ op, axes: [, , width], dtype }: ConvGeometry, machine: Mach
   return columns / (Math.ceil(columns / lanes) * lanes);
 }
 
+/** Why Winograd is worth its transforms; null when it is not. */
+function suitsWinograd(g: ConvGeometry, { accuracy }: Request): string | null {
+  if (g.inChannels / g.groups < WINOGRAD_IN_CHANNELS) return null;
+  if (g.outChannels / g.groups < WINOGRAD_OUT_CHANNELS) return null;
+  const tile = winogradTile(g, accuracy);
+  const saving = winogradSaving(g, tile);
+  if (saving < WINOGRAD_SAVING) return null;
+  return `F(${tile}×${tile}, 3×3) takes ${saving.toFixed(1)} times fewer multiplications`;
+}
+
+/** The share of nonzero weights up to which no other algorithm is faster. */
+function sparseLimit(g: ConvGeometry, request: Request): number {
+  if (declinesWinograd(g) === null && suitsWinograd(g, request) !== null)
+    return SPARSE_BESIDE_WINOGRAD[winogradTile(g, request.accuracy)];
+  return g.op === 'forward' && g.axes.some((axis) => axis.stride > 1) ? SPARSE_STRIDED : SPARSE;
+}
+
 function suitsToeplitz(g: ConvGeometry, request: Request, machine: Machine): string | null {
   const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
   const read = (g.op === 'forward' ? g.inChannels : g.outChannels) / g.groups;
   if (request.accuracy === 'strict' && taps * read * request.density > SEQUENTIAL_PRODUCTS) return null;
-  const limit = declinesWinograd(g) === null ? SPARSE_BESIDE_WINOGRAD : SPARSE;
-  if (request.density <= limit) return 'so few weights are nonzero that visiting them alone is faster';
+  if (request.density <= sparseLimit(g, request))
+    return 'so few weights are nonzero that visiting them alone is faster';
   const isPointwise = taps === 1;
   if (g.op === 'forward' && g.outChannels / g.groups <= FEW_OUT_CHANNELS && (read === 1 || !isPointwise)) {
     return 'so few output channels a group that each tap as a shifted row beats a product of matrices';
@@ -119,7 +138,9 @@ function suitsFft(g: ConvGeometry, request: Request): string | null {
   const positions = g.axes.reduce((count, axis) => count * axis.out * axis.kernel, 1);
   const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * positions;
   const time = 8.5 * FFT_PASS * work.passes + 8 * FFT_PRODUCT * work.products;
-  if (time > (declinesWinograd(g) === null ? direct / WINOGRAD_SPEED : direct)) return null;
+  const dense = declinesWinograd(g) === null ? direct / WINOGRAD_SPEED : direct;
+  // Visiting nonzero weights alone takes their share of the direct sum, at SPARSE of its speed.
+  if (time > Math.min(dense, (direct * request.density) / SPARSE)) return null;
   const saving = direct / (work.multiplications + work.additions);
   const { rows, columns } = work.tile;
   return `Fourier tiles of ${rows}×${columns} take ${saving.toFixed(0)} times less arithmetic`;
@@ -171,14 +192,7 @@ const NATIVE_CANDIDATES: readonly Candidate[] = [
   {
     algorithm: 'winograd',
     declines: declinesWinograd,
-    suits(g, request) {
-      if (g.inChannels / g.groups < WINOGRAD_IN_CHANNELS) return null;
-      if (g.outChannels / g.groups < WINOGRAD_OUT_CHANNELS) return null;
-      const tile = winogradTile(g, request.accuracy);
-      const saving = winogradSaving(g, tile);
-      if (saving < WINOGRAD_SAVING) return null;
-      return `F(${tile}×${tile}, 3×3) takes ${saving.toFixed(1)} times fewer multiplications`;
-    },
+    suits: suitsWinograd,
     variant: (g, request) => winogradTile(g, request.accuracy),
   },
   {

@@ -1,5 +1,5 @@
 /** Which algorithm 'auto' takes, why others decline, and that every one keeps the error that docs/accuracy.md states. */
-import { backendInfo, conv2d, explainConv, UnsupportedError } from 'convmat';
+import { backendInfo, conv2d, explainConv, Tensor, UnsupportedError } from 'convmat';
 import { describe, expect, test } from 'vitest';
 import { conv } from '../oracle/conv';
 import { random } from '../support/random';
@@ -31,6 +31,25 @@ describe.runIf(native)('the native choice', () => {
     expect(explain([1, 64, 56, 56], [31, 64, 3, 3]).chosen).not.toBe('winograd');
     expect(explain([1, 64, 3, 3], [64, 64, 3, 3]).chosen).not.toBe('winograd');
     expect(explain([1, 64, 56, 56], [64, 64, 3, 3], { stride: 2 }).chosen).not.toBe('winograd');
+  });
+  // Densities count in steps of 1/64.
+  test.each([
+    { id: 'F(4×4, 3×3)', accuracy: 'fast', channels: 64, kernel: 3, stride: 1, last: 5 },
+    { id: 'F(2×2, 3×3)', accuracy: 'strict', channels: 64, kernel: 3, stride: 1, last: 7 },
+    { id: 'direct', accuracy: 'strict', channels: 16, kernel: 5, stride: 1, last: 19 },
+    { id: 'direct with a stride', accuracy: 'fast', channels: 64, kernel: 3, stride: 2, last: 10 },
+  ] as const)('beside $id sparse weights are visited alone up to $last/64', (problem) => {
+    const { accuracy, channels, kernel, stride, last } = problem;
+    const chosen = (steps: number) => {
+      const shape = [channels, channels, kernel, kernel];
+      const weight = new Float32Array(channels ** 2 * kernel ** 2).map((_, i) =>
+        (i * 27) % 64 < steps ? 1 : 0,
+      );
+      const options = { accuracy, stride, padding: 1 };
+      return explainConv([1, channels, 56, 56], new Tensor(weight, shape), options).chosen;
+    };
+    expect(chosen(last)).toBe('toeplitz');
+    expect(chosen(last + 1)).not.toBe('toeplitz');
   });
   test('strided and pointwise layers over small maps go by direct, large maps are read in place', () => {
     expect(explain([1, 3, 224, 224], [64, 3, 7, 7], { stride: 2, padding: 3 }).chosen).toBe('direct');
