@@ -25,7 +25,7 @@ const MOST_PRINTED = 10_000;
 const WRITERS: Readonly<
   Record<string, (path: string, m: ConvMatrix, done: (share: number) => void) => Promise<void>>
 > = {
-  '.npz': (path, m) => writeSparseNpz(path, m.toCSR()),
+  '.npz': (path, m, done) => writeSparseNpz(path, m.toCSR(), { onProgress: done }),
   '.mtx': (path, m, done) => writeMatrixMarket(path, m, { onProgress: done }),
   '.npy': (path, m) => writeNpy(path, m.toDense()),
   '.svg': (path, m) => replaceFile(path, (handle) => handle.writeFile(m.spy({ format: 'svg' }))),

@@ -1,9 +1,22 @@
 /** Opening files to read, and writing them whole or not at all. */
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { mistake } from '../check.js';
+import { checkOptions, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { FileSource } from './source.js';
+
+export interface WriteOptions {
+  /** Told the share that is written, from 0 to 1, now and then. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** Whom to tell of progress: nobody by default. */
+export function readWriteOptions(options: WriteOptions | undefined): (share: number) => void {
+  const { onProgress = () => {} } = checkOptions(options, ['onProgress']);
+  if (typeof onProgress !== 'function')
+    throw mistake(ArgumentError, 'options.onProgress', 'a function', onProgress);
+  return onProgress as (share: number) => void;
+}
 
 export function checkPath(path: unknown): string {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {

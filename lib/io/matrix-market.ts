@@ -5,17 +5,12 @@
 
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { checkOptions, MAX_ELEMENTS, mistake } from '../check.js';
+import { MAX_ELEMENTS, mistake } from '../check.js';
 import { ArgumentError, FormatError, MemoryError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import type { SparseFormats } from '../matrix/operator.js';
 import { Budget, type ReadOptions } from './budget.js';
-import { replaceFile, withFile } from './files.js';
-
-export interface WriteOptions {
-  /** Told the share that is written, from 0 to 1, now and then. */
-  readonly onProgress?: (share: number) => void;
-}
+import { readWriteOptions, replaceFile, type WriteOptions, withFile } from './files.js';
 
 /** Writes «coordinate real general»: one line per stored entry, every digit kept. */
 export async function writeMatrixMarket(
@@ -23,10 +18,7 @@ export async function writeMatrixMarket(
   m: SparseFormats,
   options?: WriteOptions,
 ): Promise<void> {
-  const { onProgress } = checkOptions(options, ['onProgress']);
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw mistake(ArgumentError, 'options.onProgress', 'a function', onProgress);
-  }
+  const onProgress = readWriteOptions(options);
   if (typeof m?.toCSR !== 'function') throw mistake(ArgumentError, 'm', 'a matrix with toCSR()', m);
   const { shape, indptr, indices, data, nnz } = m.toCSR();
   await replaceFile(path, async (handle) => {
@@ -37,7 +29,7 @@ export async function writeMatrixMarket(
         if (text.length > 1 << 16) {
           await handle.appendFile(text);
           text = '';
-          onProgress?.(i / nnz);
+          onProgress(i / nnz);
         }
       }
     }

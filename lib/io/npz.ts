@@ -51,17 +51,24 @@ export async function writeArchive(
   path: string,
   entries: readonly ArchiveEntry[],
   compress: boolean,
+  onProgress: (share: number) => void = () => {},
 ): Promise<void> {
+  const sizeOf = (parts: ArchiveEntry['parts']) => parts.reduce((sum, part) => sum + part.byteLength, 0);
+  const all = entries.reduce((sum, { parts }) => sum + sizeOf(parts), 0);
+  let read = 0;
+  const told = (bytes: number): void => {
+    read += bytes;
+    onProgress(read / all);
+  };
   await replaceFile(path, async (handle) => {
     // Only archives need the library: it is loaded with the first.
     const { ZipFile: ZipWriter } = require('yazl') as typeof import('yazl');
     const zip = new ZipWriter();
     for (const { name, parts } of entries) {
-      const size = parts.reduce((sum, part) => sum + part.byteLength, 0);
-      zip.addReadStream(Readable.from(slices(parts)), `${checkEntryName(name)}.npy`, {
+      zip.addReadStream(Readable.from(slices(parts, told)), `${checkEntryName(name)}.npy`, {
         mtime: EPOCH,
         compress,
-        size,
+        size: sizeOf(parts),
       });
     }
     zip.end();
@@ -76,12 +83,14 @@ function checkEntryName(name: string): string {
   return name;
 }
 
-/** Views of the parts in pieces that a stream likes; nothing is copied. */
-function* slices(parts: readonly NodeJS.ArrayBufferView[]): Generator<Buffer> {
+/** Views of the parts in pieces that a stream likes; nothing is copied. `told` hears of each when it is taken. */
+function* slices(parts: readonly NodeJS.ArrayBufferView[], told: (bytes: number) => void): Generator<Buffer> {
   const piece = 1 << 20;
   for (const { buffer, byteOffset, byteLength } of parts) {
     for (let at = 0; at < byteLength; at += piece) {
-      yield Buffer.from(buffer as ArrayBuffer, byteOffset + at, Math.min(piece, byteLength - at));
+      const bytes = Math.min(piece, byteLength - at);
+      yield Buffer.from(buffer as ArrayBuffer, byteOffset + at, bytes);
+      told(bytes);
     }
   }
 }

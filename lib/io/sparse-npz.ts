@@ -5,11 +5,13 @@ import { CsrMatrix } from '../matrix/csr.js';
 import { convert, type FloatArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { Budget, type ReadOptions } from './budget.js';
+import { readWriteOptions, type WriteOptions } from './files.js';
 import { encodeArray, encodeHeader, readArray, readString } from './npy.js';
 import { forEachEntry, writeArchive } from './npz.js';
 
 /** Writes a compressed .npz that scipy.sparse.load_npz reads as the same CSR matrix. */
-export async function writeSparseNpz(path: string, m: CsrMatrix): Promise<void> {
+export async function writeSparseNpz(path: string, m: CsrMatrix, options?: WriteOptions): Promise<void> {
+  const onProgress = readWriteOptions(options);
   if (!(m instanceof CsrMatrix)) throw mistake(ArgumentError, 'm', 'a CsrMatrix', m);
   const [rows, cols] = m.shape;
   const vector = (data: Int32Array | FloatArray) => encodeArray(new Tensor(data, [data.length]));
@@ -23,6 +25,7 @@ export async function writeSparseNpz(path: string, m: CsrMatrix): Promise<void> 
       { name: 'data', parts: vector(m.data) },
     ],
     true,
+    onProgress,
   );
 }
 

@@ -104,6 +104,20 @@ describe('round trips', () => {
     ]);
   });
 
+  it.each(['writeSparseNpz', 'writeMatrixMarket'] as const)('%s tells of its progress', async (write) => {
+    const dense = Array.from({ length: 300 }, (_, i) => Array.from({ length: 300 }, (_, j) => i + j + 1));
+    const shares: number[] = [];
+    const onProgress = (share: number) => shares.push(share);
+    await io[write](draft('progress'), convmat.CsrMatrix.fromDense(dense), { onProgress });
+    expect(shares.length).toBeGreaterThan(2);
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    expect(shares.every((share) => share > 0 && share <= 1)).toBe(true);
+    const bad = { onProgress: 1 } as never;
+    await expect(io[write](draft('progress'), convmat.CsrMatrix.fromDense(dense), bad)).rejects.toThrow(
+      /^options.onProgress: expected a function, got 1/,
+    );
+  });
+
   it('Matrix Market keeps every digit, and the special values', async () => {
     const data = Float64Array.of(0.1, -0, Infinity, -Infinity, Number.NaN, 5e-324);
     const rows = Int32Array.of(0, 0, 1, 1, 2, 2);
