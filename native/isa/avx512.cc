@@ -19,8 +19,8 @@ constexpr GemmBlocking gemm_blocking(int kc, int b_bytes, int c_bytes, float fma
 // 28 accumulators and 4 weight vectors fill the 32 registers; the pixels are embedded broadcasts.
 constexpr int kDirectNv = 4, kDirectAccumulators = 28, kDirectPixels = 14;
 
-// 7 accumulators hide most of an addition's latency; maps of 7, 14, 28 ... rows are whole tiles.
-constexpr int kDepthwiseRows = 7, kDepthwiseNv = 1;
+// 14 accumulators and 9 weights fit the 32 registers. Maps of 7, 14, 28 ... rows are whole tiles.
+constexpr int kDepthwiseRows = 7, kDepthwiseNv = 2;
 
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};

@@ -130,8 +130,10 @@ void depthwise_columns(const DepthwisePlane<T>& f, int64_t j) {
 
 template <typename T>
 void depthwise_plane(int kernel, int stride, const DepthwisePlane<T>& f) {
-  if (kernel == 3) return stride == 1 ? depthwise_columns<T, 3, 1>(f, 0) : depthwise_columns<T, 3, 2>(f, 0);
-  stride == 1 ? depthwise_columns<T, 5, 1>(f, 0) : depthwise_columns<T, 5, 2>(f, 0);
+  // With a stride, what is loaded serves fewer outputs, and a second vector saves little.
+  if (kernel == 3)
+    return stride == 1 ? depthwise_columns<T, 3, 1>(f, 0) : depthwise_columns<T, 3, 2, 1>(f, 0);
+  stride == 1 ? depthwise_columns<T, 5, 1>(f, 0) : depthwise_columns<T, 5, 2, 1>(f, 0);
 }
 
 }  // namespace
