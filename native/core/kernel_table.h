@@ -163,17 +163,24 @@ struct DirectTap {
   int64_t input, weight;
 };
 
-// A tile of a direct convolution: neighbouring pixels of one output row by some vectors of output channels,
-//   y[channel][pixel] = clamp(bias[channel] + sum over taps of x[tap.input + pixel] w[tap.weight + channel]).
-// The taps come in blocks of input channels, which are summed apart and then together: errors grow with the
-// root of a block, not of the whole sum. `taps` describes one block; the last block may use fewer of them.
+// A run of a direct convolution: neighbouring pixels of one output row by some vectors of output channels,
+//   sums[pixel][channel] = sum over taps of x[tap.input + pixel] w[tap.weight + channel]
+// for one block of input channels. Blocks are summed apart and then together: errors grow with the root of a
+// block, not of the whole sum.
 template <typename T>
-struct DirectTile {
+struct DirectSums {
   const T* x;
   const T* w;
   const DirectTap* taps;
-  int64_t blocks, block_taps, last_block_taps;
-  int64_t x_block, w_block;  // from one block to the next
+  int64_t tap_count;
+  bool accumulate;  // add to what the sums hold
+  T* sums;
+};
+
+// y[channel][pixel] = clamp(bias[channel] + sums[pixel][channel])
+template <typename T>
+struct DirectStore {
+  const T* sums;
   T* y;
   int64_t y_channel;  // from one output channel to the next
   int64_t channels;   // how many of the vectors' lanes are stored
@@ -181,9 +188,12 @@ struct DirectTile {
   T lo, hi;           // -inf and +inf for none; NaN passes through
 };
 
-// vectors: a power of two up to the blocking's; pixels: 1 .. max_pixels(vectors).
+// vectors: a power of two up to the blocking's; any number of pixels. Sums are computed for tiles of
+// max_pixels(vectors) at most, of nearly equal size.
 template <typename T>
-using DirectTileFn = void(int vectors, int pixels, const DirectTile<T>& tile);
+using DirectSumsFn = void(int vectors, int64_t pixels, const DirectSums<T>&);
+template <typename T>
+using DirectStoreFn = void(int vectors, int64_t pixels, const DirectStore<T>&);
 
 // Which tiles there are: vectors * pixels accumulators at most.
 struct DirectBlocking {

@@ -14,7 +14,8 @@ struct TypedKernels {
   FftTwistFn<T>* fft_twist;
   FftProductFn<T>* fft_product;
   DirectBlocking direct_blocking;
-  DirectTileFn<T>* direct;
+  DirectSumsFn<T>* direct_sums;
+  DirectStoreFn<T>* direct_store;
   FrameRowsFn<T>* frame_rows;
   DepthwisePlaneFn<T>* depthwise;
   ToeplitzBlocking toeplitz_blocking;
@@ -42,7 +43,8 @@ inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
           t.f32_fft_twist,
           t.f32_fft_product,
           t.f32_direct_blocking,
-          t.f32_direct,
+          t.f32_direct_sums,
+          t.f32_direct_store,
           t.f32_frame_rows,
           t.f32_depthwise,
           t.f32_toeplitz_blocking,
@@ -67,7 +69,8 @@ inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
           t.f64_fft_twist,
           t.f64_fft_product,
           t.f64_direct_blocking,
-          t.f64_direct,
+          t.f64_direct_sums,
+          t.f64_direct_store,
           t.f64_frame_rows,
           t.f64_depthwise,
           t.f64_toeplitz_blocking,

@@ -86,44 +86,55 @@ CONVMAT_INLINE void direct_store_rows(const T* sums, int64_t pixel, int count, c
 
 // One routine for all tiles: unrolled for each, the transpositions would be most of the kernels' code.
 template <typename T>
-CONVMAT_NOINLINE void direct_store(int vectors, int pixels, const T* sums, const DirectTile<T>& tile) {
+void direct_store(int vectors, int64_t pixels, const DirectStore<T>& f) {
   constexpr int lanes = Vec<T>::lanes;
-  // Two transpositions of 8 rows take fewer shuffles than one of 16.
-  constexpr int rows = lanes < 8 ? lanes : 8;
-  const Vec<T> lo = broadcast(tile.lo), hi = broadcast(tile.hi);
+  const Vec<T> lo = broadcast(f.lo), hi = broadcast(f.hi);
   const int64_t pixel = int64_t{vectors} * lanes;
   for (int v = 0; v < vectors; ++v) {
-    const int64_t left = tile.channels - v * lanes;
+    const int64_t left = f.channels - v * lanes;
     const int channels = left < lanes ? static_cast<int>(left) : lanes;
-    const T* const bias = tile.bias + v * lanes;
-    const T* from = sums + v * lanes;
-    T* y = tile.y + v * lanes * tile.y_channel;
-    for (int rest = pixels; rest > 0; rest -= rows, from += rows * pixel, y += rows) {
+    const T* const bias = f.bias + v * lanes;
+    const T* from = f.sums + v * lanes;
+    T* y = f.y + v * lanes * f.y_channel;
+    for (int64_t rest = pixels; rest > 0; rest -= lanes, from += lanes * pixel, y += lanes) {
+      const int count = rest < lanes ? static_cast<int>(rest) : lanes;
       if constexpr (lanes == 16) {
-        if (rest <= 4) {
-          direct_store_rows<T, 4>(from, pixel, rest, bias, channels, lo, hi, y, tile.y_channel);
+        // Fewer rows take fewer shuffles: maps of 7 columns, and ends of rows.
+        if (count <= 4) {
+          direct_store_rows<T, 4>(from, pixel, count, bias, channels, lo, hi, y, f.y_channel);
+          continue;
+        }
+        if (count <= 8) {
+          direct_store_rows<T, 8>(from, pixel, count, bias, channels, lo, hi, y, f.y_channel);
           continue;
         }
       }
-      const int count = rest < rows ? rest : rows;
-      direct_store_rows<T, rows>(from, pixel, count, bias, channels, lo, hi, y, tile.y_channel);
+      direct_store_rows<T, lanes>(from, pixel, count, bias, channels, lo, hi, y, f.y_channel);
     }
   }
 }
 
+// 56 pixels are 8 tiles of 7, 30 are 3 of 10: an even split.
 template <typename T>
-void direct_tile(int vectors, int pixels, const DirectTile<T>& tile) {
-  alignas(64) T sums[kDirectAccumulators * Vec<T>::lanes];
-  DirectUkr<T>* const ukr = direct_ukr_of<T>(vectors, pixels);
-  const T* x = tile.x;
-  const T* w = tile.w;
-  for (int64_t block = 1; block <= tile.blocks; ++block) {
-    ukr(tile.taps, tile.taps + (block == tile.blocks ? tile.last_block_taps : tile.block_taps), x, w,
-        block > 1, sums);
-    x += tile.x_block;
-    w += tile.w_block;
-  }
-  direct_store(vectors, pixels, sums, tile);
+void direct_sums(int vectors, int64_t pixels, const DirectSums<T>& f) {
+  const int64_t most = direct_blocking<T>.max_pixels(vectors);
+  const int64_t tiles = (pixels + most - 1) / most;
+  const int64_t narrow = pixels / tiles, wide_tiles = pixels % tiles;
+  const int64_t width = int64_t{vectors} * Vec<T>::lanes;
+  const DirectTap* const end = f.taps + f.tap_count;
+  const T* x = f.x;
+  T* sums = f.sums;
+  const auto run = [&](int64_t tile_pixels, int64_t count) {
+    if (count == 0) return;
+    DirectUkr<T>* const ukr = direct_ukr_of<T>(vectors, static_cast<int>(tile_pixels));
+    for (int64_t i = 0; i < count; ++i) {
+      ukr(f.taps, end, x, f.w, f.accumulate, sums);
+      x += tile_pixels;
+      sums += tile_pixels * width;
+    }
+  };
+  run(narrow + 1, wide_tiles);
+  run(narrow, tiles - wide_tiles);
 }
 
 }  // namespace

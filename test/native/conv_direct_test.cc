@@ -51,6 +51,9 @@ TEST_P(ConvDirectTest, ManyChannelsSumInBlocks) {
   for (const int64_t channels : {28, 29, 57, 256, 257, 600}) {
     check(kernels(), {"blocks", 1, 1, channels, 9, {{1, 1}, {4, 3, 1, 1, 1, 1}, {5, 3, 1, 1, 1, 1}}});
   }
+  // Panels too large for cache, whose blocks pass by a band of rows: one band, and two.
+  check(kernels(), {"one band", 1, 1, 600, 70, {{1, 1}, {5, 2, 2, 1, 1, 1}, {7, 2, 1, 1, 1, 0}}});
+  check(kernels(), {"two bands", 1, 1, 130, 70, {{1, 1}, {20, 3, 1, 1, 1, 1}, {19, 3, 1, 1, 1, 1}}});
   check(kernels(), {"large kernel", 1, 1, 2, 3, {{1, 1}, {40, 33, 1, 1, 16, 16}, {40, 33, 1, 1, 16, 16}}});
 }
 TEST_P(ConvDirectTest, WindowsThatSeeOnlyPadding) {
@@ -77,6 +80,8 @@ TEST_P(ConvDirectTest, BitsDoNotDependOnThreads) {
       {"rows split", 2, 1, 48, 80, {{1, 1}, {30, 3, 1, 1, 1, 1}, {31, 3, 1, 1, 1, 1}}},
       {"panels split", 1, 1, 200, 400, {{1, 1}, {1, 1}, {7, 3, 1, 1, 1, 1}}},
       {"columns split", 1, 1, 20, 40, {{1, 1}, {1, 1}, {9000, 9}}},
+      {"large weights", 1, 1, 700, 900, {{1, 1}, {7, 1}, {7, 1}}},
+      {"large weights and rows", 1, 1, 256, 256, {{1, 1}, {28, 3, 2, 1, 1, 1}, {28, 3, 2, 1, 1, 1}}},
   };
   for (const ConvCase& problem : problems)
     check_threads(kernels(), forward_plan<float>(problem, Algorithm::direct));
