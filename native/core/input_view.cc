@@ -8,42 +8,12 @@
 namespace convmat {
 namespace {
 
-// frame[channel][depth][row][phase][column]. Columns of a stride s are dealt out by their position modulo s,
-// so that those of one tap are neighbours; phases that no tap reads are left out.
-struct FrameLayout {
-  int64_t row_step;  // distance of the rows in the padded input that one after the other are kept
-  int64_t depths, rows, columns;
-  int64_t phases;               // how many are kept; the one of tap r is r modulo all there are
-  int64_t pitch;                // from one phase to the next
-  int64_t row, depth, channel;  // from one to the next
-};
-
-constexpr int64_t kLongestVector =
-    64;                         // elements that frame_rows may write behind a row: more than any vector
 constexpr int64_t kPage = 512;  // 4 KiB of doubles; floats' is a multiple
 
 // The phases that the taps of a long enough kernel visit, in their order.
 int64_t phases_in_turn(const Axis& width) { return width.stride / std::gcd(width.stride, width.dilation); }
 
 int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
-FrameLayout frame_layout(const Axis (&axis)[3], int64_t rows, int64_t columns, int64_t row_align) {
-  const Axis& height = axis[1];
-  const Axis& width = axis[2];
-  FrameLayout f;
-  f.row_step = height.kernel == 1 ? height.stride : std::gcd(height.stride, height.dilation);
-  f.depths = axis[0].kernel;
-  f.rows = ((rows - 1) * height.stride + (height.kernel - 1) * height.dilation) / f.row_step + 1;
-  f.phases = std::min(width.kernel, phases_in_turn(width));
-  f.columns = columns + (width.kernel - 1) * width.dilation / width.stride;
-  f.pitch = round_up(f.columns, row_align);
-  f.row = f.phases * f.pitch;
-  f.depth = f.rows * f.row;
-  f.channel = round_up(f.depths * f.depth + kLongestVector, row_align);
-  // Channels a multiple of a page apart would compete for the same few lines of L1.
-  if (f.channel % kPage == 0) f.channel += std::max<int64_t>(row_align, 16);
-  return f;
-}
 
 // The elements before and after the rows' bodies, which frame_rows left zero. What lies beyond the padding is
 // not read.
@@ -68,6 +38,24 @@ void zero_rows(const TypedKernels<T>& kernels, const FrameLayout& f, int64_t cha
 
 }  // namespace
 
+FrameLayout frame_layout(const Axis (&axis)[3], int64_t rows, int64_t columns, int64_t row_align) {
+  const Axis& height = axis[1];
+  const Axis& width = axis[2];
+  FrameLayout f;
+  f.row_step = height.kernel == 1 ? height.stride : std::gcd(height.stride, height.dilation);
+  f.depths = axis[0].kernel;
+  f.rows = ((rows - 1) * height.stride + (height.kernel - 1) * height.dilation) / f.row_step + 1;
+  f.phases = std::min(width.kernel, phases_in_turn(width));
+  f.columns = columns + (width.kernel - 1) * width.dilation / width.stride;
+  f.pitch = round_up(f.columns, row_align);
+  f.row = f.phases * f.pitch;
+  f.depth = f.rows * f.row;
+  f.channel = round_up(f.depths * f.depth + kLongestVector, row_align);
+  // Channels a multiple of a page apart would compete for the same few lines of L1.
+  if (f.channel % kPage == 0) f.channel += std::max<int64_t>(row_align, 16);
+  return f;
+}
+
 TapRange valid_taps(PaddingMode mode, const Axis& axis, int64_t output) {
   if (mode != PaddingMode::zeros) return {0, axis.kernel};
   const int64_t base = output * axis.stride - axis.pad_before;
@@ -89,6 +77,19 @@ int64_t frame_elements(const Axis (&axis)[3], int64_t channels, int64_t rows, in
 }
 
 template <typename T>
+InputView<T> view_frame(const FrameLayout& f, const Axis (&axis)[3], const T* frame, ArenaFrame& arena) {
+  const Axis &height = axis[1], &width = axis[2];
+  int64_t* const tap_column = arena.take<int64_t>(width.kernel);
+  for (int64_t r = 0; r < width.kernel; ++r) {
+    const int64_t position = r * width.dilation;
+    tap_column[r] = r % phases_in_turn(width) * f.pitch + position / width.stride;
+  }
+  return {
+      frame,     f.channel, height.stride / f.row_step * f.row, f.depth, height.dilation / f.row_step * f.row,
+      tap_column};
+}
+
+template <typename T>
 InputView<T> view_input(const TypedKernels<T>& kernels, PaddingMode mode, const Axis (&axis)[3],
                         const T* image, int64_t channels, const OutputBlock& block, int64_t row_align,
                         ArenaFrame& arena) {
@@ -97,9 +98,9 @@ InputView<T> view_input(const TypedKernels<T>& kernels, PaddingMode mode, const 
   const int64_t first_depth = block.depth * depth.stride - depth.pad_before;
   const int64_t first_row = block.first_row * height.stride - height.pad_before;
   const int64_t first_column = block.first_column * width.stride - width.pad_before;
-  int64_t* const tap_column = arena.take<int64_t>(width.kernel);
 
   if (reads_in_place(mode, axis)) {
+    int64_t* const tap_column = arena.take<int64_t>(width.kernel);
     for (int64_t r = 0; r < width.kernel; ++r) tap_column[r] = r * width.dilation;
     return {image + first_depth * plane + first_row * width.in + first_column,
             depth.in * plane,
@@ -141,18 +142,13 @@ InputView<T> view_input(const TypedKernels<T>& kernels, PaddingMode mode, const 
       }
     }
   }
-  for (int64_t r = 0; r < width.kernel; ++r) {
-    const int64_t position = r * width.dilation;
-    tap_column[r] = r % phases_in_turn(width) * f.pitch + position / width.stride;
-  }
-  return {
-      frame,     f.channel, height.stride / f.row_step * f.row, f.depth, height.dilation / f.row_step * f.row,
-      tap_column};
+  return view_frame(f, axis, static_cast<const T*>(frame), arena);
 }
 
 template InputView<float> view_input(const TypedKernels<float>&, PaddingMode, const Axis (&)[3], const float*,
                                      int64_t, const OutputBlock&, int64_t, ArenaFrame&);
 template InputView<double> view_input(const TypedKernels<double>&, PaddingMode, const Axis (&)[3],
                                       const double*, int64_t, const OutputBlock&, int64_t, ArenaFrame&);
+template InputView<int32_t> view_frame(const FrameLayout&, const Axis (&)[3], const int32_t*, ArenaFrame&);
 
 }  // namespace convmat

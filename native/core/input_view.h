@@ -43,6 +43,24 @@ bool reads_in_place(PaddingMode mode, const Axis (&axis)[3]);
 int64_t frame_elements(const Axis (&axis)[3], int64_t channels, int64_t rows, int64_t columns,
                        int64_t row_align);
 
+// frame[channel][depth][row][phase][column]. Columns of a stride s are dealt out by their position modulo s,
+// so that those of one tap are neighbours; phases that no tap reads are left out.
+struct FrameLayout {
+  int64_t row_step;  // distance of the rows in the padded input that one after the other are kept
+  int64_t depths, rows, columns;
+  int64_t phases;               // how many are kept; the one of tap r is r modulo all there are
+  int64_t pitch;                // from one phase to the next
+  int64_t row, depth, channel;  // from one to the next
+};
+FrameLayout frame_layout(const Axis (&axis)[3], int64_t rows, int64_t columns, int64_t row_align);
+
+// Elements that may be written behind a row of a frame, and so behind its last: more than any vector.
+constexpr int64_t kLongestVector = 64;
+
+// The view of a frame that holds what the block reads.
+template <typename T>
+InputView<T> view_frame(const FrameLayout& layout, const Axis (&axis)[3], const T* frame, ArenaFrame& arena);
+
 // `image` holds `channels` planes. Rows of the frame begin at multiples of `row_align` elements.
 template <typename T>
 InputView<T> view_input(const TypedKernels<T>& kernels, PaddingMode mode, const Axis (&axis)[3],
