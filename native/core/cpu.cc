@@ -12,6 +12,15 @@
   #endif
 #elif defined(__aarch64__) || defined(_M_ARM64)
   #define CONVMAT_ARM64 1
+  #if defined(__linux__)
+    #include <sys/auxv.h>
+  #elif defined(__APPLE__)
+    #include <sys/sysctl.h>
+  #elif defined(_WIN32)
+    #define WIN32_LEAN_AND_MEAN
+    #define NOMINMAX
+    #include <windows.h>
+  #endif
 #endif
 
 namespace convmat {
@@ -44,6 +53,7 @@ enum Feature : uint32_t {
   avx512vnni_bit = 1u << 6,
   bmi2_bit = 1u << 7,
   neon_bit = 1u << 8,
+  dotprod_bit = 1u << 9,
 };
 
 struct FeatureName {
@@ -60,21 +70,23 @@ constexpr FeatureName kFeatureNames[] = {
     {avx512vnni_bit, "avx512vnni"},
     {bmi2_bit, "bmi2"},
     {neon_bit, "neon"},
+    {dotprod_bit, "dotprod"},
 };
 
 struct Candidate {
   uint32_t required;
   const KernelTable* kernels;
+  uint32_t for_quads;  // what its kernels of quads need beside that
 };
 // The first whose features are all there wins.
 constexpr Candidate kCandidates[] = {
 #if CONVMAT_X64
-    {avx512f_bit | avx512bw_bit | avx512dq_bit | avx512vl_bit | bmi2_bit, &avx512::kernels},
-    {avx2_bit | fma_bit, &avx2::kernels},
+    {avx512f_bit | avx512bw_bit | avx512dq_bit | avx512vl_bit | bmi2_bit, &avx512::kernels, avx512vnni_bit},
+    {avx2_bit | fma_bit, &avx2::kernels, 0},
 #elif CONVMAT_ARM64
-    {neon_bit, &neon::kernels},
+    {neon_bit, &neon::kernels, dotprod_bit},
 #endif
-    {0, &generic::kernels},
+    {0, &generic::kernels, 0},
 };
 
 #if CONVMAT_X64
@@ -135,8 +147,22 @@ uint32_t detect_features() {
 
 #elif CONVMAT_ARM64
 
+bool has_dotprod() {
+  #if defined(__linux__)
+  return (getauxval(AT_HWCAP) & 1u << 20) != 0;  // HWCAP_ASIMDDP
+  #elif defined(__APPLE__)
+  int has = 0;
+  size_t size = sizeof has;
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
+  #elif defined(_WIN32)
+  return IsProcessorFeaturePresent(43) != 0;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
+  #else
+  return false;
+  #endif
+}
+
 // NEON is part of every arm64 system.
-uint32_t detect_features() { return neon_bit; }
+uint32_t detect_features() { return neon_bit | (has_dotprod() ? dotprod_bit : 0u); }
 
 #else
 
@@ -149,13 +175,23 @@ uint32_t features() {
   return found;
 }
 
+// For a CPU that lacks what they need. Made at most once for each table, and kept as long as the process.
+const KernelTable* without_quads(const KernelTable& kernels) {
+  auto* const rest = new KernelTable(kernels);
+  rest->integer_quad_line = nullptr;
+  rest->integer_quad_tile = nullptr;
+  return rest;
+}
+
 }  // namespace
 
 const std::vector<const KernelTable*>& available_kernels() {
   static const std::vector<const KernelTable*> available = [] {
     std::vector<const KernelTable*> tables;
     for (const Candidate& candidate : kCandidates) {
-      if ((features() & candidate.required) == candidate.required) tables.push_back(candidate.kernels);
+      if ((features() & candidate.required) != candidate.required) continue;
+      const bool quads = (features() & candidate.for_quads) == candidate.for_quads;
+      tables.push_back(quads ? candidate.kernels : without_quads(*candidate.kernels));
     }
     return tables;
   }();

@@ -34,6 +34,14 @@ struct ConvPlan {
   Axis axis[3];
 };
 
+// A convolution of 8-bit integers, whose dtype is the input's, i8 or u8. Forward; its algorithm is not read.
+struct IntegerConvPlan {
+  ConvPlan conv;
+  DType weight_dtype;  // i8 or u8
+  DType output_dtype;  // i32, or i8 or u8 of a scaled result
+  int32_t input_zero_point, output_zero_point;
+};
+
 // A pooling window over `planes` channel planes.
 struct PoolPlan {
   DType dtype;
@@ -51,6 +59,9 @@ struct PoolPlan {
 #define CONVMAT_CONV_PLAN_FIELDS                                                                        \
   "op", "dtype", "algorithm", "variant", "paddingMode", "batch", "groups", "inChannels", "outChannels", \
       CONVMAT_AXES_FIELDS
+// An integer convolution's plan is a convolution's, and these.
+#define CONVMAT_INTEGER_PLAN_FIELDS \
+  CONVMAT_CONV_PLAN_FIELDS, "weightDType", "outputDType", "inputZeroPoint", "outputZeroPoint"
 #define CONVMAT_POOL_PLAN_FIELDS "dtype", "planes", "countIncludePad", CONVMAT_AXES_FIELDS
 
 // In the order of lib/plan/numeric-type.ts.

@@ -26,6 +26,10 @@ constexpr int kDepthwiseRows = 7, kDepthwiseNv = 1;
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};
 
+// 12 accumulators, 2 weight vectors, a pixel and a product fit the 16 registers.
+constexpr int kIntegerNv = 2;
+constexpr DirectBlocking integer_blocking = {Vec<int32_t>::lanes, kIntegerNv, 12, 6};
+
 }  // namespace
 }  // namespace convmat::avx2
 
@@ -37,6 +41,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 #include "kernels/frame-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"
+#include "kernels/integer-inl.h"
 #include "kernels/pair_gemm-inl.h"
 #include "kernels/toeplitz-inl.h"
 #include "kernels/transpose-inl.h"
@@ -53,6 +58,8 @@ const KernelTable kernels = {
     direct_blocking<double>,
     toeplitz_blocking<float>,
     toeplitz_blocking<double>,
+    integer_blocking,
+    signed_quads,
 #define CONVMAT_KERNEL(field, function, type) function,
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

@@ -25,6 +25,10 @@ constexpr int kDepthwiseRows = 7, kDepthwiseNv = 2;
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};
 
+constexpr int kIntegerNv = kDirectNv;
+constexpr DirectBlocking integer_blocking = {Vec<int32_t>::lanes, kIntegerNv, kDirectAccumulators,
+                                             kDirectPixels};
+
 }  // namespace
 }  // namespace convmat::neon
 
@@ -36,6 +40,7 @@ constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAcc
 #include "kernels/frame-inl.h"
 #include "kernels/gemm-inl.h"
 #include "kernels/im2col-inl.h"
+#include "kernels/integer-inl.h"
 #include "kernels/pair_gemm-inl.h"
 #include "kernels/toeplitz-inl.h"
 #include "kernels/transpose-inl.h"
@@ -52,6 +57,8 @@ const KernelTable kernels = {
     direct_blocking<double>,
     toeplitz_blocking<float>,
     toeplitz_blocking<double>,
+    integer_blocking,
+    signed_quads,
 #define CONVMAT_KERNEL(field, function, type) function,
 #include "kernels/kernels.inc"
 #undef CONVMAT_KERNEL

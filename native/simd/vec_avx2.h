@@ -239,6 +239,77 @@ CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_
   return {_mm256_add_epi32(c.v, _mm256_madd_epi16(a.v, b.v))};
 }
 
+CONVMAT_INLINE Vec<int32_t> sub(Vec<int32_t> a, Vec<int32_t> b) { return {_mm256_sub_epi32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<int32_t> mul(Vec<int32_t> a, Vec<int32_t> b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<int32_t> bits_xor(Vec<int32_t> a, Vec<int32_t> b) { return {_mm256_xor_si256(a.v, b.v)}; }
+
+// vpmaddubsw would saturate its sums of two products.
+constexpr bool has_dot_quads = false, signed_quads = false;
+
+CONVMAT_INLINE Vec<int32_t> load_bytes(const uint8_t* p) {
+  return {_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)))};
+}
+CONVMAT_INLINE Vec<int32_t> load_bytes(const uint8_t* p, int count) {
+  alignas(8) uint8_t whole[8] = {};
+  for (int i = 0; i < count; ++i) whole[i] = p[i];
+  return load_bytes(whole);
+}
+CONVMAT_INLINE Vec<int32_t> pair_words(Vec<int32_t> even, Vec<int32_t> odd) {
+  return {_mm256_blend_epi16(even.v, _mm256_slli_epi32(odd.v, 16), 0xaa)};
+}
+CONVMAT_INLINE Vec<int32_t> join_bytes(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c, Vec<int32_t> d) {
+  const __m256i even = _mm256_and_si256(pair_words(a, c).v, _mm256_set1_epi16(0xff));
+  return {_mm256_or_si256(even, _mm256_slli_epi16(pair_words(b, d).v, 8))};
+}
+// Packing saturates; what is too small for int32 becomes its least value, but what is too large does, too.
+CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
+                                           int32_t zero_point) {
+  const __m256d most = _mm256_set1_pd(1024);
+  const __m256d m_low = _mm256_loadu_pd(multipliers), m_high = _mm256_loadu_pd(multipliers + 4);
+  const auto round = [&](__m128i sums, __m256d m) {
+    return _mm256_cvtpd_epi32(_mm256_min_pd(_mm256_mul_pd(_mm256_cvtepi32_pd(sums), m), most));
+  };
+  __m256i rounded[4];
+  CONVMAT_UNROLL for (int k = 0; k < 4; ++k) {
+    const __m128i low = round(_mm256_castsi256_si128(a[k].v), m_low);
+    const __m128i high = round(_mm256_extracti128_si256(a[k].v, 1), m_high);
+    rounded[k] = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+  }
+  const __m256i zero = _mm256_set1_epi16(static_cast<int16_t>(zero_point));
+  const __m256i even = _mm256_adds_epi16(_mm256_packs_epi32(rounded[0], rounded[1]), zero);
+  const __m256i odd = _mm256_adds_epi16(_mm256_packs_epi32(rounded[2], rounded[3]), zero);
+  // Four bytes of each a[k] in each 16-byte lane.
+  const __m256i order = _mm256_setr_epi32(0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703, 0x0c080400,
+                                          0x0d090501, 0x0e0a0602, 0x0f0b0703);
+  return {_mm256_shuffle_epi8(_mm256_packus_epi16(even, odd), order)};
+}
+CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
+  const __m256i order = _mm256_setr_epi32(0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703, 0x0c080400,
+                                          0x0d090501, 0x0e0a0602, 0x0f0b0703);
+  const __m256i lanes = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(words.v, order), lanes));
+}
+CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
+  const __m256i a = _mm256_unpacklo_epi32(rows[0].v, rows[1].v),
+                b = _mm256_unpackhi_epi32(rows[0].v, rows[1].v);
+  const __m256i c = _mm256_unpacklo_epi32(rows[2].v, rows[3].v),
+                d = _mm256_unpackhi_epi32(rows[2].v, rows[3].v);
+  const __m256i lanes[4] = {_mm256_unpacklo_epi64(a, c), _mm256_unpackhi_epi64(a, c),
+                            _mm256_unpacklo_epi64(b, d), _mm256_unpackhi_epi64(b, d)};
+  CONVMAT_UNROLL for (int i = 0; i < 4; ++i) {
+    __m128i* const to = reinterpret_cast<__m128i*>(p + 4 * i);
+    _mm_storeu_si128(to, _mm256_castsi256_si128(lanes[i]));
+    _mm_storeu_si128(to + 4, _mm256_extracti128_si256(lanes[i], 1));
+  }
+}
+CONVMAT_INLINE void transpose(Vec<int32_t> (&rows)[8]) {
+  Vec<float> bits[8];
+  CONVMAT_UNROLL for (int i = 0; i < 8; ++i) bits[i].v = _mm256_castsi256_ps(rows[i].v);
+  transpose(bits);
+  CONVMAT_UNROLL for (int i = 0; i < 8; ++i) rows[i].v = _mm256_castps_si256(bits[i].v);
+}
+
 template <typename T>
 CONVMAT_INLINE Vec<T> keep(Vec<T> a) {
 #if defined(__GNUC__)

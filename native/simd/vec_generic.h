@@ -16,6 +16,19 @@
 //   fma(a, b, c)             a * b + c, rounded once where the hardware can (everywhere but here)
 //   fnma(a, b, c)            c - a * b, likewise
 //   dot_pairs(a, b, c)       c + the dot product of two int16 pairs, per int32 lane
+//   has_dot_quads            whether there is dot_quads(x, w, c): c + the dot product of four bytes of x with
+//   four
+//                            int8 of w; x's are int8 where signed_quads, uint8 elsewhere. It may need more of
+//                            the CPU than the rest: core/cpu.cc withdraws the kernels that use it
+//   load_bytes(p), load_bytes(p, n)   of uint8, one per int32 lane; n of them, zeros beyond
+//   pair_words(even, odd)    per lane: the low half of even, with the low half of odd above it
+//   join_bytes(a, b, c, d)   per lane: the low bytes of the four, a's lowest
+//   bits_xor(a, b)           of int32
+//   scale_to_bytes(a, m, zero)   per int32 lane, four bytes: of each a[k], a[k] * m[lane] in double, rounded,
+//   halves
+//                            to even, plus `zero` of 0 to 255, saturated to uint8; a[0]'s lowest
+//   store_split(p, words)    p[k * lanes + lane] <-- byte k of a word
+//   store_lanes(p, rows)     p[lane][4] <-- rows[4][lane], of int32
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
 //   sum(v)                   of all lanes, in an order of the ISA's own
 //   keep(v)                  v, in a register: for what is loaded once and used often, where a compiler might
@@ -25,6 +38,10 @@
 #pragma once
 
 #include <cstdint>
+
+#if defined(__SSE2__)
+  #include <emmintrin.h>
+#endif
 
 #include "simd/compiler.h"
 
@@ -180,6 +197,13 @@ CONVMAT_INLINE Vec<int32_t> add(Vec<int32_t> a, Vec<int32_t> b) {
   }
   return r;
 }
+#if defined(__SSE2__)
+// The baseline of x86-64 has it, but no compiler finds it in the loop below.
+CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c) {
+  const __m128i products = _mm_madd_epi16(reinterpret_cast<__m128i>(a.v), reinterpret_cast<__m128i>(b.v));
+  return {reinterpret_cast<Vec<int32_t>::Register>(_mm_add_epi32(reinterpret_cast<__m128i>(c.v), products))};
+}
+#else
 // Halves are taken apart by shifts.
 CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c) {
   Vec<int32_t> r;
@@ -190,6 +214,86 @@ CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_
                                   static_cast<uint32_t>(high));
   }
   return r;
+}
+#endif
+
+CONVMAT_INLINE Vec<int32_t> sub(Vec<int32_t> a, Vec<int32_t> b) {
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    r.v[i] = static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) - static_cast<uint32_t>(b.v[i]));
+  }
+  return r;
+}
+CONVMAT_INLINE Vec<int32_t> mul(Vec<int32_t> a, Vec<int32_t> b) {
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    r.v[i] = static_cast<int32_t>(static_cast<uint32_t>(a.v[i]) * static_cast<uint32_t>(b.v[i]));
+  }
+  return r;
+}
+CONVMAT_INLINE Vec<int32_t> bits_xor(Vec<int32_t> a, Vec<int32_t> b) {
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) r.v[i] = a.v[i] ^ b.v[i];
+  return r;
+}
+
+constexpr bool has_dot_quads = false, signed_quads = false;
+
+CONVMAT_INLINE Vec<int32_t> load_bytes(const uint8_t* p) {
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) r.v[i] = p[i];
+  return r;
+}
+CONVMAT_INLINE Vec<int32_t> load_bytes(const uint8_t* p, int count) {
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) r.v[i] = i < count ? p[i] : 0;
+  return r;
+}
+CONVMAT_INLINE Vec<int32_t> pair_words(Vec<int32_t> even, Vec<int32_t> odd) {
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    r.v[i] = static_cast<int32_t>((static_cast<uint32_t>(even.v[i]) & 0xffffu) |
+                                  static_cast<uint32_t>(odd.v[i]) << 16);
+  }
+  return r;
+}
+CONVMAT_INLINE Vec<int32_t> join_bytes(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c, Vec<int32_t> d) {
+  const auto byte = [](int32_t value) { return static_cast<uint32_t>(value) & 0xffu; };
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    r.v[i] = static_cast<int32_t>(byte(a.v[i]) | byte(b.v[i]) << 8 | byte(c.v[i]) << 16 | byte(d.v[i]) << 24);
+  }
+  return r;
+}
+CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
+                                           int32_t zero_point) {
+  // Added to a small number and taken away again, it leaves no bits for a fraction.
+  constexpr double no_fraction = 6755399441055744.0;  // 1.5 * 2^52
+  const double lo = -zero_point, hi = 255 - zero_point;
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    uint32_t word = 0;
+    for (int k = 0; k < 4; ++k) {
+      double value = a[k].v[i] * multipliers[i];
+      value = value > lo ? value : lo;
+      value = value < hi ? value : hi;
+      word |= static_cast<uint32_t>(static_cast<int32_t>(value + no_fraction - no_fraction) + zero_point)
+              << 8 * k;
+    }
+    r.v[i] = static_cast<int32_t>(word);
+  }
+  return r;
+}
+CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
+  constexpr int lanes = Vec<int32_t>::lanes;
+  for (int k = 0; k < 4; ++k) {
+    for (int i = 0; i < lanes; ++i) p[k * lanes + i] = static_cast<uint8_t>(words.v[i] >> 8 * k);
+  }
+}
+CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    for (int k = 0; k < 4; ++k) p[4 * i + k] = rows[k].v[i];
+  }
 }
 
 template <typename T>

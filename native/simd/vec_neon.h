@@ -206,6 +206,87 @@ CONVMAT_INLINE Vec<int32_t> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_
   return {vaddq_s32(c.v, vpaddq_s32(low, high))};
 }
 
+CONVMAT_INLINE Vec<int32_t> sub(Vec<int32_t> a, Vec<int32_t> b) { return {vsubq_s32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<int32_t> mul(Vec<int32_t> a, Vec<int32_t> b) { return {vmulq_s32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<int32_t> bits_xor(Vec<int32_t> a, Vec<int32_t> b) { return {veorq_s32(a.v, b.v)}; }
+
+// With the dot product extension of ARMv8.2. Where the unit is not compiled for it, GCC's assembler takes the
+// instruction all the same; that of Clang does not.
+constexpr bool signed_quads = true;
+#if defined(__ARM_FEATURE_DOTPROD) || (defined(_MSC_VER) && !defined(__clang__))
+constexpr bool has_dot_quads = true;
+CONVMAT_INLINE Vec<int32_t> dot_quads(Vec<int32_t> x, Vec<int32_t> w, Vec<int32_t> c) {
+  return {vdotq_s32(c.v, vreinterpretq_s8_s32(x.v), vreinterpretq_s8_s32(w.v))};
+}
+#elif !defined(__clang__)
+constexpr bool has_dot_quads = true;
+CONVMAT_INLINE Vec<int32_t> dot_quads(Vec<int32_t> x, Vec<int32_t> w, Vec<int32_t> c) {
+  __asm__(".arch armv8.2-a+dotprod\n\tsdot %[c].4s, %[x].16b, %[w].16b"
+          : [c] "+w"(c.v)
+          : [x] "w"(x.v), [w] "w"(w.v));
+  return c;
+}
+#else
+constexpr bool has_dot_quads = false;
+#endif
+
+CONVMAT_INLINE Vec<int32_t> load_bytes(const uint8_t* p) {
+  uint8x8_t bytes = vdup_n_u8(0);
+  bytes = vld1_lane_u8(p, bytes, 0);
+  bytes = vld1_lane_u8(p + 1, bytes, 1);
+  bytes = vld1_lane_u8(p + 2, bytes, 2);
+  bytes = vld1_lane_u8(p + 3, bytes, 3);
+  return {vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))))};
+}
+CONVMAT_INLINE Vec<int32_t> load_bytes(const uint8_t* p, int count) {
+  uint8_t whole[4] = {};
+  for (int i = 0; i < count; ++i) whole[i] = p[i];
+  return load_bytes(whole);
+}
+CONVMAT_INLINE Vec<int32_t> pair_words(Vec<int32_t> even, Vec<int32_t> odd) {
+  return {vsliq_n_s32(even.v, odd.v, 16)};
+}
+CONVMAT_INLINE Vec<int32_t> join_bytes(Vec<int32_t> a, Vec<int32_t> b, Vec<int32_t> c, Vec<int32_t> d) {
+  const int16x8_t even = vreinterpretq_s16_s32(vsliq_n_s32(a.v, c.v, 16));
+  const int16x8_t odd = vreinterpretq_s16_s32(vsliq_n_s32(b.v, d.v, 16));
+  return {vreinterpretq_s32_s16(vsliq_n_s16(even, odd, 8))};
+}
+// Of 4 x 4 bytes.
+CONVMAT_INLINE uint8x16_t byte_transpose() {
+  alignas(16) static constexpr uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  return vld1q_u8(order);
+}
+CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
+                                           int32_t zero_point) {
+  const float64x2_t m_low = vld1q_f64(multipliers), m_high = vld1q_f64(multipliers + 2);
+  const auto round = [&](int64x2_t sums, float64x2_t m) {
+    return vqmovn_s64(vcvtnq_s64_f64(vmulq_f64(vcvtq_f64_s64(sums), m)));
+  };
+  int16x4_t rounded[4];
+  CONVMAT_UNROLL for (int k = 0; k < 4; ++k) {
+    const int32x2_t low = round(vmovl_s32(vget_low_s32(a[k].v)), m_low);
+    rounded[k] = vqmovn_s32(vcombine_s32(low, round(vmovl_high_s32(a[k].v), m_high)));
+  }
+  const int16x8_t zero = vdupq_n_s16(static_cast<int16_t>(zero_point));
+  const uint8x8_t low = vqmovun_s16(vqaddq_s16(vcombine_s16(rounded[0], rounded[1]), zero));
+  const uint8x8_t high = vqmovun_s16(vqaddq_s16(vcombine_s16(rounded[2], rounded[3]), zero));
+  return {vreinterpretq_s32_u8(vqtbl1q_u8(vcombine_u8(low, high), byte_transpose()))};
+}
+CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
+  vst1q_u8(p, vqtbl1q_u8(vreinterpretq_u8_s32(words.v), byte_transpose()));
+}
+CONVMAT_INLINE void transpose(Vec<int32_t> (&rows)[4]) {
+  Vec<float> bits[4];
+  CONVMAT_UNROLL for (int i = 0; i < 4; ++i) bits[i].v = vreinterpretq_f32_s32(rows[i].v);
+  transpose(bits);
+  CONVMAT_UNROLL for (int i = 0; i < 4; ++i) rows[i].v = vreinterpretq_s32_f32(bits[i].v);
+}
+CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
+  Vec<int32_t> lanes[4] = {rows[0], rows[1], rows[2], rows[3]};
+  transpose(lanes);
+  CONVMAT_UNROLL for (int i = 0; i < 4; ++i) store(p + 4 * i, lanes[i]);
+}
+
 template <typename T>
 CONVMAT_INLINE Vec<T> keep(Vec<T> a) {
 #if defined(__GNUC__)
