@@ -59,8 +59,13 @@ export {
   maxPool2dWithIndices,
   maxPool3d,
 } from './pool/pool.js';
-export type { IntegerConvOptions, QLinearConvOptions } from './quantized/index.js';
-export { convInteger, qlinearConv } from './quantized/index.js';
+export type {
+  IntegerConvOptions,
+  PreparedQLinearConv,
+  PrepareQLinearConvOptions,
+  QLinearConvOptions,
+} from './quantized/index.js';
+export { convInteger, prepareQLinearConv, qlinearConv } from './quantized/index.js';
 export * as signal from './signal/index.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
 export type { TensorLike, VectorLike } from './tensor/take.js';

@@ -4,6 +4,7 @@
  */
 import type { ConvPlan } from '../plan/conv-plan.js';
 import type { FixedConvPlan } from '../plan/fixed-plan.js';
+import type { IntegerConvPlan } from '../plan/integer-plan.js';
 import type { Machine } from '../plan/machine.js';
 import type { PoolPlan } from '../plan/pool-plan.js';
 import type { ByteArray, FloatArray, TypedArray } from '../tensor/dtype.js';
@@ -47,15 +48,18 @@ export interface CsrParts {
 /** Weight as OIHW; one zero point for each output channel. */
 export interface IntegerOperands {
   readonly weight: ByteArray;
-  readonly inputZeroPoint: number;
   readonly weightZeroPoints: Int32Array;
+  /** One per output channel. */
+  readonly bias: Int32Array | null;
+  /** For an output of 8 bits, one per output channel, finite: saturate(round((sum + bias)·multiplier) + zero point). */
+  readonly multipliers: Float64Array | null;
 }
 
-/** saturate(round((sum + bias[o])·multipliers[o]) + zeroPoint), halves to even, in float64. */
-export interface Requantization {
-  readonly bias: Int32Array | null;
-  readonly multipliers: Float64Array;
-  readonly zeroPoint: number;
+/** Weights of an integer convolution packed for one plan. */
+export interface BoundInteger {
+  readonly packedBytes: number;
+  run(input: ByteArray, output: Int32Array | ByteArray): void;
+  release(): void;
 }
 
 export interface Backend {
@@ -79,16 +83,16 @@ export interface Backend {
   convWeightGrad(plan: ConvPlan, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
 
   /**
-   * sum[n,o,i] = Σ (x − inputZeroPoint)·(w − weightZeroPoints[o]), exact; zeros padding adds nothing. The output is int32
-   * (modulo 2^32) without a requantization, and 8-bit with one.
+   * sum[n,o,i] = Σ (x − inputZeroPoint)·(w − weightZeroPoints[o]), exact; padding adds nothing. The output is int32
+   * (modulo 2^32), or 8 bits of (sum + bias[o])·multipliers[o], rounded in float64 with halves to even.
    */
   convInteger(
-    plan: ConvPlan,
+    plan: IntegerConvPlan,
     operands: IntegerOperands,
-    requantization: Requantization | null,
     input: ByteArray,
     output: Int32Array | ByteArray,
   ): void;
+  bindInteger(plan: IntegerConvPlan, operands: IntegerOperands): BoundInteger;
 
   /** columns[n][c·taps][outputs] ← input[n][c][in]; the plan has one group, and outChannels is not read. */
   unfold(plan: ConvPlan, input: TypedArray, columns: TypedArray): void;

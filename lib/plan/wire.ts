@@ -26,6 +26,13 @@ const AXIS_FIELDS = ['in', 'kernel', 'stride', 'dilation', 'padBefore', 'padAfte
 const AXES_FIELDS = AXIS_NAMES.flatMap((axis) => AXIS_FIELDS.map((field) => `${axis}.${field}`));
 
 export const CONV_PLAN_FIELDS: readonly string[] = [...HEADER_FIELDS, ...AXES_FIELDS];
+export const INTEGER_PLAN_FIELDS: readonly string[] = [
+  ...CONV_PLAN_FIELDS,
+  'weightDType',
+  'outputDType',
+  'inputZeroPoint',
+  'outputZeroPoint',
+];
 export const POOL_PLAN_FIELDS: readonly string[] = ['dtype', 'planes', 'countIncludePad', ...AXES_FIELDS];
 
 export const FIXED_PLAN_FIELDS = [

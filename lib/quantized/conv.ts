@@ -1,5 +1,5 @@
 /** Convolutions of 8-bit integers as ONNX defines them: exact sums, and sums scaled back to 8 bits. */
-import type { Requantization } from '../backend/kernels.js';
+import type { IntegerOperands } from '../backend/kernels.js';
 import { backend } from '../backend/select.js';
 import {
   checkInteger,
@@ -13,7 +13,7 @@ import {
 } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
-import { type ConvPlan, planConv } from '../plan/conv-plan.js';
+import { planConv } from '../plan/conv-plan.js';
 import {
   checkChannels,
   forwardAxes,
@@ -22,8 +22,10 @@ import {
   likeInput,
   readBatchShape,
   readWindow,
+  type Window,
 } from '../plan/geometry.js';
-import { BYTE_RANGE, type ByteArray, type ByteDType, type DType } from '../tensor/dtype.js';
+import { type IntegerConvPlan, planInteger } from '../plan/integer-plan.js';
+import { BYTE_RANGE, type ByteArray, type ByteDType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Shape, Tensor } from '../tensor/tensor.js';
@@ -50,7 +52,7 @@ export interface QLinearConvOptions extends Geometry {
 }
 
 const INTEGER_OPTIONS = [...GEOMETRY_OPTIONS, 'inputZeroPoint', 'weightZeroPoint'];
-const QLINEAR_OPTIONS = [
+export const QLINEAR_OPTIONS = [
   ...INTEGER_OPTIONS,
   'inputScale',
   'weightScale',
@@ -79,9 +81,11 @@ export function convInteger(
   options?: IntegerConvOptions,
 ): Tensor<Int32Array> {
   const given = checkOptions(options, INTEGER_OPTIONS);
-  const call = readCall(input, weight, given);
-  const output = resultTensor(undefined, call.shape, 'int32', {}) as Tensor<Int32Array>;
-  backend().convInteger(call.plan, call.operands, null, call.input, output.data);
+  const x = takeBytes(input, 'input', 'uint8');
+  const filter = readFilter(weight, given, x.dtype as ByteDType);
+  const { plan, shape } = planFilter(filter, x.shape, { dtype: 'int32', zeroPoint: 0 });
+  const output = resultTensor(undefined, shape, 'int32', {}) as Tensor<Int32Array>;
+  backend().convInteger(plan, { ...filter.operands, bias: null, multipliers: null }, x.data, output.data);
   return output;
 }
 
@@ -104,61 +108,94 @@ export function qlinearConv(
   options: QLinearConvOptions,
 ): Tensor<ByteArray> {
   const given = checkOptions(options, QLINEAR_OPTIONS) as QLinearConvOptions;
-  const call = readCall(input, weight, given);
-  const channels = call.plan.outChannels;
-  const dtype = checkOneOf(given.outputDType ?? call.inputDType, 'options.outputDType', ['int8', 'uint8']);
-  const [min, max] = BYTE_RANGE[dtype];
-  const scale =
-    readScale(given.inputScale, 'options.inputScale') / readScale(given.outputScale, 'options.outputScale');
-  const weightScales = perChannel(given.weightScale, channels, 'options.weightScale', readScale);
-  const requantization: Requantization = {
-    bias: readBias(given.bias, channels),
-    multipliers: Float64Array.from(weightScales, (weightScale) => weightScale * scale),
-    zeroPoint: checkInteger(given.outputZeroPoint, 'options.outputZeroPoint', min, max),
-  };
-  const output = resultTensor(undefined, call.shape, dtype, {}) as Tensor<ByteArray>;
-  backend().convInteger(call.plan, call.operands, requantization, call.input, output.data);
+  const x = takeBytes(input, 'input', 'uint8');
+  const filter = readFilter(weight, given, x.dtype as ByteDType);
+  const scaling = readScaling(given, filter);
+  const { plan, shape } = planFilter(filter, x.shape, scaling);
+  const output = resultTensor(undefined, shape, scaling.dtype, {}) as Tensor<ByteArray>;
+  backend().convInteger(plan, { ...filter.operands, ...scaling }, x.data, output.data);
   return output;
 }
 
-function readCall(input: TensorLike, weight: TensorLike, options: IntegerConvOptions) {
-  const x = takeBytes(input, 'input', 'uint8');
+/** Everything that is known without the input's shape. */
+export interface Filter {
+  readonly inputDType: ByteDType;
+  readonly inputZeroPoint: number;
+  readonly weightShape: Shape;
+  readonly weightDType: ByteDType;
+  readonly window: Window;
+  readonly operands: Pick<IntegerOperands, 'weight' | 'weightZeroPoints'>;
+}
+
+/** How sums become 8-bit results. */
+export interface Scaling {
+  readonly dtype: ByteDType;
+  readonly zeroPoint: number;
+  readonly bias: Int32Array | null;
+  readonly multipliers: Float64Array;
+}
+
+export function readFilter(weight: TensorLike, options: IntegerConvOptions, inputDType: ByteDType): Filter {
   const w = takeBytes(weight, 'weight', 'int8');
   const rank = w.shape.length - 2;
   if (rank !== 1 && rank !== 2 && rank !== 3) {
     const expected = '3 to 5 axes [outChannels, inChannels/groups, kernel…]';
     throw mismatch(ShapeError, 'weight', expected, describeShape(w.shape));
   }
-  const { plan, shape } = planInteger(rank, x.shape, w.shape, x.dtype, options);
-  const inputRange = BYTE_RANGE[x.dtype as ByteDType];
-  const weightRange = BYTE_RANGE[w.dtype as ByteDType];
-  const operands = {
-    weight: w.data,
-    inputZeroPoint: checkInteger(options.inputZeroPoint ?? 0, 'options.inputZeroPoint', ...inputRange),
-    weightZeroPoints: Int32Array.from(
-      perChannel(options.weightZeroPoint ?? 0, w.shape[0], 'options.weightZeroPoint', (zero, argument) =>
-        checkInteger(zero, argument, ...weightRange),
-      ),
+  const weightDType = w.dtype as ByteDType;
+  const window = readWindow(options, w.shape.slice(2), rank as Rank);
+  const readZeroPoint = (zero: unknown, argument: string) =>
+    checkInteger(zero, argument, ...BYTE_RANGE[weightDType]);
+  const zeroPoints = perChannel(
+    options.weightZeroPoint ?? 0,
+    w.shape[0],
+    'options.weightZeroPoint',
+    readZeroPoint,
+  );
+  return {
+    inputDType,
+    inputZeroPoint: checkInteger(
+      options.inputZeroPoint ?? 0,
+      'options.inputZeroPoint',
+      ...BYTE_RANGE[inputDType],
     ),
+    weightShape: w.shape,
+    weightDType,
+    window,
+    operands: { weight: w.data, weightZeroPoints: Int32Array.from(zeroPoints) },
   };
-  return { plan, shape, operands, input: x.data, inputDType: x.dtype as ByteDType };
 }
 
-function planInteger(
-  rank: Rank,
+export function readScaling(options: QLinearConvOptions, { inputDType, weightShape }: Filter): Scaling {
+  const channels = weightShape[0];
+  const dtype = checkOneOf(options.outputDType ?? inputDType, 'options.outputDType', ['int8', 'uint8']);
+  const inputScale = readScale(options.inputScale, 'options.inputScale');
+  const scale = inputScale / readScale(options.outputScale, 'options.outputScale');
+  const weightScales = perChannel(options.weightScale, channels, 'options.weightScale', readScale);
+  return {
+    dtype,
+    zeroPoint: checkInteger(options.outputZeroPoint, 'options.outputZeroPoint', ...BYTE_RANGE[dtype]),
+    bias: readBias(options.bias, channels),
+    // Whatever is that large saturates every sum but 0, of which infinity would make no number.
+    multipliers: Float64Array.from(weightScales, (weightScale) =>
+      Math.min(weightScale * scale, Number.MAX_VALUE),
+    ),
+  };
+}
+
+/** The plan for an input of this shape, and the shape of the result. */
+export function planFilter(
+  { inputDType, inputZeroPoint, weightShape, weightDType, window }: Filter,
   inputShape: Shape,
-  weightShape: Shape,
-  dtype: DType,
-  options: Geometry,
-): { plan: ConvPlan; shape: Shape } {
-  const input = readBatchShape(inputShape, rank, 'input');
-  const window = readWindow(options, weightShape.slice(2), rank);
+  output: { dtype: ByteDType | 'int32'; zeroPoint: number; bias?: Int32Array | null },
+): { plan: IntegerConvPlan; shape: Shape } {
+  const input = readBatchShape(inputShape, window.rank, 'input');
   checkChannels(input.channels, weightShape, window.groups, 'input');
-  const plan = planConv(
+  const conv = planConv(
     {
       op: 'forward',
-      dtype,
-      rank,
+      dtype: inputDType,
+      rank: window.rank,
       batch: input.batch,
       groups: window.groups,
       inChannels: input.channels,
@@ -171,10 +208,19 @@ function planInteger(
     },
     backend().machine,
   );
-  return { plan, shape: likeInput(plan.outputShape, input) };
+  const geometry = {
+    conv,
+    weightDType,
+    outputDType: output.dtype,
+    inputZeroPoint,
+    outputZeroPoint: output.zeroPoint,
+  };
+  let mostBias = 0;
+  for (const value of output.bias ?? []) mostBias = Math.max(mostBias, Math.abs(value));
+  return { plan: planInteger(geometry, mostBias), shape: likeInput(conv.outputShape, input) };
 }
 
-function takeBytes(value: TensorLike, argument: string, nested: ByteDType): Tensor<ByteArray> {
+export function takeBytes(value: TensorLike, argument: string, nested: ByteDType): Tensor<ByteArray> {
   const t = takeTensor(value, argument, nested);
   if (t.dtype !== 'int8' && t.dtype !== 'uint8')
     throw mismatch(DTypeError, argument, 'int8 or uint8', t.dtype);

@@ -8,6 +8,7 @@
 #include "addon/door.h"
 #include "addon/environment.h"
 #include "addon/fixed.h"
+#include "addon/integer.h"
 #include "addon/lowering.h"
 #include "addon/matrix.h"
 #include "addon/pool.h"
@@ -41,6 +42,9 @@ constexpr Export kExports[] = {
     {"convAsync", entry<conv_async>},
     {"cancel", entry<cancel>},
     {"convWeightGrad", entry<conv_weight_grad>},
+    {"prepareInteger", entry<prepare_integer>},
+    {"releaseInteger", entry<release_integer>},
+    {"convInteger", entry<conv_integer>},
     {"unfold", entry<unfold>},
     {"fold", entry<fold>},
     {"matmul", entry<matmul>},
@@ -92,6 +96,7 @@ void define_exports(napi_env env, napi_value exports) {
   define_list(env, exports, "isas", isas);
   define_list(env, exports, "cpuFeatures", cpu_feature_names());
   define_list(env, exports, "convPlanFields", kConvPlanFields);
+  define_list(env, exports, "integerPlanFields", kIntegerPlanFields);
   define_list(env, exports, "poolPlanFields", kPoolPlanFields);
   define_list(env, exports, "fixedPlanFields", kFixedPlanFields);
 }

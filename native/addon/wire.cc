@@ -8,6 +8,7 @@
 namespace convmat::addon {
 
 const std::vector<const char*> kConvPlanFields = {CONVMAT_CONV_PLAN_FIELDS};
+const std::vector<const char*> kIntegerPlanFields = {CONVMAT_INTEGER_PLAN_FIELDS};
 const std::vector<const char*> kPoolPlanFields = {CONVMAT_POOL_PLAN_FIELDS};
 const std::vector<const char*> kFixedPlanFields = {CONVMAT_FIXED_PLAN_FIELDS};
 
@@ -69,10 +70,7 @@ void check_axis(const Axis& axis, PaddingMode mode) {
   if (!sourced) throw Refusal("plan: expected padding that the input can fill");
 }
 
-}  // namespace
-
-WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
-  Fields fields(env, value, kConvPlanFields);
+WirePlan next_conv_plan(Fields& fields, unsigned operations) {
   ConvPlan plan;
   plan.op = fields.next_of(ConvOp::weight_grad);
   plan.dtype = fields.next_of(DType::u32);
@@ -107,6 +105,28 @@ WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
           checked_product(
               {plan.out_channels, plan.in_channels / plan.groups, a[0].kernel, a[1].kernel, a[2].kernel}),
           checked_product({plan.batch, plan.out_channels, a[0].out, a[1].out, a[2].out})};
+}
+
+}  // namespace
+
+WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
+  Fields fields(env, value, kConvPlanFields);
+  return next_conv_plan(fields, operations);
+}
+
+WireIntegerPlan read_integer_plan(napi_env env, napi_value value) {
+  Fields fields(env, value, kIntegerPlanFields);
+  const WirePlan wire = next_conv_plan(fields, operation(ConvOp::forward));
+  IntegerConvPlan plan{wire.conv, fields.next_of(DType::u32), fields.next_of(DType::u32), 0, 0};
+  const auto is_byte = [](DType dtype) { return dtype == DType::i8 || dtype == DType::u8; };
+  if (!is_byte(plan.conv.dtype) || !is_byte(plan.weight_dtype))
+    throw Refusal("plan.dtype: expected int8 or uint8");
+  if (!is_byte(plan.output_dtype) && plan.output_dtype != DType::i32) {
+    throw Refusal("plan.outputDType: expected int8, uint8 or int32");
+  }
+  plan.input_zero_point = static_cast<int32_t>(fields.next(-128, 255));
+  plan.output_zero_point = static_cast<int32_t>(fields.next(-128, 255));
+  return {plan, wire.input_length, wire.weight_length, wire.output_length};
 }
 
 WirePoolPlan read_pool_plan(napi_env env, napi_value value) {

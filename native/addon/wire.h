@@ -22,6 +22,12 @@ WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations);
 
 constexpr unsigned operation(ConvOp op) { return 1u << static_cast<int>(op); }
 
+struct WireIntegerPlan {
+  IntegerConvPlan conv;
+  int64_t input_length, weight_length, output_length;
+};
+WireIntegerPlan read_integer_plan(napi_env env, napi_value value);
+
 struct WirePoolPlan {
   PoolPlan pool;
   int64_t input_length, output_length;
@@ -37,6 +43,7 @@ WireFixedPlan read_fixed_plan(napi_env env, napi_value value);
 
 // The names of the fields, in order: JavaScript compares them with its own when it loads the addon.
 extern const std::vector<const char*> kConvPlanFields;
+extern const std::vector<const char*> kIntegerPlanFields;
 extern const std::vector<const char*> kPoolPlanFields;
 extern const std::vector<const char*> kFixedPlanFields;
 

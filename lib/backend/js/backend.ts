@@ -5,7 +5,7 @@
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
-import { convIntegerInFloat64 } from '../integer-conv.js';
+import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { convEntries, csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
@@ -34,6 +34,7 @@ export function createJsBackend(): Backend {
     bindConv,
     convWeightGrad,
     convInteger: convIntegerInFloat64(conv),
+    bindInteger: bindIntegerInFloat64(bindConv),
     unfold,
     fold,
     matmul,

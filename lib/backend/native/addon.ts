@@ -1,6 +1,6 @@
 /** The addon's surface as native/addon/module.cc exports it. It re-checks memory safety only: callers pass checked plans. */
 import type { Isa } from '../../plan/machine.js';
-import type { FloatArray, TypedArray } from '../../tensor/dtype.js';
+import type { ByteArray, FloatArray, TypedArray } from '../../tensor/dtype.js';
 
 /** Wrong arguments throw `ArgumentError`, failing allocations `MemoryError`: classes handed over by `configure`. */
 export interface NativeAddon {
@@ -9,6 +9,7 @@ export interface NativeAddon {
   readonly cpuFeatures: readonly string[];
   /** Field names of the plans that it reads, in order. */
   readonly convPlanFields: readonly string[];
+  readonly integerPlanFields: readonly string[];
   readonly poolPlanFields: readonly string[];
   readonly fixedPlanFields: readonly string[];
 
@@ -66,6 +67,24 @@ export interface NativeAddon {
   cancel(number: number): void;
 
   convWeightGrad(plan: Int32Array, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
+  /** Multipliers are there exactly when the output has 8 bits. */
+  prepareInteger(
+    plan: Int32Array,
+    weight: ByteArray,
+    weightZeroPoints: Int32Array,
+    bias: Int32Array | null,
+    multipliers: Float64Array | null,
+  ): RunInteger;
+  releaseInteger(run: RunInteger): void;
+  convInteger(
+    plan: Int32Array,
+    weight: ByteArray,
+    weightZeroPoints: Int32Array,
+    bias: Int32Array | null,
+    multipliers: Float64Array | null,
+    input: ByteArray,
+    output: Int32Array | ByteArray,
+  ): void;
   unfold(plan: Int32Array, input: TypedArray, columns: TypedArray): void;
   fold(plan: Int32Array, columns: TypedArray, output: TypedArray): void;
   matmul(m: number, n: number, k: number, a: TypedArray, b: TypedArray, c: TypedArray): void;
@@ -122,6 +141,12 @@ export type NativeIsa = Exclude<Isa, 'js'>;
 /** A prepared convolution: the call itself, bound to its weights. */
 export interface RunFunction {
   (input: FloatArray, output: FloatArray): void;
+  readonly packedBytes: number;
+}
+
+/** A prepared integer convolution. */
+export interface RunInteger {
+  (input: ByteArray, output: Int32Array | ByteArray): void;
   readonly packedBytes: number;
 }
 

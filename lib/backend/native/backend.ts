@@ -4,8 +4,8 @@ import type { ConvPlan } from '../../plan/conv-plan.js';
 import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
 import { onAbort } from '../abort.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
-import { convIntegerInFloat64 } from '../integer-conv.js';
-import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
+import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
+import type { Backend, BoundConv } from '../kernels.js';
 import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
@@ -68,6 +68,16 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     }
   }
 
+  const conv: Backend['conv'] = (plan, { weight, bias, clamp }, input, output) =>
+    addon.conv(plan.wire, weight, bias, clamp.min, clamp.max, input, output);
+  const bindConv: Backend['bindConv'] = (plan, { weight, bias, clamp }, similar) => {
+    const lender = NativeConv.lender(similar);
+    return new NativeConv(addon.prepare(plan.wire, weight, bias, clamp.min, clamp.max, lender), plan);
+  };
+  // For sums that 32 bits may not hold.
+  const wideInteger = convIntegerInFloat64(conv);
+  const bindWideInteger = bindIntegerInFloat64(bindConv);
+
   return {
     name: 'native',
     machine: {
@@ -78,9 +88,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
       },
     },
     setNumThreads: addon.setNumThreads,
-    conv(plan: ConvPlan, { weight, bias, clamp }: ConvOperands, input, output) {
-      addon.conv(plan.wire, weight, bias, clamp.min, clamp.max, input, output);
-    },
+    conv,
     async convAsync(plan, { weight, bias, clamp: { min, max } }, input, signal) {
       const copies = copiesOf({ input, weight, 'options.bias': bias ?? NO_BIAS }, signal);
       const own = copies instanceof Promise ? await copies : copies;
@@ -91,12 +99,17 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
         signal,
       );
     },
-    convInteger: convIntegerInFloat64((plan, { weight, bias, clamp }, input, output) =>
-      addon.conv(plan.wire, weight, bias, clamp.min, clamp.max, input, output),
-    ),
-    bindConv(plan, { weight, bias, clamp }, similar) {
-      const lender = NativeConv.lender(similar);
-      return new NativeConv(addon.prepare(plan.wire, weight, bias, clamp.min, clamp.max, lender), plan);
+    bindConv,
+    convInteger(plan, operands, input, output) {
+      if (!plan.narrow) return wideInteger(plan, operands, input, output);
+      const { weight, weightZeroPoints, bias, multipliers } = operands;
+      addon.convInteger(plan.wire, weight, weightZeroPoints, bias, multipliers, input, output);
+    },
+    bindInteger(plan, operands) {
+      if (!plan.narrow) return bindWideInteger(plan, operands);
+      const { weight, weightZeroPoints, bias, multipliers } = operands;
+      const run = addon.prepareInteger(plan.wire, weight, weightZeroPoints, bias, multipliers);
+      return { packedBytes: run.packedBytes, run, release: () => addon.releaseInteger(run) };
     },
     convWeightGrad: (plan, input, gradOutput, gradWeight) =>
       addon.convWeightGrad(plan.wire, input, gradOutput, gradWeight),

@@ -1,6 +1,11 @@
 /** Finds the addon for this machine: a local build first, then the prebuilt binary. «Missing» is not «broken». */
 import { familySync, MUSL } from 'detect-libc';
-import { CONV_PLAN_FIELDS, FIXED_PLAN_FIELDS, POOL_PLAN_FIELDS } from '../../plan/wire.js';
+import {
+  CONV_PLAN_FIELDS,
+  FIXED_PLAN_FIELDS,
+  INTEGER_PLAN_FIELDS,
+  POOL_PLAN_FIELDS,
+} from '../../plan/wire.js';
 import type { NativeAddon } from './addon.js';
 
 /** The addon, or why there is none. `cause` is the error of one that is there but does not load. */
@@ -82,6 +87,7 @@ function isNotFound(error: unknown): boolean {
 function differingPlan(addon: NativeAddon): string | null {
   const same = (a: readonly string[] | undefined, b: readonly string[]) => a?.join() === b.join();
   if (!same(addon.convPlanFields, CONV_PLAN_FIELDS)) return 'convolution plans';
+  if (!same(addon.integerPlanFields, INTEGER_PLAN_FIELDS)) return 'integer plans';
   if (!same(addon.poolPlanFields, POOL_PLAN_FIELDS)) return 'pooling plans';
   if (!same(addon.fixedPlanFields, FIXED_PLAN_FIELDS)) return 'fixed-point plans';
   return null;

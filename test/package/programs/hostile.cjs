@@ -46,6 +46,9 @@ for (const axis of ['depth', 'height', 'width']) {
 Object.assign(AXES, { 'width.in': 4, 'width.kernel': 2, 'width.out': 3 });
 const CONV = { ...AXES, batch: 1, groups: 1, inChannels: 1, outChannels: 1 };
 const conv = (change) => wire(addon.convPlanFields, CONV, change);
+// uint8 by int8 to int8.
+const INTEGER = { ...CONV, dtype: 3, weightDType: 2, outputDType: 2, inputZeroPoint: 7, outputZeroPoint: -9 };
+const integer = (change) => wire(addon.integerPlanFields, INTEGER, change);
 const pool = (change) => wire(addon.poolPlanFields, { ...AXES, planes: 1 }, change);
 // 1 × 4 image, 1 × 2 kernel, 1 × 3 outputs of 16 bits.
 const FIXED = { rows: 1, columns: 4, planes: 1, kernelRows: 1, kernelColumns: 2, outRows: 1, outColumns: 3 };
@@ -63,6 +66,9 @@ const sparse = (indptr = [0, 1, 2], indices = [0, 1]) => [
 const pair = () => [new Float32Array(2), new Float32Array(2)];
 
 const [x, w, y] = [new Float32Array(4), new Float32Array(2), new Float32Array(3)];
+const bytes = { x: new Uint8Array(4), w: new Int8Array(2), y: new Int8Array(3) };
+const scales = () => [new Int32Array(1), new Int32Array(1), new Float64Array(1)];
+const runInteger = () => addon.prepareInteger(integer(), bytes.w, ...scales());
 const run = () => addon.prepare(conv(), w, null, -1, 1, null);
 const later = () => {};
 const RIGHT = {
@@ -78,6 +84,9 @@ const RIGHT = {
   convAsync: () => [conv(), w, null, -1, 1, x, new Float32Array(3), later],
   cancel: () => [1],
   convWeightGrad: () => [conv({ op: 2 }), x, y, w],
+  prepareInteger: () => [integer(), bytes.w, ...scales()],
+  releaseInteger: () => [runInteger()],
+  convInteger: () => [integer(), bytes.w, ...scales(), bytes.x, bytes.y],
   unfold: () => [conv(), x, new Float32Array(6)],
   fold: () => [conv(), new Float32Array(6), x],
   matmul: () => [2, 1, 2, x, w, new Float32Array(2)],
@@ -144,6 +153,12 @@ lying(addon.convPlanFields, (lie) =>
     new Float32Array(6),
   ),
 );
+lying(addon.integerPlanFields, (lie) =>
+  addon.convInteger(integer(lie), bytes.w, ...scales(), bytes.x, bytes.y),
+);
+lying(addon.integerPlanFields, (lie) =>
+  addon.prepareInteger(integer(lie), bytes.w, ...scales())(bytes.x, bytes.y),
+);
 lying(addon.poolPlanFields, (lie) => addon.maxPool(pool(lie), x, y, new Int32Array(3)));
 lying(addon.poolPlanFields, (lie) => addon.avgPool(pool(lie), x, y));
 lying(addon.fixedPlanFields, (lie) => addon.fixedConv2(fixed(lie), integers(4), integers(2), integers(3)));
@@ -170,5 +185,15 @@ for (const call of [
 ]) {
   attempt(call);
 }
+const integerHandle = runInteger();
+for (const wrong of WRONG) {
+  attempt(() => integerHandle(wrong, bytes.y));
+  attempt(() => integerHandle(bytes.x, wrong));
+}
+addon.releaseInteger(integerHandle);
+attempt(() => integerHandle(bytes.x, bytes.y));
+attempt(() => addon.releaseInteger(integerHandle));
+attempt(() => addon.release(runInteger()));
+attempt(() => addon.releaseInteger(run()));
 const right = conv1d([[1, 2, 3]], [[[1, 10]]]).data.join() === '21,32';
 setTimeout(() => console.log(JSON.stringify({ ...counts, untried, right })), 50); // after the callbacks

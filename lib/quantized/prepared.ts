@@ -1,0 +1,126 @@
+/** QLinearConv with its weights packed once, to run many times. */
+import type { BoundInteger, IntegerOperands } from '../backend/kernels.js';
+import { backend } from '../backend/select.js';
+import { checkOneOf, checkOptions, checkShape, mismatch, sameShape } from '../check.js';
+import { ArgumentError, DTypeError } from '../errors.js';
+import { type ByteArray, type ByteDType, copyOf } from '../tensor/dtype.js';
+import { resultTensor } from '../tensor/out.js';
+import { type TensorLike, takeTensor } from '../tensor/take.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
+import {
+  type Filter,
+  planFilter,
+  QLINEAR_OPTIONS,
+  type QLinearConvOptions,
+  readFilter,
+  readScaling,
+  type Scaling,
+} from './conv.js';
+
+export interface PrepareQLinearConvOptions extends QLinearConvOptions {
+  /** Of the inputs to come. Default uint8. */
+  readonly inputDType?: ByteDType;
+  /** Packs for this input shape at once; otherwise the first run of each shape does. */
+  readonly inputShape?: Shape;
+}
+
+export interface PreparedQLinearConv extends Disposable {
+  readonly weightShape: Shape;
+  /** The shape of the result for an input of this shape. @throws as qlinearConv. */
+  outputShape(inputShape: Shape): Shape;
+  /** As qlinearConv with the options given at preparation. With `out` no result is allocated. */
+  run(input: TensorLike, out?: Tensor): Tensor<ByteArray>;
+  /** Frees the packed weights. Later runs are refused, a second dispose does nothing. */
+  dispose(): void;
+}
+
+const PREPARE_OPTIONS = [...QLINEAR_OPTIONS, 'inputDType', 'inputShape'];
+// Input shapes that a service alternates between; a shape past these is bound anew.
+const BINDINGS = 16;
+
+/**
+ * Prepares qlinearConv for one weight. The weight and the bias are copied.
+ *
+ * @throws as qlinearConv, for what can be known before an input comes.
+ * @example
+ *   using layer = prepareQLinearConv(weight, { padding: 1, inputScale, inputZeroPoint, … });
+ *   layer.run(image, out);
+ */
+export function prepareQLinearConv(
+  weight: TensorLike,
+  options: PrepareQLinearConvOptions,
+): PreparedQLinearConv {
+  const given = checkOptions(options, PREPARE_OPTIONS) as PrepareQLinearConvOptions;
+  const inputDType = checkOneOf(given.inputDType ?? 'uint8', 'options.inputDType', ['int8', 'uint8']);
+  const filter = readFilter(weight, given, inputDType);
+  const scaling = readScaling(given, filter);
+  const operands = {
+    ...filter.operands,
+    weight: copyOf(filter.operands.weight),
+    bias: scaling.bias === null ? null : copyOf(scaling.bias),
+    multipliers: scaling.multipliers,
+  };
+  const prepared = new Prepared({ ...filter, operands }, { ...scaling, bias: operands.bias }, operands);
+  if (given.inputShape !== undefined) prepared.warm(given.inputShape);
+  return prepared;
+}
+
+interface Binding {
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+  readonly conv: BoundInteger;
+}
+
+class Prepared implements PreparedQLinearConv {
+  readonly weightShape: Shape;
+  readonly #filter: Filter;
+  readonly #scaling: Scaling;
+  #operands: IntegerOperands | null;
+  readonly #bindings: Binding[] = [];
+
+  constructor(filter: Filter, scaling: Scaling, operands: IntegerOperands) {
+    this.weightShape = filter.weightShape;
+    this.#filter = filter;
+    this.#scaling = scaling;
+    this.#operands = operands;
+  }
+
+  outputShape(inputShape: Shape): Shape {
+    return planFilter(this.#filter, checkShape(inputShape, 'inputShape'), this.#scaling).shape;
+  }
+
+  warm(inputShape: Shape): void {
+    this.#bind(checkShape(inputShape, 'options.inputShape'));
+  }
+
+  run(input: TensorLike, out?: Tensor): Tensor<ByteArray> {
+    const { inputDType } = this.#filter;
+    const x = takeTensor(input, 'input', inputDType);
+    if (x.dtype !== inputDType) throw mismatch(DTypeError, 'input', inputDType, x.dtype);
+    const { conv, outputShape } =
+      this.#bindings.find((b) => sameShape(b.inputShape, x.shape)) ?? this.#bind(x.shape);
+    const output = resultTensor(out, outputShape, this.#scaling.dtype, { input: x }) as Tensor<ByteArray>;
+    conv.run(x.data as ByteArray, output.data);
+    return output;
+  }
+
+  dispose(): void {
+    for (const { conv } of this.#bindings.splice(0)) conv.release();
+    this.#operands = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #bind(inputShape: Shape): Binding {
+    if (this.#operands === null)
+      throw new ArgumentError('PreparedQLinearConv: expected one in use, got a disposed one');
+    const { plan, shape } = planFilter(this.#filter, inputShape, this.#scaling);
+    const conv = backend().bindInteger(plan, this.#operands);
+    const binding = { inputShape, outputShape: shape, conv };
+    this.#bindings.unshift(binding);
+    if (this.#bindings.length > BINDINGS) this.#bindings.pop()?.conv.release();
+    return binding;
+  }
+}
