@@ -5,7 +5,7 @@
 // The compiler is Zig's Clang, which carries the headers and C libraries of all of them. It keeps what it has compiled
 // by content (headers included) in build-prebuild/cache, so that building again takes seconds.
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -35,7 +35,12 @@ const BASELINE = [
   ...['-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
   ...[`-DNAPI_VERSION=${NODE_API}`, '-isystem', relative('node_modules/node-api-headers/include')],
 ];
-const KERNELS = [...sources.isa_flags, '-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'];
+const KERNELS = [
+  ...sources.isa_flags,
+  ...['-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
+  // It says where it leaves a loop as it is, though asked to unroll: kernels are judged by their speed.
+  '-Wno-pass-failed',
+];
 
 const LINK = {
   linux: [
@@ -143,9 +148,18 @@ if (unknown.length > 0) {
 mkdirSync(work, { recursive: true });
 writeNodeApiFunctions();
 console.log(`${chosen.length} targets …`);
+let failed = 0;
 for (const target of chosen) {
   const compiled = objects(target);
   for (const object of compiled.keys()) mkdirSync(join(root, dirname(object)), { recursive: true });
-  await parallel([...compiled.values()].map((args) => () => compiler(args)));
-  await link(target, [...compiled.keys()]);
+  try {
+    await parallel([...compiled.values()].map((args) => () => compiler(args)));
+    await link(target, [...compiled.keys()]);
+  } catch (error) {
+    // The others may be fine: say what is wrong with each in one run.
+    failed += 1;
+    rmSync(join(root, 'prebuilds', target.file), { force: true });
+    console.error(`${target.name.padEnd(20)} FAILED: ${error.message}`);
+  }
 }
+process.exit(failed === 0 ? 0 : 1);
