@@ -65,15 +65,14 @@ export function costOf(
     }
     case 'fft': {
       const work = fftWork(g);
-      const spectra = work?.spectraBytes ?? item * weights;
-      const extra = spectra - item * weights;
+      const spectra = work?.spectraBytes ?? 0;
       return {
         algorithm,
         multiplications: work?.multiplications ?? 0,
         additions: work?.additions ?? 0,
-        bytes: operands + extra,
-        extraBytes: extra + BLOCKED_WORKSPACE_BYTES,
-        weightBytes: spectra,
+        bytes: operands + Math.max(0, spectra - item * weights),
+        extraBytes: spectra + BLOCKED_WORKSPACE_BYTES,
+        weightBytes: spectra + item * weights, // those for direct sums, where they are needed
       };
     }
     case 'depthwise': {
@@ -91,14 +90,13 @@ export function costOf(
     }
     case 'winograd': {
       const { multiplications, additions, transformedWeights } = winogradWork(g, variant as WinogradTile);
-      const extra = item * (transformedWeights - weights);
       return {
         algorithm,
         multiplications,
         additions,
-        bytes: operands + extra,
-        extraBytes: extra + BLOCKED_WORKSPACE_BYTES,
-        weightBytes: item * transformedWeights,
+        bytes: operands + item * (transformedWeights - weights),
+        extraBytes: item * transformedWeights + BLOCKED_WORKSPACE_BYTES,
+        weightBytes: item * (transformedWeights + weights), // likewise
       };
     }
     default: {

@@ -13,6 +13,7 @@
 #include "core/arena.h"
 #include "core/conv_algorithm.h"
 #include "core/im2col.h"
+#include "core/resummation.h"
 #include "core/thread_pool.h"
 #include "core/tile_fft.h"
 #include "core/typed_kernels.h"
@@ -44,18 +45,28 @@ TileFft<T> tile_of(const ConvPlan& plan) {
   return {Kind::plane, rows, columns};
 }
 
+// What sums again where the transforms' results are not finite: Toeplitz's rows and planes, the fastest for
+// large kernels, pass zero weights by, which a NaN must not be.
+template <typename T>
+PackConvFn* direct_packer(const ConvPlan& plan, const T* weight) {
+  const int64_t count =
+      plan.out_channels * (plan.in_channels / plan.groups) * plan.axis[1].kernel * plan.axis[2].kernel;
+  return std::find(weight, weight + count, T{0}) == weight + count ? pack_toeplitz : pack_direct_forward;
+}
+
 template <typename T>
 class FftConv final : public ConvRunner {
  public:
-  FftConv(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, T lo, T hi)
+  FftConv(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, double lo, double hi)
       : fft_(tile_of<T>(plan)),
         in_channels_(plan.in_channels / plan.groups),
         out_channels_(plan.out_channels / plan.groups),
         pairs_(pairs_at_once()),
         spectra_(plan.out_channels * in_channels_ * 2 * fft_.points()),
         bias_(plan.out_channels),
-        lo_(lo),
-        hi_(hi) {
+        lo_(static_cast<T>(lo)),
+        hi_(static_cast<T>(hi)),
+        resummation_(plan, direct_packer(plan, weight), weight, bias, lo, hi) {
     const int64_t taps = plan.axis[1].kernel * plan.axis[2].kernel;
     ArenaFrame arena;
     const typename TileFft<T>::Work work = fft_.take(arena);
@@ -74,9 +85,13 @@ class FftConv final : public ConvRunner {
     for (int64_t o = 0; o < plan.out_channels; ++o) bias_.data()[o] = bias != nullptr ? bias[o] : T{0};
   }
 
-  size_t bytes() const override { return sizeof(*this) + spectra_.bytes() + bias_.bytes(); }
+  size_t bytes() const override {
+    return sizeof(*this) + spectra_.bytes() + bias_.bytes() + resummation_.bytes();
+  }
 
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
+    const T* const x = static_cast<const T*>(input);
+    T* const y = static_cast<T*>(output);
     const Axis &height = plan.axis[1], &width = plan.axis[2];
     Cut cut;
     cut.rows = is_line() ? 1 : fft_.rows() - height.kernel + 1;
@@ -90,14 +105,16 @@ class FftConv final : public ConvRunner {
     const double transforms = static_cast<double>(in_channels_ + out_channels_) * passes;
     const double products = static_cast<double>(in_channels_ * out_channels_) / 4;
     const double points = static_cast<double>(plan.batch * plan.groups * pairs * fft_.points());
+    ArenaFrame arena;
+    const TileFlags flags(arena, plan, cut.rows, cut.columns);
     parallel_for(chunks, points * (transforms + products) * kNsPerPointAndPass, [&](int64_t index) {
       if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
       const int64_t part = index % parts, group = index / parts % plan.groups,
                     image = index / parts / plan.groups;
       const int64_t first = part * pairs_;
-      run_pairs(context, plan, cut, image, group, first, std::min(pairs_, pairs - first),
-                static_cast<const T*>(input), static_cast<T*>(output));
+      run_pairs(context, plan, cut, image, group, first, std::min(pairs_, pairs - first), x, y, flags);
     });
+    resummation_.run(context, plan, flags, x, y);
   }
 
  private:
@@ -146,7 +163,7 @@ class FftConv final : public ConvRunner {
   }
 
   void run_pairs(const Context& context, const ConvPlan& plan, const Cut& cut, int64_t image, int64_t group,
-                 int64_t first, int64_t pairs, const T* x, T* y) const {
+                 int64_t first, int64_t pairs, const T* x, T* y, const TileFlags& flags) const {
     const KernelTable& kernels = *context.kernels;
     const int64_t in_plane = plan.axis[1].in * plan.axis[2].in,
                   out_plane = plan.axis[1].out * plan.axis[2].out;
@@ -183,8 +200,12 @@ class FftConv final : public ConvRunner {
       T* const to = y + (image * plan.out_channels + channel) * out_plane;
       for (int64_t p = 0; p < pairs; ++p) {
         fft_.inverse(kernels, sums + (o * pairs + p) * tile_step, out_step, work);
-        scatter(plan, cut, work.re, tile_at(2 * (first + p)), bias_.data()[channel], to);
-        scatter(plan, cut, work.im, tile_at(2 * (first + p) + 1), bias_.data()[channel], to);
+        for (int64_t i = 0; i < 2; ++i) {
+          const Tile tile = tile_at(2 * (first + p) + i);
+          if (!scatter(typed_kernels<T>(kernels), plan, cut, i == 0 ? work.re : work.im, tile,
+                       bias_.data()[channel], to))
+            flags.set(image, tile.row, tile.column);
+        }
       }
     }
   }
@@ -217,26 +238,26 @@ class FftConv final : public ConvRunner {
     return position < axis.in + axis.pad_after ? padded_position(plan.padding_mode, position, axis.in) : -1;
   }
 
-  void scatter(const ConvPlan& plan, const Cut& cut, const T* from, const Tile& tile, T bias, T* to) const {
+  // False when a sum is not finite.
+  bool scatter(const TypedKernels<T>& kernels, const ConvPlan& plan, const Cut& cut, const T* from,
+               const Tile& tile, T bias, T* to) const {
     const int64_t width = plan.axis[2].out;
     const int64_t columns = std::min(cut.columns, width - tile.column);
     const T scale = static_cast<T>(1.0 / static_cast<double>(fft_.length()));
+    bool is_finite = true;
     const auto finish = [&](const T* sums, int64_t count, T* line) {
-      for (int64_t j = 0; j < count; ++j) {
-        T value = sums[j] * scale + bias;
-        value = value < lo_ ? lo_ : value;  // NaN passes
-        line[j] = value > hi_ ? hi_ : value;
-      }
+      is_finite &= kernels.fft_finish({sums, line, count, scale, bias, lo_, hi_});
     };
     T* line = to + tile.row * width + tile.column;
     if (is_line()) {
       for (int64_t j = 0; j < columns; j += fft_.columns(), from += fft_.pitch()) {
         finish(from, std::min(fft_.columns(), columns - j), line + j);
       }
-      return;
+      return is_finite;
     }
     const int64_t rows = std::min(cut.rows, plan.axis[1].out - tile.row);
     for (int64_t i = 0; i < rows; ++i, from += fft_.pitch(), line += width) finish(from, columns, line);
+    return is_finite;
   }
 
   const TileFft<T> fft_;
@@ -245,13 +266,14 @@ class FftConv final : public ConvRunner {
   AlignedArray<T> spectra_;
   AlignedArray<T> bias_;
   const T lo_, hi_;
+  const Resummation<T> resummation_;
 };
 
 template <typename T>
 std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& plan, const void* weight,
                                        const void* bias, double lo, double hi) {
   return std::make_shared<FftConv<T>>(context, plan, static_cast<const T*>(weight),
-                                      static_cast<const T*>(bias), static_cast<T>(lo), static_cast<T>(hi));
+                                      static_cast<const T*>(bias), lo, hi);
 }
 
 }  // namespace

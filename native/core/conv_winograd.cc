@@ -13,6 +13,7 @@
 #include "core/arena.h"
 #include "core/conv_algorithm.h"
 #include "core/im2col.h"
+#include "core/resummation.h"
 #include "core/thread_pool.h"
 #include "core/typed_kernels.h"
 #include "core/winograd_points.h"
@@ -85,12 +86,40 @@ struct WinogradShape {
   int64_t in_vectors, out_vectors, panels;
 };
 
+// Output channels of a panel: of the longest vectors at most.
+constexpr int64_t kWidestPanel = kWinogradVectors * 16;
+
+constexpr double kNsPerTransformedWeight = 1;
+
 template <typename T>
 struct WinogradWeights {
   AlignedArray<T> u;     // [group][panel][point][channel, in whole vectors][output channel of the panel]
   AlignedArray<T> bias;  // [group][vector][lane]
   T lo, hi;
 };
+
+// u[point][channels of the panel] <-- the kernels g[tap][channel] of `width` output channels, for one input
+// channel.
+template <typename T>
+void transform_kernels(const WeightTransform& t, int64_t width, const double (*g)[kWidestPanel], T* u,
+                       int64_t u_point) {
+  double columns[6][3][kWidestPanel];
+  for (int i = 0; i < t.n; ++i) {
+    for (int j = 0; j < 3; ++j) {
+      for (int64_t k = 0; k < width; ++k) {
+        columns[i][j][k] = t.g[i][0] * g[j][k] + t.g[i][1] * g[3 + j][k] + t.g[i][2] * g[6 + j][k];
+      }
+    }
+  }
+  for (int i = 0; i < t.n; ++i) {
+    for (int j = 0; j < t.n; ++j, u += u_point) {
+      for (int64_t k = 0; k < width; ++k) {
+        u[k] = static_cast<T>(t.g[j][0] * columns[i][0][k] + t.g[j][1] * columns[i][1][k] +
+                              t.g[j][2] * columns[i][2][k]);
+      }
+    }
+  }
+}
 
 template <typename T>
 WinogradWeights<T> transform_weights(const TypedKernels<T>& kernels, const ConvPlan& plan, const T* weight,
@@ -100,34 +129,26 @@ WinogradWeights<T> transform_weights(const TypedKernels<T>& kernels, const ConvP
   const int64_t padded = s.out_vectors * s.lanes;
   WinogradWeights<T> w{AlignedArray<T>(plan.groups * s.group_weights()),
                        AlignedArray<T>(plan.groups * padded), static_cast<T>(lo), static_cast<T>(hi)};
-  std::fill_n(w.u.data(), w.u.size(), T{0});
-  for (int64_t g = 0; g < plan.groups; ++g) {
-    for (int64_t k = 0; k < padded; ++k) {
-      const bool real = k < s.out_channels;
-      w.bias.data()[g * padded + k] = real && bias != nullptr ? bias[g * s.out_channels + k] : T{0};
-    }
-    for (int64_t k = 0; k < s.out_channels; ++k) {
-      const int64_t panel = k / (kWinogradVectors * s.lanes), width = s.vectors_of(panel) * s.lanes;
-      T* const to = w.u.data() + g * s.group_weights() +
-                    panel * kWinogradVectors * s.lanes * s.points * s.in_vectors * s.lanes +
-                    k % (kWinogradVectors * s.lanes);
-      for (int64_t c = 0; c < s.in_channels; ++c) {
-        const T* const from = weight + ((g * s.out_channels + k) * s.in_channels + c) * 9;
-        double columns[6][3];
-        for (int i = 0; i < t.n; ++i) {
-          for (int j = 0; j < 3; ++j) {
-            columns[i][j] = t.g[i][0] * from[j] + t.g[i][1] * from[3 + j] + t.g[i][2] * from[6 + j];
-          }
-        }
-        for (int i = 0; i < t.n; ++i) {
-          for (int j = 0; j < t.n; ++j) {
-            to[((i * t.n + j) * s.in_vectors * s.lanes + c) * width] = static_cast<T>(
-                t.g[j][0] * columns[i][0] + t.g[j][1] * columns[i][1] + t.g[j][2] * columns[i][2]);
-          }
-        }
-      }
-    }
+  for (int64_t i = 0; i < plan.groups * padded; ++i) {
+    const int64_t group = i / padded, k = i % padded;
+    w.bias.data()[i] = bias != nullptr && k < s.out_channels ? bias[group * s.out_channels + k] : T{0};
   }
+  const double cost_ns = static_cast<double>(w.u.size()) * kNsPerTransformedWeight;
+  parallel_for(plan.groups * s.panels, cost_ns, [&](int64_t i) {
+    const int64_t group = i / s.panels, panel = i % s.panels;
+    const int64_t first = panel * kWinogradVectors * s.lanes, width = s.vectors_of(panel) * s.lanes;
+    const int64_t real = std::min(width, s.out_channels - first);
+    const T* const from = weight + (group * s.out_channels + first) * s.in_channels * 9;
+    T* const to = w.u.data() + group * s.group_weights() + first * s.points * s.in_vectors * s.lanes;
+    double g[9][kWidestPanel] = {};
+    for (int64_t c = 0; c < s.in_vectors * s.lanes; ++c) {
+      for (int64_t k = 0; k < real; ++k) {
+        for (int tap = 0; tap < 9; ++tap)
+          g[tap][k] = c < s.in_channels ? from[(k * s.in_channels + c) * 9 + tap] : 0;
+      }
+      transform_kernels(t, width, g, to + c * width, s.in_vectors * s.lanes * width);
+    }
+  });
   return w;
 }
 
@@ -147,7 +168,8 @@ class WinogradRun {
         tile_columns_(ceil_div(plan.axis[2].out, s_.m)),
         tiles_(plan.batch * tile_rows_ * tile_columns_) {}
 
-  void run() const {
+  // Rows of tiles that have a sum which is not finite are flagged.
+  void run(const TileFlags& flags) const {
     if (tiles_ * plan_.groups == 0) return;
     const int64_t fewest = fewest_blocks();
     const double cost_ns =
@@ -159,7 +181,7 @@ class WinogradRun {
       const int64_t chunk = i % partition.chunks, at = i / partition.chunks % partition.blocks;
       const int64_t first = at * tiles_ / partition.blocks, end = (at + 1) * tiles_ / partition.blocks;
       run_block({i / partition.chunks / partition.blocks, first, end - first},
-                chunk * s_.panels / partition.chunks, (chunk + 1) * s_.panels / partition.chunks);
+                chunk * s_.panels / partition.chunks, (chunk + 1) * s_.panels / partition.chunks, flags);
     });
   }
 
@@ -250,13 +272,13 @@ class WinogradRun {
     return s_.in_vectors * b.tiles * s_.lanes + kPointGapBytes / static_cast<int64_t>(sizeof(T));
   }
 
-  void run_block(const Block& b, int64_t first_panel, int64_t end_panel) const {
+  void run_block(const Block& b, int64_t first_panel, int64_t end_panel, const TileFlags& flags) const {
     ArenaFrame arena;
     T* const v = arena.take<T>(s_.points * point_of_v(b));
     each_rectangle(b, [&](const Rectangle& r) {
       for (int64_t vector = 0; vector < s_.in_vectors; ++vector) transform_input(b, r, vector, v);
     });
-    for (int64_t panel = first_panel; panel < end_panel; ++panel) multiply(b, panel, v);
+    for (int64_t panel = first_panel; panel < end_panel; ++panel) multiply(b, panel, v, flags);
   }
 
   // v[..][vector] <-- the input of a rectangle's tiles, a row of tiles at a time, by way of
@@ -309,7 +331,7 @@ class WinogradRun {
   }
 
   // One panel of output channels from v.
-  void multiply(const Block& b, int64_t panel, const T* v) const {
+  void multiply(const Block& b, int64_t panel, const T* v, const TileFlags& flags) const {
     const int64_t lanes = s_.lanes, vectors = s_.vectors_of(panel), width = vectors * lanes;
     const int64_t tiles = b.tiles;
     const int64_t point = tiles * width + kPointGapBytes / static_cast<int64_t>(sizeof(T));
@@ -333,21 +355,23 @@ class WinogradRun {
       T* const rows = frame.take<T>(s_.m * r.columns * s_.m * lanes);
       for (int64_t vector = 0; vector < vectors; ++vector) {
         for (int64_t i = 0; i < r.rows; ++i) {
-          write_tiles(b.group, panel * kWinogradVectors + vector, r, i,
-                      {products + (r.tile + i * r.columns) * width + vector * lanes, point, width, r.columns,
-                       nullptr, weights_.lo, weights_.hi, rows, r.columns * s_.m * lanes});
+          const bool is_finite =
+              write_tiles(b.group, panel * kWinogradVectors + vector, r, i,
+                          {products + (r.tile + i * r.columns) * width + vector * lanes, point, width,
+                           r.columns, nullptr, weights_.lo, weights_.hi, rows, r.columns * s_.m * lanes});
+          if (!is_finite) flags.set(r.image, (r.first_row + i) * s_.m, 0);
         }
       }
     });
   }
 
-  // Row i of a rectangle of tiles, for one vector of output channels.
-  void write_tiles(int64_t group, int64_t vector, const Rectangle& r, int64_t i,
+  // Row i of a rectangle of tiles, for one vector of output channels; false when a sum is not finite.
+  bool write_tiles(int64_t group, int64_t vector, const Rectangle& r, int64_t i,
                    WinogradOutput<T> output) const {
     const Axis &height = plan_.axis[1], &width = plan_.axis[2];
     const int64_t lanes = s_.lanes, first_channel = vector * lanes;
     output.bias = weights_.bias.data() + group * s_.out_vectors * lanes + first_channel;
-    kernels_.winograd_output(s_.m, output);
+    const bool is_finite = kernels_.winograd_output(s_.m, output);
     const int64_t row = (r.first_row + i) * s_.m, column = r.first_column * s_.m;
     const int64_t pixels = std::min(r.columns * s_.m, width.out - column);
     const int64_t plane = height.out * width.out;
@@ -357,6 +381,7 @@ class WinogradRun {
     for (int64_t k = 0; k < std::min<int64_t>(s_.m, height.out - row); ++k, to += width.out) {
       kernels_.unlane_rows(channels, pixels, output.rows + k * output.row, to, plane);
     }
+    return is_finite;
   }
 
   const Context& context_;
@@ -373,30 +398,38 @@ class WinogradRun {
 template <typename T>
 class WinogradConv final : public ConvRunner {
  public:
-  explicit WinogradConv(WinogradWeights<T> weights) : weights_(std::move(weights)) {}
-  size_t bytes() const override { return sizeof(*this) + weights_.u.bytes() + weights_.bias.bytes(); }
+  WinogradConv(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, double lo,
+               double hi)
+      : weights_(transform_weights(typed_kernels<T>(*context.kernels), plan, weight, bias, lo, hi)),
+        resummation_(plan, pack_direct_forward, weight, bias, lo, hi) {}
+  size_t bytes() const override {
+    return sizeof(*this) + weights_.u.bytes() + weights_.bias.bytes() + resummation_.bytes();
+  }
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
-    WinogradRun<T>(context, plan, weights_, static_cast<const T*>(input), static_cast<T*>(output)).run();
+    const T* const x = static_cast<const T*>(input);
+    T* const y = static_cast<T*>(output);
+    ArenaFrame arena;
+    const TileFlags flags(arena, plan, plan.variant, std::max<int64_t>(1, plan.axis[2].out));
+    WinogradRun<T>(context, plan, weights_, x, y).run(flags);
+    resummation_.run(context, plan, flags, x, y);
   }
 
  private:
   const WinogradWeights<T> weights_;
+  const Resummation<T> resummation_;
 };
-
-template <typename T>
-std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& plan, const void* weight,
-                                       const void* bias, double lo, double hi) {
-  return std::make_shared<WinogradConv<T>>(transform_weights(typed_kernels<T>(*context.kernels), plan,
-                                                             static_cast<const T*>(weight),
-                                                             static_cast<const T*>(bias), lo, hi));
-}
 
 }  // namespace
 
 std::shared_ptr<const ConvRunner> pack_winograd_forward(const Context& context, const ConvPlan& plan,
                                                         const void* weight, const void* bias, double lo,
                                                         double hi) {
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, weight, bias, lo, hi);
+  if (plan.dtype == DType::f64) {
+    return std::make_shared<WinogradConv<double>>(context, plan, static_cast<const double*>(weight),
+                                                  static_cast<const double*>(bias), lo, hi);
+  }
+  return std::make_shared<WinogradConv<float>>(context, plan, static_cast<const float*>(weight),
+                                               static_cast<const float*>(bias), lo, hi);
 }
 
 }  // namespace convmat

@@ -122,6 +122,17 @@ template <typename T>
 using FftPassFn = void(const FftPass<T>& pass);
 template <typename T>
 using FftProductFn = void(int outs, const FftProduct<T>& product);
+
+// to[i] <-- from[i] * scale + bias, clamped. False when one of from[] is not finite.
+template <typename T>
+struct FftFinish {
+  const T* from;
+  T* to;
+  int64_t count;
+  T scale, bias, lo, hi;
+};
+template <typename T>
+using FftFinishFn = bool(const FftFinish<T>& f);
 template <typename T>
 using FftTwistFn = void(const FftTwist<T>& twist);
 
@@ -369,7 +380,8 @@ constexpr int kWinogradVectors = 2;
 template <typename T>
 using WinogradProductFn = void(int vectors, int tiles, const WinogradProduct<T>&);
 
-// rows[m rows][tile * m + column][lane] <-- products[point][tile][lane], with bias, clamped.
+// rows[m rows][tile * m + column][lane] <-- products[point][tile][lane], with bias, clamped. False when a sum
+// was not finite.
 template <typename T>
 struct WinogradOutput {
   const T* products;
@@ -381,7 +393,7 @@ struct WinogradOutput {
   int64_t row;
 };
 template <typename T>
-using WinogradOutputFn = void(int m, const WinogradOutput<T>&);
+using WinogradOutputFn = bool(int m, const WinogradOutput<T>&);
 
 // to[channel][pixel] <-- from[pixel][lane]; nothing else is written. channels: 1 .. lanes.
 template <typename T>

@@ -13,6 +13,7 @@ struct TypedKernels {
   TransposeFn<T>* transpose;
   FftTwistFn<T>* fft_twist;
   FftProductFn<T>* fft_product;
+  FftFinishFn<T>* fft_finish;
   DirectBlocking direct_blocking;
   DirectSumsFn<T>* direct_sums;
   DirectStoreFn<T>* direct_store;
@@ -42,6 +43,7 @@ inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
           t.f32_transpose,
           t.f32_fft_twist,
           t.f32_fft_product,
+          t.f32_fft_finish,
           t.f32_direct_blocking,
           t.f32_direct_sums,
           t.f32_direct_store,
@@ -68,6 +70,7 @@ inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
           t.f64_transpose,
           t.f64_fft_twist,
           t.f64_fft_product,
+          t.f64_fft_finish,
           t.f64_direct_blocking,
           t.f64_direct_sums,
           t.f64_direct_store,

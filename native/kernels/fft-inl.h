@@ -241,6 +241,26 @@ CONVMAT_NOINLINE void fft_product_outs(const FftProduct<T>& p) {
 }
 
 template <typename T>
+bool fft_finish(const FftFinish<T>& f) {
+  using V = Vec<T>;
+  const V scale = broadcast(f.scale), bias = broadcast(f.bias), lo = broadcast(f.lo), hi = broadcast(f.hi);
+  V zeros = zero<T>();  // times any number that is finite
+  for (int64_t i = 0; i < f.count; i += V::lanes) {
+    const bool whole = f.count - i >= V::lanes;
+    const Mask<T> mask = first_lanes<T>(whole ? V::lanes : static_cast<int>(f.count - i));
+    const V sums = whole ? load(f.from + i) : load(f.from + i, mask);
+    zeros = fma(sums, zero<T>(), zeros);
+    const V result = min(hi, max(lo, add(mul(sums, scale), bias)));
+    if (whole) {
+      store(f.to + i, result);
+    } else {
+      store(f.to + i, mask, result);
+    }
+  }
+  return sum(zeros) == 0;
+}
+
+template <typename T>
 void fft_product(int outs, const FftProduct<T>& product) {
   return outs == 1 ? fft_product_outs<T, 1>(product) : fft_product_outs<T, kFftOuts>(product);
 }

@@ -92,10 +92,11 @@ void winograd_input(int m, const WinogradInput<T>& f) {
 }
 
 template <typename T, int M>
-void winograd_output_tiles(const WinogradOutput<T>& f) {
+bool winograd_output_tiles(const WinogradOutput<T>& f) {
   using V = Vec<T>;
   constexpr int n = Winograd<T, M>::points, lanes = V::lanes;
   const V bias = load(f.bias), lo = broadcast(f.lo), hi = broadcast(f.hi);
+  V zeros = zero<T>();  // times any number that is finite
   for (int64_t tile = 0; tile < f.tiles; ++tile) {
     const T* const from = f.products + tile * f.tile;
     V columns[n][M];  // [point of the row][row]
@@ -110,19 +111,17 @@ void winograd_output_tiles(const WinogradOutput<T>& f) {
       CONVMAT_UNROLL for (int j = 0; j < n; ++j) t[j] = columns[j][i];
       Winograd<T, M>::output(t, y);
       CONVMAT_UNROLL for (int j = 0; j < M; ++j) {
+        zeros = fma(y[j], zero<T>(), zeros);
         store(to + i * f.row + j * lanes, min(hi, max(lo, add(y[j], bias))));
       }
     }
   }
+  return sum(zeros) == 0;
 }
 
 template <typename T>
-void winograd_output(int m, const WinogradOutput<T>& f) {
-  if (m == 2) {
-    winograd_output_tiles<T, 2>(f);
-  } else {
-    winograd_output_tiles<T, 4>(f);
-  }
+bool winograd_output(int m, const WinogradOutput<T>& f) {
+  return m == 2 ? winograd_output_tiles<T, 2>(f) : winograd_output_tiles<T, 4>(f);
 }
 
 // NV vectors of output channels by TP tiles. As in direct_ukr, every index into `acc` must be a constant.

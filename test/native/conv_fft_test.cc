@@ -57,6 +57,30 @@ TEST_P(ConvFftTest, ChannelsAndGroups) {
   check_both(kernels(), {"groups", 1, 3, 6, 6, {{1, 1}, {20, 9, 1, 1, 4, 4}, {30, 7, 1, 1, 3, 3}}},
              tile(32, 32));
 }
+TEST_P(ConvFftTest, NonNumbersComeOutWhereSumsPutThem) {
+  for (const PaddingMode mode : {PaddingMode::zeros, PaddingMode::reflect}) {
+    check_non_numbers<float>(
+        kernels(),
+        forward_plan<float>({"plane", 2, 1, 1, 1, {{1, 1}, {90, 9, 1, 1, 4, 4}, {70, 11, 1, 1, 5, 5}}, mode},
+                            Algorithm::fft, tile(32, 32)));
+  }
+  check_non_numbers<double>(
+      kernels(), forward_plan<double>({"channels", 1, 2, 4, 6, {{1, 1}, {60, 9}, {40, 9, 1, 1, 4, 4}}},
+                                      Algorithm::fft, tile(32, 32)));
+}
+TEST_P(ConvFftTest, NonNumbersInLinesAndBundles) {
+  check_non_numbers<float>(
+      kernels(), forward_plan<float>({"lines", 1, 1, 2, 1, {{1, 1}, {3, 1}, {600, 57, 1, 1, 28, 28}}},
+                                     Algorithm::fft, tile(1, 256)));
+  check_non_numbers<float>(
+      kernels(), forward_plan<float>({"bundle", 1, 1, 1, 2, {{1, 1}, {100, 31, 1, 1, 15, 15}, {17, 1}}},
+                                     Algorithm::fft, tile(64, 1)));
+}
+TEST_P(ConvFftTest, HugeNumbersDoNotOverflowInTransforms) {
+  check_huge_numbers<float>(kernels(),
+                            forward_plan<float>({"huge", 1, 1, 1, 1, {{1, 1}, {60, 9, 1, 1, 4, 4}, {50, 9}}},
+                                                Algorithm::fft, tile(32, 32)));
+}
 TEST_P(ConvFftTest, BitsDoNotDependOnThreads) {
   check_threads(kernels(), forward_plan<float>({"threads", 1, 1, 1, 1, {{1, 1}, {300, 15}, {301, 15}}},
                                                Algorithm::fft, tile(64, 64)));

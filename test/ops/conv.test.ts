@@ -230,19 +230,48 @@ describe('NaN and infinity', () => {
     }
   });
 
-  test.each(values)('$name: Winograd spreads it over its tile, and no farther', ({ value }) => {
+  /** Not finite where the oracle is not, and the same there; elsewhere as near as the transforms come. */
+  function expectAsSummed(y: Tensor, { data: exact }: { data: ArrayLike<number> }): void {
+    const largest = Array.from(exact).reduce(
+      (m, v) => (Number.isFinite(v) ? Math.max(m, Math.abs(v)) : m),
+      0,
+    );
+    y.data.forEach((got, at) => {
+      if (!Number.isFinite(exact[at])) expect(got, `at ${at}`).toBe(exact[at]);
+      else expect(Math.abs(got - exact[at]), `at ${at}`).toBeLessThan(1e-5 * largest);
+    });
+  }
+
+  describe.each(values)('$name by algorithms that transform: where direct summation puts it', ({ value }) => {
     const w = random(weightShape, 'float32', 2);
-    const run = (x: Tensor, accuracy: 'fast' | 'strict') =>
-      convmat.conv2d(x, w, { padding: 1, algorithm: 'winograd', accuracy }).data;
-    for (const accuracy of ['fast', 'strict'] as const) {
-      const [clean, spread] = [run(withOne(0), accuracy), run(withOne(value), accuracy)];
-      spread.forEach((got, at) => {
-        const [i, j] = [Math.floor(at / 21) % 20, at % 21];
-        const reach = Math.max(Math.abs(i - row), Math.abs(j - column));
-        if (reach <= 1) expect(Number.isFinite(got)).toBe(false);
-        // A tile of six by six inputs makes four by four outputs.
-        if (reach > 5) expect(got).toBe(clean[at]);
-      });
-    }
+
+    test.each(['fast', 'strict'] as const)('winograd, %s, and auto', (accuracy) => {
+      const x = withOne(value);
+      const exact = conv(x, w, { padding: 1 });
+      for (const algorithm of ['winograd', 'auto'] as const)
+        expectAsSummed(convmat.conv2d(x, w, { padding: 1, algorithm, accuracy }), exact);
+      const prepared = convmat.prepareConv(w, { padding: 1, algorithm: 'winograd', accuracy });
+      expectAsSummed(prepared.run(x), exact);
+      expectAsSummed(prepared.run(withOne(1)), conv(withOne(1), w, { padding: 1 }));
+    });
+
+    test('winograd, in a weight', () => {
+      const x = random(shape);
+      const odd = tensor(Float32Array.from(w.data), weightShape);
+      odd.data[(7 * 32 + 3) * 9 + 4] = value;
+      expectAsSummed(convmat.conv2d(x, odd, { algorithm: 'winograd' }), conv(x, odd, {}));
+    });
+
+    test.runIf(convmat.backendInfo().backend === 'native').each([
+      { id: 'a dense kernel', zeros: 0 },
+      { id: 'a kernel with zeros, which make NaN of infinity', zeros: 3 },
+    ])('fft, $id', ({ zeros }) => {
+      const x = random([1, 1, 90, 70]);
+      x.data[40 * 70 + 30] = value;
+      const k = random([1, 1, 15, 15], 'float32', 3);
+      k.data.fill(0, 0, zeros);
+      const y = convmat.conv2d(x, k, { padding: 7, algorithm: 'fft' });
+      expectAsSummed(y, conv(x, k, { padding: 7 }));
+    });
   });
 });
