@@ -60,13 +60,16 @@ class DepthwiseConv final : public ConvRunner {
       if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
       const int64_t first_plane = index / row_chunks * planes_each,
                     first_row = index % row_chunks * rows_each;
-      for (int64_t p = first_plane; p < std::min(first_plane + planes_each, planes); ++p) {
+      const int64_t end_plane = std::min(first_plane + planes_each, planes);
+      for (int64_t p = first_plane; p < end_plane;) {
         const int64_t channel = p % plan.out_channels;
+        const int64_t count = multiplier > 1 ? 1 : std::min(end_plane - p, plan.out_channels - channel);
         kernels.depthwise(
             static_cast<int>(width.kernel), static_cast<int>(width.stride),
             {x + p / multiplier * in_plane, height.in, width.in, height.pad_before, width.pad_before,
-             weights_.data() + channel * taps, bias_.data()[channel], lo_, hi_, y + p * out_plane, width.out,
-             first_row, std::min(rows_each, height.out - first_row)});
+             weights_.data() + channel * taps, bias_.data() + channel, lo_, hi_, y + p * out_plane,
+             height.out, width.out, first_row, std::min(rows_each, height.out - first_row), count});
+        p += count;
       }
     });
   }

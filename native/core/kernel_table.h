@@ -331,20 +331,23 @@ struct ToeplitzBlocking {
   int32_t wide_mr, wide_nv;
 };
 
-// Rows of one plane's convolution with one 3 x 3 or 5 x 5 kernel, stride 1 or 2, and zeros around it.
+// Rows of some planes' convolutions, each with its own 3 x 3 or 5 x 5 kernel, stride 1 or 2, and zeros around
+// it.
 template <typename T>
-struct DepthwisePlane {
-  const T* x;  // [in_rows][in_columns]
+struct DepthwisePlanes {
+  const T* x;  // [plane][in_rows][in_columns]
   int64_t in_rows, in_columns;
   int64_t pad_top, pad_left;
-  const T* w;  // [kernel][kernel]
-  T bias, lo, hi;
-  T* y;  // of row 0
-  int64_t out_columns;
+  const T* w;     // [plane][kernel][kernel]
+  const T* bias;  // [plane]
+  T lo, hi;
+  T* y;  // [plane][out_rows][out_columns]
+  int64_t out_rows, out_columns;
   int64_t first_row, rows;
+  int64_t planes;
 };
 template <typename T>
-using DepthwisePlaneFn = void(int kernel, int stride, const DepthwisePlane<T>&);
+using DepthwisePlanesFn = void(int kernel, int stride, const DepthwisePlanes<T>&);
 
 // Winograd's minimal filtering F(m x m, 3 x 3), m = 2 or 4: a tile of (m + 2) x (m + 2) inputs is transformed
 // to (m + 2)^2 points, in each of which the convolution is a product, summed over channels; see

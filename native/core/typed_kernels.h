@@ -18,7 +18,7 @@ struct TypedKernels {
   DirectSumsFn<T>* direct_sums;
   DirectStoreFn<T>* direct_store;
   FrameRowsFn<T>* frame_rows;
-  DepthwisePlaneFn<T>* depthwise;
+  DepthwisePlanesFn<T>* depthwise;
   ToeplitzBlocking toeplitz_blocking;
   ToeplitzRowsFn<T>* toeplitz_rows;
   ToeplitzChannelsFn<T>* toeplitz_channels;

@@ -1,4 +1,5 @@
-// Depthwise convolution: each plane by its own 3 x 3 or 5 x 5 kernel. Pixels are on the lanes, a few rows of
+// Depthwise convolution: each plane by its own 3 x 3 or 5 x 5 kernel, several planes in one call, since small
+// ones take less time than a call and its masks. Pixels are on the lanes, a few rows of
 // outputs stay in registers, and each input vector is loaded once for all of them, with masks for what
 // padding hides: nothing is copied.
 #pragma once
@@ -12,9 +13,9 @@ namespace {
 template <typename T, int K, int S, int NV>
 struct DepthwiseMasks {
   Mask<T> of[NV][K];
-  bool all;
+  bool all;  // nothing is masked
 
-  DepthwiseMasks(const DepthwisePlane<T>& f, int64_t j) : all(true) {
+  DepthwiseMasks(const DepthwisePlanes<T>& f, int64_t j) : all(true) {
     constexpr int lanes = Vec<T>::lanes;
     const auto clamp = [](int64_t lane) {
       return static_cast<int>(lane < 0 ? 0 : lane > lanes ? lanes : lane);
@@ -35,18 +36,27 @@ struct DepthwiseMasks {
   }
 };
 
+// The operands of one plane.
+template <typename T>
+struct DepthwisePlane {
+  const T* x;
+  const T* w;
+  T bias;
+  T* y;
+};
+
 // RY rows by NV vectors of outputs from (i, j) on.
 template <typename T, int K, int S, int RY, int NV, bool MASKED>
-CONVMAT_INLINE void depthwise_tile(const DepthwisePlane<T>& f, const DepthwiseMasks<T, K, S, NV>& masks,
-                                   int64_t i, int64_t j) {
+CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwisePlane<T>& plane,
+                                   const DepthwiseMasks<T, K, S, NV>& masks, int64_t i, int64_t j) {
   using V = Vec<T>;
   constexpr int lanes = V::lanes;
   V acc[RY][NV];
   CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
-    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[y][v] = broadcast(f.bias);
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[y][v] = broadcast(plane.bias);
   }
   const int64_t first_row = i * S - f.pad_top;
-  const T* const x = f.x + first_row * f.in_columns + j * S - f.pad_left;
+  const T* const x = plane.x + first_row * f.in_columns + j * S - f.pad_left;
   CONVMAT_UNROLL for (int r = 0; r < (RY - 1) * S + K; ++r) {
     const int64_t row = first_row + r;
     if (row < 0 || row >= f.in_rows) continue;
@@ -66,7 +76,7 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlane<T>& f, const DepthwiseMa
       CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
         const int tap_row = r - y * S;
         if (tap_row < 0 || tap_row >= K) continue;
-        const V weight = broadcast(f.w[tap_row * K + s]);
+        const V weight = broadcast(plane.w[tap_row * K + s]);
         CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[y][v] = fma(weight, taps[v], acc[y][v]);
       }
     }
@@ -75,7 +85,7 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlane<T>& f, const DepthwiseMa
   CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
     CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
       const V result = min(hi, max(lo, acc[y][v]));
-      T* const to = f.y + (i + y) * f.out_columns + j + v * lanes;
+      T* const to = plane.y + (i + y) * f.out_columns + j + v * lanes;
       const int64_t left = f.out_columns - j - v * lanes;
       if (left >= lanes) {
         store(to, result);
@@ -86,50 +96,47 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlane<T>& f, const DepthwiseMa
   }
 }
 
-// A strip of NV vectors down all rows. The last rows are computed twice where their number is no multiple of
-// RY: the same sums, in the same order.
+// A strip of NV vectors down all rows, of one plane after the other. The last rows are computed twice where
+// their number is no multiple of RY: the same sums, in the same order.
 template <typename T, int K, int S, int NV, bool MASKED>
-CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlane<T>& f, const DepthwiseMasks<T, K, S, NV>& masks,
+CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const DepthwiseMasks<T, K, S, NV>& masks,
                                       int64_t j) {
   const int64_t end = f.first_row + f.rows;
-  int64_t i = f.first_row;
-  if (f.rows < kDepthwiseRows) {
-    for (; i < end; ++i) depthwise_tile<T, K, S, 1, NV, MASKED>(f, masks, i, j);
-    return;
-  }
-  for (; i < end; i += kDepthwiseRows) {
-    const int64_t first = i + kDepthwiseRows <= end ? i : end - kDepthwiseRows;
-    depthwise_tile<T, K, S, kDepthwiseRows, NV, MASKED>(f, masks, first, j);
+  DepthwisePlane<T> plane = {f.x, f.w, 0, f.y};
+  for (int64_t p = 0; p < f.planes; ++p) {
+    plane.bias = f.bias[p];
+    int64_t i = f.first_row;
+    if (f.rows < kDepthwiseRows) {
+      for (; i < end; ++i) depthwise_tile<T, K, S, 1, NV, MASKED>(f, plane, masks, i, j);
+    } else {
+      for (; i < end; i += kDepthwiseRows) {
+        const int64_t first = i + kDepthwiseRows <= end ? i : end - kDepthwiseRows;
+        depthwise_tile<T, K, S, kDepthwiseRows, NV, MASKED>(f, plane, masks, first, j);
+      }
+    }
+    plane.x += f.in_rows * f.in_columns;
+    plane.w += K * K;
+    plane.y += f.out_rows * f.out_columns;
   }
 }
 
 template <typename T, int K, int S, int NV = kDepthwiseNv>
-void depthwise_columns(const DepthwisePlane<T>& f, int64_t j) {
-  constexpr int columns = NV * Vec<T>::lanes;
+void depthwise_columns(const DepthwisePlanes<T>& f, int64_t j) {
+  for (; f.out_columns - j > (NV - 1) * Vec<T>::lanes; j += NV * Vec<T>::lanes) {
+    const DepthwiseMasks<T, K, S, NV> masks(f, j);
+    if (!free_masks && masks.all) {
+      depthwise_strip<T, K, S, NV, false>(f, masks, j);
+    } else {
+      depthwise_strip<T, K, S, NV, true>(f, masks, j);
+    }
+  }
   if constexpr (NV > 1) {
-    for (; f.out_columns - j > columns - Vec<T>::lanes; j += columns) {
-      const DepthwiseMasks<T, K, S, NV> masks(f, j);
-      if (!free_masks && masks.all) {
-        depthwise_strip<T, K, S, NV, false>(f, masks, j);
-      } else {
-        depthwise_strip<T, K, S, NV, true>(f, masks, j);
-      }
-    }
     if (j < f.out_columns) depthwise_columns<T, K, S, NV - 1>(f, j);
-  } else {
-    for (; j < f.out_columns; j += columns) {
-      const DepthwiseMasks<T, K, S, 1> masks(f, j);
-      if (!free_masks && masks.all) {
-        depthwise_strip<T, K, S, 1, false>(f, masks, j);
-      } else {
-        depthwise_strip<T, K, S, 1, true>(f, masks, j);
-      }
-    }
   }
 }
 
 template <typename T>
-void depthwise_plane(int kernel, int stride, const DepthwisePlane<T>& f) {
+void depthwise_planes(int kernel, int stride, const DepthwisePlanes<T>& f) {
   // With a stride, what is loaded serves fewer outputs, and a second vector saves little.
   if (kernel == 3)
     return stride == 1 ? depthwise_columns<T, 3, 1>(f, 0) : depthwise_columns<T, 3, 2, 1>(f, 0);
