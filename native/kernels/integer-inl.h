@@ -2,6 +2,8 @@
 // as many weights and sums. Words are pairs of int16 or, where the CPU has a dot product of bytes, quads.
 #pragma once
 
+#include <cstring>
+
 #include "core/kernel_table.h"
 
 namespace convmat::CONVMAT_ISA {
@@ -118,11 +120,11 @@ constexpr IntegerLineFn* integer_quad_line = quad_line_or_none<QuadWords>();
 // to[i] <-- from[i] for n of at most 16 bytes.
 CONVMAT_INLINE void copy_few(uint8_t* to, const uint8_t* from, int64_t n) {
   if (n >= 8) {
-    __builtin_memcpy(to, from, 8);
-    __builtin_memcpy(to + n - 8, from + n - 8, 8);
+    std::memcpy(to, from, 8);
+    std::memcpy(to + n - 8, from + n - 8, 8);
   } else if (n >= 4) {
-    __builtin_memcpy(to, from, 4);
-    __builtin_memcpy(to + n - 4, from + n - 4, 4);
+    std::memcpy(to, from, 4);
+    std::memcpy(to + n - 4, from + n - 4, 4);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i];
   }
