@@ -4,6 +4,7 @@
  */
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
+import { overGradOutput } from './adjoint.js';
 import { extent } from './axes.js';
 import {
   type AlgorithmName,
@@ -51,11 +52,6 @@ const SEQUENTIAL_PRODUCTS = 384;
 /** Output channels of a group up to which GEMM's tiles run nearly empty. Zen 4: 1.2 times (8) to 14 times (1). */
 const FEW_OUT_CHANNELS = 8;
 
-/** The other operations have their own order of loops, which the native side knows. */
-function notForward(g: ConvGeometry): string | null {
-  return g.op === 'forward' ? null : 'serves the forward convolution only';
-}
-
 function lanesInUse(g: ConvGeometry, machine: Machine): number {
   const lanes = (LANES[machine.isa] * BYTES.float32) / BYTES[g.dtype];
   const channels = g.outChannels / g.groups;
@@ -75,10 +71,9 @@ function directFrameTooLarge({ axes: [depth, height, width], ...g }: ConvGeometr
 }
 
 /** Elements of the rows that are written, as a share of the lanes that they take. */
-function rowsInUse({ op, axes: [, , width], dtype }: ConvGeometry, machine: Machine): number {
+function rowsInUse({ axes: [, , width], dtype }: ConvGeometry, machine: Machine): number {
   const lanes = (LANES[machine.isa] * BYTES.float32) / BYTES[dtype];
-  const columns = op === 'forward' ? width.out : width.in;
-  return columns / (Math.ceil(columns / lanes) * lanes);
+  return width.out / (Math.ceil(width.out / lanes) * lanes);
 }
 
 /** Why Winograd is worth its transforms; null when it is not. */
@@ -95,26 +90,28 @@ function suitsWinograd(g: ConvGeometry, { accuracy }: Request): string | null {
 function sparseLimit(g: ConvGeometry, request: Request): number {
   if (declinesWinograd(g) === null && suitsWinograd(g, request) !== null)
     return SPARSE_BESIDE_WINOGRAD[winogradTile(g, request.accuracy)];
-  return g.op === 'forward' && g.axes.some((axis) => axis.stride > 1) ? SPARSE_STRIDED : SPARSE;
+  return g.axes.some((axis) => axis.stride > 1) ? SPARSE_STRIDED : SPARSE;
 }
 
-function suitsToeplitz(g: ConvGeometry, request: Request, machine: Machine): string | null {
+/** @param g  As the convolution that is computed; `strided`: neighbouring places are read, or written, apart. */
+function suitsToeplitz(g: ConvGeometry, strided: boolean, request: Request, machine: Machine): string | null {
   const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
-  const read = (g.op === 'forward' ? g.inChannels : g.outChannels) / g.groups;
+  const read = g.inChannels / g.groups;
   if (request.accuracy === 'strict' && taps * read * request.density > SEQUENTIAL_PRODUCTS) return null;
   if (request.density <= sparseLimit(g, request))
     return 'so few weights are nonzero that visiting them alone is faster';
   const isPointwise = taps === 1;
-  if (g.op === 'forward' && g.outChannels / g.groups <= FEW_OUT_CHANNELS && (read === 1 || !isPointwise)) {
+  if (g.outChannels / g.groups <= FEW_OUT_CHANNELS && (read === 1 || !isPointwise)) {
     return 'so few output channels a group that each tap as a shifted row beats a product of matrices';
   }
-  if (isPointwise || g.axes[2].stride > 1 || rowsInUse(g, machine) < DIRECT_LANES_IN_USE) return null;
-  if (g.op === 'forward' && lanesInUse(g, machine) >= DIRECT_LANES_IN_USE) return null;
+  if (isPointwise || strided || rowsInUse(g, machine) < DIRECT_LANES_IN_USE) return null;
+  if (lanesInUse(g, machine) >= DIRECT_LANES_IN_USE) return null;
   return 'rows fill the vectors, and are read where they lie: nothing is packed';
 }
 
 function notDepthwise(g: ConvGeometry): string | null {
   const [depth, height, width] = g.axes;
+  if ([height, width].some((axis) => Math.min(axis.padBefore, axis.padAfter) < 0)) return 'cannot crop';
   if (g.inChannels !== g.groups) return 'needs one input channel per group';
   if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
   if (height.kernel !== width.kernel || (width.kernel !== 3 && width.kernel !== 5))
@@ -151,6 +148,7 @@ const SEPARABLE_TAPS = 49;
 
 function notSeparable(g: ConvGeometry, { separable }: Weights): string | null {
   const [depth, ...axes] = g.axes;
+  if (g.op !== 'forward') return 'serves the forward convolution only';
   if (!separable) return 'needs kernels that are a column times a row';
   if (g.inChannels !== g.groups) return 'needs one input channel per group';
   if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
@@ -158,10 +156,38 @@ function notSeparable(g: ConvGeometry, { separable }: Weights): string | null {
   return axes.some((axis) => axis.dilation !== 1) ? 'needs dilation 1' : null;
 }
 
+/** The convolution that is computed: over the input, or over the gradient of the output. */
+function computed(g: ConvGeometry): ConvGeometry {
+  return g.op === 'inputGrad' ? overGradOutput(g) : g;
+}
+
+/** An algorithm of convolutions, which serves input gradients as convolutions over the output's gradient. */
+function eitherWay({ algorithm, declines, suits, variant }: Candidate): Candidate {
+  return {
+    algorithm,
+    declines: (g, machine, weights) =>
+      g.op === 'weightGrad'
+        ? 'serves products with the weight only'
+        : declines(computed(g), machine, weights),
+    suits: (g, request, machine) => suits(computed(g), request, machine),
+    ...(variant && { variant: (g, request) => variant(computed(g), request) }),
+  };
+}
+
+/** One that does not take a stride's sub-lattices apart, whose kernels differ in size. */
+function unstrided(candidate: Candidate): Candidate {
+  const isInterleaved = (g: ConvGeometry) => g.op === 'inputGrad' && g.axes.some((axis) => axis.stride > 1);
+  return {
+    ...candidate,
+    declines: (g, machine, weights) =>
+      isInterleaved(g) ? 'serves gradients of stride 1 only' : candidate.declines(g, machine, weights),
+  };
+}
+
 const NATIVE_CANDIDATES: readonly Candidate[] = [
   {
     algorithm: 'depthwise',
-    declines: (g, _machine, weights) => notForward(g) ?? notSeparable(g, weights),
+    declines: (g, _machine, weights) => notSeparable(g, weights),
     suits({ axes: [, height, width] }) {
       const taps = height.kernel * width.kernel;
       if (taps < SEPARABLE_TAPS) return null;
@@ -170,41 +196,47 @@ const NATIVE_CANDIDATES: readonly Candidate[] = [
     },
     variant: () => SEPARABLE,
   },
-  {
-    algorithm: 'depthwise',
-    declines: (g) => notForward(g) ?? notDepthwise(g),
-    suits: (g) =>
-      g.outChannels / g.groups <= FEW_OUT_CHANNELS
-        ? 'one channel per group: each plane goes straight from image to output'
-        : null,
-  },
-  {
-    algorithm: 'fft',
-    declines: declinesFft,
-    suits: suitsFft,
-    variant: fftVariant,
-  },
+  unstrided(
+    eitherWay({
+      algorithm: 'depthwise',
+      declines: notDepthwise,
+      suits: (g) =>
+        g.outChannels / g.groups <= FEW_OUT_CHANNELS
+          ? 'one channel per group: each plane goes straight from image to output'
+          : null,
+    }),
+  ),
+  unstrided(
+    eitherWay({
+      algorithm: 'fft',
+      declines: declinesFft,
+      suits: suitsFft,
+      variant: fftVariant,
+    }),
+  ),
   {
     algorithm: 'toeplitz',
     declines: (g) => (g.op === 'weightGrad' ? 'serves products with the weight only' : null),
-    suits: suitsToeplitz,
+    suits: (g, request, machine) => suitsToeplitz(computed(g), g.axes[2].stride > 1, request, machine),
   },
-  {
-    algorithm: 'winograd',
-    declines: declinesWinograd,
-    suits: suitsWinograd,
-    variant: (g, request) => winogradTile(g, request.accuracy),
-  },
-  {
+  unstrided(
+    eitherWay({
+      algorithm: 'winograd',
+      declines: declinesWinograd,
+      suits: suitsWinograd,
+      variant: (g, request) => winogradTile(g, request.accuracy),
+    }),
+  ),
+  eitherWay({
     algorithm: 'direct',
-    declines: (g) => notForward(g) ?? directFrameTooLarge(g),
+    declines: directFrameTooLarge,
     suits(g, request, machine) {
       const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
       if (request.accuracy === 'strict' && taps > SEQUENTIAL_PRODUCTS) return null;
       if (lanesInUse(g, machine) < DIRECT_LANES_IN_USE || readsLargeMapInPlace(g)) return null;
       return 'output channels fill the vectors, and pixels are read where they lie: nothing is packed';
     },
-  },
+  }),
   {
     algorithm: 'im2col',
     declines: () => null,

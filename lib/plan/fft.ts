@@ -112,8 +112,8 @@ export function fftVariant(g: ConvGeometry): number {
 /** Why transforms cannot serve; null when they can. */
 export function declinesFft(g: ConvGeometry): string | null {
   const [depth, ...axes] = g.axes;
-  if (g.op !== 'forward') return 'serves the forward convolution only';
   if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves one or two spatial axes';
+  if (axes.some((axis) => Math.min(axis.padBefore, axis.padAfter) < 0)) return 'cannot crop';
   if (axes.some((axis) => axis.stride !== 1)) return 'needs stride 1';
   if (axes.some((axis) => axis.dilation !== 1)) return 'needs dilation 1';
   return fftWork(g) === null ? 'its kernel or its channels exceed the largest tile' : null;

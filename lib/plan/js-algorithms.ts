@@ -1,5 +1,5 @@
 /** What the backend in JavaScript chooses from, read from the top; the ratios are V8's on a Zen 4 core. */
-
+import { gcd } from './adjoint.js';
 import type { Axis } from './axes.js';
 import type { Candidate } from './candidate.js';
 import type { ConvGeometry } from './problem.js';
@@ -64,10 +64,6 @@ function isWorthTransforming(g: ConvGeometry): boolean {
 /** Taps of an axis that one position meets: the adjoint of a stride meets those of its residue only. */
 function tapsMet({ op }: ConvGeometry, { kernel, stride, dilation }: Axis): number {
   return op === 'forward' ? kernel : Math.ceil((kernel * gcd(stride, dilation)) / stride);
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
 }
 
 function linesTooLarge(g: ConvGeometry): string | null {

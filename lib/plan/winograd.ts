@@ -16,8 +16,7 @@ const FEW_TILES = 4;
 const ACCURATE_CHANNELS = 32;
 
 /** Why the geometry is not Winograd's; null when it is. */
-export function declinesWinograd({ op, axes: [depth, height, width] }: ConvGeometry): string | null {
-  if (op !== 'forward') return 'serves the forward convolution only';
+export function declinesWinograd({ axes: [depth, height, width] }: ConvGeometry): string | null {
   if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
   if (height.kernel !== 3 || width.kernel !== 3) return 'needs a 3×3 kernel';
   if (height.stride !== 1 || width.stride !== 1) return 'needs stride 1';

@@ -6,9 +6,7 @@
 namespace convmat {
 namespace {
 
-PackConvFn* packer_of(const ConvPlan& plan) {
-  if (plan.algorithm == Algorithm::toeplitz) return pack_toeplitz;
-  if (plan.op == ConvOp::input_grad) return pack_im2col_input_grad;
+PackConvFn* forward_packer(const ConvPlan& plan) {
   switch (plan.algorithm) {
     case Algorithm::direct:
       return pack_direct_forward;
@@ -27,7 +25,10 @@ PackConvFn* packer_of(const ConvPlan& plan) {
 
 std::shared_ptr<const PackedConv> pack_conv(const Context& context, const ConvPlan& plan, const void* weight,
                                             const void* bias, double lo, double hi) {
-  return packer_of(plan)(context, plan, weight, bias, lo, hi);
+  if (plan.algorithm == Algorithm::toeplitz) return pack_toeplitz(context, plan, weight, bias, lo, hi);
+  PackConvFn* const forward = forward_packer(plan);
+  return plan.op == ConvOp::input_grad ? pack_input_grad(context, plan, forward, weight, bias, lo, hi)
+                                       : forward(context, plan, weight, bias, lo, hi);
 }
 
 void run_conv(const Context& context, const ConvPlan& plan, const PackedConv& packed, const void* input,

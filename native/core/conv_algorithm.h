@@ -18,12 +18,16 @@ using PackConvFn = std::shared_ptr<const ConvRunner>(const Context& context, con
                                                      double hi);
 
 PackConvFn pack_im2col_forward;     // conv_im2col.cc
-PackConvFn pack_im2col_input_grad;  // conv_input_grad.cc
 PackConvFn pack_direct_forward;     // conv_direct.cc
 PackConvFn pack_depthwise_forward;  // conv_depthwise.cc
 PackConvFn pack_separable_forward;  // conv_separable.cc
 PackConvFn pack_toeplitz;           // conv_toeplitz.cc, both directions
 PackConvFn pack_winograd_forward;   // conv_winograd.cc
 PackConvFn pack_fft_forward;        // conv_fft.cc
+
+// conv_input_grad.cc: as convolutions over dy, which `forward` packs.
+std::shared_ptr<const ConvRunner> pack_input_grad(const Context& context, const ConvPlan& plan,
+                                                  PackConvFn* forward, const void* weight, const void* bias,
+                                                  double lo, double hi);
 
 }  // namespace convmat

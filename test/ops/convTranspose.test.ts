@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { activate } from '../oracle/activation';
 import { convTranspose, inputGrad } from '../oracle/conv';
-import { absolute, type Geometry, product } from '../oracle/window';
+import { absolute, type Geometry, product, type Result, type Values } from '../oracle/window';
 import { expectSame, expectWithin } from '../support/compare';
 import { check } from '../support/fuzz';
 import { golden } from '../support/golden';
@@ -99,6 +99,111 @@ test.each(['circular', 'reflect', 'replicate'] as const)(
     expectWithin(y, exact, magnitude, transformed(3 * 9 * 30, 'float32'));
   },
 );
+
+/** Every algorithm of the forward convolution that serves a transposed one, on padding that crops, too. */
+describe.runIf(convmat.backendInfo().backend === 'native')('algorithms by name', () => {
+  const GEOMETRIES: readonly [string, Options][] = [
+    ['no padding', {}],
+    ['padding 1', { padding: 1 }],
+    ['padding that crops', { padding: [4, 4] }],
+    ['sides of their own', { padding: [[0, 2] as const, [2, 1] as const] }],
+    ['circular', { padding: 2, paddingMode: 'circular' }],
+    ['reflect', { padding: [[2, 0] as const, [0, 1] as const], paddingMode: 'reflect' }],
+  ];
+  const adjoint = (
+    shape: readonly number[],
+    x: Values,
+    w: Values,
+    options: Options,
+    bias: Values,
+  ): Result => {
+    const dx = inputGrad(shape, w, x, options);
+    const plane = shape[2] * shape[3];
+    return { ...dx, data: dx.data.map((v, i) => v + bias.data[Math.floor(i / plane) % shape[1]]) };
+  };
+  const SERVES: readonly [
+    'im2col' | 'direct' | 'winograd' | 'fft' | 'toeplitz' | 'depthwise',
+    number[],
+    number,
+  ][] = [
+    ['im2col', [18, 17, 3, 3], 1],
+    ['direct', [18, 17, 3, 3], 1],
+    ['direct', [16, 9, 3, 5], 2],
+    ['winograd', [18, 17, 3, 3], 1],
+    ['winograd', [34, 17, 3, 3], 2],
+    ['fft', [2, 3, 5, 4], 1],
+    ['toeplitz', [18, 17, 3, 3], 1],
+    ['depthwise', [5, 1, 3, 3], 5],
+  ];
+  const CASES = SERVES.flatMap(([algorithm, weight, groups]) =>
+    GEOMETRIES.map(([name, options]) => ({ algorithm, weight, groups, name, options })),
+  );
+  test.each(CASES)('$algorithm, $weight, $name', ({ algorithm, weight, groups, name, options }) => {
+    const geometry = { ...options, groups };
+    const [x, w] = [random([1, weight[0], 8, 8]), random(weight, 'float32', 2)];
+    const bias = random([weight[1] * groups], 'float32', 3);
+    const call = () => convmat.convTranspose2d(x, w, { ...geometry, bias, activation: 'relu', algorithm });
+    if ((algorithm === 'depthwise' || algorithm === 'fft') && name.startsWith('padding that crops')) {
+      expect(call).toThrow(`'${algorithm}' cannot serve this call: cannot crop`);
+      return;
+    }
+    const y = call();
+    const exact = adjoint(y.shape, x, w, geometry, bias);
+    const magnitude = adjoint(y.shape, absolute(x), absolute(w), geometry, absolute(bias));
+    const bound = algorithm === 'winograd' || algorithm === 'fft' ? transformed : sums;
+    // An edge element may be what four padded places read, on each axis.
+    const readers = options.paddingMode === undefined ? 1 : 16;
+    const products = (weight[0] / groups) * weight[2] * weight[3];
+    expectWithin(y, activate(exact, 'relu'), magnitude, bound(products * readers, 'float32'));
+  });
+
+  test.each(['im2col', 'direct', 'toeplitz'] as const)('%s, by the sub-lattices of a stride', (algorithm) => {
+    const strides: readonly Options[] = [
+      { stride: 2, padding: 1, outputPadding: 1 },
+      { stride: [3, 2], padding: [0, 4] },
+      { stride: [1, 4], dilation: [2, 2], padding: 2 },
+      { stride: 5, outputPadding: 3 },
+    ];
+    for (const options of strides) {
+      const [x, w] = [random([3, 18, 9, 8]), random([18, 17, 3, 4], 'float32', 2)];
+      const bias = random([17], 'float32', 3);
+      const y = convmat.convTranspose2d(x, w, { ...options, bias, activation: 'relu', algorithm });
+      const exact = activate(convTranspose(x, w, options, bias), 'relu');
+      const magnitude = convTranspose(absolute(x), absolute(w), options, absolute(bias));
+      expectWithin(y, exact, magnitude, sums(18 * 12, 'float32'));
+    }
+  });
+
+  test('rows and images of a strided result that exceed what is interleaved at a time', () => {
+    const whole = (shape: number[], seed: number) => {
+      const t = random(shape, 'float32', seed);
+      return new convmat.Tensor(
+        t.data.map((v) => Math.round(8 * v)),
+        shape,
+      );
+    };
+    for (const input of [
+      [1, 5, 150, 200],
+      [9, 5, 60, 61],
+    ]) {
+      const [x, w] = [whole(input, 1), whole([5, 17, 3, 3], 2)];
+      const options = { stride: 2, padding: 1, outputPadding: 1 };
+      const expected = convmat.convTranspose2d(x, w, { ...options, algorithm: 'toeplitz' });
+      expectSame(convmat.convTranspose2d(x, w, { ...options, algorithm: 'im2col' }), expected);
+      expectSame(convmat.convTranspose2d(x, w, { ...options, algorithm: 'direct' }), expected);
+    }
+  });
+
+  test.each(['winograd', 'fft', 'depthwise'] as const)('%s declines a stride', (algorithm) => {
+    const call = () =>
+      convmat.convTranspose2d(random([1, 4, 9, 9]), random([4, 1, 3, 3]), {
+        algorithm,
+        groups: 4,
+        stride: 2,
+      });
+    expect(call).toThrow(`'${algorithm}' cannot serve this call: serves gradients of stride 1 only`);
+  });
+});
 
 interface AnyTranspose {
   input: number[];
