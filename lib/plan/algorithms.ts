@@ -28,6 +28,10 @@ const LANES = { avx512: 16, avx2: 8, neon: 4, generic: 4, js: 1 } as const satis
 
 /** Below this share of useful lanes, im2col's pixels fill vectors better than output channels. Zen 4: 0.7–0.8. */
 const DIRECT_LANES_IN_USE = 0.75;
+/** Likewise of the weight gradient, where im2col transposes the patches too. */
+const WEIGHT_GRAD_LANES_IN_USE = 0.3;
+/** Taps of one channel whose sums, by four vectors of output channels, exceed the workspace. */
+const MOST_SUMMED_TAPS = 4096;
 /** Outputs from which the product reads a 1×1 kernel's image in place faster than direct does. Zen 4: 196–784. */
 const LARGE_MAP = 512;
 /** Bytes that one row of outputs may copy of its input: the workspace of a thread is 4 MiB. */
@@ -68,6 +72,11 @@ function directFrameTooLarge({ axes: [depth, height, width], ...g }: ConvGeometr
   const columns = extent(width.kernel, width.dilation) + width.stride * 16;
   const bytes = (g.inChannels / g.groups) * rows * columns * BYTES[g.dtype];
   return bytes <= FRAME_BYTES ? null : 'the input of a few outputs exceeds a thread’s workspace';
+}
+
+function sumsTooLarge({ axes }: ConvGeometry): string | null {
+  const taps = axes.reduce((count, axis) => count * axis.kernel, 1);
+  return taps <= MOST_SUMMED_TAPS ? null : 'the sums of one channel exceed a thread’s workspace';
 }
 
 /** Elements of the rows that are written, as a share of the lanes that they take. */
@@ -156,6 +165,8 @@ function notSeparable(g: ConvGeometry, { separable }: Weights): string | null {
   return axes.some((axis) => axis.dilation !== 1) ? 'needs dilation 1' : null;
 }
 
+const PRODUCTS_WITH_WEIGHT = 'serves products with the weight only';
+
 /** The convolution that is computed: over the input, or over the gradient of the output. */
 function computed(g: ConvGeometry): ConvGeometry {
   return g.op === 'inputGrad' ? overGradOutput(g) : g;
@@ -166,9 +177,7 @@ function eitherWay({ algorithm, declines, suits, variant }: Candidate): Candidat
   return {
     algorithm,
     declines: (g, machine, weights) =>
-      g.op === 'weightGrad'
-        ? 'serves products with the weight only'
-        : declines(computed(g), machine, weights),
+      g.op === 'weightGrad' ? PRODUCTS_WITH_WEIGHT : declines(computed(g), machine, weights),
     suits: (g, request, machine) => suits(computed(g), request, machine),
     ...(variant && { variant: (g, request) => variant(computed(g), request) }),
   };
@@ -216,7 +225,7 @@ const NATIVE_CANDIDATES: readonly Candidate[] = [
   ),
   {
     algorithm: 'toeplitz',
-    declines: (g) => (g.op === 'weightGrad' ? 'serves products with the weight only' : null),
+    declines: (g) => (g.op === 'weightGrad' ? PRODUCTS_WITH_WEIGHT : null),
     suits: (g, request, machine) => suitsToeplitz(computed(g), g.axes[2].stride > 1, request, machine),
   },
   unstrided(
@@ -227,16 +236,22 @@ const NATIVE_CANDIDATES: readonly Candidate[] = [
       variant: (g, request) => winogradTile(g, request.accuracy),
     }),
   ),
-  eitherWay({
+  {
     algorithm: 'direct',
-    declines: directFrameTooLarge,
-    suits(g, request, machine) {
+    declines: (g) => (g.op === 'weightGrad' ? sumsTooLarge(g) : directFrameTooLarge(computed(g))),
+    suits(geometry, request, machine) {
+      const g = computed(geometry);
       const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
+      const lanes = lanesInUse(g, machine);
+      if (g.op === 'weightGrad') {
+        if (lanes < WEIGHT_GRAD_LANES_IN_USE) return null;
+        return 'output channels fill the vectors, and the image is read where it lies';
+      }
       if (request.accuracy === 'strict' && taps > SEQUENTIAL_PRODUCTS) return null;
-      if (lanesInUse(g, machine) < DIRECT_LANES_IN_USE || readsLargeMapInPlace(g)) return null;
+      if (lanes < DIRECT_LANES_IN_USE || readsLargeMapInPlace(g)) return null;
       return 'output channels fill the vectors, and pixels are read where they lie: nothing is packed';
     },
-  }),
+  },
   {
     algorithm: 'im2col',
     declines: () => null,

@@ -47,6 +47,10 @@ void run_conv(const Context&, const ConvPlan&, const PackedConv&, const void* in
 void conv_weight_grad(const Context&, const ConvPlan&, const void* input, const void* grad_output,
                       void* grad_weight);
 
+// db[o] = sum over batch and places of dy[n][o][places], in double. f32, f64.
+void conv_bias_grad(DType dtype, int64_t batch, int64_t channels, int64_t places, const void* grad_output,
+                    void* grad_bias);
+
 // columns[n][c * taps][outputs] <-- input[n][c][in], every dtype; `fold` is its adjoint (zeros padding only)
 // and overwrites `output`.
 void unfold(const Context&, const ConvPlan&, const void* input, void* columns);

@@ -17,6 +17,7 @@ struct TypedKernels {
   DirectBlocking direct_blocking;
   DirectSumsFn<T>* direct_sums;
   DirectStoreFn<T>* direct_store;
+  WeightGradFn<T>* weight_grad;
   FrameRowsFn<T>* frame_rows;
   DepthwisePlanesFn<T>* depthwise;
   ToeplitzBlocking toeplitz_blocking;
@@ -47,6 +48,7 @@ inline TypedKernels<float> typed_kernels<float>(const KernelTable& t) {
           t.f32_direct_blocking,
           t.f32_direct_sums,
           t.f32_direct_store,
+          t.f32_weight_grad,
           t.f32_frame_rows,
           t.f32_depthwise,
           t.f32_toeplitz_blocking,
@@ -74,6 +76,7 @@ inline TypedKernels<double> typed_kernels<double>(const KernelTable& t) {
           t.f64_direct_blocking,
           t.f64_direct_sums,
           t.f64_direct_store,
+          t.f64_weight_grad,
           t.f64_frame_rows,
           t.f64_depthwise,
           t.f64_toeplitz_blocking,

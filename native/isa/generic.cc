@@ -44,6 +44,7 @@ constexpr DirectBlocking integer_blocking = {Vec<int32_t>::lanes, kIntegerNv, kD
 #include "kernels/pair_gemm-inl.h"
 #include "kernels/toeplitz-inl.h"
 #include "kernels/transpose-inl.h"
+#include "kernels/weight_grad-inl.h"
 #include "kernels/winograd-inl.h"
 
 namespace convmat::generic {

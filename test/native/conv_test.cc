@@ -51,9 +51,11 @@ void check_forward(const KernelTable& kernels, const ConvCase& problem, const Fu
 }
 
 template <typename T>
-void check_input_grad(const KernelTable& kernels, const ConvCase& problem, const Fusion& fusion) {
+void check_input_grad(const KernelTable& kernels, const ConvCase& problem, Algorithm algorithm,
+                      const Fusion& fusion) {
   SCOPED_TRACE(problem.name);
-  const ConvPlan plan = plan_of(problem, ConvOp::input_grad, dtype_of<T>());
+  ConvPlan plan = plan_of(problem, ConvOp::input_grad, dtype_of<T>());
+  plan.algorithm = algorithm;
   const Context context{&kernels};
   const std::vector<T> dy = whole_numbers<T>(output_size(plan), 1),
                        w = whole_numbers<T>(weight_size(plan), 2);
@@ -72,9 +74,10 @@ void check_input_grad(const KernelTable& kernels, const ConvCase& problem, const
 }
 
 template <typename T>
-void check_weight_grad(const KernelTable& kernels, const ConvCase& problem) {
+void check_weight_grad(const KernelTable& kernels, const ConvCase& problem, Algorithm algorithm) {
   SCOPED_TRACE(problem.name);
-  const ConvPlan plan = plan_of(problem, ConvOp::weight_grad, dtype_of<T>());
+  ConvPlan plan = plan_of(problem, ConvOp::weight_grad, dtype_of<T>());
+  plan.algorithm = algorithm;
   const Context context{&kernels};
   const std::vector<T> x = whole_numbers<T>(input_size(plan), 1), dy = whole_numbers<T>(output_size(plan), 2);
   std::vector<T> dw(weight_size(plan), T{-777});
@@ -93,15 +96,35 @@ TEST_P(ConvTest, ForwardIsItsDefinition) {
 
 TEST_P(ConvTest, InputGradIsItsDefinition) {
   for (const ConvCase& problem : conv_cases()) {
-    check_input_grad<float>(kernels(), problem, {false, -kInf, kInf});
-    check_input_grad<double>(kernels(), problem, {true, -20, 30});
+    for (const Algorithm algorithm : {Algorithm::im2col, Algorithm::direct}) {
+      check_input_grad<float>(kernels(), problem, algorithm, {false, -kInf, kInf});
+      check_input_grad<double>(kernels(), problem, algorithm, {true, -20, 30});
+    }
   }
 }
 
 TEST_P(ConvTest, WeightGradIsItsDefinition) {
   for (const ConvCase& problem : conv_cases()) {
-    check_weight_grad<float>(kernels(), problem);
-    check_weight_grad<double>(kernels(), problem);
+    for (const Algorithm algorithm : {Algorithm::im2col, Algorithm::direct}) {
+      check_weight_grad<float>(kernels(), problem, algorithm);
+      check_weight_grad<double>(kernels(), problem, algorithm);
+    }
+  }
+}
+
+// Output channels on both sides of every vector, weights on both sides of every tile, rows and columns on
+// both sides of a block.
+TEST_P(ConvTest, DirectWeightGradAtTileEdges) {
+  for (const int64_t oc : {1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65}) {
+    for (const int64_t ic : {1, 2, 3, 5}) {
+      const ConvCase small{"edges", 2, 1, ic, oc, {{1, 1}, {6, 3, 1, 1, 1, 1}, {7, 3, 1, 1, 1, 1}}};
+      check_weight_grad<float>(kernels(), small, Algorithm::direct);
+      check_weight_grad<double>(kernels(), small, Algorithm::direct);
+    }
+  }
+  for (const int64_t columns : {15, 16, 17, 127, 128, 129, 255, 256, 257, 513}) {
+    const ConvCase long_rows{"rows", 1, 1, 2, 5, {{1, 1}, {35, 3, 1, 1, 1, 1}, {columns, 3, 2, 1, 1, 2}}};
+    check_weight_grad<float>(kernels(), long_rows, Algorithm::direct);
   }
 }
 
@@ -117,8 +140,10 @@ TEST_P(ConvTest, ForwardAtTileEdges) {
   }
 }
 
-std::vector<float> result_bits(const KernelTable& kernels, const ConvCase& problem, ConvOp op, int threads) {
-  const ConvPlan plan = plan_of(problem, op, DType::f32);
+std::vector<float> result_bits(const KernelTable& kernels, const ConvCase& problem, ConvOp op,
+                               Algorithm algorithm, int threads) {
+  ConvPlan plan = plan_of(problem, op, DType::f32);
+  plan.algorithm = algorithm;
   const Context context{&kernels};
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
@@ -146,10 +171,12 @@ TEST_P(ConvTest, BitsDoNotDependOnThreads) {
   };
   for (const ConvCase& problem : problems) {
     for (const ConvOp op : {ConvOp::forward, ConvOp::input_grad, ConvOp::weight_grad}) {
-      const std::vector<float> serial = result_bits(kernels(), problem, op, 1);
-      for (const int threads : {2, 3, 8}) {
-        EXPECT_EQ(result_bits(kernels(), problem, op, threads), serial)
-            << problem.name << static_cast<int>(op);
+      for (const Algorithm algorithm : {Algorithm::im2col, Algorithm::direct}) {
+        const std::vector<float> serial = result_bits(kernels(), problem, op, algorithm, 1);
+        for (const int threads : {2, 3, 8}) {
+          EXPECT_EQ(result_bits(kernels(), problem, op, algorithm, threads), serial)
+              << problem.name << static_cast<int>(op) << static_cast<int>(algorithm);
+        }
       }
     }
   }
