@@ -81,6 +81,14 @@ export interface Backend {
   /** `similar` may lend its packed weights when they are packed alike. */
   bindConv(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): BoundConv;
   convWeightGrad(plan: ConvPlan, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
+  /** gradBias[o] = Σ over the batch and all places of gradOutput[n][o][places], summed in float64. */
+  convBiasGrad(
+    batch: number,
+    channels: number,
+    places: number,
+    gradOutput: FloatArray,
+    gradBias: FloatArray,
+  ): void;
 
   /**
    * sum[n,o,i] = Σ (x − inputZeroPoint)·(w − weightZeroPoints[o]), exact; padding adds nothing. The output is int32

@@ -6,10 +6,10 @@ import { ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import { ACCURACIES } from '../plan/candidate.js';
 import { checkSameShape, likeInput } from '../plan/geometry.js';
-import { checkFloat, type FloatArray, zeros } from '../tensor/dtype.js';
+import { checkFloat } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeOperands } from '../tensor/take.js';
-import { type Shape, Tensor } from '../tensor/tensor.js';
+import type { Shape, Tensor } from '../tensor/tensor.js';
 import { type FloatTensor, planForward, takeFloat } from './operands.js';
 import { GRAD_OPTIONS, type GradOptions, type Manner, NO_CLAMP } from './options.js';
 
@@ -83,31 +83,10 @@ export function convBiasGrad(gradOutput: TensorLike): Tensor {
     throw mismatch(ShapeError, 'gradOutput', 'axes [N, C, spatial…]', describeShape(g.shape));
   }
   const [batch, channels, ...spatial] = g.shape;
-  const size = spatial.reduce((product, n) => product * n, 1);
-  const sums = new Float64Array(channels);
-  for (let n = 0, at = 0; n < batch; n++) {
-    for (let c = 0; c < channels; c++) {
-      sums[c] += sumOf(g.data, at, size);
-      at += size;
-    }
-  }
-  const result = zeros(checkFloat(g.dtype, 'gradOutput'), channels);
-  result.set(sums);
-  return new Tensor(result, [channels]);
-}
-
-/** Four sums side by side: one alone would wait for each addition to finish. */
-function sumOf(values: FloatArray, start: number, count: number): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  let at = start;
-  for (const end = start + count - 3; at < end; at += 4) {
-    a += values[at];
-    b += values[at + 1];
-    c += values[at + 2];
-    d += values[at + 3];
-  }
-  for (const end = start + count; at < end; at++) a += values[at];
-  return a + b + (c + d);
+  const places = spatial.reduce((product, n) => product * n, 1);
+  const result = resultTensor(undefined, [channels], checkFloat(g.dtype, 'gradOutput'), {}) as FloatTensor;
+  backend().convBiasGrad(batch, channels, places, g.data, result.data);
+  return result;
 }
 
 function rankOf(weightShape: Shape, argument: string): Rank {

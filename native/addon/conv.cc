@@ -156,4 +156,18 @@ napi_value conv_weight_grad(const Call& call) {
   return nullptr;
 }
 
+napi_value conv_bias_grad(const Call& call) {
+  const napi_env env = call.env;
+  const int64_t batch = read_size(env, call[0], "batch");
+  const int64_t channels = read_size(env, call[1], "channels");
+  const int64_t places = read_size(env, call[2], "places");
+  const DType dtype = dtype_of(read_array(env, call[3], "gradOutput"), "gradOutput");
+  if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("gradOutput: expected float32 or float64");
+  const int64_t length = checked_product({batch, channels, places});
+  const void* const grad_output = read_elements(env, call[3], dtype, length, "gradOutput");
+  void* const grad_bias = read_elements(env, call[4], dtype, channels, "gradBias");
+  convmat::conv_bias_grad(dtype, batch, channels, places, grad_output, grad_bias);
+  return nullptr;
+}
+
 }  // namespace convmat::addon

@@ -68,4 +68,7 @@ napi_value conv(const Call& call);
 // convWeightGrad(plan, input, gradOutput, gradWeight)
 napi_value conv_weight_grad(const Call& call);
 
+// convBiasGrad(batch, channels, places, gradOutput, gradBias)
+napi_value conv_bias_grad(const Call& call);
+
 }  // namespace convmat::addon

@@ -42,6 +42,7 @@ constexpr Export kExports[] = {
     {"convAsync", entry<conv_async>},
     {"cancel", entry<cancel>},
     {"convWeightGrad", entry<conv_weight_grad>},
+    {"convBiasGrad", entry<conv_bias_grad>},
     {"prepareInteger", entry<prepare_integer>},
     {"releaseInteger", entry<release_integer>},
     {"convInteger", entry<conv_integer>},

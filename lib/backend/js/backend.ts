@@ -2,11 +2,13 @@
  * The backend in JavaScript alone: complete, so that everything works where the addon does not load. Its inner loops
  * see float64 only (other dtypes are converted at the edge), so float32 results are sums in float64, rounded once.
  */
+
 import type { ConvPlan } from '../../plan/conv-plan.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
 import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
+import { convBiasGrad } from './bias-grad.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { convEntries, csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
 import { product } from './direction.js';
@@ -33,6 +35,7 @@ export function createJsBackend(): Backend {
     },
     bindConv,
     convWeightGrad,
+    convBiasGrad,
     convInteger: convIntegerInFloat64(conv),
     bindInteger: bindIntegerInFloat64(bindConv),
     unfold,

@@ -67,6 +67,13 @@ export interface NativeAddon {
   cancel(number: number): void;
 
   convWeightGrad(plan: Int32Array, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
+  convBiasGrad(
+    batch: number,
+    channels: number,
+    places: number,
+    gradOutput: FloatArray,
+    gradBias: FloatArray,
+  ): void;
   /** Multipliers are there exactly when the output has 8 bits. */
   prepareInteger(
     plan: Int32Array,

@@ -113,6 +113,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     },
     convWeightGrad: (plan, input, gradOutput, gradWeight) =>
       addon.convWeightGrad(plan.wire, input, gradOutput, gradWeight),
+    convBiasGrad: addon.convBiasGrad,
     unfold: (plan, input, columns) => addon.unfold(plan.wire, input, columns),
     fold: (plan, columns, output) => addon.fold(plan.wire, columns, output),
     matmul: addon.matmul,

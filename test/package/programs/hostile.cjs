@@ -84,6 +84,7 @@ const RIGHT = {
   convAsync: () => [conv(), w, null, -1, 1, x, new Float32Array(3), later],
   cancel: () => [1],
   convWeightGrad: () => [conv({ op: 2 }), x, y, w],
+  convBiasGrad: () => [1, 2, 2, x, w],
   prepareInteger: () => [integer(), bytes.w, ...scales()],
   releaseInteger: () => [runInteger()],
   convInteger: () => [integer(), bytes.w, ...scales(), bytes.x, bytes.y],
