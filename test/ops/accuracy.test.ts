@@ -113,7 +113,33 @@ describe.each(LAYERS)('$id', ({ channels, outputs, size, groups }) => {
     }
     expect(rootMeanSquare(y.data, exact) / unit).toBeLessThanOrEqual(most);
   });
+
+  test.each(promised.filter(({ name }) => name.startsWith('auto')))(
+    'input gradient, $name: within $most',
+    ({ accuracy, most }) => {
+      const dx = convInputGrad([1, outputs, size, size], adjoint(w, channels, groups), x, {
+        padding: 1,
+        groups,
+        accuracy,
+      });
+      expect(rootMeanSquare(dx.data, exact) / unit).toBeLessThanOrEqual(most);
+    },
+  );
 });
+
+/** The weight whose input gradient is the convolution with w: channels exchanged within each group, taps in reverse. */
+function adjoint(w: Tensor, channels: number, groups: number): Tensor {
+  const [outputs, perGroup] = w.shape;
+  const each = outputs / groups;
+  const data = new Float32Array(w.size);
+  for (let o = 0; o < outputs; o++) {
+    for (let c = 0; c < perGroup; c++) {
+      const to = (Math.floor(o / each) * perGroup + c) * each + (o % each);
+      for (let t = 0; t < 9; t++) data[to * 9 + t] = w.data[(o * perGroup + c) * 9 + 8 - t];
+    }
+  }
+  return new Tensor(data, [channels, each, 3, 3]);
+}
 
 /** The second table: other operations, in the same unit, for both dtypes. */
 interface Bound {
