@@ -110,6 +110,15 @@ export interface Backend {
 
   /** `indices` receives each maximum's flat spatial index in the unpadded input, when given. */
   maxPool(plan: PoolPlan, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
+  /** gradInput[plane][indices[plane][o]] += gradOutput[plane][o], and 0 elsewhere. */
+  maxPoolGrad(
+    planes: number,
+    outputs: number,
+    inputs: number,
+    gradOutput: FloatArray,
+    indices: Int32Array,
+    gradInput: FloatArray,
+  ): void;
   avgPool(plan: PoolPlan, input: FloatArray, output: FloatArray): void;
 
   /**

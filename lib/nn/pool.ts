@@ -1,11 +1,12 @@
 /** Pooling layers. */
+import { backend } from '../backend/select.js';
 import { checkOptions, checkShape } from '../check.js';
 import type { FloatTensor } from '../conv/operands.js';
 import type { Axes } from '../plan/axes.js';
 import { readBatchShape } from '../plan/geometry.js';
 import { type AvgPoolOptions, type PoolOptions, type PoolPlan, planPool } from '../plan/pool-plan.js';
 import { avgPool2d, maxPool2dWithIndices } from '../pool/pool.js';
-import { type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
+import { type FloatArray, type FloatDType, uninitialised, zeros } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { Module, takeGradient, takeInput } from './module.js';
@@ -54,8 +55,11 @@ export class MaxPool2d extends Module {
   #scatter(g: FloatArray): Tensor {
     const { inputShape, indices, output, dtype } = this.#kept!;
     const size = inputShape.reduce((product, n) => product * n, 1);
-    const dx = zeros(dtype, size);
-    scatter(g, indices, area(output.shape), area(inputShape), dx);
+    const dx = uninitialised(dtype, size);
+    const outputs = area(output.shape);
+    // Without outputs there is nothing to scatter, and perhaps no plane either.
+    const planes = outputs === 0 ? 0 : g.length / outputs;
+    backend().maxPoolGrad(planes, outputs, area(inputShape), g, indices, dx);
     return new Tensor(dx, inputShape);
   }
 
@@ -163,13 +167,6 @@ function describeWindow(module: Module, kernelSize: Axes, { stride, padding }: P
 
 function area(shape: Shape): number {
   return shape[shape.length - 2] * shape[shape.length - 1];
-}
-
-/** dx[plane][indices[plane][l]] += g[plane][l]. */
-function scatter(g: FloatArray, indices: Int32Array, outputs: number, inputs: number, dx: FloatArray): void {
-  for (let at = 0, plane = 0; at < g.length; plane += inputs) {
-    for (const end = at + outputs; at < end; at++) dx[plane + indices[at]] += g[at];
-  }
 }
 
 /** The adjoint of average pooling: each output's gradient, over its divisor, goes to every element of its window. */

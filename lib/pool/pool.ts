@@ -5,7 +5,7 @@ import { checkOptions, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import type { Axes, Rank } from '../plan/axes.js';
 import { type AvgPoolOptions, type PoolOptions, planPool } from '../plan/pool-plan.js';
-import { checkFloat, type FloatArray, zeros } from '../tensor/dtype.js';
+import { checkFloat, type FloatArray, uninitialised } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -84,7 +84,7 @@ function maxPool(
   const x = takePooled(input, rank);
   const plan = planPool(x.shape, x.dtype, rank, kernelSize, given);
   const output = resultTensor(undefined, plan.outputShape, x.dtype, {});
-  const indices = withIndices ? new Tensor(zeros('int32', output.size), plan.outputShape) : null;
+  const indices = withIndices ? new Tensor(uninitialised('int32', output.size), plan.outputShape) : null;
   backend().maxPool(plan, x.data, output.data, indices === null ? null : indices.data);
   return { output, indices };
 }

@@ -50,6 +50,7 @@ constexpr Export kExports[] = {
     {"fold", entry<fold>},
     {"matmul", entry<matmul>},
     {"maxPool", entry<max_pool>},
+    {"maxPoolGrad", entry<max_pool_grad>},
     {"avgPool", entry<avg_pool>},
     {"convEntries", entry<conv_entries>},
     {"csrMatvec", entry<csr_matvec>},

@@ -29,4 +29,22 @@ napi_value avg_pool(const Call& call) {
   return nullptr;
 }
 
+napi_value max_pool_grad(const Call& call) {
+  const napi_env env = call.env;
+  const int64_t planes = read_size(env, call[0], "planes");
+  const int64_t outputs = read_size(env, call[1], "outputs");
+  const int64_t inputs = read_size(env, call[2], "inputs");
+  const DType dtype = dtype_of(read_array(env, call[3], "gradOutput"), "gradOutput");
+  if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("gradOutput: expected float32 or float64");
+  const int64_t length = checked_product({planes, outputs});
+  const void* const grad_output = read_elements(env, call[3], dtype, length, "gradOutput");
+  const void* const indices = read_elements(env, call[4], DType::i32, length, "indices");
+  void* const grad_input = read_elements(env, call[5], dtype, checked_product({planes, inputs}), "gradInput");
+  if (!convmat::max_pool_grad(dtype, planes, outputs, inputs, grad_output,
+                              static_cast<const int32_t*>(indices), grad_input)) {
+    throw Refusal("indices: expected places of the input");
+  }
+  return nullptr;
+}
+
 }  // namespace convmat::addon

@@ -65,6 +65,11 @@ void matmul(const Context&, DType a_dtype, DType b_dtype, int64_t m, int64_t n, 
 void max_pool(const Context&, const PoolPlan&, const void* input, void* output, int32_t* indices);
 void avg_pool(const Context&, const PoolPlan&, const void* input, void* output);
 
+// The adjoint of max pooling: dx[plane][indices[plane][o]] += dy[plane][o], and 0 elsewhere. f32, f64. False,
+// with an unspecified result, when an index leads outside its plane: nothing is written there.
+bool max_pool_grad(DType dtype, int64_t planes, int64_t outputs, int64_t inputs, const void* grad_output,
+                   const int32_t* indices, void* grad_input);
+
 // A matrix in compressed sparse rows; indptr has rows + 1 offsets, indices and data nnz entries.
 struct CsrMatrix {
   DType dtype;  // f32 or f64

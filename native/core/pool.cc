@@ -5,6 +5,7 @@
   #pragma GCC optimize("O3")
 #endif
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -218,6 +219,43 @@ void avg_pool(const Context& context, const PoolPlan& plan, const void* input, v
   } else {
     avg_pool_of(context, plan, static_cast<const double*>(input), static_cast<double*>(output));
   }
+}
+
+namespace {
+
+// What an element of dx, or of dy, takes, about.
+constexpr double kNsPerGradient = 0.6;
+
+template <typename T>
+bool max_pool_grad_of(int64_t planes, int64_t outputs, int64_t inputs, const T* dy, const int32_t* indices,
+                      T* dx) {
+  std::atomic<bool> inside{true};
+  const double cost_ns = kNsPerGradient * static_cast<double>(planes * (outputs + inputs));
+  parallel_for(planes, cost_ns, [&](int64_t plane) {
+    T* const to = dx + plane * inputs;
+    std::fill_n(to, inputs, T{0});
+    for (int64_t o = plane * outputs; o < (plane + 1) * outputs; ++o) {
+      const int64_t index = indices[o];
+      if (index < 0 || index >= inputs) {
+        inside.store(false, std::memory_order_relaxed);
+        return;
+      }
+      to[index] += dy[o];
+    }
+  });
+  return inside.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+bool max_pool_grad(DType dtype, int64_t planes, int64_t outputs, int64_t inputs, const void* grad_output,
+                   const int32_t* indices, void* grad_input) {
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    return max_pool_grad_of(planes, outputs, inputs, static_cast<const T*>(grad_output), indices,
+                            static_cast<T*>(grad_input));
+  };
+  return dtype == DType::f64 ? run(double{}) : run(float{});
 }
 
 }  // namespace convmat

@@ -15,7 +15,7 @@ import { product } from './direction.js';
 import { fft, fftConvolve } from './fft.js';
 import { fixedConv2 } from './fixed.js';
 import { matmul } from './matmul.js';
-import { avgPool, maxPool } from './pool.js';
+import { avgPool, maxPool, maxPoolGrad } from './pool.js';
 import { fold, unfold } from './unfold.js';
 import { convWeightGrad } from './weight-grad.js';
 import { runAll, runInSlices, SLICED_UNIT } from './work.js';
@@ -42,6 +42,7 @@ export function createJsBackend(): Backend {
     fold,
     matmul,
     maxPool,
+    maxPoolGrad,
     avgPool,
     fft,
     fftConvolve,

@@ -145,3 +145,17 @@ function addTap(
     x = (x + stride) | 0;
   }
 }
+
+export function maxPoolGrad(
+  planes: number,
+  outputs: number,
+  inputs: number,
+  gradOutput: FloatArray,
+  indices: Int32Array,
+  gradInput: FloatArray,
+): void {
+  gradInput.fill(0);
+  for (let at = 0, plane = 0; plane < planes * inputs; plane += inputs) {
+    for (const end = at + outputs; at < end; at++) gradInput[plane + indices[at]] += gradOutput[at];
+  }
+}

@@ -95,6 +95,15 @@ export interface NativeAddon {
   unfold(plan: Int32Array, input: TypedArray, columns: TypedArray): void;
   fold(plan: Int32Array, columns: TypedArray, output: TypedArray): void;
   matmul(m: number, n: number, k: number, a: TypedArray, b: TypedArray, c: TypedArray): void;
+  /** Indices that lead outside their plane are refused. */
+  maxPoolGrad(
+    planes: number,
+    outputs: number,
+    inputs: number,
+    gradOutput: FloatArray,
+    indices: Int32Array,
+    gradInput: FloatArray,
+  ): void;
   maxPool(plan: Int32Array, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
   avgPool(plan: Int32Array, input: FloatArray, output: FloatArray): void;
 

@@ -117,6 +117,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     unfold: (plan, input, columns) => addon.unfold(plan.wire, input, columns),
     fold: (plan, columns, output) => addon.fold(plan.wire, columns, output),
     matmul: addon.matmul,
+    maxPoolGrad: addon.maxPoolGrad,
     maxPool: (plan, input, output, indices) => addon.maxPool(plan.wire, input, output, indices),
     avgPool: (plan, input, output) => addon.avgPool(plan.wire, input, output),
     fft: addon.fft,

@@ -103,6 +103,7 @@ const RIGHT = {
   csrMatmat: () => [...sparse(), 1, ...pair()],
   maxPool: () => [pool(), x, y, null],
   avgPool: () => [pool(), x, y],
+  maxPoolGrad: () => [1, 2, 4, w, Int32Array.of(0, 3), x],
   fft: () => [x, null, new Float32Array(4), new Float32Array(4), 1],
   fftConvolve: () => [x, w, 4, 0, new Float32Array(5)],
   fixedConv2: () => [fixed(), new Int16Array(4), new Int16Array(2), new Int16Array(3)],
@@ -164,6 +165,7 @@ lying(addon.poolPlanFields, (lie) => addon.maxPool(pool(lie), x, y, new Int32Arr
 lying(addon.poolPlanFields, (lie) => addon.avgPool(pool(lie), x, y));
 lying(addon.fixedPlanFields, (lie) => addon.fixedConv2(fixed(lie), integers(4), integers(2), integers(3)));
 for (const value of LIES) {
+  attempt(() => addon.maxPoolGrad(1, 2, 4, w, Int32Array.of(0, value), x));
   for (const at of [0, 1, 2]) {
     const indptr = [0, 1, 2].with(at, value);
     const indices = at < 2 ? [0, 1].with(at, value) : undefined;
