@@ -13,6 +13,11 @@ export function parseShape(text: string): number[] {
   return text.split('x').map(Number);
 }
 
+function parseCount(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('Write one number.');
+  return Number(text);
+}
+
 /** `2`, or `2,1`: one number per axis. */
 function parseAxes(text: string): number | number[] {
   if (!/^\d+(,\d+)*$/.test(text))
@@ -59,7 +64,7 @@ export function geometryOptions(command: Command, paddingMode = 'zeros'): Comman
         .default(paddingMode),
     )
     .option('--dilation <n>', 'distance between taps: one number, or one per axis', parseAxes)
-    .option('--groups <n>', 'groups of channels', (text) => Number(text));
+    .option('--groups <n>', 'groups of channels', parseCount);
 }
 
 /** The geometry among a command's parsed options. */

@@ -148,6 +148,7 @@ describe('exit codes', () => {
     [2, ['matrix', '--input', '3x3']],
     [2, ['matrix', '--kernel', '[[1]]', '--input', 'three']],
     [2, ['matrix', ...KERNEL, '--padding-mode', 'mirror']],
+    [2, ['matrix', ...KERNEL, '--groups', 'two']],
     [1, ['matrix', '--kernel', '[[1,2],[3]]', '--input', '3x3']],
     [1, ['matrix', '--kernel', '[[1,2', '--input', '3x3']],
     [1, ['matrix', '--kernel', 'absent.npy', '--input', '3x3']],
