@@ -18,6 +18,8 @@ import { declinesFft, fftVariant, fftWork } from './fft.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
+import { reasonFor } from './reasons.js';
+import { TIMES, type Times, timeOf } from './time.js';
 import { declinesWinograd, type WinogradTile, winogradSaving, winogradTile } from './winograd.js';
 
 /** Floats in a vector. */
@@ -276,6 +278,8 @@ export function eligibleAlgorithms(
 
 export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machine: Machine): Choice {
   if (request.algorithm !== 'auto') return namedAlgorithm(request.algorithm, geometry, request, machine);
+  if (geometry.op === 'forward' && machine.isa !== 'js')
+    return fastestForward(geometry, request, machine, TIMES[machine.isa]);
   for (const candidate of candidates(machine)) {
     if (candidate.declines(geometry, machine, request) !== null) continue;
     const reason = candidate.suits(geometry, request, machine);
@@ -283,6 +287,46 @@ export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machin
       return { algorithm: candidate.algorithm, variant: variantOf(candidate, geometry, request), reason };
   }
   throw new UnsupportedError('options.algorithm: no algorithm serves this geometry');
+}
+
+/** What visiting nonzero weights alone is compared with by sparseLimit. */
+const SLOWER_THAN_SPARSE: readonly AlgorithmName[] = ['winograd', 'direct', 'im2col'];
+
+/** Of the candidates that serve and are accurate enough, the one that the model expects to be the fastest. */
+function fastestForward(g: ConvGeometry, request: Request, machine: Machine, times: Times): Choice {
+  let best: Candidate | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  // The model knows dense weights; where zeros pay is measured for itself.
+  const isSparse = isAccurate('toeplitz', g, request) && request.density <= sparseLimit(g, request);
+  const density = isSparse ? request.density : 1;
+  for (const candidate of candidates(machine)) {
+    const { algorithm } = candidate;
+    if (isSparse && SLOWER_THAN_SPARSE.includes(algorithm)) continue;
+    if (candidate.declines(g, machine, request) !== null || !isAccurate(algorithm, g, request)) continue;
+    const time = timeOf(algorithm, variantOf(candidate, g, request), g, density, times);
+    if (best !== null && !(time < least)) continue;
+    best = candidate;
+    least = time;
+  }
+  if (best === null) throw new UnsupportedError('options.algorithm: no algorithm serves this geometry');
+  const variant = variantOf(best, g, request);
+  return {
+    algorithm: best.algorithm,
+    variant,
+    reason: reasonFor(best.algorithm, variant, g, isSparse),
+  };
+}
+
+/** Whether an algorithm errs by no more than 'auto' may at the accuracy that was asked for: docs/accuracy.md. */
+function isAccurate(algorithm: AlgorithmName, g: ConvGeometry, { accuracy, density }: Request): boolean {
+  const perGroup = g.inChannels / g.groups;
+  const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
+  if (algorithm === 'winograd') return perGroup >= WINOGRAD_IN_CHANNELS;
+  if (accuracy === 'fast') return true;
+  // An element of a Fourier tile errs by its tile's size; sums in turn longer than im2col's blocks by their length.
+  if (algorithm === 'fft') return false;
+  if (algorithm === 'toeplitz') return taps * perGroup * density <= SEQUENTIAL_PRODUCTS;
+  return algorithm !== 'direct' || taps <= SEQUENTIAL_PRODUCTS;
 }
 
 function variantOf(candidate: Candidate, geometry: ConvGeometry, request: Request): number {

@@ -25,21 +25,21 @@ export function declinesWinograd({ axes: [depth, height, width] }: ConvGeometry)
 }
 
 /** Tiles of one image. */
-function tilesOf({ axes: [, height, width] }: ConvGeometry, tile: WinogradTile): number {
+export function winogradTiles({ axes: [, height, width] }: ConvGeometry, tile: WinogradTile): number {
   return Math.ceil(height.out / tile) * Math.ceil(width.out / tile);
 }
 
 /** Multiplications of the direct sum per multiplication in the transformed tiles, which surplus outputs diminish. */
 export function winogradSaving(g: ConvGeometry, tile: WinogradTile): number {
   const [, height, width] = g.axes;
-  return (9 * height.out * width.out) / (tilesOf(g, tile) * (tile + 2) ** 2);
+  return (9 * height.out * width.out) / (winogradTiles(g, tile) * (tile + 2) ** 2);
 }
 
 /** The output tile: 'strict' keeps to F(2×2, 3×3), whose error is below im2col's, and so do few channels. */
 export function winogradTile(g: ConvGeometry, accuracy: Accuracy): WinogradTile {
   if (accuracy === 'strict' || g.inChannels / g.groups < ACCURATE_CHANNELS) return 2;
   const weightBytes = 36 * 4 * g.outChannels * (g.inChannels / g.groups);
-  if (weightBytes > CACHED_WEIGHT_BYTES && g.batch * tilesOf(g, 4) <= FEW_TILES) return 2;
+  if (weightBytes > CACHED_WEIGHT_BYTES && g.batch * winogradTiles(g, 4) <= FEW_TILES) return 2;
   return winogradSaving(g, 4) > winogradSaving(g, 2) ? 4 : 2;
 }
 
@@ -61,7 +61,7 @@ const TRANSFORMS = {
 
 export function winogradWork(g: ConvGeometry, tile: WinogradTile): WinogradWork {
   const n = tile + 2;
-  const tiles = g.batch * tilesOf(g, tile);
+  const tiles = g.batch * winogradTiles(g, tile);
   const products = tiles * n * n * g.outChannels * (g.inChannels / g.groups);
   const { input, output } = TRANSFORMS[tile];
   const passes = (kind: 'multiplications' | 'additions'): number =>
