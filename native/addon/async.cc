@@ -97,6 +97,7 @@ class AsyncCall : public Task {
 };
 
 AsyncCalls::AsyncCalls(napi_env env) : env_(env) {
+  Executor::shared();  // made now, so that starting a call cannot fail half-way
   napi_value name;
   check(napi_create_string_utf8(env, "convmat", NAPI_AUTO_LENGTH, &name));
   check(napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,

@@ -35,9 +35,10 @@ Executor& Executor::shared() {
 }
 
 bool Executor::submit(std::shared_ptr<Task> task) {
-  const size_t limit = ThreadPool::shared().threads();
   const std::lock_guard<std::mutex> lock(mutex_);
+  size_t limit;
   try {
+    limit = ThreadPool::shared().threads();
     // Room first: nothing may fail once the task is in the queue, nor on the threads.
     threads_.reserve(threads_.size() + 1);
     running_.reserve(threads_.size() + 1);
