@@ -1,5 +1,5 @@
-// Worker threads that each keep many calls in flight, and abort, dispose, transfer and terminate at random.
-// argv: how many workers, calls for each, seed.
+// Worker threads that each keep many calls in flight, and abort, dispose, transfer, shrink and terminate at random.
+// argv: how many workers, calls for each, seed. Prints how the calls ended.
 const { join } = require('node:path');
 const { isMainThread, parentPort, Worker, workerData } = require('node:worker_threads');
 
@@ -28,20 +28,42 @@ async function work({ calls, seed }) {
       shape,
     );
   };
-  const problems = [5, 24, 48].map((size) => {
-    const [input, weight] = [make([1 + below(3), 8, size, size]), make([8, 8, 3, 3])];
+  // The last is past what is copied at once.
+  const problems = [5, 24, 48, 240].map((size) => {
+    const [input, weight] = [make([size > 100 ? 1 : 1 + below(3), 8, size, size]), make([8, 8, 3, 3])];
     return { input, weight, expected: conv2d(input, weight).data };
   });
-  const counts = { right: 0, wrong: 0, aborted: 0 };
+  const counts = { right: 0, wrong: 0, aborted: 0, withdrawn: 0 };
+
+  /** A copy that may lie in a buffer that can shrink. */
+  function copyOf({ data, shape }) {
+    if (random() < 0.8) return new Tensor(data.slice(), shape);
+    const buffer = new ArrayBuffer(data.byteLength, { maxByteLength: data.byteLength });
+    new Float32Array(buffer).set(data);
+    return new Tensor(new Float32Array(buffer), shape);
+  }
+
+  /** Takes a tensor's memory away. */
+  function withdraw({ data: { buffer } }) {
+    if (buffer.resizable && random() < 0.5) buffer.resize(below(buffer.byteLength));
+    else structuredClone(buffer, { transfer: [buffer] });
+  }
 
   async function one() {
-    const { input, weight, expected } = problems[below(problems.length)];
-    const x = new Tensor(input.data.slice(), input.shape);
+    const { input, weight, expected } = problems[random() < 0.1 ? 3 : below(3)];
+    const x = copyOf(input);
+    const out =
+      random() < 0.2
+        ? copyOf({ data: expected, shape: [x.shape[0], 8, x.shape[2] - 2, x.shape[3] - 2] })
+        : undefined;
+    out?.data.fill(Number.NaN);
     const controller = new AbortController();
     const { signal } = controller;
     const prepared = random() < 0.5 ? prepareConv(weight) : null;
-    const result = prepared ? prepared.runAsync(x, { signal }) : conv2dAsync(x, weight, { signal });
-    if (random() < 0.3) structuredClone(x.data.buffer, { transfer: [x.data.buffer] });
+    const result = prepared ? prepared.runAsync(x, { signal, out }) : conv2dAsync(x, weight, { signal, out });
+    if (random() < 0.3) withdraw(x);
+    else if (random() < 0.1) setImmediate(() => withdraw(x));
+    if (out !== undefined && random() < 0.1) withdraw(out);
     if (random() < 0.2) setTimeout(() => controller.abort(), below(3));
     if (random() < 0.2) controller.abort();
     if (random() < 0.02) setNumThreads(1 + below(4));
@@ -51,8 +73,10 @@ async function work({ calls, seed }) {
       const same = data.length === expected.length && data.every((value, i) => value === expected[i]);
       counts[same ? 'right' : 'wrong']++;
     } catch (error) {
-      if (error.name !== 'AbortError') throw error;
-      counts.aborted++;
+      if (error.name === 'AbortError') counts.aborted++;
+      // A large input that went away while it was copied, or out before it was written.
+      else if (error.name === 'ArgumentError') counts.withdrawn++;
+      else throw error;
     }
   }
 
@@ -65,7 +89,7 @@ async function work({ calls, seed }) {
 }
 
 async function main([workers, calls, seed]) {
-  const totals = { right: 0, wrong: 0, aborted: 0 };
+  const totals = { right: 0, wrong: 0, aborted: 0, withdrawn: 0 };
   const start = (at) => new Worker(__filename, { workerData: { calls, seed: seed + at } });
   const finished = Array.from({ length: workers }, async (_, at) => {
     const worker = start(at);
