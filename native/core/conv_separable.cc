@@ -217,9 +217,11 @@ bool is_separable_plan(const ConvPlan& plan) {
          height.dilation == 1 && width.dilation == 1;
 }
 
-std::shared_ptr<const ConvRunner> pack_separable_forward(const Context&, const ConvPlan& plan,
+std::shared_ptr<const ConvRunner> pack_separable_forward(const Context& context, const ConvPlan& plan,
                                                          const void* weight, const void* bias, double lo,
                                                          double hi) {
+  // As in conv_fft.cc.
+  if (!is_separable_plan(plan)) return pack_im2col_forward(context, plan, weight, bias, lo, hi);
   return (plan.dtype == DType::f64 ? make<double> : make<float>)(plan, weight, bias, lo, hi);
 }
 
