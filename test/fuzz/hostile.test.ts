@@ -425,6 +425,27 @@ const CALLS: readonly Call[] = [
     'bias',
     'outputDType',
   ]),
+  call('prepareQLinearConv', convmat.prepareQLinearConv as never, () => [bytes().weight, quantised()], [
+    ...GEOMETRY,
+    ...Object.keys(quantised()),
+    'bias',
+    'outputDType',
+    'inputDType',
+    'inputShape',
+  ]),
+  call(
+    'PreparedQLinearConv.run',
+    ((...args: [never, never]) =>
+      convmat.prepareQLinearConv(bytes().weight, quantised()).run(...args)) as never,
+    () => [bytes().image, undefined],
+    [],
+    { at: 1, make: () => tensor(new Uint8Array(36), [1, 3, 3, 4]) },
+  ),
+  call(
+    'PreparedQLinearConv.outputShape',
+    ((shape: never) => convmat.prepareQLinearConv(bytes().weight, quantised()).outputShape(shape)) as never,
+    () => [[1, 2, 5, 6]],
+  ),
   call('signal.conv', signal.conv as never, () => [vector(5), vector(3), 'full']),
   call('signal.conv2', signal.conv2 as never, () => [random([4, 5]), random([2, 2]), 'full']),
   call('signal.conv2Separable', signal.conv2Separable as never, () => [
@@ -669,6 +690,7 @@ function surface(room: object, prefix = ''): string[] {
 test('nothing public goes untried', () => {
   const made = {
     PreparedConv: convmat.prepareConv(weight()),
+    PreparedQLinearConv: convmat.prepareQLinearConv(bytes().weight, quantised()),
     StructuredMatrix: convmat.toeplitz([4, 1, 0]),
     HankelMatrix: convmat.hankel([4, 1, 0]),
     'ConvMatrix.T': matrix().T,

@@ -187,12 +187,12 @@ function exactProduct(a: number, b: number): [product: number, error: number] {
 function outer([count, perGroup, height, width]: readonly number[], dtype: 'float32' | 'float64'): Tensor {
   const columns = normal([count * perGroup, height], 4, 'float64').data;
   const rows = normal([count * perGroup, width], 5, 'float64').data;
-  const round = dtype === 'float32' ? Float32Array : Float64Array;
-  const data = round.from({ length: count * perGroup * height * width }, (_, i) => {
+  const data = Float64Array.from({ length: count * perGroup * height * width }, (_, i) => {
     const kernel = Math.floor(i / (height * width));
     return columns[Math.floor(i / width)] * rows[kernel * width + (i % width)];
   });
-  return new Tensor(data, [count, perGroup, height, width]);
+  const shape = [count, perGroup, height, width];
+  return new Tensor(dtype === 'float32' ? Float32Array.from(data) : data, shape);
 }
 
 type Terms = (readonly [number, number])[];
