@@ -4,7 +4,9 @@ import { cpus } from 'node:os';
 import { dirname } from 'node:path';
 import { contenders } from './contenders.mjs';
 
-const number = (value) => (value === undefined ? '' : value >= 100 ? value.toFixed(0) : value.toPrecision(3));
+/** Empty for what was not measured, or has no peer. */
+const number = (value = Number.NaN) =>
+  Number.isNaN(value) ? '' : value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
 /** The fastest of convmat's own and of its peers, by median or by minimum; a rejected peer does not count. */
 function best(times, own, figure) {
