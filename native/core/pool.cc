@@ -1,9 +1,5 @@
 // Pooling, exactly as PyTorch's: a row of outputs at a time, and within it a tap at a time over the whole
 // row, so that the inner loop is a plain sweep that compilers vectorise.
-#if defined(__GNUC__) && !defined(__clang__)
-  // The rest of core is built at -O2, where GCC vectorises next to nothing.
-  #pragma GCC optimize("O3")
-#endif
 #include <algorithm>
 #include <atomic>
 #include <cmath>
