@@ -42,6 +42,9 @@ const KERNELS = [
   '-Wno-pass-failed',
 ];
 
+// Objects of a shared library. Zig takes those of musl for a program's unless told; on the others there is nothing else.
+const SHARED = { linux: ['-fPIC'], darwin: [], win32: [] };
+
 const LINK = {
   linux: [
     ...['-Wl,--gc-sections', '-Wl,-z,noexecstack', '-Wl,-z,relro', '-Wl,-z,now'],
@@ -90,6 +93,7 @@ function objects({ name, platform, triple, kernelTriple, isas }) {
       kernelTriple,
       ...COMMON,
       ...KERNELS,
+      ...SHARED[platform],
       ...flags,
       '-c',
       source,
@@ -101,8 +105,8 @@ function objects({ name, platform, triple, kernelTriple, isas }) {
   if (platform === 'win32') baseline.push(relative('host_imports.cc'));
   for (const source of baseline) {
     const object = join('build-prebuild', name, source.replace(/\.cc$/, '.o'));
-    const args = ['-target', triple, ...COMMON, ...BASELINE, '-Ibuild-prebuild', '-c', source, '-o', object];
-    compiled.set(object, args);
+    const flags = [...COMMON, ...BASELINE, ...SHARED[platform], '-Ibuild-prebuild'];
+    compiled.set(object, ['-target', triple, ...flags, '-c', source, '-o', object]);
   }
   return compiled;
 }
