@@ -207,13 +207,19 @@ row('linux-x64-musl', "Bun, by musl's loader", () => {
   return conform(loader, args, [undefined, 'generic'], { folder });
 });
 
-row('linux-arm64-glibc', 'Node 24 (qemu-aarch64)', () => {
-  needBinary('linux-arm64/convmat.glibc.node');
-  const qemu = needProgram('/usr/bin/qemu-aarch64', 'qemu-user');
-  needProgram('/usr/aarch64-linux-gnu/lib/libc.so.6', 'libc6-arm64-cross');
-  needProgram('/usr/aarch64-linux-gnu/lib/libstdc++.so.6', 'libstdc++6-arm64-cross');
-  return conform(qemu, ['-L', '/usr/aarch64-linux-gnu', node(24, 'linux-arm64')], ['neon', 'generic']);
-});
+for (const [name, cpu] of [
+  ['with dot products', 'max'],
+  ['without', 'cortex-a53'],
+]) {
+  row('linux-arm64-glibc', `Node 24, CPU ${name} (qemu ${cpu})`, () => {
+    needBinary('linux-arm64/convmat.glibc.node');
+    const qemu = needProgram('/usr/bin/qemu-aarch64', 'qemu-user');
+    needProgram('/usr/aarch64-linux-gnu/lib/libc.so.6', 'libc6-arm64-cross');
+    needProgram('/usr/aarch64-linux-gnu/lib/libstdc++.so.6', 'libstdc++6-arm64-cross');
+    const args = ['-cpu', cpu, '-L', '/usr/aarch64-linux-gnu', node(24, 'linux-arm64')];
+    return conform(qemu, args, cpu === 'max' ? ['neon', 'generic'] : ['neon']);
+  });
+}
 
 // Node 24 asks for more address space than Wine 8 gives, and any Node for a newer Windows than Wine says it is.
 row('win32-x64', 'Node 20 (Wine)', () => {

@@ -211,15 +211,14 @@ CONVMAT_INLINE Vec<int32_t> mul(Vec<int32_t> a, Vec<int32_t> b) { return {vmulq_
 CONVMAT_INLINE Vec<int32_t> bits_xor(Vec<int32_t> a, Vec<int32_t> b) { return {veorq_s32(a.v, b.v)}; }
 
 // With the dot product extension of ARMv8.2. Where the unit is not compiled for it, GCC's assembler takes the
-// instruction all the same; that of Clang does not.
+// instruction all the same; that of Clang does not, and is given its code, made of the registers' numbers.
 constexpr bool signed_quads = true;
-#if defined(__ARM_FEATURE_DOTPROD) || (defined(_MSC_VER) && !defined(__clang__))
 constexpr bool has_dot_quads = true;
+#if defined(__ARM_FEATURE_DOTPROD) || (defined(_MSC_VER) && !defined(__clang__))
 CONVMAT_INLINE Vec<int32_t> dot_quads(Vec<int32_t> x, Vec<int32_t> w, Vec<int32_t> c) {
   return {vdotq_s32(c.v, vreinterpretq_s8_s32(x.v), vreinterpretq_s8_s32(w.v))};
 }
 #elif !defined(__clang__)
-constexpr bool has_dot_quads = true;
 CONVMAT_INLINE Vec<int32_t> dot_quads(Vec<int32_t> x, Vec<int32_t> w, Vec<int32_t> c) {
   __asm__(".arch armv8.2-a+dotprod\n\tsdot %[c].4s, %[x].16b, %[w].16b"
           : [c] "+w"(c.v)
@@ -227,7 +226,25 @@ CONVMAT_INLINE Vec<int32_t> dot_quads(Vec<int32_t> x, Vec<int32_t> w, Vec<int32_
   return c;
 }
 #else
-constexpr bool has_dot_quads = false;
+  // Names that no symbol table keeps.
+  #if defined(__APPLE__)
+    #define CONVMAT_LOCAL "L"
+  #else
+    #define CONVMAT_LOCAL ".L"
+  #endif
+__asm__(
+    ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n"
+    ".set " CONVMAT_LOCAL
+    "number_of_v\\n, \\n\n"
+    ".endr");
+CONVMAT_INLINE Vec<int32_t> dot_quads(Vec<int32_t> x, Vec<int32_t> w, Vec<int32_t> c) {
+  __asm__(".inst 0x4e809400 | " CONVMAT_LOCAL "number_of_%[w] << 16 | " CONVMAT_LOCAL
+          "number_of_%[x] << 5 | " CONVMAT_LOCAL "number_of_%[c]"
+          : [c] "+w"(c.v)
+          : [x] "w"(x.v), [w] "w"(w.v));
+  return c;
+}
+  #undef CONVMAT_LOCAL
 #endif
 
 CONVMAT_INLINE Vec<int32_t> load_bytes(const uint8_t* p) {
