@@ -22,6 +22,7 @@ constexpr int kDirectNv = 2, kDirectAccumulators = 12, kDirectPixels = 12;
 // 7 accumulators, some of the weights and a vector of pixels fit the 16 registers. Maps of 7, 14, 28 ... rows
 // are whole tiles.
 constexpr int kDepthwiseRows = 7, kDepthwiseNv = 1;
+#define CONVMAT_UNROLL_TAPS CONVMAT_UNROLL
 
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};

@@ -19,8 +19,9 @@ constexpr GemmBlocking gemm_blocking(int kc, int b_bytes, int c_bytes, float fma
 // 8 accumulators, 2 weight vectors, a pixel and a product fit the 16 registers of SSE2.
 constexpr int kDirectNv = 2, kDirectAccumulators = 8, kDirectPixels = 8;
 
-// Little code, for machines that have nothing better: masks are loops here, unrolled with the rows.
+// Little code, for machines that have nothing better: loops over taps stay loops.
 constexpr int kDepthwiseRows = 2, kDepthwiseNv = 1;
+#define CONVMAT_UNROLL_TAPS
 
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};

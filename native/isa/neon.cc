@@ -21,6 +21,7 @@ constexpr int kDirectNv = 4, kDirectAccumulators = 24, kDirectPixels = 12;
 
 // 14 accumulators and 9 weights fit the 32 registers. Maps of 7, 14, 28 ... rows are whole tiles.
 constexpr int kDepthwiseRows = 7, kDepthwiseNv = 2;
+#define CONVMAT_UNROLL_TAPS CONVMAT_UNROLL
 
 template <typename T>
 constexpr DirectBlocking direct_blocking = {Vec<T>::lanes, kDirectNv, kDirectAccumulators, kDirectPixels};

@@ -9,6 +9,31 @@
 namespace convmat::CONVMAT_ISA {
 namespace {
 
+// A tile is straight code of some kilobytes, and doubles are the rarer case: they make do with fewer rows,
+// one vector, and one kernel for columns with and without padding.
+template <typename T>
+constexpr bool depthwise_is_small = sizeof(T) == 8;
+template <typename T>
+constexpr int depthwise_rows = depthwise_is_small<T>&& kDepthwiseRows > 4 ? 4 : kDepthwiseRows;
+template <typename T>
+constexpr int depthwise_nv = depthwise_is_small<T> ? 1 : kDepthwiseNv;
+
+// The lanes, as bits, of tap s's input that are inside the image, for the outputs from column `first` on.
+template <typename T>
+CONVMAT_NOINLINE uint32_t depthwise_lanes(const DepthwisePlanes<T>& f, int stride, int s, int64_t first) {
+  constexpr int lanes = Vec<T>::lanes;
+  const auto clamp = [](int64_t lane) {
+    return static_cast<int>(lane < 0 ? 0 : lane > lanes ? lanes : lane);
+  };
+  const auto below = [](int lane) { return static_cast<uint32_t>((uint64_t{1} << lane) - 1); };
+  // The first outputs whose column, output * stride + s - pad_left, is not below 0, and not below the image's
+  // end.
+  const int begin = clamp((f.pad_left - s + stride - 1) / stride - first);
+  const int64_t image_end = (f.in_columns + f.pad_left - s + stride - 1) / stride;
+  const int end = clamp((image_end < f.out_columns ? image_end : f.out_columns) - first);
+  return below(end) & ~below(begin);
+}
+
 // Which lanes of tap s's input are inside the image, for NV vectors of outputs from column j on.
 template <typename T, int K, int S, int NV>
 struct DepthwiseMasks {
@@ -17,20 +42,11 @@ struct DepthwiseMasks {
 
   DepthwiseMasks(const DepthwisePlanes<T>& f, int64_t j) : all(true) {
     constexpr int lanes = Vec<T>::lanes;
-    const auto clamp = [](int64_t lane) {
-      return static_cast<int>(lane < 0 ? 0 : lane > lanes ? lanes : lane);
-    };
-    const auto below = [](int lane) { return static_cast<uint32_t>((uint64_t{1} << lane) - 1); };
     for (int v = 0; v < NV; ++v) {
-      const int64_t first = j + v * lanes;
       for (int s = 0; s < K; ++s) {
-        // The first outputs whose column, output * S + s - pad_left, is not below 0, and not below the
-        // image's end.
-        const int begin = clamp((f.pad_left - s + S - 1) / S - first);
-        const int64_t image_end = (f.in_columns + f.pad_left - s + S - 1) / S;
-        const int end = clamp((image_end < f.out_columns ? image_end : f.out_columns) - first);
-        of[v][s] = mask_of<T>(below(end) & ~below(begin));
-        all = all && begin == 0 && end == lanes;
+        const uint32_t inside = depthwise_lanes(f, S, s, j + v * lanes);
+        of[v][s] = mask_of<T>(inside);
+        all = all && inside == (uint32_t{1} << lanes) - 1;
       }
     }
   }
@@ -57,11 +73,11 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwiseP
   }
   const int64_t first_row = i * S - f.pad_top;
   const T* const x = plane.x + first_row * f.in_columns + j * S - f.pad_left;
-  CONVMAT_UNROLL for (int r = 0; r < (RY - 1) * S + K; ++r) {
+  CONVMAT_UNROLL_TAPS for (int r = 0; r < (RY - 1) * S + K; ++r) {
     const int64_t row = first_row + r;
     if (row < 0 || row >= f.in_rows) continue;
     const T* const line = x + r * f.in_columns;
-    CONVMAT_UNROLL for (int s = 0; s < K; ++s) {
+    CONVMAT_UNROLL_TAPS for (int s = 0; s < K; ++s) {
       V taps[NV];
       CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
         const T* const from = line + s + v * lanes * S;
@@ -97,21 +113,22 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwiseP
 }
 
 // A strip of NV vectors down all rows, of one plane after the other. The last rows are computed twice where
-// their number is no multiple of RY: the same sums, in the same order.
+// their number is no multiple of a tile's: the same sums, in the same order.
 template <typename T, int K, int S, int NV, bool MASKED>
 CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const DepthwiseMasks<T, K, S, NV>& masks,
                                       int64_t j) {
+  constexpr int rows = depthwise_rows<T>;
   const int64_t end = f.first_row + f.rows;
   DepthwisePlane<T> plane = {f.x, f.w, 0, f.y};
   for (int64_t p = 0; p < f.planes; ++p) {
     plane.bias = f.bias[p];
     int64_t i = f.first_row;
-    if (f.rows < kDepthwiseRows) {
+    if (f.rows < rows) {
       for (; i < end; ++i) depthwise_tile<T, K, S, 1, NV, MASKED>(f, plane, masks, i, j);
     } else {
-      for (; i < end; i += kDepthwiseRows) {
-        const int64_t first = i + kDepthwiseRows <= end ? i : end - kDepthwiseRows;
-        depthwise_tile<T, K, S, kDepthwiseRows, NV, MASKED>(f, plane, masks, first, j);
+      for (; i < end; i += rows) {
+        const int64_t first = i + rows <= end ? i : end - rows;
+        depthwise_tile<T, K, S, rows, NV, MASKED>(f, plane, masks, first, j);
       }
     }
     plane.x += f.in_rows * f.in_columns;
@@ -120,15 +137,17 @@ CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const Depthwi
   }
 }
 
-template <typename T, int K, int S, int NV = kDepthwiseNv>
+template <typename T, int K, int S, int NV = depthwise_nv<T>>
 void depthwise_columns(const DepthwisePlanes<T>& f, int64_t j) {
   for (; f.out_columns - j > (NV - 1) * Vec<T>::lanes; j += NV * Vec<T>::lanes) {
     const DepthwiseMasks<T, K, S, NV> masks(f, j);
-    if (!free_masks && masks.all) {
-      depthwise_strip<T, K, S, NV, false>(f, masks, j);
-    } else {
-      depthwise_strip<T, K, S, NV, true>(f, masks, j);
+    if constexpr (!free_masks && !depthwise_is_small<T>) {
+      if (masks.all) {
+        depthwise_strip<T, K, S, NV, false>(f, masks, j);
+        continue;
+      }
     }
+    depthwise_strip<T, K, S, NV, true>(f, masks, j);
   }
   if constexpr (NV > 1) {
     if (j < f.out_columns) depthwise_columns<T, K, S, NV - 1>(f, j);
