@@ -8,6 +8,32 @@
 namespace convmat::CONVMAT_ISA {
 namespace {
 
+// C <-- clamp(sums[rows][vectors] + bias), or plus what C holds: once per tile, by one routine for all of
+// them. Unrolled for each, it would be most of the kernels' code.
+template <typename T>
+CONVMAT_NOINLINE void gemm_finish(const GemmTile<T>& tile, int rows, int vectors, const T* sums) {
+  using V = Vec<T>;
+  const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
+  for (int r = 0; r < rows; ++r) {
+    T* at = tile.c + r * tile.ldc;
+    const V bias = tile.bias == nullptr ? zero<T>() : broadcast(tile.bias[r]);
+    int64_t left = tile.n;
+    for (int v = 0; v < vectors; ++v, sums += V::lanes, at += V::lanes, left -= V::lanes) {
+      V sum = load(sums);
+      if (left >= V::lanes) {
+        if (tile.accumulate) sum = add(sum, load(at));
+        if (tile.bias != nullptr) sum = add(sum, bias);
+        store(at, min(hi, max(lo, sum)));
+      } else {
+        const auto tail = first_lanes<T>(static_cast<int>(left));
+        if (tile.accumulate) sum = add(sum, load(at, tail));
+        if (tile.bias != nullptr) sum = add(sum, bias);
+        store(at, tail, min(hi, max(lo, sum)));
+      }
+    }
+  }
+}
+
 // MR rows by NV vectors; when PARTIAL, the last vector has fewer columns than lanes.
 // The accumulators must stay in registers, so every index into `acc` is a constant once the loops are
 // unrolled: one rolled loop over them, even in a rare branch, puts the array in memory and halves the speed.
@@ -38,34 +64,11 @@ CONVMAT_NOINLINE void gemm_ukr(const GemmTile<T>& tile) {
     b += ldb;
   }
 
-  T* const c = tile.c;
-  const int64_t ldc = tile.ldc;
-  if (tile.accumulate) {
-    CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-        const T* at = c + r * ldc + v * V::lanes;
-        acc[r][v] = add(acc[r][v], is_partial(v) ? load(at, tail) : load(at));
-      }
-    }
-  }
-  if (tile.bias != nullptr) {
-    CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
-      const V bias = broadcast(tile.bias[r]);
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[r][v] = add(acc[r][v], bias);
-    }
-  }
-  const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
+  alignas(64) T sums[MR * NV * V::lanes];
   CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
-    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-      const V result = min(hi, max(lo, acc[r][v]));
-      T* at = c + r * ldc + v * V::lanes;
-      if (is_partial(v)) {
-        store(at, tail, result);
-      } else {
-        store(at, result);
-      }
-    }
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) store(sums + (r * NV + v) * V::lanes, acc[r][v]);
   }
+  gemm_finish<T>(tile, MR, NV, sums);
 }
 
 // Chooses the narrowest tile of MR rows that holds tile.n columns.

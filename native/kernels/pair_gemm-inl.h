@@ -6,6 +6,26 @@
 namespace convmat::CONVMAT_ISA {
 namespace {
 
+// As gemm_finish.
+CONVMAT_NOINLINE void pair_gemm_finish(const PairGemmTile& tile, int rows, int vectors, const int32_t* sums) {
+  using V = Vec<int32_t>;
+  for (int r = 0; r < rows; ++r) {
+    int32_t* at = tile.c + r * tile.ldc;
+    int64_t left = tile.n;
+    for (int v = 0; v < vectors; ++v, sums += V::lanes, at += V::lanes, left -= V::lanes) {
+      V sum = load(sums);
+      if (left >= V::lanes) {
+        if (tile.accumulate) sum = add(sum, load(at));
+        store(at, sum);
+      } else {
+        const auto tail = first_lanes<int32_t>(static_cast<int>(left));
+        if (tile.accumulate) sum = add(sum, load(at, tail));
+        store(at, tail, sum);
+      }
+    }
+  }
+}
+
 template <int MR, int NV>
 CONVMAT_NOINLINE void pair_gemm_ukr(const PairGemmTile& tile) {
   using V = Vec<int32_t>;
@@ -25,20 +45,11 @@ CONVMAT_NOINLINE void pair_gemm_ukr(const PairGemmTile& tile) {
     a += MR;
     b += tile.ldb;
   }
-  const auto tail = first_lanes<int32_t>(static_cast<int>(tile.n) - (NV - 1) * V::lanes);
+  alignas(64) int32_t sums[MR * NV * V::lanes];
   CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
-    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-      int32_t* at = tile.c + r * tile.ldc + v * V::lanes;
-      V sum = acc[r][v];
-      if (v == NV - 1) {
-        if (tile.accumulate) sum = add(sum, load(at, tail));
-        store(at, tail, sum);
-      } else {
-        if (tile.accumulate) sum = add(sum, load(at));
-        store(at, sum);
-      }
-    }
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) store(sums + (r * NV + v) * V::lanes, acc[r][v]);
   }
+  pair_gemm_finish(tile, MR, NV, sums);
 }
 
 template <int MR, int NV = 1>

@@ -16,7 +16,12 @@
   #define CONVMAT_NOINLINE __declspec(noinline)
 #else
   #define CONVMAT_INLINE inline __attribute__((always_inline))
-  #define CONVMAT_NOINLINE __attribute__((noinline))
+  #if defined(__clang__)
+    #define CONVMAT_NOINLINE __attribute__((noinline))
+  #else
+    // GCC would copy a routine for every constant that it is called with.
+    #define CONVMAT_NOINLINE __attribute__((noinline, noclone))
+  #endif
 #endif
 
 // Reads the cache line that holds p ahead of its use; any address will do.
