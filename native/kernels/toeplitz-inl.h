@@ -10,32 +10,47 @@
 namespace convmat::CONVMAT_ISA {
 namespace {
 
-// Clamps and stores NV vectors, of which the last may be partial.
-template <typename T, int NV>
-CONVMAT_INLINE void store_sums(T* y, const Vec<T> (&sums)[NV], int64_t n, Vec<T> lo, Vec<T> hi) {
-  CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-    const Vec<T> result = min(hi, max(lo, sums[v]));
-    const int64_t left = n - v * Vec<T>::lanes;
-    if (left >= Vec<T>::lanes) {
-      store(y + v * Vec<T>::lanes, result);
-    } else if (left > 0) {
-      store(y + v * Vec<T>::lanes, first_lanes<T>(static_cast<int>(left)), result);
-    }
+// to[rows][n] <-- results[rows][vectors]: ends of rows, by one routine for all tiles.
+template <typename T>
+CONVMAT_NOINLINE void store_row_ends(T* to, int64_t to_row, int64_t n, int rows, int vectors,
+                                     const T* results) {
+  constexpr int lanes = Vec<T>::lanes;
+  for (int r = 0; r < rows; ++r, to += to_row, results += vectors * lanes) {
+    int64_t i = 0;
+    for (; i + lanes <= n; i += lanes) store(to + i, load(results + i));
+    if (i < n) store(to + i, first_lanes<T>(static_cast<int>(n - i)), load(results + i));
   }
+}
+
+// Clamps and stores ROWS rows of NV vectors, of which n columns are wanted.
+template <typename T, int ROWS, int NV>
+CONVMAT_INLINE void store_sums(T* y, int64_t y_row, const Vec<T> (&sums)[ROWS][NV], int64_t n, Vec<T> lo,
+                               Vec<T> hi) {
+  constexpr int lanes = Vec<T>::lanes;
+  alignas(64) T results[ROWS * NV * lanes];
+  const bool whole = n >= NV * lanes;
+  T* to = whole ? y : results;
+  const int64_t to_row = whole ? y_row : NV * lanes;
+  CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+    CONVMAT_UNROLL for (int v = 0; v < NV; ++v) store(to + v * lanes, min(hi, max(lo, sums[r][v])));
+    to += to_row;
+  }
+  if (!whole) store_row_ends<T>(y, y_row, n, ROWS, NV, results);
 }
 
 // Scattered taps of M channels in ROWS rows: weights [tap][channel]. Several channels share the input that
 // they load; one channel in several rows has enough sums to hide the latency of an addition.
 template <typename T, int M, int ROWS, int NV>
 CONVMAT_NOINLINE void toeplitz_scattered(const ToeplitzTile<T>& tile) {
+  static_assert(M == 1 || ROWS == 1);
   using V = Vec<T>;
   const V lo = broadcast(tile.lo), hi = broadcast(tile.hi);
   for (int64_t column = 0; column < tile.n; column += NV * V::lanes) {
-    V sums[M][ROWS][NV];
+    V sums[M * ROWS][NV];
     CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
       const V start = tile.bias == nullptr ? zero<T>() : broadcast(tile.bias[m]);
       CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = start;
+        CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m * ROWS + r][v] = start;
       }
     }
     const T* weight = tile.weights;
@@ -49,17 +64,14 @@ CONVMAT_NOINLINE void toeplitz_scattered(const ToeplitzTile<T>& tile) {
         }
         CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
           const V factor = broadcast(weight[m]);
-          CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sums[m][r][v] = fma(factor, input[v], sums[m][r][v]);
+          V(&sum)[NV] = sums[m * ROWS + r];
+          CONVMAT_UNROLL for (int v = 0; v < NV; ++v) sum[v] = fma(factor, input[v], sum[v]);
         }
         x += tile.x_row;
       }
     }
-    T* const y = tile.y + column;
-    CONVMAT_UNROLL for (int m = 0; m < M; ++m) {
-      CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-        store_sums<T, NV>(y + m * tile.y_channel + r * tile.y_row, sums[m][r], tile.n - column, lo, hi);
-      }
-    }
+    store_sums<T, M * ROWS, NV>(tile.y + column, M > 1 ? tile.y_channel : tile.y_row, sums, tile.n - column,
+                                lo, hi);
   }
 }
 
@@ -129,9 +141,7 @@ CONVMAT_NOINLINE void toeplitz_columns(const ToeplitzTile<T>& tile) {
       }
       add_last_rows<T, 0>(x, x_row, weight + height, sums);
     }
-    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
-      store_sums<T, NV>(tile.y + r * tile.y_row + column, sums[r], tile.n - column, lo, hi);
-    }
+    store_sums<T, ROWS, NV>(tile.y + column, tile.y_row, sums, tile.n - column, lo, hi);
   }
 }
 
