@@ -88,7 +88,9 @@ CONVMAT_INLINE void butterfly(Complex<T> (&x)[R], const T* roots) {
   }
 }
 
-template <typename T, int R, bool TWIDDLED>
+// The last pass has a scale in place of twiddles. One kernel serves all: a branch that always goes the same
+// way costs nothing beside a butterfly.
+template <typename T, int R>
 CONVMAT_NOINLINE void fft_radix_pass(const FftPass<T>& pass) {
   using V = Vec<T>;
   // Rows that lie one behind the other make one long run of lanes.
@@ -96,10 +98,11 @@ CONVMAT_NOINLINE void fft_radix_pass(const FftPass<T>& pass) {
   const int64_t runs = dense ? 1 : pass.done, run = dense ? pass.done * pass.columns : pass.columns;
   const int64_t in_step = pass.rest * pass.done * pass.pitch, out_step = pass.done * pass.out_pitch;
   const V scale = broadcast(pass.scale);
+  const bool twiddled = pass.rest > 1;
   const T* w = pass.twiddles;
   for (int64_t p = 0; p < pass.rest; ++p, w += 2 * (R - 1)) {
     Complex<T> factors[R];
-    if constexpr (TWIDDLED) {
+    if (twiddled) {
       CONVMAT_UNROLL for (int k = 1; k < R; ++k)
           factors[k] = {broadcast(w[2 * k - 2]), broadcast(w[2 * k - 1])};
     }
@@ -114,12 +117,12 @@ CONVMAT_NOINLINE void fft_radix_pass(const FftPass<T>& pass) {
           x[j] = {load(re + c + j * in_step), load(im + c + j * in_step)};
         }
         butterfly<R>(x, pass.roots);
+        if (twiddled) {
+          CONVMAT_UNROLL for (int k = 1; k < R; ++k) x[k] = mul(x[k], factors[k]);
+        } else {
+          CONVMAT_UNROLL for (int k = 0; k < R; ++k) x[k] = {mul(x[k].re, scale), mul(x[k].im, scale)};
+        }
         CONVMAT_UNROLL for (int k = 0; k < R; ++k) {
-          if constexpr (TWIDDLED) {
-            if (k > 0) x[k] = mul(x[k], factors[k]);
-          } else {
-            x[k] = {mul(x[k].re, scale), mul(x[k].im, scale)};
-          }
           store(out_re + c + k * out_step, x[k].re);
           store(out_im + c + k * out_step, x[k].im);
         }
@@ -128,26 +131,21 @@ CONVMAT_NOINLINE void fft_radix_pass(const FftPass<T>& pass) {
   }
 }
 
-template <typename T, int R>
-void fft_radix(const FftPass<T>& pass) {
-  return pass.rest > 1 ? fft_radix_pass<T, R, true>(pass) : fft_radix_pass<T, R, false>(pass);
-}
-
 template <typename T>
 void fft_pass(const FftPass<T>& pass) {
   switch (pass.radix) {
     case 2:
-      return fft_radix<T, 2>(pass);
+      return fft_radix_pass<T, 2>(pass);
     case 3:
-      return fft_radix<T, 3>(pass);
+      return fft_radix_pass<T, 3>(pass);
     case 4:
-      return fft_radix<T, 4>(pass);
+      return fft_radix_pass<T, 4>(pass);
     case 5:
-      return fft_radix<T, 5>(pass);
+      return fft_radix_pass<T, 5>(pass);
     case 7:
-      return fft_radix<T, 7>(pass);
+      return fft_radix_pass<T, 7>(pass);
     default:
-      return fft_radix<T, 8>(pass);
+      return fft_radix_pass<T, 8>(pass);
   }
 }
 
