@@ -56,25 +56,31 @@ CONVMAT_NOINLINE void fixed_row_loops(const FixedRow<T>& given) {
       }
     }
   }
-  if constexpr (!EVERY_STEP) {
-    for (int64_t j = 0; j < row.count; ++j) {
-      out[j] = fixed_limit<T, WRAP>(row, fixed_round<T, SYMMETRIC>(row, out[j]));
-    }
-  }
 }
 
-template <typename T, bool EVERY_STEP, bool WRAP>
-void fixed_row_rounding(const FixedRow<T>& row) {
-  const bool symmetric = row.negative != 0 || row.odd != 0;
-  return symmetric ? fixed_row_loops<T, EVERY_STEP, WRAP, true>(row)
-                   : fixed_row_loops<T, EVERY_STEP, WRAP, false>(row);
+// Rounds once, in the end. The symmetric rounding without its `negative` and `odd` is the plain one, and once
+// per output it costs nothing.
+template <typename T, bool WRAP>
+CONVMAT_INLINE void fixed_finish(const FixedRow<T>& row) {
+  T* const out = row.out;
+  for (int64_t j = 0; j < row.count; ++j)
+    out[j] = fixed_limit<T, WRAP>(row, fixed_round<T, true>(row, out[j]));
+}
+
+template <typename T>
+void fixed_last_step(const FixedRow<T>& given) {
+  fixed_row_loops<T, false, false, false>(given);
+  const FixedRow<T> row = given;
+  row.wrap ? fixed_finish<T, true>(row) : fixed_finish<T, false>(row);
 }
 
 template <typename T>
 void fixed_row(const FixedRow<T>& row) {
-  if (row.every_step)
-    return row.wrap ? fixed_row_rounding<T, true, true>(row) : fixed_row_rounding<T, true, false>(row);
-  return row.wrap ? fixed_row_rounding<T, false, true>(row) : fixed_row_rounding<T, false, false>(row);
+  if (!row.every_step) return fixed_last_step<T>(row);
+  const bool symmetric = row.negative != 0 || row.odd != 0;
+  if (row.wrap)
+    return symmetric ? fixed_row_loops<T, true, true, true>(row) : fixed_row_loops<T, true, true, false>(row);
+  symmetric ? fixed_row_loops<T, true, false, true>(row) : fixed_row_loops<T, true, false, false>(row);
 }
 
 }  // namespace
