@@ -74,18 +74,21 @@ void for_each_tap(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh,
   }
 }
 
-// body(stride): the stride is a constant where it is a common one, so that the loops vectorise.
-template <typename Body>
+// body(stride): the stride is a constant where it is a common one, so that the loops vectorise. What is
+// seldom asked for has one loop for all.
+template <bool OFTEN, typename Body>
 void with_stride(int64_t stride, Body&& body) {
-  if (stride == 1) return body(std::integral_constant<int64_t, 1>{});
-  if (stride == 2) return body(std::integral_constant<int64_t, 2>{});
+  if constexpr (OFTEN) {
+    if (stride == 1) return body(std::integral_constant<int64_t, 1>{});
+    if (stride == 2) return body(std::integral_constant<int64_t, 2>{});
+  }
   body(stride);
 }
 
 template <typename T>
 void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* out) {
   std::fill(out, out + axis[2].out, lowest<T>());
-  with_stride(axis[2].stride, [&](auto stride) {
+  with_stride<std::is_floating_point_v<T> || sizeof(T) == 1>(axis[2].stride, [&](auto stride) {
     for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t, const T* source) {
       for (int64_t o = first; o < end; ++o) {
         const T value = source[o * stride];
@@ -107,7 +110,7 @@ void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* o
     const int64_t first = start >= 0 ? start : position(width, o, taps_inside(width, o).first);
     indices[o] = static_cast<int32_t>(row + first);
   }
-  with_stride(width.stride, [&](auto stride) {
+  with_stride<std::is_floating_point_v<T>>(width.stride, [&](auto stride) {
     for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t index, const T* source) {
       // Selects, not a branch: which tap holds the maximum is as good as random.
       for (int64_t o = first; o < end; ++o) {
@@ -134,8 +137,10 @@ template <typename T>
 void avg_row(const PoolPlan& plan, const T* plane, int64_t od, int64_t oh, T* out) {
   const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
   std::fill(out, out + width.out, T{0});
-  for_each_tap(plan.axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t, const T* source) {
-    for (int64_t o = first; o < end; ++o) out[o] += source[o * width.stride];
+  with_stride<true>(width.stride, [&](auto stride) {
+    for_each_tap(plan.axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t, const T* source) {
+      for (int64_t o = first; o < end; ++o) out[o] += source[o * stride];
+    });
   });
   const bool padding = plan.count_include_pad;
   const int64_t rows = window_size(depth, od, padding) * window_size(height, oh, padding);
