@@ -28,11 +28,11 @@ installTools(here);
 const { symbols } = createRequire(import.meta.url)('node-api-headers');
 const sources = JSON.parse(readFileSync(join(root, 'native/sources.json'), 'utf8'));
 
-const COMMON = ['-std=c++17', '-O3', '-g0', '-Inative'];
+const COMMON = ['-std=c++17', '-g0', '-Inative'];
 // As binding.gyp has them; Zig's undefined-behaviour traps are for debugging.
 const BASELINE = [
   ...['-ffp-contract=off', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-lto', '-fexceptions'],
-  ...['-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
+  ...['-O2', '-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
   ...[`-DNAPI_VERSION=${NODE_API}`, '-isystem', relative('node_modules/node-api-headers/include')],
 ];
 const KERNELS = [
