@@ -13,32 +13,38 @@ import { type WinogradTile, winogradTiles } from './winograd.js';
 /** Nanoseconds of one core. A vector is one of float32; float64 has half the lanes. */
 export interface Times {
   readonly lanes: number;
-  /** Output channels on the lanes: a vector of them multiplied and added, one delivered; an element of the input read. */
+  /**
+   * Output channels on the lanes: a vector of them multiplied and added, one delivered; an element of the input read; a
+   * tile of pixels by channels begun and ended.
+   */
   readonly direct: {
     readonly vector: number;
+    readonly tile: number;
     readonly output: number;
     readonly input: number;
     readonly weightByte: number;
     readonly call: number;
   };
   /**
-   * A tile's row of vectors multiplied and added; what a column of tiles loads, in such rows; an element of a patch
-   * packed; and an element of the result.
+   * A tile's row of vectors multiplied and added; what a column of tiles loads, in such rows; a tile begun and ended; an
+   * element of a patch packed; and an element of the result.
    */
   readonly im2col: {
     readonly vector: number;
+    readonly tile: number;
     readonly load: number;
     readonly pack: number;
     readonly output: number;
     readonly call: number;
   };
   /**
-   * Pixels on the lanes: for one output channel, for several; a tap's place in the tables that a call makes; an element
-   * of the input laid out when padded or strided.
+   * Pixels on the lanes: for one output channel, for several; a row of outputs begun and ended; a tap's place in the
+   * tables that a call makes; an element of the input laid out when padded or strided.
    */
   readonly toeplitz: {
     readonly alone: number;
     readonly vector: number;
+    readonly row: number;
     readonly tap: number;
     readonly input: number;
     readonly output: number;
@@ -110,6 +116,10 @@ export function timeOf(
       const products = images * places * read * taps * vectors;
       return (
         products * stall * t.vector +
+        images *
+          (places / Math.max(1, Math.min(width.out, TILE_PIXELS))) *
+          Math.ceil(vectors / TILE_VECTORS) *
+          t.tile +
         images * places * vectors * lanes * t.output +
         (isInPlace ? 0 : copied(inputs, width.in) * t.input) +
         streamed(weights * taps, t.weightByte) +
@@ -121,6 +131,7 @@ export function timeOf(
       const products = images * written * read * taps * density * rowVectors;
       return (
         products * (written === 1 ? t.alone : t.vector) +
+        (outputs / Math.max(1, width.out)) * t.row +
         (isInPlace ? 0 : copied(inputs, width.in) * g.axes[0].kernel * t.input) +
         outputs * t.output +
         read * taps * t.tap +
@@ -166,6 +177,7 @@ export function timeOf(
       const rows = written + Math.ceil(written / TILE_PIXELS) * t.load;
       return (
         images * read * taps * columns * rows * t.vector +
+        images * columns * Math.ceil(written / TILE_PIXELS) * t.tile +
         (isImage ? 0 : copied(images * read * taps * places, width.out) * t.pack) +
         outputs * t.output +
         streamed(weights * taps) +
@@ -179,49 +191,41 @@ function over(axes: readonly Axis[], size: (axis: Axis) => number): number {
   return axes.reduce((count, axis) => count * size(axis), 1);
 }
 
+const AVX2: Times = {
+  lanes: 8,
+  direct: { vector: 0.146, tile: 9.8, output: 0.172, input: 0.286, weightByte: 0.0461, call: 460 },
+  im2col: { vector: 0.127, tile: 0.547, load: 1.65, pack: 0.19, output: 0.0884, call: 428 },
+  toeplitz: { alone: 0.214, vector: 0.18, row: 2.7, tap: 8.01, input: 0.409, output: 0.152, call: 961 },
+  depthwise: { vector: 0.299, output: 0.135, call: 293 },
+  separable: { along: 0.256, down: 0.239, output: 0.124, call: 2820 },
+  winograd: { vector: 0.107, transform2: 1.73, transform4: 2.72, call: 518 },
+  fft: { pass: 0.0905, point: 0.789, product: 0.159, call: 540 },
+  weightByte: 0.0227,
+};
+
 /**
- * Fitted on one core of an Intel Xeon of 2023 (two units for 512 bits), to a hundred geometries and more each: see
- * bench/choose.bench.mjs. NEON's are AVX2's, whose registers it has, for vectors of four.
+ * Fitted by bench/fit.mjs on one core of an Intel Xeon of 2023 (two units for 512 bits): AVX-512 to 600 geometries, AVX2 to
+ * 300, generic to 120. NEON's are AVX2's, whose registers it has, for vectors of four.
  */
 export const TIMES: Readonly<Record<Exclude<Isa, 'js'>, Times>> = {
   avx512: {
     lanes: 16,
-    direct: { vector: 0.22, output: 0.221, input: 0.356, weightByte: 0.0976, call: 402 },
-    im2col: { vector: 0.147, load: 3.06, pack: 0.16, output: 0.148, call: 444 },
-    toeplitz: { alone: 0.346, vector: 0.26, tap: 9.33, input: 0.474, output: 0.16, call: 1170 },
-    depthwise: { vector: 0.457, output: 0.171, call: 359 },
-    separable: { along: 0.22, down: 0.166, output: 0.768, call: 7180 },
-    winograd: { vector: 0.224, transform2: 2.56, transform4: 4.09, call: 759 },
-    fft: { pass: 0.0894, point: 1, product: 0.189, call: 500 },
-    weightByte: 0.0241,
+    direct: { vector: 0.188, tile: 1.15, output: 0.147, input: 0.356, weightByte: 0.0198, call: 460 },
+    im2col: { vector: 0.147, tile: 1.94, load: 1.74, pack: 0.16, output: 0.0987, call: 470 },
+    toeplitz: { alone: 0.297, vector: 0.203, row: 1.12, tap: 13.7, input: 0.405, output: 0.109, call: 734 },
+    depthwise: { vector: 0.305, output: 0.178, call: 359 },
+    separable: { along: 0.742, down: 0.25, output: 0.0101, call: 985 },
+    winograd: { vector: 0.149, transform2: 2.94, transform4: 3.96, call: 553 },
+    fft: { pass: 0.0698, point: 0.667, product: 0.21, call: 762 },
+    weightByte: 0.0107,
   },
-  avx2: {
-    lanes: 8,
-    direct: { vector: 0.182, output: 0.207, input: 0.344, weightByte: 0.0249, call: 460 },
-    im2col: { vector: 0.127, load: 2, pack: 0.256, output: 0.11, call: 476 },
-    toeplitz: { alone: 0.274, vector: 0.2, tap: 8.17, input: 0.548, output: 0.256, call: 1090 },
-    depthwise: { vector: 0.448, output: 0.202, call: 352 },
-    separable: { along: 0.0932, down: 0.214, output: 1.84, call: 1600 },
-    winograd: { vector: 0.138, transform2: 2.27, transform4: 2.76, call: 468 },
-    fft: { pass: 0.133, point: 0.704, product: 0.136, call: 772 },
-    weightByte: 0.0223,
-  },
-  neon: {
-    lanes: 4,
-    direct: { vector: 0.182, output: 0.207, input: 0.344, weightByte: 0.0249, call: 460 },
-    im2col: { vector: 0.127, load: 2, pack: 0.256, output: 0.11, call: 476 },
-    toeplitz: { alone: 0.274, vector: 0.2, tap: 8.17, input: 0.548, output: 0.256, call: 1090 },
-    depthwise: { vector: 0.448, output: 0.202, call: 352 },
-    separable: { along: 0.0932, down: 0.214, output: 1.84, call: 1600 },
-    winograd: { vector: 0.138, transform2: 2.27, transform4: 2.76, call: 468 },
-    fft: { pass: 0.133, point: 0.704, product: 0.136, call: 772 },
-    weightByte: 0.0223,
-  },
+  avx2: AVX2,
+  neon: { ...AVX2, lanes: 4 },
   generic: {
     lanes: 4,
-    direct: { vector: 0.48, output: 1.05, input: 0.524, weightByte: 0.0107, call: 68.8 },
-    im2col: { vector: 0.237, load: 2.84, pack: 0.655, output: 0.112, call: 800 },
-    toeplitz: { alone: 0.42, vector: 0.3, tap: 7.68, input: 0.32, output: 0.288, call: 900 },
+    direct: { vector: 0.48, tile: 5, output: 1.05, input: 0.524, weightByte: 0.0107, call: 68.8 },
+    im2col: { vector: 0.237, tile: 5, load: 2.84, pack: 0.655, output: 0.112, call: 800 },
+    toeplitz: { alone: 0.42, vector: 0.3, row: 3, tap: 7.68, input: 0.32, output: 0.288, call: 900 },
     depthwise: { vector: 1.72, output: 1.05, call: 1.11 },
     separable: { along: 0.768, down: 0.0112, output: 0.0112, call: 16800 },
     winograd: { vector: 0.538, transform2: 2.56, transform4: 1.5, call: 0.0141 },
