@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { targets } from './prebuild/targets.mjs';
 
-const BINARY_BUDGET = 500_000;
+// Three instruction sets in two precisions, each with tiles unrolled into registers. Half a megabyte is the wish.
+const BINARY_BUDGET = 1_750_000;
 const TARBALL_BUDGET = 4_000_000;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
