@@ -3,7 +3,6 @@
 // that is still in L1 when it is multiplied.
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <limits>
 
 #include "core/ops.h"
@@ -41,7 +40,7 @@ class CsrProduct {
   }
 
   bool rmatvec(const T* y, T* x) const {
-    std::memset(x, 0, sizeof(T) * static_cast<size_t>(matrix_.cols));
+    std::fill_n(x, matrix_.cols, T{0});  // no memset: of no columns, x may be null
     return in_blocks(0, matrix_.rows, [&](const CsrRows<T>& rows, int64_t first) {
       kernels_.csr_rmatvec(rows, y + first, x);
     });

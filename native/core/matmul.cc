@@ -1,7 +1,6 @@
 // Plain matrix products, on the kernels of convolution. A is packed a chunk of rows at a time, and B panel by
 // panel.
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "core/aligned.h"
@@ -88,7 +87,7 @@ void int_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const A
   const int64_t chunk = chunk_rows(m, pairs, blocking.mr, sizeof(int32_t));
   ArenaFrame frame;
   int32_t* const packed = frame.take<int32_t>(chunk * pairs);
-  if (k == 0) std::memset(c, 0, sizeof(int32_t) * static_cast<size_t>(m * n));
+  if (k == 0) std::fill_n(c, m * n, 0);
 
   for (int64_t row = 0; row < m; row += chunk) {
     const RowPanels panels(std::min(chunk, m - row), blocking.mr);
