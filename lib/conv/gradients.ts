@@ -5,13 +5,12 @@ import { checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '.
 import { ShapeError } from '../errors.js';
 import type { Rank } from '../plan/axes.js';
 import { ACCURACIES } from '../plan/candidate.js';
-import type { ConvPlan } from '../plan/conv-plan.js';
 import { checkSameShape, likeInput } from '../plan/geometry.js';
 import { checkFloat } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeOperands } from '../tensor/take.js';
 import type { Shape, Tensor } from '../tensor/tensor.js';
-import { type FloatTensor, type PlannedManner, planForward, takeFloat } from './operands.js';
+import { type FloatTensor, planForward, takeFloat } from './operands.js';
 import { GRAD_OPTIONS, type GradOptions, type Manner, NO_CLAMP } from './options.js';
 
 /**
@@ -36,12 +35,7 @@ export function convInputGrad(
   const [w, g] = takeOperands(['weight', 'gradOutput'], [weight, gradOutput]) as [FloatTensor, FloatTensor];
   const dtype = checkFloat(w.dtype, 'weight');
   const rank = rankOf(w.shape, 'weight');
-  const planned = (manner: PlannedManner) =>
-    planForward('inputGrad', dtype, rank, shape, w.shape, given, manner);
-  const best = planned(readAccuracy(given));
-  const { plan, input } = paysForItsTransform(best.plan)
-    ? best
-    : planned({ ...readAccuracy(given), algorithm: 'im2col' });
+  const { plan, input } = planForward('inputGrad', dtype, rank, shape, w.shape, given, readAccuracy(given));
   checkSameShape(g.shape, likeInput(plan.outputShape, input), 'gradOutput');
   const result = resultTensor(undefined, shape, dtype, {}) as FloatTensor;
   backend().conv(plan, { weight: w.data, bias: null, clamp: NO_CLAMP }, g.data, result.data);
@@ -93,17 +87,6 @@ export function convBiasGrad(gradOutput: TensorLike): Tensor {
   const result = resultTensor(undefined, [channels], checkFloat(g.dtype, 'gradOutput'), {}) as FloatTensor;
   backend().convBiasGrad(batch, channels, places, g.data, result.data);
   return result;
-}
-
-/**
- * Places over which a native call that transforms its weights for itself alone earns it back. Sapphire Rapids: of 784,
- * 128 channels, Winograd takes 0.8 of im2col's time, of 196, 256 channels, 2.5 times it.
- */
-const TRANSFORMED_PLACES = 512;
-
-function paysForItsTransform({ algorithm, batch, axes }: ConvPlan): boolean {
-  if (algorithm !== 'winograd' || backend().name === 'js') return true;
-  return axes.reduce((places, axis) => places * axis.in, batch) >= TRANSFORMED_PLACES;
 }
 
 function rankOf(weightShape: Shape, argument: string): Rank {

@@ -67,7 +67,7 @@ class AsyncCall : public Task {
  private:
   void compute() {
     if (is_cancelled()) return;
-    const Context context{kernels_, &cancelled()};
+    const Context context{kernels_, &cancelled(), packed_ == nullptr};
     if (packed_ == nullptr) {
       const ConvOperands& o = operands_;
       packed_ = pack_conv(context, plan_, o.weight, o.bias, o.lo, o.hi);

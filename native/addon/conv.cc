@@ -137,7 +137,7 @@ napi_value conv(const Call& call) {
   const void* const input = read_elements(env, call[5], plan.conv.dtype, lengths.input, "input");
   void* const output = read_elements(env, call[6], plan.conv.dtype, lengths.output, "output");
 
-  const Context context{&Environment::of(env).kernels()};
+  const Context context{&Environment::of(env).kernels(), nullptr, true};
   const auto packed = pack_conv(context, plan.conv, operands.weight, operands.bias, operands.lo, operands.hi);
   run_conv(context, plan.conv, *packed, input, output);
   return nullptr;

@@ -96,6 +96,9 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
   if (plan.algorithm == Algorithm::fft && plan.op == ConvOp::forward && !is_fft_plan(plan)) {
     throw Refusal("plan.variant: expected the size of Fourier tiles that hold the kernel");
   }
+  if (plan.algorithm == Algorithm::winograd && plan.op != ConvOp::weight_grad && !is_winograd_plan(plan)) {
+    throw Refusal("plan.variant: expected tiles of 2 or 4 outputs for a 3x3 kernel of stride 1");
+  }
   if (plan.algorithm == Algorithm::depthwise && plan.op == ConvOp::forward && plan.variant == kSeparable &&
       !is_separable_plan(plan)) {
     throw Refusal("plan.variant: expected one channel per group and stride 1 for two passes");

@@ -23,6 +23,7 @@ PackConvFn pack_depthwise_forward;  // conv_depthwise.cc
 PackConvFn pack_separable_forward;  // conv_separable.cc
 PackConvFn pack_toeplitz;           // conv_toeplitz.cc, both directions
 PackConvFn pack_winograd_forward;   // conv_winograd.cc
+PackConvFn pack_winograd_over_dy;   // conv_winograd.cc, the plan's weight being its adjoint's
 PackConvFn pack_fft_forward;        // conv_fft.cc
 
 // conv_input_grad.cc: as convolutions over dy, which `forward` packs.

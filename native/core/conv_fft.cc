@@ -66,7 +66,7 @@ class FftConv final : public ConvRunner {
         bias_(plan.out_channels),
         lo_(static_cast<T>(lo)),
         hi_(static_cast<T>(hi)),
-        resummation_(plan, direct_packer(plan, weight), weight, bias, lo, hi) {
+        resummation_(context, plan, direct_packer(plan, weight), weight, bias, lo, hi) {
     const int64_t taps = plan.axis[1].kernel * plan.axis[2].kernel;
     ArenaFrame arena;
     const typename TileFft<T>::Work work = fft_.take(arena);

@@ -126,9 +126,16 @@ class InputGrad final : public ConvRunner {
           const Lattice lattice(plan, r0, r1, r2);
           parts_.emplace_back();
           if (lattice.taps() == 0) continue;
-          const AlignedArray<T> weights = weights_over_dy(plan, lattice, weight);
-          parts_.back() = pack(context, plan_over_dy(plan, lattice), weights.data(), fused_ ? bias : nullptr,
-                               fused_ ? lo : -inf, fused_ ? hi : inf);
+          const auto pack_part = [&](PackConvFn* by, const T* weights, bool for_one_run) {
+            return by({context.kernels, context.cancelled, for_one_run}, plan_over_dy(plan, lattice), weights,
+                      fused_ ? bias : nullptr, fused_ ? lo : -inf, fused_ ? hi : inf);
+          };
+          if (plan.algorithm == Algorithm::winograd) {
+            parts_.back() = pack_part(pack_winograd_over_dy, weight, context.for_one_run && fused_);
+          } else {
+            const AlignedArray<T> weights = weights_over_dy(plan, lattice, weight);
+            parts_.back() = pack_part(pack, weights.data(), false);
+          }
         }
       }
     }

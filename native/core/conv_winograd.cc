@@ -16,7 +16,6 @@
 #include "core/resummation.h"
 #include "core/thread_pool.h"
 #include "core/typed_kernels.h"
-#include "core/winograd_points.h"
 
 namespace convmat {
 namespace {
@@ -40,28 +39,6 @@ constexpr int64_t kBlocksPerThread = 4;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// G: row j is (1, p, p^2) / product of (p - q) over the other finite points q, for the j-th point p; infinity
-// is last.
-struct WeightTransform {
-  int n;
-  double g[6][3];
-};
-
-WeightTransform weight_transform(int32_t m) {
-  constexpr double near = kWinogradNear, far = kWinogradFar;
-  const double points2[] = {0, 1, -1}, points4[] = {0, near, -near, far, -far};
-  const double* const points = m == 4 ? points4 : points2;
-  WeightTransform t{m + 2, {}};
-  for (int j = 0; j < m + 1; ++j) {
-    double product = 1;
-    for (int l = 0; l < m + 1; ++l) product *= l == j ? 1 : points[j] - points[l];
-    for (int k = 0; k < 3; ++k)
-      t.g[j][k] = (k == 0 ? 1 : k == 1 ? points[j] : points[j] * points[j]) / product;
-  }
-  t.g[m + 1][2] = 1;
-  return t;
-}
-
 // What follows from the plan's packing key.
 template <typename T>
 struct WinogradShape {
@@ -78,7 +55,11 @@ struct WinogradShape {
   int64_t vectors_of(int64_t panel) const {
     return std::min<int64_t>(kWinogradVectors, out_vectors - panel * kWinogradVectors);
   }
-  int64_t group_weights() const { return out_vectors * lanes * points * in_vectors * lanes; }
+  int64_t vector_weights() const { return lanes * points * in_vectors * lanes; }
+  int64_t group_weights() const { return out_vectors * vector_weights(); }
+  int64_t panel_at(int64_t group, int64_t panel) const {
+    return (group * out_vectors + panel * kWinogradVectors) * vector_weights();
+  }
 
   int32_t m;
   int64_t points, lanes;
@@ -86,76 +67,66 @@ struct WinogradShape {
   int64_t in_vectors, out_vectors, panels;
 };
 
-// Output channels of a panel: of the longest vectors at most.
-constexpr int64_t kWidestPanel = kWinogradVectors * 16;
+// Input channels whose weights are laid on the lanes at a time.
+constexpr int64_t kTransformedAtOnce = 16;
 
-constexpr double kNsPerTransformedWeight = 1;
+constexpr double kNsPerTransformedWeight = 0.2;
+
+// A convolution's own weights, or those of the convolution whose adjoint it is: channels exchanged and taps
+// in reverse.
+enum class WeightOrder { own, adjoint };
 
 template <typename T>
-struct WinogradWeights {
-  AlignedArray<T> u;     // [group][panel][point][channel, in whole vectors][output channel of the panel]
+class WeightTransform {
+ public:
+  WeightTransform(const WinogradShape<T>& shape, WeightOrder order, const T* weight)
+      : s_(shape), order_(order), weight_(weight) {}
+
+  // u[point][channel, in whole vectors][output channel of the panel] <-- one panel of a group.
+  void run(const TypedKernels<T>& kernels, int64_t group, int64_t panel, T* u) const {
+    const int64_t first = panel * kWinogradVectors * s_.lanes, width = s_.vectors_of(panel) * s_.lanes;
+    const int64_t outputs = std::min(width, s_.out_channels - first);
+    const int64_t point = s_.in_vectors * s_.lanes * width;
+    const T* const weight = weight_ + group * s_.out_channels * s_.in_channels * 9;
+    ArenaFrame arena;
+    T* const taps = arena.take<T>(kTransformedAtOnce * 9 * width);
+    for (int64_t c = 0; c < s_.in_channels; c += kTransformedAtOnce) {
+      const int64_t channels = std::min(kTransformedAtOnce, s_.in_channels - c);
+      if (order_ == WeightOrder::own) {
+        kernels.transpose(outputs, channels * 9, weight + (first * s_.in_channels + c) * 9,
+                          s_.in_channels * 9, taps, width);
+      } else {
+        for (int64_t k = 0; k < channels; ++k) {
+          kernels.transpose(outputs, 9, weight + ((c + k) * s_.out_channels + first) * 9, 9,
+                            taps + k * 9 * width, width);
+        }
+      }
+      kernels.winograd_weights(s_.m,
+                               {taps, order_ == WeightOrder::adjoint, channels, width, u + c * width, point});
+    }
+    for (int64_t p = 0; p < s_.points; ++p) {
+      std::fill(u + p * point + s_.in_channels * width, u + (p + 1) * point, T{0});
+    }
+  }
+
+ private:
+  const WinogradShape<T> s_;
+  const WeightOrder order_;
+  const T* const weight_;
+};
+
+template <typename T>
+struct PackedWinograd {
+  WeightTransform<T> transform;
+  AlignedArray<T> u;  // [group][panel], as transformed; nothing when each task transforms what it multiplies
   AlignedArray<T> bias;  // [group][vector][lane]
   T lo, hi;
 };
 
-// u[point][channels of the panel] <-- the kernels g[tap][channel] of `width` output channels, for one input
-// channel.
-template <typename T>
-void transform_kernels(const WeightTransform& t, int64_t width, const double (*g)[kWidestPanel], T* u,
-                       int64_t u_point) {
-  double columns[6][3][kWidestPanel];
-  for (int i = 0; i < t.n; ++i) {
-    for (int j = 0; j < 3; ++j) {
-      for (int64_t k = 0; k < width; ++k) {
-        columns[i][j][k] = t.g[i][0] * g[j][k] + t.g[i][1] * g[3 + j][k] + t.g[i][2] * g[6 + j][k];
-      }
-    }
-  }
-  for (int i = 0; i < t.n; ++i) {
-    for (int j = 0; j < t.n; ++j, u += u_point) {
-      for (int64_t k = 0; k < width; ++k) {
-        u[k] = static_cast<T>(t.g[j][0] * columns[i][0][k] + t.g[j][1] * columns[i][1][k] +
-                              t.g[j][2] * columns[i][2][k]);
-      }
-    }
-  }
-}
-
-template <typename T>
-WinogradWeights<T> transform_weights(const TypedKernels<T>& kernels, const ConvPlan& plan, const T* weight,
-                                     const T* bias, double lo, double hi) {
-  const WinogradShape<T> s(kernels, plan);
-  const WeightTransform t = weight_transform(s.m);
-  const int64_t padded = s.out_vectors * s.lanes;
-  WinogradWeights<T> w{AlignedArray<T>(plan.groups * s.group_weights()),
-                       AlignedArray<T>(plan.groups * padded), static_cast<T>(lo), static_cast<T>(hi)};
-  for (int64_t i = 0; i < plan.groups * padded; ++i) {
-    const int64_t group = i / padded, k = i % padded;
-    w.bias.data()[i] = bias != nullptr && k < s.out_channels ? bias[group * s.out_channels + k] : T{0};
-  }
-  const double cost_ns = static_cast<double>(w.u.size()) * kNsPerTransformedWeight;
-  parallel_for(plan.groups * s.panels, cost_ns, [&](int64_t i) {
-    const int64_t group = i / s.panels, panel = i % s.panels;
-    const int64_t first = panel * kWinogradVectors * s.lanes, width = s.vectors_of(panel) * s.lanes;
-    const int64_t real = std::min(width, s.out_channels - first);
-    const T* const from = weight + (group * s.out_channels + first) * s.in_channels * 9;
-    T* const to = w.u.data() + group * s.group_weights() + first * s.points * s.in_vectors * s.lanes;
-    double g[9][kWidestPanel] = {};
-    for (int64_t c = 0; c < s.in_vectors * s.lanes; ++c) {
-      for (int64_t k = 0; k < real; ++k) {
-        for (int tap = 0; tap < 9; ++tap)
-          g[tap][k] = c < s.in_channels ? from[(k * s.in_channels + c) * 9 + tap] : 0;
-      }
-      transform_kernels(t, width, g, to + c * width, s.in_vectors * s.lanes * width);
-    }
-  });
-  return w;
-}
-
 template <typename T>
 class WinogradRun {
  public:
-  WinogradRun(const Context& context, const ConvPlan& plan, const WinogradWeights<T>& weights, const T* x,
+  WinogradRun(const Context& context, const ConvPlan& plan, const PackedWinograd<T>& weights, const T* x,
               T* y)
       : context_(context),
         kernels_(typed_kernels<T>(*context.kernels)),
@@ -168,6 +139,11 @@ class WinogradRun {
         tile_columns_(ceil_div(plan.axis[2].out, s_.m)),
         tiles_(plan.batch * tile_rows_ * tile_columns_) {}
 
+  // Whether no panel's weights are read twice, by one thread.
+  static bool is_one_block(const Context& context, const ConvPlan& plan, const PackedWinograd<T>& weights) {
+    return WinogradRun(context, plan, weights, nullptr, nullptr).fewest_blocks() <= 1;
+  }
+
   // Rows of tiles that have a sum which is not finite are flagged.
   void run(const TileFlags& flags) const {
     if (tiles_ * plan_.groups == 0) return;
@@ -175,7 +151,9 @@ class WinogradRun {
     const double cost_ns =
         static_cast<double>(fewest * plan_.groups) * task_cost({fewest, 1}) / kernels_.blocking.fma_per_ns;
     const int threads = cost_ns < kParallelWorthNs ? 1 : ThreadPool::shared().threads();
-    const Partition partition = threads == 1 ? Partition{fewest, 1} : share_out(fewest, threads);
+    const Partition partition = threads == 1             ? Partition{fewest, 1}
+                                : weights_.u.size() == 0 ? Partition{1, std::min<int64_t>(threads, s_.panels)}
+                                                         : share_out(fewest, threads);
     parallel_for(plan_.groups * partition.blocks * partition.chunks, cost_ns, [&](int64_t i) {
       if (cancelled()) return;
       const int64_t chunk = i % partition.chunks, at = i / partition.chunks % partition.blocks;
@@ -330,18 +308,24 @@ class WinogradRun {
     return position < axis.in + axis.pad_after ? padded_position(plan_.padding_mode, position, axis.in) : -1;
   }
 
+  const T* panel_weights(int64_t group, int64_t panel, ArenaFrame& arena) const {
+    if (weights_.u.size() > 0) return weights_.u.data() + s_.panel_at(group, panel);
+    T* const u = arena.take<T>(s_.vectors_of(panel) * s_.vector_weights());
+    weights_.transform.run(kernels_, group, panel, u);
+    return u;
+  }
+
   // One panel of output channels from v.
   void multiply(const Block& b, int64_t panel, const T* v, const TileFlags& flags) const {
     const int64_t lanes = s_.lanes, vectors = s_.vectors_of(panel), width = vectors * lanes;
     const int64_t tiles = b.tiles;
     const int64_t point = tiles * width + kPointGapBytes / static_cast<int64_t>(sizeof(T));
     const int64_t u_point = s_.in_vectors * lanes * width;
-    const T* const u = weights_.u.data() + b.group * s_.group_weights() +
-                       panel * kWinogradVectors * lanes * s_.points * s_.in_vectors * lanes;
     const int64_t rounds = ceil_div(tiles, kernels_.direct_blocking.max_pixels(kWinogradVectors));
 
     ArenaFrame arena;
     T* const products = arena.take<T>(s_.points * point);
+    const T* const u = panel_weights(b.group, panel, arena);
     for (int64_t p = 0; p < s_.points; ++p) {
       for (int64_t round = 0; round < rounds; ++round) {
         const int64_t first = round * tiles / rounds, end = (round + 1) * tiles / rounds;
@@ -388,20 +372,64 @@ class WinogradRun {
   const TypedKernels<T> kernels_;
   const ConvPlan& plan_;
   const WinogradShape<T> s_;
-  const WinogradWeights<T>& weights_;
+  const PackedWinograd<T>& weights_;
   const T* const x_;
   T* const y_;
   const int64_t tile_rows_, tile_columns_;
   const int64_t tiles_;  // of all images, in one group
 };
 
+// For one run over so few tiles that each panel is multiplied once, it is transformed then, into the cache.
+template <typename T>
+PackedWinograd<T> pack_weights(const Context& context, const ConvPlan& plan, WeightOrder order,
+                               const T* weight, const T* bias, double lo, double hi) {
+  const TypedKernels<T> kernels = typed_kernels<T>(*context.kernels);
+  const WinogradShape<T> s(kernels, plan);
+  const int64_t padded = s.out_vectors * s.lanes;
+  PackedWinograd<T> w{WeightTransform<T>(s, order, weight),
+                      {},
+                      AlignedArray<T>(plan.groups * padded),
+                      static_cast<T>(lo),
+                      static_cast<T>(hi)};
+  for (int64_t i = 0; i < plan.groups * padded; ++i) {
+    const int64_t group = i / padded, k = i % padded;
+    w.bias.data()[i] = bias != nullptr && k < s.out_channels ? bias[group * s.out_channels + k] : T{0};
+  }
+  if (context.for_one_run && WinogradRun<T>::is_one_block(context, plan, w)) return w;
+  w.u = AlignedArray<T>(plan.groups * s.group_weights());
+  const double cost_ns = static_cast<double>(w.u.size()) * kNsPerTransformedWeight;
+  parallel_for(plan.groups * s.panels, cost_ns, [&](int64_t i) {
+    const int64_t group = i / s.panels, panel = i % s.panels;
+    w.transform.run(kernels, group, panel, w.u.data() + s.panel_at(group, panel));
+  });
+  return w;
+}
+
+// weight is that of the convolution whose adjoint the plan is.
+template <typename T>
+std::shared_ptr<const ConvRunner> pack_direct_adjoint(const Context& context, const ConvPlan& plan,
+                                                      const void* weight, const void* bias, double lo,
+                                                      double hi) {
+  const int64_t in = plan.in_channels / plan.groups, out = plan.out_channels / plan.groups;
+  const T* from = static_cast<const T*>(weight);
+  AlignedArray<T> own(plan.out_channels * in * 9);
+  for (int64_t group = 0; group < plan.groups; ++group) {
+    T* const to = own.data() + group * out * in * 9;
+    for (int64_t c = 0; c < in; ++c) {
+      for (int64_t o = 0; o < out; ++o, from += 9) std::reverse_copy(from, from + 9, to + (o * in + c) * 9);
+    }
+  }
+  return pack_direct_forward(context, plan, own.data(), bias, lo, hi);
+}
+
 template <typename T>
 class WinogradConv final : public ConvRunner {
  public:
-  WinogradConv(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, double lo,
-               double hi)
-      : weights_(transform_weights(typed_kernels<T>(*context.kernels), plan, weight, bias, lo, hi)),
-        resummation_(plan, pack_direct_forward, weight, bias, lo, hi) {}
+  WinogradConv(const Context& context, const ConvPlan& plan, WeightOrder order, const T* weight,
+               const T* bias, double lo, double hi)
+      : weights_(pack_weights(context, plan, order, weight, bias, lo, hi)),
+        resummation_(context, plan, order == WeightOrder::own ? pack_direct_forward : pack_direct_adjoint<T>,
+                     weight, bias, lo, hi) {}
   size_t bytes() const override {
     return sizeof(*this) + weights_.u.bytes() + weights_.bias.bytes() + resummation_.bytes();
   }
@@ -415,21 +443,39 @@ class WinogradConv final : public ConvRunner {
   }
 
  private:
-  const WinogradWeights<T> weights_;
+  const PackedWinograd<T> weights_;
   const Resummation<T> resummation_;
 };
 
+template <typename T>
+std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& plan, WeightOrder order,
+                                       const void* weight, const void* bias, double lo, double hi) {
+  return std::make_shared<WinogradConv<T>>(context, plan, order, static_cast<const T*>(weight),
+                                           static_cast<const T*>(bias), lo, hi);
+}
+
 }  // namespace
+
+bool is_winograd_plan(const ConvPlan& plan) {
+  const auto is_served = [](const Axis& axis, int64_t kernel) {
+    return axis.kernel == kernel && axis.stride == 1 && axis.dilation == 1;
+  };
+  return (plan.variant == 2 || plan.variant == 4) && is_served(plan.axis[0], 1) && plan.axis[0].in == 1 &&
+         plan.axis[0].out == 1 && is_served(plan.axis[1], 3) && is_served(plan.axis[2], 3);
+}
 
 std::shared_ptr<const ConvRunner> pack_winograd_forward(const Context& context, const ConvPlan& plan,
                                                         const void* weight, const void* bias, double lo,
                                                         double hi) {
-  if (plan.dtype == DType::f64) {
-    return std::make_shared<WinogradConv<double>>(context, plan, static_cast<const double*>(weight),
-                                                  static_cast<const double*>(bias), lo, hi);
-  }
-  return std::make_shared<WinogradConv<float>>(context, plan, static_cast<const float*>(weight),
-                                               static_cast<const float*>(bias), lo, hi);
+  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, WeightOrder::own, weight,
+                                                                 bias, lo, hi);
+}
+
+std::shared_ptr<const ConvRunner> pack_winograd_over_dy(const Context& context, const ConvPlan& plan,
+                                                        const void* weight, const void* bias, double lo,
+                                                        double hi) {
+  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, WeightOrder::adjoint, weight,
+                                                                 bias, lo, hi);
 }
 
 }  // namespace convmat

@@ -384,6 +384,19 @@ struct WinogradInput {
 template <typename T>
 using WinogradInputFn = void(int m, const WinogradInput<T>&);
 
+// u[point][channel][output channel] <-- 3 x 3 kernels of some input channels and of whole vectors of output
+// channels, transformed in double.
+template <typename T>
+struct WinogradWeights {
+  const T* taps;     // [input channel][tap][output channel]
+  bool is_reversed;  // the taps are: the last comes first
+  int64_t channels, width;
+  T* u;
+  int64_t point;  // from one point to the next
+};
+template <typename T>
+using WinogradWeightsFn = void(int m, const WinogradWeights<T>&);
+
 // One point of some tiles, by some vectors of output channels:
 //   products[tile][output channel] = sum over channels of v[channel / lanes][tile][channel % lanes]
 //   u[channel][..]

@@ -1,5 +1,6 @@
 // What the core offers to the addon: whole operations on plain pointers, each run on the calling thread and
-// the pool's workers. Everything below is re-entrant; nothing keeps a pointer after it returns.
+// the pool's workers. Everything below is re-entrant; nothing keeps a pointer after it returns, but where
+// Context::for_one_run says so.
 #pragma once
 
 #include <atomic>
@@ -18,10 +19,15 @@ struct KernelTable;
 struct Context {
   const KernelTable* kernels;
   const std::atomic<bool>* cancelled = nullptr;
+  // Whether what pack_conv makes is for one run with its very plan, and its operands outlive that: it may
+  // refer to them rather than keep what it needs of them.
+  bool for_one_run = false;
 };
 
 // Whether an fft plan's variant is the size of tiles that exist and hold its kernel.
 bool is_fft_plan(const ConvPlan& plan);
+// Whether a plan has a kernel that Winograd's tiles are for, and its variant is one of them.
+bool is_winograd_plan(const ConvPlan& plan);
 // Whether a depthwise plan of two passes has the geometry for them.
 bool is_separable_plan(const ConvPlan& plan);
 

@@ -44,25 +44,30 @@ TileFlags::TileFlags(ArenaFrame& arena, const ConvPlan& plan, int64_t rows, int6
 }
 
 template <typename T>
-Resummation<T>::Resummation(const ConvPlan& plan, PackConvFn* pack, const T* weight, const T* bias, double lo,
-                            double hi)
+Resummation<T>::Resummation(const Context& context, const ConvPlan& plan, PackConvFn* pack, const T* weight,
+                            const T* bias, double lo, double hi)
     : pack_(pack),
-      weight_(plan.out_channels * (plan.in_channels / plan.groups) * plan.axis[1].kernel *
-              plan.axis[2].kernel),
+      weight_size_(plan.out_channels * (plan.in_channels / plan.groups) * plan.axis[1].kernel *
+                   plan.axis[2].kernel),
+      weight_(weight),
+      bias_(bias),
       lo_(lo),
       hi_(hi) {
-  std::copy_n(weight, weight_.size(), weight_.data());
-  if (bias != nullptr) {
-    bias_ = AlignedArray<T>(plan.out_channels);
-    std::copy_n(bias, bias_.size(), bias_.data());
-  }
+  if (context.for_one_run) return;
+  const auto copy = [](const T* from, int64_t size, AlignedArray<T>& to) {
+    to = AlignedArray<T>(size);
+    std::copy_n(from, size, to.data());
+    return to.data();
+  };
+  weight_ = copy(weight, weight_size_, weight_copy_);
+  if (bias != nullptr) bias_ = copy(bias, plan.out_channels, bias_copy_);
 }
 
 template <typename T>
 std::shared_ptr<const ConvRunner> Resummation<T>::direct(const Context& context, const ConvPlan& plan) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (direct_ == nullptr) {
-    direct_ = pack_(context, plan, weight_.data(), bias_.size() > 0 ? bias_.data() : nullptr, lo_, hi_);
+    direct_ = pack_(context, plan, weight_, bias_, lo_, hi_);
   }
   return direct_;
 }
@@ -75,7 +80,7 @@ void Resummation<T>::run(const Context& context, const ConvPlan& plan, const Til
   if (flagged == 0) return;
   const std::shared_ptr<const ConvRunner> direct = this->direct(context, plan);
   const double cost_ns = static_cast<double>(flagged * flags.rows() * flags.columns()) *
-                         static_cast<double>(weight_.size()) /
+                         static_cast<double>(weight_size_) /
                          typed_kernels<T>(*context.kernels).blocking.fma_per_ns;
   parallel_for(flags.size(), cost_ns, [&](int64_t i) {
     if (!flags.is_set(i)) return;

@@ -43,9 +43,10 @@ class TileFlags {
 template <typename T>
 class Resummation {
  public:
-  // Keeps a copy of the weights as they are, and packs them when they are first needed.
-  Resummation(const ConvPlan& plan, PackConvFn* pack, const T* weight, const T* bias, double lo, double hi);
-  size_t bytes() const { return weight_.bytes() + bias_.bytes(); }
+  // Keeps the weights as they are, a copy but for one run, and packs them when they are first needed.
+  Resummation(const Context& context, const ConvPlan& plan, PackConvFn* pack, const T* weight, const T* bias,
+              double lo, double hi);
+  size_t bytes() const { return weight_copy_.bytes() + bias_copy_.bytes(); }
 
   void run(const Context& context, const ConvPlan& plan, const TileFlags& flags, const T* x, T* y) const;
 
@@ -55,7 +56,9 @@ class Resummation {
                 const TileFlags::Place& place, int64_t rows, int64_t columns, const T* x, T* y) const;
 
   PackConvFn* const pack_;
-  AlignedArray<T> weight_, bias_;
+  const int64_t weight_size_;
+  AlignedArray<T> weight_copy_, bias_copy_;
+  const T *weight_, *bias_;  // the copies or what was given; null for no bias
   const double lo_, hi_;
   mutable std::mutex mutex_;  // guards what follows
   mutable std::shared_ptr<const ConvRunner> direct_;

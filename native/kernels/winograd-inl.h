@@ -1,5 +1,5 @@
 // Winograd's minimal filtering, y = A'[(G w G') o (B' x B)]A per tile (Lavin & Gray 2016, "Fast algorithms
-// for convolutional neural networks"); the weights' part is in core/conv_winograd.cc.
+// for convolutional neural networks"); G is in core/winograd_points.h.
 //
 // With p the product of (t - point) over the finite points, a row of B' holds the coefficients of p over (t -
 // point), the last one those of p itself; column j of A' holds the powers of point j.
@@ -122,6 +122,43 @@ bool winograd_output_tiles(const WinogradOutput<T>& f) {
 template <typename T>
 bool winograd_output(int m, const WinogradOutput<T>& f) {
   return m == 2 ? winograd_output_tiles<T, 2>(f) : winograd_output_tiles<T, 4>(f);
+}
+
+// The small products stay loops: the stores take as long as they.
+template <typename T>
+void winograd_weights(int m, const WinogradWeights<T>& f) {
+  static constexpr WinogradWeightRows rows2 = winograd_weight_rows(2), rows4 = winograd_weight_rows(4);
+  using D = Vec<double>;
+  constexpr int lanes = Vec<T>::lanes;
+  const double(*const g)[3] = m == 2 ? rows2.g : rows4.g;
+  const int n = m + 2;
+  const int64_t tap = f.is_reversed ? -f.width : f.width;
+  const auto row = [g](int i, D a, D b, D c) {
+    return fma(broadcast(g[i][0]), a, fma(broadcast(g[i][1]), b, mul(broadcast(g[i][2]), c)));
+  };
+  for (int64_t channel = 0; channel < f.channels; ++channel) {
+    for (int64_t first = 0; first < f.width; first += lanes) {
+      // Conversions are plain loops, which compilers turn into vectors.
+      const T* const from = f.taps + (channel * 9 + (f.is_reversed ? 8 : 0)) * f.width + first;
+      double kernels[9][lanes], points[36][lanes];
+      for (int k = 0; k < 9; ++k) {
+        for (int lane = 0; lane < lanes; ++lane) kernels[k][lane] = from[k * tap + lane];
+      }
+      for (int lane = 0; lane < lanes; lane += D::lanes) {
+        D d[9];
+        CONVMAT_UNROLL for (int k = 0; k < 9; ++k) d[k] = load(kernels[k] + lane);
+        for (int i = 0; i < n; ++i) {
+          const D left = row(i, d[0], d[3], d[6]), middle = row(i, d[1], d[4], d[7]),
+                  right = row(i, d[2], d[5], d[8]);
+          for (int j = 0; j < n; ++j) store(points[i * n + j] + lane, row(j, left, middle, right));
+        }
+      }
+      T* to = f.u + channel * f.width + first;
+      for (int point = 0; point < n * n; ++point, to += f.point) {
+        for (int lane = 0; lane < lanes; ++lane) to[lane] = static_cast<T>(points[point][lane]);
+      }
+    }
+  }
 }
 
 // NV vectors of output channels by TP tiles. As in direct_ukr, every index into `acc` must be a constant.

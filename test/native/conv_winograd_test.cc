@@ -126,6 +126,70 @@ TEST_P(ConvWinogradTest, HugeNumbersDoNotOverflowInTransforms) {
     check_huge_numbers<double>(kernels(), forward_plan<double>(layer(2, 3, 9, 9), Algorithm::winograd, m));
   }
 }
+// One value of dy replaced: what is not a number comes out where sums put it, and nothing else changes much.
+template <typename T>
+void check_input_grad(const KernelTable& kernels, const ConvCase& problem, int32_t m, T replacement = T{1}) {
+  ConvPlan plan = forward_plan<T>(problem, Algorithm::winograd, m);
+  plan.op = ConvOp::input_grad;
+  std::vector<T> dy = normal_numbers<T>(output_size(plan), 1);
+  const std::vector<T> w = normal_numbers<T>(weight_size(plan), 2);
+  dy[dy.size() / 2] = replacement;
+  const std::vector<double> expected = reference_input_grad(plan, widened(dy), widened(w));
+  const double tolerance =
+      64 * std::numeric_limits<T>::epsilon() * std::sqrt(9.0 * static_cast<double>(plan.out_channels));
+  std::vector<T> results[2];
+  for (const bool for_one_run : {false, true}) {
+    const Context context{&kernels, nullptr, for_one_run};
+    std::vector<T>& dx = results[for_one_run];
+    dx.resize(static_cast<size_t>(input_size(plan)));
+    run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, -kInf, kInf), dy.data(), dx.data());
+    for (size_t i = 0; i < dx.size(); ++i) {
+      if (std::isnan(expected[i])) {
+        ASSERT_TRUE(std::isnan(dx[i])) << i << ": " << dx[i];
+      } else {
+        ASSERT_NEAR(dx[i], expected[i], tolerance) << i << " for one run: " << for_one_run;
+      }
+    }
+  }
+  if (!std::isnan(replacement)) EXPECT_EQ(results[0], results[1]);
+}
+
+TEST_P(ConvWinogradTest, InputGradientsTakeTheForwardWeights) {
+  for (const int32_t m : {2, 4}) {
+    for (const int64_t channels : {1, 15, 17, 33}) {
+      SCOPED_TRACE(channels);
+      check_input_grad<float>(kernels(), layer(channels, 2 * channels, 9, 6), m);
+      check_input_grad<double>(kernels(), layer(2 * channels, channels, 9, 6, 2), m);
+      check_input_grad<float>(kernels(), layer(3 * channels, 6 * channels, 5, 7, 0, PaddingMode::zeros, 2, 3),
+                              m, std::numeric_limits<float>::quiet_NaN());
+    }
+    check_input_grad<double>(kernels(), layer(3, 5, 6, 7, 2, PaddingMode::circular, 2), m);
+    check_input_grad<float>(kernels(), layer(20, 3, 80, 90), m);  // too many tiles for one block
+  }
+}
+
+TEST_P(ConvWinogradTest, OneRunGivesTheSameBits) {
+  for (const int32_t m : {2, 4}) {
+    for (const int64_t size : {4, 14, 60}) {
+      const ConvPlan plan = forward_plan<float>(layer(130, 70, size, size, 1, PaddingMode::zeros, 1, 2),
+                                                Algorithm::winograd, m);
+      const std::vector<float> x = normal_numbers<float>(input_size(plan), 1),
+                               w = normal_numbers<float>(weight_size(plan), 2),
+                               bias = normal_numbers<float>(plan.out_channels, 3);
+      const std::vector<float> expected = run_forward<float>(kernels(), plan, x, w, bias.data());
+      for (const int threads : {1, 2, 3}) {
+        ThreadPool::shared().set_threads(threads);
+        const Context context{&kernels(), nullptr, true};
+        std::vector<float> y(expected.size());
+        run_conv(context, plan, *pack_conv(context, plan, w.data(), bias.data(), -kInf, kInf), x.data(),
+                 y.data());
+        EXPECT_EQ(y, expected) << size << " on " << threads;
+      }
+      ThreadPool::shared().set_threads(0);
+    }
+  }
+}
+
 TEST_P(ConvWinogradTest, BitsDoNotDependOnThreads) {
   for (const int32_t m : {2, 4}) {
     check_threads(kernels(), forward_plan<float>(layer(48, 80, 60, 61), Algorithm::winograd, m));
