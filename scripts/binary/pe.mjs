@@ -58,6 +58,28 @@ export function withoutTimestamp(bytes) {
   return copy;
 }
 
+/** The same DLL with no other exports than these: those of libunwind are written into its objects, for no one here. */
+export function withOnlyExports(bytes, kept) {
+  const copy = Buffer.from(bytes);
+  const { optional, at } = layout(copy);
+  const table = at(copy.readUInt32LE(optional + 112));
+  const [functions, names, ordinals] = [28, 32, 36].map((field) => at(copy.readUInt32LE(table + field)));
+  let count = 0;
+  for (const [i, name] of readExports(copy, at, copy.readUInt32LE(optional + 112)).entries()) {
+    const ordinal = copy.readUInt16LE(ordinals + 2 * i);
+    if (kept.includes(name)) {
+      // Names stay in order, which is what the loader searches them by.
+      copy.copyWithin(names + 4 * count, names + 4 * i, names + 4 * i + 4);
+      copy.writeUInt16LE(ordinal, ordinals + 2 * count);
+      count += 1;
+    } else {
+      copy.writeUInt32LE(0, functions + 4 * ordinal);
+    }
+  }
+  copy.writeUInt32LE(count, table + 24);
+  return copy;
+}
+
 function layout(bytes) {
   const header = bytes.readUInt32LE(0x3c) + 4;
   const optional = header + 20;

@@ -12,7 +12,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { withOnlyExports } from '../binary/macho.mjs';
-import { withoutTimestamp } from '../binary/pe.mjs';
+import { withOnlyExports as peWithOnlyExports, withoutTimestamp } from '../binary/pe.mjs';
 import { installTools } from '../tools.mjs';
 import { EXPORTS, NODE_API, targets } from './targets.mjs';
 
@@ -58,7 +58,7 @@ const LINK = {
 const FINISH = {
   linux: (binary) => binary,
   darwin: (binary) => withOnlyExports(binary, EXPORTS),
-  win32: withoutTimestamp,
+  win32: (binary) => peWithOnlyExports(withoutTimestamp(binary), EXPORTS),
 };
 
 function relative(file) {
