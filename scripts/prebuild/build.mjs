@@ -33,7 +33,9 @@ const COMMON = ['-std=c++17', '-g0', '-Inative'];
 const BASELINE = [
   ...['-ffp-contract=off', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-lto', '-fexceptions'],
   ...['-O2', '-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
-  ...[`-DNAPI_VERSION=${NODE_API}`, '-isystem', relative('node_modules/node-api-headers/include')],
+  // On Windows it has Node-API declared as imported, without which host_imports.cc is passed by.
+  ...['-DBUILDING_NODE_EXTENSION', `-DNAPI_VERSION=${NODE_API}`],
+  ...['-isystem', relative('node_modules/node-api-headers/include')],
 ];
 const KERNELS = [
   ...sources.isa_flags,
