@@ -39,7 +39,8 @@ export interface Times {
   };
   /**
    * Pixels on the lanes: for one output channel, for several; a row of outputs begun and ended; a tap's place in the
-   * tables that a call makes; an element of the input laid out when padded or strided.
+   * tables that a call makes; an element of the input laid out when padded or strided; an output more, where several
+   * channels of a result that leaves the caches are written side by side.
    */
   readonly toeplitz: {
     readonly alone: number;
@@ -48,6 +49,7 @@ export interface Times {
     readonly tap: number;
     readonly input: number;
     readonly output: number;
+    readonly spread: number;
     readonly call: number;
   };
   readonly depthwise: { readonly vector: number; readonly output: number; readonly call: number };
@@ -76,6 +78,8 @@ export interface Times {
 
 /** Weights that stay in the second-level cache from image to image. */
 const CACHED_BYTES = 2 ** 20;
+/** Results that leave the caches as they are written: 32 channels of 500×1000 take thrice as long as by their arithmetic. */
+const SPREAD_BYTES = 2 ** 24;
 /** Accumulators that hide the latency of a multiply-add on its two ports. */
 const IN_FLIGHT = 8;
 /** Pixels of a direct tile of one vector, and vectors of its widest tile. */
@@ -129,11 +133,12 @@ export function timeOf(
     case 'toeplitz': {
       const t = times.toeplitz;
       const products = images * written * read * taps * density * rowVectors;
+      const isSpread = written > 1 && outputs * BYTES[g.dtype] > SPREAD_BYTES;
       return (
         products * (written === 1 ? t.alone : t.vector) +
         (outputs / Math.max(1, width.out)) * t.row +
         (isInPlace ? 0 : copied(inputs, width.in) * g.axes[0].kernel * t.input) +
-        outputs * t.output +
+        outputs * (t.output + (isSpread ? t.spread : 0)) +
         read * taps * t.tap +
         streamed(weights * taps * density) +
         t.call
@@ -195,7 +200,16 @@ const AVX2: Times = {
   lanes: 8,
   direct: { vector: 0.146, tile: 9.8, output: 0.172, input: 0.286, weightByte: 0.0461, call: 460 },
   im2col: { vector: 0.127, tile: 0.547, load: 1.65, pack: 0.19, output: 0.0884, call: 428 },
-  toeplitz: { alone: 0.214, vector: 0.18, row: 2.7, tap: 8.01, input: 0.409, output: 0.152, call: 961 },
+  toeplitz: {
+    alone: 0.214,
+    vector: 0.18,
+    row: 2.7,
+    tap: 8.01,
+    input: 0.409,
+    output: 0.152,
+    spread: 0.8,
+    call: 961,
+  },
   depthwise: { vector: 0.299, output: 0.135, call: 293 },
   separable: { along: 0.256, down: 0.239, output: 0.124, call: 2820 },
   winograd: { vector: 0.107, transform2: 1.73, transform4: 2.72, call: 518 },
@@ -212,7 +226,16 @@ export const TIMES: Readonly<Record<Exclude<Isa, 'js'>, Times>> = {
     lanes: 16,
     direct: { vector: 0.188, tile: 1.15, output: 0.147, input: 0.356, weightByte: 0.0198, call: 460 },
     im2col: { vector: 0.147, tile: 1.94, load: 1.74, pack: 0.16, output: 0.0987, call: 470 },
-    toeplitz: { alone: 0.297, vector: 0.203, row: 1.12, tap: 13.7, input: 0.405, output: 0.109, call: 734 },
+    toeplitz: {
+      alone: 0.297,
+      vector: 0.203,
+      row: 1.12,
+      tap: 13.7,
+      input: 0.405,
+      output: 0.109,
+      spread: 1,
+      call: 734,
+    },
     depthwise: { vector: 0.305, output: 0.178, call: 359 },
     separable: { along: 0.742, down: 0.25, output: 0.0101, call: 985 },
     winograd: { vector: 0.149, transform2: 2.94, transform4: 3.96, call: 553 },
@@ -225,7 +248,16 @@ export const TIMES: Readonly<Record<Exclude<Isa, 'js'>, Times>> = {
     lanes: 4,
     direct: { vector: 0.48, tile: 5, output: 1.05, input: 0.524, weightByte: 0.0107, call: 68.8 },
     im2col: { vector: 0.237, tile: 5, load: 2.84, pack: 0.655, output: 0.112, call: 800 },
-    toeplitz: { alone: 0.42, vector: 0.3, row: 3, tap: 7.68, input: 0.32, output: 0.288, call: 900 },
+    toeplitz: {
+      alone: 0.42,
+      vector: 0.3,
+      row: 3,
+      tap: 7.68,
+      input: 0.32,
+      output: 0.288,
+      spread: 0.01,
+      call: 900,
+    },
     depthwise: { vector: 1.72, output: 1.05, call: 1.11 },
     separable: { along: 0.768, down: 0.0112, output: 0.0112, call: 16800 },
     winograd: { vector: 0.538, transform2: 2.56, transform4: 1.5, call: 0.0141 },
