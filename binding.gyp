@@ -35,7 +35,7 @@
       # An allocation that fails is caught where C++ meets JavaScript. GCC vectorises at -O2 what Clang does only with
       # the cost model of -O3.
       'cflags_cc': [
-        '-O2', '-fvect-cost-model=dynamic', '-fexceptions', '-ffunction-sections', '-fdata-sections'
+        '-O2', '-fvect-cost-model', '-fexceptions', '-ffunction-sections', '-fdata-sections'
       ],
       'cflags!': ['-O3'],
       'cflags_cc!': ['-fno-exceptions'],

@@ -151,7 +151,9 @@ void check_input_grad(const KernelTable& kernels, const ConvCase& problem, int32
       }
     }
   }
-  if (!std::isnan(replacement)) EXPECT_EQ(results[0], results[1]);
+  if (!std::isnan(replacement)) {
+    EXPECT_EQ(results[0], results[1]);
+  }
 }
 
 TEST_P(ConvWinogradTest, InputGradientsTakeTheForwardWeights) {

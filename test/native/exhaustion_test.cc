@@ -82,7 +82,9 @@ void check_exhaustion(const char* name, const std::function<void()>& operation, 
   ASSERT_GT(allocations, 0);
   // Workers keep scratch memory of their own from their first task on, whenever that is.
   const bool alone = ThreadPool::shared().threads() == 1;
-  if (alone) EXPECT_EQ(g_live.load(), live);
+  if (alone) {
+    EXPECT_EQ(g_live.load(), live);
+  }
   int64_t failures = 0;
   for (int64_t number = 0; number < allocations; ++number) {
     std::fill(result.begin(), result.end(), -777.0f);
@@ -90,7 +92,9 @@ void check_exhaustion(const char* name, const std::function<void()>& operation, 
       ++failures;
     else
       EXPECT_EQ(result, expected) << number;
-    if (alone) EXPECT_EQ(g_live.load(), live) << "leaked after allocation " << number << " failed";
+    if (alone) {
+      EXPECT_EQ(g_live.load(), live) << "leaked after allocation " << number << " failed";
+    }
   }
   EXPECT_GT(failures, 0);
   // What leaks grows with the calls.
