@@ -124,18 +124,4 @@ DType dtype_of(const Array& array, const char* name) {
   throw Refusal(std::string(name) + ": expected a typed array of a known dtype");
 }
 
-int64_t checked_product(std::initializer_list<int64_t> sizes) {
-  // Every element is at most 8 bytes, so that a byte count stays within int64.
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 8;
-  int64_t product = 1;
-  for (const int64_t size : sizes) {
-    if (size == 0) return 0;
-    if (product > kMost / size) throw Refusal("plan: expected sizes whose product is countable");
-    product *= size;
-  }
-  return product;
-}
-
-std::string quantity(int64_t n) { return std::to_string(n); }
-
 }  // namespace convmat::addon

@@ -7,18 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <stdexcept>
 #include <string>
 
 #include "core/plan.h"
+#include "core/wire.h"
 
 namespace convmat::addon {
-
-// What the core cannot safely be called with: an ArgumentError in JavaScript.
-class Refusal : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 // A JavaScript exception is pending already; nothing may be added to it.
 class PendingException {};
@@ -92,11 +86,5 @@ size_t size_of(DType dtype);
 napi_typedarray_type array_type(DType dtype);
 // The dtype of a kind of typed array that has one.
 DType dtype_of(const Array& array, const char* name);
-
-// The product of sizes that are 0 or more: refused past what a byte count can hold.
-int64_t checked_product(std::initializer_list<int64_t> sizes);
-
-// Names a value inside an error's message.
-std::string quantity(int64_t n);
 
 }  // namespace convmat::addon

@@ -1,50 +1,29 @@
-// Plans as they arrive: one Int32Array, read into the core's structures and re-checked against everything
-// that could lead a kernel outside its arrays.
+// Plans as arguments of a call.
 #pragma once
 
 #include <node_api.h>
 
-#include <cstdint>
-#include <vector>
-
-#include "core/plan.h"
+#include "addon/door.h"
+#include "core/wire.h"
 
 namespace convmat::addon {
 
-struct WirePlan {
-  ConvPlan conv;
-  // Elements of x, w and y of the forward convolution.
-  int64_t input_length, weight_length, output_length;
-};
-
-// op is one of the `operations` that the called function serves, as a set of bits 1 << op.
-WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations);
-
-constexpr unsigned operation(ConvOp op) { return 1u << static_cast<int>(op); }
-
-struct WireIntegerPlan {
-  IntegerConvPlan conv;
-  int64_t input_length, weight_length, output_length;
-};
-WireIntegerPlan read_integer_plan(napi_env env, napi_value value);
-
-struct WirePoolPlan {
-  PoolPlan pool;
-  int64_t input_length, output_length;
-};
-WirePoolPlan read_pool_plan(napi_env env, napi_value value);
-
-struct WireFixedPlan {
-  FixedConvPlan conv;
-  // Elements of the image, the kernel and the result.
-  int64_t image_length, kernel_length, output_length;
-};
-WireFixedPlan read_fixed_plan(napi_env env, napi_value value);
-
-// The names of the fields, in order: JavaScript compares them with its own when it loads the addon.
-extern const std::vector<const char*> kConvPlanFields;
-extern const std::vector<const char*> kIntegerPlanFields;
-extern const std::vector<const char*> kPoolPlanFields;
-extern const std::vector<const char*> kFixedPlanFields;
+inline const int32_t* read_plan_fields(napi_env env, napi_value value,
+                                       const std::vector<const char*>& names) {
+  const auto count = static_cast<int64_t>(names.size());
+  return static_cast<const int32_t*>(read_elements(env, value, DType::i32, count, "plan"));
+}
+inline WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
+  return conv_plan(read_plan_fields(env, value, kConvPlanFields), operations);
+}
+inline WireIntegerPlan read_integer_plan(napi_env env, napi_value value) {
+  return integer_conv_plan(read_plan_fields(env, value, kIntegerPlanFields));
+}
+inline WirePoolPlan read_pool_plan(napi_env env, napi_value value) {
+  return pool_plan(read_plan_fields(env, value, kPoolPlanFields));
+}
+inline WireFixedPlan read_fixed_plan(napi_env env, napi_value value) {
+  return fixed_conv_plan(read_plan_fields(env, value, kFixedPlanFields));
+}
 
 }  // namespace convmat::addon

@@ -1,11 +1,10 @@
-#include "addon/wire.h"
+#include "core/wire.h"
 
-#include <string>
+#include <limits>
 
-#include "addon/door.h"
 #include "core/ops.h"
 
-namespace convmat::addon {
+namespace convmat {
 
 const std::vector<const char*> kConvPlanFields = {CONVMAT_CONV_PLAN_FIELDS};
 const std::vector<const char*> kIntegerPlanFields = {CONVMAT_INTEGER_PLAN_FIELDS};
@@ -17,10 +16,7 @@ namespace {
 // Reads the fields one after the other, each within its bounds.
 class Fields {
  public:
-  Fields(napi_env env, napi_value value, const std::vector<const char*>& names)
-      : names_(names),
-        values_(static_cast<const int32_t*>(
-            read_elements(env, value, DType::i32, static_cast<int64_t>(names.size()), "plan"))) {}
+  Fields(const int32_t* values, const std::vector<const char*>& names) : names_(names), values_(values) {}
 
   int64_t next(int64_t least, int64_t most = INT32_MAX) {
     const int64_t value = values_[index_];
@@ -112,13 +108,27 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
 
 }  // namespace
 
-WirePlan read_conv_plan(napi_env env, napi_value value, unsigned operations) {
-  Fields fields(env, value, kConvPlanFields);
+int64_t checked_product(std::initializer_list<int64_t> sizes) {
+  // Every element is at most 8 bytes, so that a byte count stays within int64.
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 8;
+  int64_t product = 1;
+  for (const int64_t size : sizes) {
+    if (size == 0) return 0;
+    if (product > kMost / size) throw Refusal("plan: expected sizes whose product is countable");
+    product *= size;
+  }
+  return product;
+}
+
+std::string quantity(int64_t n) { return std::to_string(n); }
+
+WirePlan conv_plan(const int32_t* values, unsigned operations) {
+  Fields fields(values, kConvPlanFields);
   return next_conv_plan(fields, operations);
 }
 
-WireIntegerPlan read_integer_plan(napi_env env, napi_value value) {
-  Fields fields(env, value, kIntegerPlanFields);
+WireIntegerPlan integer_conv_plan(const int32_t* values) {
+  Fields fields(values, kIntegerPlanFields);
   const WirePlan wire = next_conv_plan(fields, operation(ConvOp::forward));
   IntegerConvPlan plan{wire.conv, fields.next_of(DType::u32), fields.next_of(DType::u32), 0, 0};
   const auto is_byte = [](DType dtype) { return dtype == DType::i8 || dtype == DType::u8; };
@@ -132,8 +142,8 @@ WireIntegerPlan read_integer_plan(napi_env env, napi_value value) {
   return {plan, wire.input_length, wire.weight_length, wire.output_length};
 }
 
-WirePoolPlan read_pool_plan(napi_env env, napi_value value) {
-  Fields fields(env, value, kPoolPlanFields);
+WirePoolPlan pool_plan(const int32_t* values) {
+  Fields fields(values, kPoolPlanFields);
   PoolPlan plan;
   plan.dtype = fields.next_of(DType::u32);
   plan.planes = fields.next(0);
@@ -153,8 +163,8 @@ WirePoolPlan read_pool_plan(napi_env env, napi_value value) {
           checked_product({plan.planes, a[0].out, a[1].out, a[2].out})};
 }
 
-WireFixedPlan read_fixed_plan(napi_env env, napi_value value) {
-  Fields fields(env, value, kFixedPlanFields);
+WireFixedPlan fixed_conv_plan(const int32_t* values) {
+  Fields fields(values, kFixedPlanFields);
   FixedConvPlan plan;
   plan.rows = fields.next(0);
   plan.columns = fields.next(0);
@@ -178,4 +188,4 @@ WireFixedPlan read_fixed_plan(napi_env env, napi_value value) {
           checked_product({plan.out_rows, plan.out_columns, plan.planes})};
 }
 
-}  // namespace convmat::addon
+}  // namespace convmat
