@@ -227,6 +227,7 @@ class DirectRun {
                                          x_ + (image * plan_.in_channels + group * channels_) * in_plane,
                                          channels_, block, 1, arena);
     TapLists lists;
+    lists.depths = valid_taps(plan_.padding_mode, axis_[0], block.depth);
     for (Taps& taps : lists.taps) taps.list = arena.take<DirectTap>(block_channels_ * taps_);
     const int64_t first_panel = part * panels_.count() / sharing_.panel_parts;
     const int64_t end_panel = (part + 1) * panels_.count() / sharing_.panel_parts;
@@ -236,24 +237,24 @@ class DirectRun {
     }
   }
 
-  // The taps of one block of channels, valid for outputs whose `depths` and `rows` of taps are these.
+  // The taps of one block of channels, valid for outputs whose `rows` of taps are these.
   struct Taps {
     DirectTap* list;
-    TapRange depths, rows;
+    TapRange rows;
     int64_t width = 0;  // of the panel that the weights' offsets are for; 0 before the first
     int64_t per_channel;
   };
   struct TapLists {
+    TapRange depths;  // of a chunk's outputs, which share a depth
     Taps taps[kTapLists];
     int oldest = 0;
   };
 
-  const Taps& list_taps(const InputView<T>& view, TapRange depths, TapRange rows, int64_t width,
-                        TapLists& lists) const {
-    const auto same = [](TapRange a, TapRange b) { return a.first == b.first && a.end == b.end; };
+  const Taps& list_taps(const InputView<T>& view, TapRange rows, int64_t width, TapLists& lists) const {
     for (const Taps& taps : lists.taps) {
-      if (taps.width == width && same(taps.depths, depths) && same(taps.rows, rows)) return taps;
+      if (taps.width == width && taps.rows.first == rows.first && taps.rows.end == rows.end) return taps;
     }
+    const TapRange depths = lists.depths;
     Taps& taps = lists.taps[lists.oldest];
     lists.oldest = (lists.oldest + 1) % kTapLists;
     const int64_t kh = axis_[1].kernel, kw = axis_[2].kernel;
@@ -267,7 +268,7 @@ class DirectRun {
         }
       }
     }
-    taps = {taps.list, depths, rows, width, (depths.end - depths.first) * (rows.end - rows.first) * kw};
+    taps = {taps.list, rows, width, kw * (depths.end - depths.first) * (rows.end - rows.first)};
     return taps;
   }
 
@@ -318,7 +319,6 @@ class DirectRun {
     const int64_t first = panels_.first_of(panel);
     const int64_t lane = group * panels_.padded() + first;
     const int64_t blocks = ceil_div(channels_, block_channels_);
-    const TapRange depths = valid_taps(plan_.padding_mode, axis_[0], block.depth);
     DirectSums<T> summed;
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t channel = b * block_channels_;
@@ -327,7 +327,7 @@ class DirectRun {
       summed.sums = sums;
       for (const Run* run = runs; run != runs + count; ++run) {
         const TapRange rows = valid_taps(plan_.padding_mode, axis_[1], block.first_row + run->row);
-        const Taps& taps = list_taps(view, depths, rows, width, lists);
+        const Taps& taps = list_taps(view, rows, width, lists);
         summed.x = view.origin + run->row * view.out_row + run->column + channel * view.channel;
         summed.taps = taps.list;
         summed.tap_count = std::min(block_channels_, channels_ - channel) * taps.per_channel;

@@ -57,12 +57,13 @@ FrameLayout frame_layout(const Axis (&axis)[3], int64_t rows, int64_t columns, i
 }
 
 TapRange valid_taps(PaddingMode mode, const Axis& axis, int64_t output) {
-  if (mode != PaddingMode::zeros) return {0, axis.kernel};
+  if (mode != PaddingMode::zeros) return {0, static_cast<int32_t>(axis.kernel)};
   const int64_t base = output * axis.stride - axis.pad_before;
   const int64_t first = base >= 0 ? 0 : (-base + axis.dilation - 1) / axis.dilation;
   const int64_t room = axis.in - base;  // positions from tap 0 to the end of the input
   const int64_t end = room <= 0 ? 0 : (room + axis.dilation - 1) / axis.dilation;
-  return {std::min(first, axis.kernel), std::max(std::min(first, axis.kernel), std::min(end, axis.kernel))};
+  const int64_t inside = std::min(first, axis.kernel);
+  return {static_cast<int32_t>(inside), static_cast<int32_t>(std::max(inside, std::min(end, axis.kernel)))};
 }
 
 bool reads_in_place(PaddingMode mode, const Axis (&axis)[3]) {

@@ -30,9 +30,10 @@ struct InputView {
 };
 
 // Taps [first, end) of an axis that are inside the input for this output; all of them when padding is not
-// zeros.
+// zeros. The two come back in one register: a pair that is stored in halves and loaded as a whole waits until
+// the stores before it have left the core.
 struct TapRange {
-  int64_t first, end;
+  int32_t first, end;
 };
 TapRange valid_taps(PaddingMode mode, const Axis& axis, int64_t output);
 
