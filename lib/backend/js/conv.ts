@@ -11,8 +11,8 @@ import type { ConvOperands } from '../kernels.js';
 import { convolveRows, makeFactors } from './direct.js';
 import { adjointDirection, type Direction, forwardDirection, product } from './direction.js';
 import { type Lattice, paddedSources } from './gather.js';
-import { multiply } from './gemm.js';
-import { packPatches, packWeights } from './pack.js';
+import { multiply, rows } from './gemm.js';
+import { packPatches, packWeights, stepsOf } from './pack.js';
 import { blocksOf } from './row-blocks.js';
 import { storeBias, storeRow, storeTiles } from './store.js';
 import { convolveSparse, makeEntries } from './toeplitz.js';
@@ -153,39 +153,87 @@ function toeplitzParts(direction: Direction, lattice: Lattice, operands: ConvOpe
 }
 
 /** Per group. */
-function productParts(direction: Direction, lattice: Lattice, operands: ConvOperands): ImageConvolution[] {
-  return Array.from({ length: direction.groups }, (_, group) =>
-    productPart(direction, lattice, operands, group),
-  );
-}
-
-function productPart(
+function productParts(
   direction: Direction,
   lattice: Lattice,
   operands: ConvOperands,
-  group: number,
-): ImageConvolution {
-  const { groups, sourceChannels, writtenChannels } = direction;
+  isReused: boolean,
+): ImageConvolution[] {
+  const { groups, sourceChannels, writtenChannels, source, writtenStride } = direction;
   const { weight } = operands;
-  const weights = (group * weight.length) / groups;
-  return (input, inputImage, output, outputImage, unitSize) => {
-    const image = (inputImage * groups + group) * sourceChannels * product(direction.source);
-    return multiply(
-      {
-        rows: writtenChannels,
-        columns: product(lattice.map((gather) => gather.count)),
-        depth: sourceChannels * product(lattice.map((gather) => gather.taps.length)),
-        packRows: (first, count, start, depth) =>
-          packWeights(direction, lattice, weight, weights, first, count, start, depth),
-        packColumns: (first, count, start, depth) =>
-          packPatches(direction, lattice, input, image, first, count, start, depth),
-        store: (firstRow, rows, firstColumn, columns) => {
-          const channel = group * writtenChannels + firstRow;
-          storeTiles(direction, lattice, operands, output, outputImage, channel, rows, firstColumn, columns);
+  const steps = stepsOf(direction, lattice);
+  const positions = product(lattice.map((gather) => gather.count));
+  return Array.from({ length: groups }, (_, group) => {
+    const weights = (group * weight.length) / groups;
+    const kept = isReused ? keptRows(weight, weights, writtenStride, steps.weight, writtenChannels) : null;
+    return (input, inputImage, output, outputImage, unitSize) => {
+      const image = (inputImage * groups + group) * sourceChannels * product(source);
+      return multiply(
+        {
+          rows: writtenChannels,
+          columns: positions,
+          depth: steps.source.length,
+          packRows(first, count, start, depth) {
+            if (kept !== null) return kept(first, count, start, depth);
+            const origin = weights + first * writtenStride;
+            packWeights(
+              weight,
+              origin,
+              writtenStride,
+              steps.weight,
+              count,
+              start,
+              depth,
+              rows[0],
+              rows[1],
+              0,
+            );
+          },
+          packColumns: (first, count, start, depth) =>
+            packPatches(direction, lattice, steps.source, input, image, first, count, start, depth),
+          store(firstRow, rowCount, firstColumn, columnCount) {
+            const channel = group * writtenChannels + firstRow;
+            storeTiles(
+              direction,
+              lattice,
+              operands,
+              output,
+              outputImage,
+              channel,
+              rowCount,
+              firstColumn,
+              columnCount,
+            );
+          },
         },
-      },
-      unitSize,
-    );
+        unitSize,
+      );
+    };
+  });
+}
+
+/** packRows for weights that are packed once, when they are needed first. */
+function keptRows(
+  weight: FloatArray,
+  origin: number,
+  distance: number,
+  steps: Int32Array,
+  count: number,
+): (first: number, count: number, start: number, depth: number) => void {
+  const pairs = Math.ceil(count / 2);
+  const even = new Float64Array(pairs * steps.length);
+  const odd = new Float64Array(pairs * steps.length);
+  const packed = new Set<number>();
+  return (first, rowCount, start, depth) => {
+    // Multiples of one depth are asked for, whatever the block.
+    const block = start * pairs;
+    if (!packed.has(start))
+      packWeights(weight, origin, distance, steps, count, start, depth, even, odd, block);
+    packed.add(start);
+    const from = block + (first >> 1) * depth;
+    const to = from + Math.ceil(rowCount / 2) * depth;
+    rows[0].set(even.subarray(from, to));
+    rows[1].set(odd.subarray(from, to));
   };
 }
 

@@ -7,38 +7,46 @@
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import { type AxisGather, type Lattice, sourceAt } from './gather.js';
-import { columns, rows } from './gemm.js';
+import { CAPACITY, columns } from './gemm.js';
 
-/** One run of taps along the width, in a block. */
-interface Segment {
-  readonly channel: number;
-  /** Indices into the taps of the lattice's axes. */
-  readonly depthTap: number;
-  readonly heightTap: number;
-  readonly firstTap: number;
-  readonly length: number;
+const [columns0, columns1, columns2] = columns;
+
+/** Where the steps of a product lie in the source and in the weight. */
+export interface Steps {
+  /** From where a position that reads no padding begins to the element of each step. */
+  readonly source: Int32Array;
+  /** From the first weight of a written channel to that of each step. */
+  readonly weight: Int32Array;
 }
 
-function segmentsOf([gd, gh, gw]: Lattice, start: number, depth: number): Segment[] {
-  const run = gw.taps.length;
-  const segments: Segment[] = [];
-  for (let at = start; at < start + depth; ) {
-    const row = Math.floor(at / run);
-    const firstTap = at % run;
-    const length = Math.min(run - firstTap, start + depth - at);
-    const heightTap = row % gh.taps.length;
-    const depthTap = Math.floor(row / gh.taps.length) % gd.taps.length;
-    const channel = Math.floor(row / gh.taps.length / gd.taps.length);
-    segments.push({ channel, depthTap, heightTap, firstTap, length });
-    at += length;
+export function stepsOf(
+  { source: [depth, height, width], kernel, sourceChannels, sourceStride }: Direction,
+  [gd, gh, gw]: Lattice,
+): Steps {
+  const count = sourceChannels * gd.taps.length * gh.taps.length * gw.taps.length;
+  const source = new Int32Array(count);
+  const weight = new Int32Array(count);
+  let step = 0;
+  for (let c = 0; c < sourceChannels; c++) {
+    for (let td = 0; td < gd.taps.length; td++) {
+      for (let th = 0; th < gh.taps.length; th++) {
+        const row = ((c * depth + gd.offsets[td]) * height + gh.offsets[th]) * width;
+        const weights = c * sourceStride + (gd.taps[td] * kernel[1] + gh.taps[th]) * kernel[2];
+        for (let tw = 0; tw < gw.taps.length; tw++, step++) {
+          source[step] = row + gw.offsets[tw];
+          weight[step] = weights + gw.taps[tw];
+        }
+      }
+    }
   }
-  return segments;
+  return { source, weight };
 }
 
 /** @param origin  Of the source image's first channel in this group. */
 export function packPatches(
   direction: Direction,
   lattice: Lattice,
+  steps: Int32Array,
   source: FloatArray,
   origin: number,
   first: number,
@@ -46,45 +54,38 @@ export function packPatches(
   start: number,
   depth: number,
 ): void {
+  const [, height, width] = direction.source;
   const [gd, gh, gw] = lattice;
-  if (gd.taps.length * gh.taps.length * gw.taps.length === 1) {
-    packPixels(direction, lattice, source, origin, first, count, start, depth);
-    return;
-  }
-  const [, sourceHeight, sourceWidth] = direction.source;
   const plane = product(direction.source);
-  const segments = segmentsOf(lattice, start, depth);
-  const tapStep = gw.taps.length > 1 ? gw.offsets[1] - gw.offsets[0] : 0;
-  for (let i = 0; i < count; i++) {
-    const to = columns[i % 3];
-    let at = Math.floor(i / 3) * depth;
-    const w = (first + i) % gw.count;
-    const h = Math.floor((first + i) / gw.count) % gh.count;
-    const d = Math.floor((first + i) / gw.count / gh.count);
-    const isInside = readsInside(gw, w);
-    for (let s = 0; s < segments.length; s++) {
-      const { channel, depthTap, heightTap, firstTap, length } = segments[s];
-      const z = sourceAt(gd, d, depthTap);
-      const y = sourceAt(gh, h, heightTap);
-      const end = at + length;
-      if (z < 0 || y < 0) {
-        while (at < end) to[at++] = 0;
-        continue;
-      }
-      const row = origin + channel * plane + (z * sourceHeight + y) * sourceWidth;
-      if (isInside) {
-        for (let from = row + sourceAt(gw, w, firstTap); at < end; from += tapStep) to[at++] = source[from];
+  const elements = new Int32Array(gd.taps.length * gh.taps.length * gw.taps.length);
+  const begins = [0, 0, 0];
+  for (let i = 0, at = 0; i < count; i += 3, at += depth) {
+    const here = Math.min(3, count - i);
+    let inside = 0;
+    for (let k = 0; k < here; k++) {
+      const position = first + i + k;
+      const w = position % gw.count;
+      const h = Math.floor(position / gw.count) % gh.count;
+      const d = Math.floor(position / gw.count / gh.count);
+      if (readsInside(gw, w) && readsInside(gh, h) && readsInside(gd, d)) {
+        begins[k] = origin + (placeOf(gd, d) * height + placeOf(gh, h)) * width + placeOf(gw, w);
+        inside++;
       } else {
-        for (let t = firstTap; at < end; t++) {
-          const x = sourceAt(gw, w, t);
-          to[at++] = x < 0 ? 0 : source[row + x];
-        }
+        findElements(lattice, height, width, d, h, w, elements);
+        layEdge(source, origin, plane, elements, start, columns[k], at, depth);
+        begins[k] = -1;
+      }
+    }
+    if (inside === 3) layThree(source, begins[0], begins[1], begins[2], steps, start, depth, at);
+    else if (inside > 0) {
+      for (let k = 0; k < here; k++) {
+        if (begins[k] >= 0) layOne(source, begins[k], steps, start, columns[k], at, depth);
       }
     }
   }
 }
 
-/** Whether all that a position reads lies in the source, the taps at a constant distance. */
+/** Whether all that a position reads lies in the source. */
 function readsInside({ offsets, jump, inside }: AxisGather, position: number): boolean {
   const first = offsets[0];
   const last = offsets[offsets.length - 1];
@@ -92,64 +93,118 @@ function readsInside({ offsets, jump, inside }: AxisGather, position: number): b
   return at + Math.min(first, last) >= inside[0] && at + Math.max(first, last) < inside[1];
 }
 
-/** As packPatches for a single tap: a patch is one pixel of every channel. */
-function packPixels(
-  direction: Direction,
+/** The element from which the offsets of such a position count. */
+function placeOf({ line, jump, inside }: AxisGather, position: number): number {
+  return position * jump - inside[0] + line[inside[0]];
+}
+
+/** elements[tap] ← the place in a channel that a position meets there, or -1 for a zero. */
+function findElements(
   [gd, gh, gw]: Lattice,
-  source: FloatArray,
-  origin: number,
-  first: number,
-  count: number,
-  start: number,
-  depth: number,
+  height: number,
+  width: number,
+  d: number,
+  h: number,
+  w: number,
+  elements: Int32Array,
 ): void {
-  const [, sourceHeight, sourceWidth] = direction.source;
-  const plane = product(direction.source);
-  for (let i = 0; i < count; i++) {
-    const to = columns[i % 3];
-    let at = Math.floor(i / 3) * depth;
-    const end = at + depth;
-    const z = sourceAt(gd, Math.floor((first + i) / gw.count / gh.count), 0);
-    const y = sourceAt(gh, Math.floor((first + i) / gw.count) % gh.count, 0);
-    const x = sourceAt(gw, (first + i) % gw.count, 0);
-    if (z < 0 || y < 0 || x < 0) {
-      while (at < end) to[at++] = 0;
-      continue;
+  let tap = 0;
+  for (let td = 0; td < gd.taps.length; td++) {
+    const z = sourceAt(gd, d, td);
+    for (let th = 0; th < gh.taps.length; th++) {
+      const y = sourceAt(gh, h, th);
+      for (let tw = 0; tw < gw.taps.length; tw++) {
+        const x = sourceAt(gw, w, tw);
+        elements[tap++] = z < 0 || y < 0 || x < 0 ? -1 : (z * height + y) * width + x;
+      }
     }
-    const pixel = origin + start * plane + (z * sourceHeight + y) * sourceWidth + x;
-    for (let from = pixel; at < end; from += plane) to[at++] = source[from];
   }
 }
 
-/** @param origin  Of the group's weights. */
+function layEdge(
+  source: FloatArray,
+  origin: number,
+  plane: number,
+  elements: Int32Array,
+  start: number,
+  to: Float64Array,
+  at: number,
+  depth: number,
+): void {
+  const taps = elements.length;
+  let channel = origin + Math.floor(start / taps) * plane;
+  let tap = start % taps;
+  for (let p = at; p < at + depth; p++) {
+    const x = elements[tap];
+    to[p] = x < 0 ? 0 : source[channel + x];
+    if (++tap < taps) continue;
+    tap = 0;
+    channel += plane;
+  }
+}
+
+function layOne(
+  source: FloatArray,
+  begin: number,
+  steps: Int32Array,
+  start: number,
+  to: Float64Array,
+  at: number,
+  depth: number,
+): void {
+  for (let i = 0; i < depth; i++) to[at + i] = source[begin + steps[start + i]];
+}
+
+const INDEX = CAPACITY - 1;
+
+/** Three positions at a time: each step's place is read once, and the arrays share an index. */
+function layThree(
+  source: FloatArray,
+  begin0: number,
+  begin1: number,
+  begin2: number,
+  steps: Int32Array,
+  start: number,
+  depth: number,
+  at: number,
+): void {
+  const to = at & INDEX;
+  const count = depth & INDEX;
+  for (let i = 0; i < count; i++) {
+    const step = steps[(start + i) | 0];
+    const p = to + i;
+    columns0[p] = source[(begin0 + step) | 0];
+    columns1[p] = source[(begin1 + step) | 0];
+    columns2[p] = source[(begin2 + step) | 0];
+  }
+}
+
+/**
+ * even[at + ⌊i/2⌋·depth …] or odd[…] ← steps [start, start + depth) of written channel i of `count`.
+ * @param origin  The first of these channels' first weight.
+ * @param distance  To the next channel's.
+ */
 export function packWeights(
-  direction: Direction,
-  lattice: Lattice,
   weight: FloatArray,
   origin: number,
-  first: number,
+  distance: number,
+  steps: Int32Array,
   count: number,
   start: number,
   depth: number,
+  even: Float64Array,
+  odd: Float64Array,
+  at: number,
 ): void {
-  const [gd, gh, gw] = lattice;
-  const { kernel, sourceStride, writtenStride } = direction;
-  const taps = product(kernel);
-  const isContiguous = sourceStride === taps && gd.taps.length * gh.taps.length * gw.taps.length === taps;
-  const segments = isContiguous ? [] : segmentsOf(lattice, start, depth);
   for (let i = 0; i < count; i++) {
-    const to = rows[i % 2];
-    let at = (i >> 1) * depth;
-    const channel = origin + (first + i) * writtenStride;
-    if (isContiguous) {
-      const end = at + depth;
-      for (let from = channel + start; at < end; from++) to[at++] = weight[from];
-      continue;
-    }
-    for (const { channel: c, depthTap, heightTap, firstTap, length } of segments) {
-      const row =
-        channel + c * sourceStride + (gd.taps[depthTap] * kernel[1] + gh.taps[heightTap]) * kernel[2];
-      for (let t = firstTap; t < firstTap + length; t++) to[at++] = weight[row + gw.taps[t]];
-    }
+    layOne(
+      weight,
+      origin + i * distance,
+      steps,
+      start,
+      i % 2 === 0 ? even : odd,
+      at + (i >> 1) * depth,
+      depth,
+    );
   }
 }

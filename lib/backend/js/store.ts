@@ -53,28 +53,80 @@ export function storeTiles(
   firstPosition: number,
   positions: number,
 ): void {
-  const [depth, height, width] = written;
-  const plane = depth * height * width;
-  const places = new Int32Array(positions);
-  for (let j = 0; j < positions; j++) {
-    const at = firstPosition + j;
+  const plane = product(written);
+  const isDense = gd.step === 1 && gh.step === 1 && gw.step === 1;
+  const places = isDense ? null : placesOf(written, [gd, gh, gw], firstPosition, positions);
+  for (let i = 0; i < channels; i++) {
+    const channel = firstChannel + i;
+    const base = (image * groups * writtenChannels + channel) * plane;
+    const shift = bias === null ? 0 : bias[channel];
+    const tile = tileAt(i, 0, positions);
+    if (places === null) storeTileRow(tile, positions, shift, clamp, output, base + firstPosition);
+    else storeScattered(tile, places, shift, clamp, output, base);
+  }
+}
+
+/** Where the positions of a lattice that does not fill its image are. */
+function placesOf(
+  [, height, width]: Direction['written'],
+  [gd, gh, gw]: Lattice,
+  first: number,
+  count: number,
+): Int32Array {
+  const places = new Int32Array(count);
+  for (let j = 0; j < count; j++) {
+    const at = first + j;
     const w = gw.start + (at % gw.count) * gw.step;
     const h = gh.start + (Math.floor(at / gw.count) % gh.count) * gh.step;
     const d = gd.start + Math.floor(at / gw.count / gh.count) * gd.step;
     places[j] = (d * height + h) * width + w;
   }
-  const { min, max } = clamp;
-  const triples = Math.ceil(positions / 3);
-  for (let i = 0; i < channels; i++) {
-    const channel = firstChannel + i;
-    const base = (image * groups * writtenChannels + channel) * plane;
-    const shift = bias === null ? 0 : bias[channel];
-    const firstTile = tileAt(i, 0, positions);
-    for (let triple = 0, j = 0; triple < triples; triple++) {
-      const end = Math.min(j + 3, positions);
-      for (let tile = firstTile + triple * 6; j < end; j++, tile++) {
-        output[base + places[j]] = Math.min(Math.max(tiles[tile] + shift, min), max);
-      }
+  return places;
+}
+
+/** output[to …] ← a row of the sums' tiles, which begins at `tile`. */
+function storeTileRow(
+  tile: number,
+  count: number,
+  shift: number,
+  { min, max }: Clamp,
+  output: FloatArray,
+  to: number,
+): void {
+  const end = to + count;
+  let at = tile | 0;
+  let q = to | 0;
+  if (min === -Infinity && max === Infinity) {
+    for (; q < end - 2; q = (q + 3) | 0) {
+      output[q] = tiles[at] + shift;
+      output[(q + 1) | 0] = tiles[(at + 1) | 0] + shift;
+      output[(q + 2) | 0] = tiles[(at + 2) | 0] + shift;
+      at = (at + 6) | 0;
+    }
+    for (; q < end; q++) output[q] = tiles[at++] + shift;
+    return;
+  }
+  for (; q < end - 2; q = (q + 3) | 0) {
+    output[q] = Math.min(Math.max(tiles[at] + shift, min), max);
+    output[(q + 1) | 0] = Math.min(Math.max(tiles[(at + 1) | 0] + shift, min), max);
+    output[(q + 2) | 0] = Math.min(Math.max(tiles[(at + 2) | 0] + shift, min), max);
+    at = (at + 6) | 0;
+  }
+  for (; q < end; q++) output[q] = Math.min(Math.max(tiles[at++] + shift, min), max);
+}
+
+function storeScattered(
+  tile: number,
+  places: Int32Array,
+  shift: number,
+  { min, max }: Clamp,
+  output: FloatArray,
+  base: number,
+): void {
+  let at = tile;
+  for (let j = 0; j < places.length; j += 3, at += 6) {
+    for (let k = 0; k < 3 && j + k < places.length; k++) {
+      output[base + places[j + k]] = Math.min(Math.max(tiles[at + k] + shift, min), max);
     }
   }
 }
