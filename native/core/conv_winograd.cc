@@ -1,8 +1,8 @@
 // Forward 3 x 3 convolution of stride and dilation 1 by Winograd's F(4 x 4, 3 x 3) or F(2 x 2, 3 x 3), as the
 // plan's variant says. A block of tiles goes through all three steps while it is in L2:
 //   v[point][vector of channels][tile][lane] <-- input
-//   products[point][tile][output channel] = v * u, for a panel of output channels at a time
-//   output <-- products
+//   products[panel][point][tile][output channel] = v * u, for one or several panels of output channels at a
+//   time output <-- products
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -20,8 +20,10 @@
 namespace convmat {
 namespace {
 
-// Of v, beside which the products and a panel of u find room in the thread's 4 MiB.
+// Of v, and of the products of several panels: beside them the rows of a tile find room in the thread's
+// 4 MiB.
 constexpr int64_t kInputBytes = 2 << 20;
+constexpr int64_t kProductBytes = 1792 << 10;
 
 // Points lie a cache line apart beside their size, which is often a multiple of a page.
 constexpr int64_t kPointGapBytes = 64;
@@ -169,6 +171,10 @@ class WinogradRun {
     int64_t group, first, tiles;
   };
 
+  struct Panels {
+    int64_t first, count;
+  };
+
   // Those of a block that form a rectangle in one image.
   struct Rectangle {
     int64_t tile;  // the first, counted from the block's
@@ -250,13 +256,31 @@ class WinogradRun {
     return s_.in_vectors * b.tiles * s_.lanes + kPointGapBytes / static_cast<int64_t>(sizeof(T));
   }
 
+  int64_t point_of_products(const Block& b, int64_t vectors) const {
+    return b.tiles * vectors * s_.lanes + kPointGapBytes / static_cast<int64_t>(sizeof(T));
+  }
+  int64_t products_of_panel(const Block& b) const {
+    return s_.points * point_of_products(b, kWinogradVectors);
+  }
+
+  // Panels that are transformed for this run are multiplied while they are in cache, one by one; and weights
+  // that are in cache anyway leave more of it to the products.
+  int64_t panels_at_once(const Block& b) const {
+    if (weights_.u.size() == 0 || weights_are_cached()) return 1;
+    return std::clamp<int64_t>(kProductBytes / static_cast<int64_t>(sizeof(T)) / products_of_panel(b), 1,
+                               s_.panels);
+  }
+
   void run_block(const Block& b, int64_t first_panel, int64_t end_panel, const TileFlags& flags) const {
     ArenaFrame arena;
     T* const v = arena.take<T>(s_.points * point_of_v(b));
     each_rectangle(b, [&](const Rectangle& r) {
       for (int64_t vector = 0; vector < s_.in_vectors; ++vector) transform_input(b, r, vector, v);
     });
-    for (int64_t panel = first_panel; panel < end_panel; ++panel) multiply(b, panel, v, flags);
+    const int64_t at_once = panels_at_once(b);
+    for (int64_t panel = first_panel; panel < end_panel; panel += at_once) {
+      multiply(b, {panel, std::min(at_once, end_panel - panel)}, v, flags);
+    }
   }
 
   // v[..][vector] <-- the input of a rectangle's tiles, a row of tiles at a time, by way of
@@ -308,41 +332,51 @@ class WinogradRun {
     return position < axis.in + axis.pad_after ? padded_position(plan_.padding_mode, position, axis.in) : -1;
   }
 
-  const T* panel_weights(int64_t group, int64_t panel, ArenaFrame& arena) const {
-    if (weights_.u.size() > 0) return weights_.u.data() + s_.panel_at(group, panel);
-    T* const u = arena.take<T>(s_.vectors_of(panel) * s_.vector_weights());
-    weights_.transform.run(kernels_, group, panel, u);
-    return u;
-  }
-
-  // One panel of output channels from v.
-  void multiply(const Block& b, int64_t panel, const T* v, const TileFlags& flags) const {
-    const int64_t lanes = s_.lanes, vectors = s_.vectors_of(panel), width = vectors * lanes;
-    const int64_t tiles = b.tiles;
-    const int64_t point = tiles * width + kPointGapBytes / static_cast<int64_t>(sizeof(T));
-    const int64_t u_point = s_.in_vectors * lanes * width;
-    const int64_t rounds = ceil_div(tiles, kernels_.direct_blocking.max_pixels(kWinogradVectors));
-
+  // Some panels of output channels from v. Weights that are in memory already are read point by point: all
+  // panels' of a point meet its inputs, a few KB, while these are near, and both are read once.
+  void multiply(const Block& b, const Panels& panels, const T* v, const TileFlags& flags) const {
+    const int64_t lanes = s_.lanes;
     ArenaFrame arena;
-    T* const products = arena.take<T>(s_.points * point);
-    const T* const u = panel_weights(b.group, panel, arena);
+    T* const products = arena.take<T>(panels.count * products_of_panel(b));
+    const T* u = nullptr;
+    if (weights_.u.size() > 0) {
+      u = weights_.u.data() + s_.panel_at(b.group, panels.first);
+    } else {
+      // Of one panel: see panels_at_once.
+      T* const transformed = arena.take<T>(s_.vectors_of(panels.first) * s_.vector_weights());
+      weights_.transform.run(kernels_, b.group, panels.first, transformed);
+      u = transformed;
+    }
+    const auto weights_at = [&](int64_t panel, int64_t p) {
+      return u + panel * kWinogradVectors * s_.vector_weights() +
+             p * s_.in_vectors * lanes * s_.vectors_of(panels.first + panel) * lanes;
+    };
     for (int64_t p = 0; p < s_.points; ++p) {
-      for (int64_t round = 0; round < rounds; ++round) {
-        const int64_t first = round * tiles / rounds, end = (round + 1) * tiles / rounds;
-        kernels_.winograd_product(static_cast<int>(vectors), static_cast<int>(end - first),
-                                  {v + p * point_of_v(b) + first * lanes, tiles * lanes, s_.in_vectors,
-                                   u + p * u_point, products + p * point + first * width});
+      for (int64_t panel = 0; panel < panels.count; ++panel) {
+        const int64_t vectors = s_.vectors_of(panels.first + panel);
+        const T* const next = panel + 1 < panels.count ? weights_at(panel + 1, p) : weights_at(0, p + 1);
+        kernels_.winograd_product(
+            static_cast<int>(vectors), b.tiles,
+            {v + p * point_of_v(b), b.tiles * lanes, s_.in_vectors, weights_at(panel, p),
+             products + panel * products_of_panel(b) + p * point_of_products(b, vectors), next});
       }
     }
+    for (int64_t panel = 0; panel < panels.count; ++panel) {
+      write_panel(b, panels.first + panel, products + panel * products_of_panel(b), flags);
+    }
+  }
+
+  void write_panel(const Block& b, int64_t panel, const T* products, const TileFlags& flags) const {
+    const int64_t lanes = s_.lanes, vectors = s_.vectors_of(panel), width = vectors * lanes;
     each_rectangle(b, [&](const Rectangle& r) {
       ArenaFrame frame;
       T* const rows = frame.take<T>(s_.m * r.columns * s_.m * lanes);
       for (int64_t vector = 0; vector < vectors; ++vector) {
         for (int64_t i = 0; i < r.rows; ++i) {
-          const bool is_finite =
-              write_tiles(b.group, panel * kWinogradVectors + vector, r, i,
-                          {products + (r.tile + i * r.columns) * width + vector * lanes, point, width,
-                           r.columns, nullptr, weights_.lo, weights_.hi, rows, r.columns * s_.m * lanes});
+          const bool is_finite = write_tiles(
+              b.group, panel * kWinogradVectors + vector, r, i,
+              {products + (r.tile + i * r.columns) * width + vector * lanes, point_of_products(b, vectors),
+               width, r.columns, nullptr, weights_.lo, weights_.hi, rows, r.columns * s_.m * lanes});
           if (!is_finite) flags.set(r.image, (r.first_row + i) * s_.m, 0);
         }
       }

@@ -406,14 +406,15 @@ struct WinogradProduct {
   const T* v;
   int64_t v_vector;  // from one vector of channels to the next
   int64_t channel_vectors;
-  const T* u;   // rows of as many vectors as the products have
-  T* products;  // likewise
+  const T* u;       // rows of as many vectors as the products have
+  T* products;      // likewise
+  const T* next_u;  // what the next call reads, to be fetched meanwhile; any address will do
 };
 constexpr int kWinogradBlock = 64;
 constexpr int kWinogradVectors = 2;
-// vectors: 1 .. kWinogradVectors; tiles: 1 .. the direct blocking's max_pixels(kWinogradVectors).
+// vectors: 1 .. kWinogradVectors; tiles: 1 or more.
 template <typename T>
-using WinogradProductFn = void(int vectors, int tiles, const WinogradProduct<T>&);
+using WinogradProductFn = void(int vectors, int64_t tiles, const WinogradProduct<T>&);
 
 // rows[m rows][tile * m + column][lane] <-- products[point][tile][lane], with bias, clamped. False when a sum
 // was not finite.

@@ -161,57 +161,83 @@ void winograd_weights(int m, const WinogradWeights<T>& f) {
   }
 }
 
-// NV vectors of output channels by TP tiles. As in direct_ukr, every index into `acc` must be a constant.
+// NV vectors of output channels by TP tiles, for one block of input channels. As in direct_ukr, every index
+// into `acc` must be a constant. Each row of weights asks for `ahead_row` elements of what comes next.
 template <typename T, int NV, int TP>
-CONVMAT_NOINLINE void winograd_ukr(const WinogradProduct<T>& f) {
+CONVMAT_NOINLINE void winograd_ukr(const T* v, int64_t v_vector, int64_t channel_vectors, const T* u,
+                                   const T* ahead, int64_t ahead_row, bool accumulate, T* to) {
   using V = Vec<T>;
-  constexpr int lanes = V::lanes, prefetch = 12, line = 64 / sizeof(T);
-  const T* u = f.u;
-  const T* v = f.v;
-  for (int64_t first = 0; first < f.channel_vectors; first += kWinogradBlock / lanes) {
-    const int64_t left = f.channel_vectors - first;
-    V acc[TP][NV];
-    CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
-      CONVMAT_UNROLL for (int i = 0; i < NV; ++i) acc[p][i] = zero<T>();
-    }
-    for (int64_t n = left < kWinogradBlock / lanes ? left : kWinogradBlock / lanes; n > 0; --n) {
-      for (int lane = 0; lane < lanes; ++lane) {
-        CONVMAT_UNROLL for (int i = 0; i < NV * lanes; i += line)
-            CONVMAT_PREFETCH(u + prefetch * NV * lanes + i);
-        V weights[NV];
-        CONVMAT_UNROLL for (int i = 0; i < NV; ++i) weights[i] = load(u + i * lanes);
-        CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
-          const V value = broadcast(v[p * lanes + lane]);
-          CONVMAT_UNROLL for (int i = 0; i < NV; ++i) acc[p][i] = fma(weights[i], value, acc[p][i]);
-        }
-        u += NV * lanes;
-      }
-      v += f.v_vector;
-    }
-    T* const to = f.products;
-    if (first > 0) {
+  constexpr int lanes = V::lanes, line = 64 / sizeof(T);
+  V acc[TP][NV];
+  CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
+    CONVMAT_UNROLL for (int i = 0; i < NV; ++i) acc[p][i] = zero<T>();
+  }
+  for (; channel_vectors > 0; --channel_vectors) {
+    for (int lane = 0; lane < lanes; ++lane) {
+      CONVMAT_UNROLL for (int i = 0; i < NV * lanes; i += line) CONVMAT_PREFETCH(ahead + i);
+      ahead += ahead_row;
+      V weights[NV];
+      CONVMAT_UNROLL for (int i = 0; i < NV; ++i) weights[i] = load(u + i * lanes);
       CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
-        CONVMAT_UNROLL for (int i = 0; i < NV; ++i) {
-          acc[p][i] = add(acc[p][i], load(to + (p * NV + i) * lanes));
-        }
+        const V value = broadcast(v[p * lanes + lane]);
+        CONVMAT_UNROLL for (int i = 0; i < NV; ++i) acc[p][i] = fma(weights[i], value, acc[p][i]);
+      }
+      u += NV * lanes;
+    }
+    v += v_vector;
+  }
+  if (accumulate) {
+    CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
+      CONVMAT_UNROLL for (int i = 0; i < NV; ++i) {
+        acc[p][i] = add(acc[p][i], load(to + (p * NV + i) * lanes));
       }
     }
-    CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
-      CONVMAT_UNROLL for (int i = 0; i < NV; ++i) store(to + (p * NV + i) * lanes, acc[p][i]);
-    }
+  }
+  CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
+    CONVMAT_UNROLL for (int i = 0; i < NV; ++i) store(to + (p * NV + i) * lanes, acc[p][i]);
   }
 }
 
+template <typename T>
+using WinogradUkr = void(const T* v, int64_t v_vector, int64_t channel_vectors, const T* u, const T* ahead,
+                         int64_t ahead_row, bool accumulate, T* to);
+
 template <typename T, int NV = kWinogradVectors, int TP = direct_blocking<T>.max_pixels(NV)>
-void winograd_product(int vectors, int tiles, const WinogradProduct<T>& f) {
+WinogradUkr<T>* winograd_ukr_of(int vectors, int64_t tiles) {
   if constexpr (NV > 1) {
     // One vector has no use for more tiles than two have: the blocks are made for two.
-    if (vectors < NV) return winograd_product<T, NV - 1, TP>(vectors, tiles, f);
+    if (vectors < NV) return winograd_ukr_of<T, NV - 1, TP>(vectors, tiles);
   }
   if constexpr (TP > 1) {
-    if (tiles < TP) return winograd_product<T, NV, TP - 1>(NV, tiles, f);
+    if (tiles < TP) return winograd_ukr_of<T, NV, TP - 1>(NV, tiles);
   }
-  winograd_ukr<T, NV, TP>(f);
+  return winograd_ukr<T, NV, TP>;
+}
+
+// A block of weights serves all rounds of tiles while it is in L1, and they fetch the next block meanwhile:
+// evenly, since a core that waits for L3 in one round and multiplies in the next does neither in time.
+template <typename T>
+void winograd_product(int vectors, int64_t tiles, const WinogradProduct<T>& f) {
+  constexpr int lanes = Vec<T>::lanes, block = kWinogradBlock / lanes;
+  const int64_t most = direct_blocking<T>.max_pixels(kWinogradVectors);
+  const int64_t rounds = (tiles + most - 1) / most, narrow = tiles / rounds, wide_rounds = tiles % rounds;
+  WinogradUkr<T>* const narrow_ukr = winograd_ukr_of<T>(vectors, narrow);
+  WinogradUkr<T>* const wide_ukr = wide_rounds > 0 ? winograd_ukr_of<T>(vectors, narrow + 1) : narrow_ukr;
+  const int64_t width = int64_t{vectors} * lanes, ahead_row = width / rounds;
+  for (int64_t first = 0; first < f.channel_vectors; first += block) {
+    const int64_t left = f.channel_vectors - first, count = left < block ? left : block;
+    const T* const u = f.u + first * lanes * width;
+    const T* ahead = left > block ? u + count * lanes * width : f.next_u;
+    const T* v = f.v + first * f.v_vector;
+    T* to = f.products;
+    for (int64_t round = 0; round < rounds; ++round) {
+      const int64_t of_round = round < wide_rounds ? narrow + 1 : narrow;
+      (round < wide_rounds ? wide_ukr : narrow_ukr)(v, f.v_vector, count, u, ahead, ahead_row, first > 0, to);
+      v += of_round * lanes;
+      to += of_round * width;
+      ahead += count * lanes * ahead_row;
+    }
+  }
 }
 
 template <typename T>

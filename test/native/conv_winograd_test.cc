@@ -79,6 +79,12 @@ TEST_P(ConvWinogradTest, BatchesGroupsAndManyBlocks) {
   check_all(kernels(), layer(4, 4, 40, 300));
   check_all(kernels(), layer(20, 40, 57, 30, 0));
 }
+// Weights beyond the cache, by which several panels meet a point's inputs: all at once, and not quite.
+TEST_P(ConvWinogradTest, ManyPanels) {
+  check_all(kernels(), layer(65, 250, 14, 6));
+  check<float>(kernels(), layer(65, 264, 14, 32), 2);
+  check<float>(kernels(), layer(33, 264, 28, 32), 4);
+}
 TEST_P(ConvWinogradTest, ManyChannelsSumInBlocks) {
   for (const int64_t channels : {63, 64, 65, 128, 200}) check_all(kernels(), layer(channels, 7, 6, 6));
   check<float>(kernels(), layer(2000, 3, 5, 5), 4);
