@@ -1,8 +1,9 @@
-// Builds what is missing: the TypeScript, and the addon. A machine without a C++ compiler goes on in JavaScript.
+// Builds what is missing or older than its sources: the TypeScript, and the addon. A machine without a C++ compiler goes
+// on in JavaScript.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isBuilt, isThere } from './built.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -17,7 +18,11 @@ function run(script) {
   return status === 0;
 }
 
-if (!existsSync(join(root, 'dist/index.js')) && !run('build:ts')) process.exit(1);
-if (!existsSync(join(root, 'build/Release/convmat.node')) && !run('build:native')) {
+if (!isBuilt('typescript') && !run('build:ts')) process.exit(1);
+if (!isBuilt('native') && !run('build:native')) {
+  if (isThere('native')) {
+    console.error('The addon is not what its sources say, and could not be built (see above).');
+    process.exit(1);
+  }
   console.error('The addon could not be built (see above): going on with the JavaScript backend.\n');
 }
