@@ -30,7 +30,8 @@
         '<!@(node -p "require(\'./native/sources.json\').core.join(\' \')")',
         '<!@(node -p "require(\'./native/sources.json\').addon.join(\' \')")',
       ],
-      'defines': ['NAPI_VERSION=8'],
+      'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
+      'defines': ['<!@(node -p "require(\'./native/sources.json\').addon_defines.join(\' \')")'],
       'dependencies': ['convmat_generic'],
       # An allocation that fails is caught where C++ meets JavaScript. GCC vectorises at -O2 what Clang does only with
       # the cost model of -O3.

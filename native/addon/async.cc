@@ -1,7 +1,6 @@
 #include "addon/async.h"
 
 #include <exception>
-#include <optional>
 #include <utility>
 
 #include "addon/conv.h"
@@ -14,23 +13,23 @@ namespace convmat::addon {
 // that nobody transfers, shrinks or writes to them meanwhile.
 class AsyncCall : public Task {
  public:
-  AsyncCall(napi_env env, AsyncCalls* owner, const KernelTable& kernels, const ConvPlan& plan,
-            const ConvLengths& lengths, napi_value input, napi_value output, napi_value callback)
+  AsyncCall(AsyncCalls* owner, const KernelTable& kernels, const ConvPlan& plan, const ConvLengths& lengths,
+            const Napi::Value& input, const Napi::Value& output, const Napi::Value& callback)
       : Task(owner), owner_(owner), kernels_(&kernels), plan_(plan) {
     const DType dtype = plan.dtype;
-    input_ = read_elements(env, input, dtype, lengths.input, "input");
+    input_ = read_elements(input, dtype, lengths.input, "input");
     input_bytes_ = static_cast<size_t>(lengths.input) * size_of(dtype);
-    output_ = read_elements(env, output, dtype, lengths.output, "output");
-    callback_.emplace(env, callback);
-    kept_output_.emplace(env, output);
-    kept_[0].emplace(env, input);
+    output_ = read_elements(output, dtype, lengths.output, "output");
+    callback_ = Napi::Persistent(callback.As<Napi::Function>());
+    kept_output_ = Napi::Persistent(output.As<Napi::Object>());
+    kept_[0] = Napi::Persistent(input.As<Napi::Object>());
   }
 
   void run_with(std::shared_ptr<const PackedConv> packed) { packed_ = std::move(packed); }
-  void run_with(const ConvOperands& operands, napi_env env, napi_value weight, napi_value bias) {
+  void run_with(const ConvOperands& operands, const Napi::Value& weight, const Napi::Value& bias) {
     operands_ = operands;
-    kept_[1].emplace(env, weight);
-    if (operands.bias != nullptr) kept_[2].emplace(env, bias);
+    kept_[1] = Napi::Persistent(weight.As<Napi::Object>());
+    if (operands.bias != nullptr) kept_[2] = Napi::Persistent(bias.As<Napi::Object>());
   }
   void set_number(uint32_t number) { number_ = number; }
 
@@ -46,22 +45,21 @@ class AsyncCall : public Task {
   }
 
   // After run(), on JavaScript's thread.
-  void call_back(napi_env env) {
-    napi_value arguments[2], receiver, ignored;
-    check(napi_get_undefined(env, &receiver));
-    arguments[0] = arguments[1] = receiver;
-    if (error_ != nullptr) {
-      arguments[0] = make_error(env, error_);
-    } else if (!is_cancelled()) {
-      arguments[1] = kept_output_->get();
-    }
-    const napi_value callback = callback_->get();
+  void call_back(Napi::Env env) {
+    const Napi::Function callback = callback_.Value();
+    const Napi::Object output = kept_output_.Value();
     // Before anything can throw: the executor may be the last to let go of this call, and must not find them
     // in it.
-    callback_.reset();
-    kept_output_.reset();
-    for (std::optional<Kept>& array : kept_) array.reset();
-    check(napi_call_function(env, receiver, callback, 2, arguments, &ignored));
+    callback_.Reset();
+    kept_output_.Reset();
+    for (Napi::ObjectReference& array : kept_) array.Reset();
+    if (error_ != nullptr) {
+      callback.Call({make_error(env, error_).Value(), env.Undefined()});
+    } else if (is_cancelled()) {
+      callback.Call({env.Undefined(), env.Undefined()});
+    } else {
+      callback.Call({env.Undefined(), output});
+    }
   }
 
  private:
@@ -92,21 +90,17 @@ class AsyncCall : public Task {
   size_t input_bytes_ = 0;
   void* output_ = nullptr;
   std::exception_ptr error_;
-  std::optional<Kept> callback_, kept_output_;
-  std::optional<Kept> kept_[3];  // input, weight, bias
+  Napi::FunctionReference callback_;
+  Napi::ObjectReference kept_output_;
+  Napi::ObjectReference kept_[3];  // input, weight, bias
 };
 
-AsyncCalls::AsyncCalls(napi_env env) : env_(env) {
+AsyncCalls::AsyncCalls(Napi::Env env) : env_(env), deliveries_(Deliveries::New(env, "convmat", 0, 1, this)) {
   Executor::shared();  // made now, so that starting a call cannot fail half-way
-  napi_value name;
-  check(napi_create_string_utf8(env, "convmat", NAPI_AUTO_LENGTH, &name));
-  check(napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
-                                        on_delivery, &deliveries_));
   // A process with nothing under way may end.
-  check(napi_unref_threadsafe_function(env, deliveries_));
+  deliveries_.Unref(env);
   // Hooks run in reverse order of their making: this one before the one that ends `deliveries_`.
-  check(napi_add_env_cleanup_hook(
-      env, [](void* self) { Executor::shared().withdraw(self); }, this));
+  env.AddCleanupHook([](AsyncCalls* self) { Executor::shared().withdraw(self); }, this);
 }
 
 AsyncCalls::~AsyncCalls() = default;
@@ -116,7 +110,7 @@ uint32_t AsyncCalls::start(std::shared_ptr<AsyncCall> call) {
   const uint32_t number = last_number_;
   call->set_number(number);
   under_way_.emplace(number, call);
-  if (under_way_.size() == 1) napi_ref_threadsafe_function(env_, deliveries_);
+  if (under_way_.size() == 1) deliveries_.Ref(env_);
   if (!Executor::shared().submit(call)) call->run();
   return number;
 }
@@ -127,16 +121,16 @@ void AsyncCalls::cancel(uint32_t number) {
 }
 
 void AsyncCalls::deliver(uint32_t number) {
-  napi_call_threadsafe_function(deliveries_, reinterpret_cast<void*>(uintptr_t{number}),
-                                napi_tsfn_nonblocking);
+  deliveries_.NonBlockingCall(reinterpret_cast<void*>(uintptr_t{number}));
 }
 
 // `env` is null for what is left when the environment ends.
-void AsyncCalls::on_delivery(napi_env env, napi_value, void* self, void* number) {
+void AsyncCalls::on_delivery(Napi::Env env, Napi::Function, AsyncCalls* self, void* number) {
   if (env == nullptr) return;
   try {
-    static_cast<AsyncCalls*>(self)->finish(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(number)));
+    self->finish(static_cast<uint32_t>(reinterpret_cast<uintptr_t>(number)));
   } catch (...) {  // the callback threw, or the environment is ending: both are Node's to handle
+    throw_in_javascript(env, std::current_exception());
   }
 }
 
@@ -144,39 +138,34 @@ void AsyncCalls::finish(uint32_t number) {
   const auto found = under_way_.find(number);
   const std::shared_ptr<AsyncCall> call = std::move(found->second);
   under_way_.erase(found);
-  if (under_way_.empty()) napi_unref_threadsafe_function(env_, deliveries_);
+  if (under_way_.empty()) deliveries_.Unref(env_);
   call->call_back(env_);
 }
 
-napi_value run_async(const Call& call) {
-  const PreparedConv& prepared = PreparedConv::unwrap(call.env, call[0]);
-  AsyncCalls& calls = Environment::of(call.env).async_calls();
-  auto task = std::make_shared<AsyncCall>(call.env, &calls, prepared.kernels(), prepared.plan(),
-                                          prepared.lengths(), call[1], call[2], call[3]);
+Napi::Value run_async(const Napi::CallbackInfo& call) {
+  const PreparedConv& prepared = PreparedConv::unwrap(call[0]);
+  AsyncCalls& calls = Environment::of(call.Env()).async_calls();
+  auto task = std::make_shared<AsyncCall>(&calls, prepared.kernels(), prepared.plan(), prepared.lengths(),
+                                          call[1], call[2], call[3]);
   task->run_with(prepared.packed());
-  napi_value number;
-  check(napi_create_uint32(call.env, calls.start(std::move(task)), &number));
-  return number;
+  return Napi::Number::New(call.Env(), calls.start(std::move(task)));
 }
 
-napi_value conv_async(const Call& call) {
-  const WirePlan plan = read_conv_plan(call.env, call[0], kConvOperations);
+Napi::Value conv_async(const Napi::CallbackInfo& call) {
+  const WirePlan plan = read_conv_plan(call[0], kConvOperations);
   const ConvOperands operands = read_conv_operands(call, 1, plan);
   const ConvLengths lengths = lengths_of(plan);
-  Environment& environment = Environment::of(call.env);
+  Environment& environment = Environment::of(call.Env());
   AsyncCalls& calls = environment.async_calls();
-  auto task = std::make_shared<AsyncCall>(call.env, &calls, environment.kernels(), plan.conv, lengths,
-                                          call[5], call[6], call[7]);
-  task->run_with(operands, call.env, call[1], call[2]);
-  napi_value number;
-  check(napi_create_uint32(call.env, calls.start(std::move(task)), &number));
-  return number;
+  auto task = std::make_shared<AsyncCall>(&calls, environment.kernels(), plan.conv, lengths, call[5], call[6],
+                                          call[7]);
+  task->run_with(operands, call[1], call[2]);
+  return Napi::Number::New(call.Env(), calls.start(std::move(task)));
 }
 
-napi_value cancel(const Call& call) {
-  const int64_t number = read_size(call.env, call[0], "number");
-  Environment::of(call.env).async_calls().cancel(static_cast<uint32_t>(number));
-  return nullptr;
+void cancel(const Napi::CallbackInfo& call) {
+  const int64_t number = read_size(call[0], "number");
+  Environment::of(call.Env()).async_calls().cancel(static_cast<uint32_t>(number));
 }
 
 }  // namespace convmat::addon

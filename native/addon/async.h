@@ -1,7 +1,7 @@
 // Convolution off the event loop, as JavaScript calls it.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <cstdint>
 #include <memory>
@@ -20,7 +20,7 @@ class AsyncCall;
 // dropped.
 class AsyncCalls {
  public:
-  explicit AsyncCalls(napi_env env);
+  explicit AsyncCalls(Napi::Env env);
   ~AsyncCalls();
   AsyncCalls(const AsyncCalls&) = delete;
   AsyncCalls& operator=(const AsyncCalls&) = delete;
@@ -33,11 +33,13 @@ class AsyncCalls {
   void deliver(uint32_t number);
 
  private:
-  static void on_delivery(napi_env env, napi_value, void* self, void* number);
+  static void on_delivery(Napi::Env env, Napi::Function, AsyncCalls* self, void* number);
+  // Carries the numbers of calls to JavaScript's thread.
+  using Deliveries = Napi::TypedThreadSafeFunction<AsyncCalls, void, &AsyncCalls::on_delivery>;
   void finish(uint32_t number);
 
-  napi_env env_;
-  napi_threadsafe_function deliveries_ = nullptr;
+  Napi::Env env_;
+  Deliveries deliveries_;
   uint32_t last_number_ = 0;
   std::unordered_map<uint32_t, std::shared_ptr<AsyncCall>> under_way_;
 };
@@ -47,10 +49,10 @@ class AsyncCalls {
 // Other threads read the operands and write `output`: nobody else may have seen these arrays, so that nobody
 // transfers or shrinks them meanwhile, and nobody reads the operands again. callback(error, output) is called
 // once, later: with an error, with the result, or with neither when the call was cancelled.
-napi_value run_async(const Call& call);
-napi_value conv_async(const Call& call);
+Napi::Value run_async(const Napi::CallbackInfo& call);
+Napi::Value conv_async(const Napi::CallbackInfo& call);
 // cancel(number): what has not started never does, what runs stops at its next tile. No effect on what has
 // ended.
-napi_value cancel(const Call& call);
+void cancel(const Napi::CallbackInfo& call);
 
 }  // namespace convmat::addon

@@ -1,12 +1,12 @@
 // Convolution, as JavaScript calls it: prepared, or in one go.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <cstdint>
 #include <memory>
 
-#include "addon/door.h"
+#include "addon/prepared.h"
 #include "addon/wire.h"
 #include "core/kernel_table.h"
 #include "core/ops.h"
@@ -25,18 +25,19 @@ struct ConvOperands {
   const void* bias;
   double lo, hi;
 };
-ConvOperands read_conv_operands(const Call& call, size_t first, const WirePlan& plan);
+ConvOperands read_conv_operands(const Napi::CallbackInfo& call, size_t first, const WirePlan& plan);
 
 constexpr unsigned kConvOperations = operation(ConvOp::forward) | operation(ConvOp::input_grad);
 
-// A convolution that is ready to run. JavaScript holds it as a function bound to it, `run(input, output)`:
-// the cheapest call that Node-API has, and nobody can pass it a wrong handle.
+// A convolution that is ready to run.
 class PreparedConv {
  public:
   PreparedConv(const KernelTable& kernels, const WirePlan& plan);
 
   // What `run` refers to; refused when it is some other function, or released.
-  static PreparedConv& unwrap(napi_env env, napi_value run);
+  static PreparedConv& unwrap(const Napi::Value& run);
+
+  void run(const Napi::Value& input, const Napi::Value& output) const;
 
   const ConvPlan& plan() const { return plan_; }
   const ConvLengths& lengths() const { return lengths_; }
@@ -45,10 +46,8 @@ class PreparedConv {
   const std::shared_ptr<const PackedConv>& packed() const { return packed_; }
 
  private:
-  class ReportedMemory;
-  friend napi_value prepare(const Call& call);
-  friend napi_value run(const Call& call);
-  friend napi_value release(const Call& call);
+  friend Napi::Value prepare(const Napi::CallbackInfo& call);
+  friend void release(const Napi::CallbackInfo& call);
 
   const KernelTable* kernels_;
   ConvPlan plan_;
@@ -60,15 +59,15 @@ class PreparedConv {
 // prepare(plan, weight, bias | null, lo, hi, similar | null) → run, with run.packedBytes. `similar` is
 // another run function with the same weight, bias and bounds, whose packed weights are shared when they are
 // packed alike.
-napi_value prepare(const Call& call);
+Napi::Value prepare(const Napi::CallbackInfo& call);
 // release(run): frees the packed weights once nothing runs with them.
-napi_value release(const Call& call);
+void release(const Napi::CallbackInfo& call);
 // conv(plan, weight, bias | null, lo, hi, input, output)
-napi_value conv(const Call& call);
+void conv(const Napi::CallbackInfo& call);
 // convWeightGrad(plan, input, gradOutput, gradWeight)
-napi_value conv_weight_grad(const Call& call);
+void conv_weight_grad(const Napi::CallbackInfo& call);
 
 // convBiasGrad(batch, channels, places, gradOutput, gradBias)
-napi_value conv_bias_grad(const Call& call);
+void conv_bias_grad(const Napi::CallbackInfo& call);
 
 }  // namespace convmat::addon

@@ -25,32 +25,11 @@ const Kind& kind_of(DType dtype) { return kKinds[static_cast<int>(dtype)]; }
 
 }  // namespace
 
-void check(napi_status status) {
-  if (status == napi_ok) return;
-  if (status == napi_pending_exception || status == napi_cannot_run_js) throw PendingException();
-  throw Refusal("Node-API status " + quantity(status));
-}
-
-Call::Call(napi_env env, napi_callback_info info) : env(env) {
-  size_t count = kMostArguments;
-  check(napi_get_cb_info(env, info, &count, arguments, nullptr, &bound));
-}
-
-Kept::Kept(napi_env env, napi_value value) : env_(env) {
-  check(napi_create_reference(env, value, 1, &reference_));
-}
-Kept::~Kept() { napi_delete_reference(env_, reference_); }
-napi_value Kept::get() const {
-  napi_value value;
-  check(napi_get_reference_value(env_, reference_, &value));
-  return value;
-}
-
-napi_value make_error(napi_env env, const std::exception_ptr& exception) {
+Napi::Error make_error(Napi::Env env, const std::exception_ptr& exception) {
   try {
     std::rethrow_exception(exception);
-  } catch (const PendingException&) {
-    return nullptr;
+  } catch (const Napi::Error& error) {
+    return error;
   } catch (const std::bad_alloc&) {
     return Environment::of(env).make_memory_error();
   } catch (const std::exception& error) {
@@ -58,17 +37,33 @@ napi_value make_error(napi_env env, const std::exception_ptr& exception) {
   }
 }
 
-Array read_array(napi_env env, napi_value value, const char* name) {
+void throw_in_javascript(Napi::Env env, const std::exception_ptr& exception) noexcept {
+  try {
+    napi_throw(env, make_error(env, exception).Value());
+  } catch (const Napi::Error& instead) {  // thrown while the error was made
+    napi_throw(env, instead.Value());
+  } catch (...) {
+  }
+}
+
+Napi::Function make_function(Napi::Env env, const char* name, napi_callback callback, void* data) {
+  napi_value function;
+  const napi_status status = napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data, &function);
+  NAPI_THROW_IF_FAILED(env, status, Napi::Function());
+  return Napi::Function(env, function);
+}
+
+Array read_array(const Napi::Value& value, const char* name) {
   Array array;
-  if (napi_get_typedarray_info(env, value, &array.type, &array.length, &array.data, nullptr, nullptr) !=
-      napi_ok) {
+  if (napi_get_typedarray_info(value.Env(), value, &array.type, &array.length, &array.data, nullptr,
+                               nullptr) != napi_ok) {
     throw Refusal(std::string(name) + ": expected a typed array");
   }
   return array;
 }
 
-void* read_elements(napi_env env, napi_value value, DType dtype, int64_t length, const char* name) {
-  const Array array = read_array(env, value, name);
+void* read_elements(const Napi::Value& value, DType dtype, int64_t length, const char* name) {
+  const Array array = read_array(value, name);
   const Kind& kind = kind_of(dtype);
   if (array.type != kind.type) throw Refusal(std::string(name) + ": expected a " + kind.name);
   if (array.length != static_cast<uint64_t>(length)) {
@@ -78,40 +73,28 @@ void* read_elements(napi_env env, napi_value value, DType dtype, int64_t length,
   return array.data;
 }
 
-void* read_optional_elements(napi_env env, napi_value value, DType dtype, int64_t length, const char* name) {
-  return is_nullish(env, value) ? nullptr : read_elements(env, value, dtype, length, name);
+void* read_optional_elements(const Napi::Value& value, DType dtype, int64_t length, const char* name) {
+  return is_nullish(value) ? nullptr : read_elements(value, dtype, length, name);
 }
 
-bool is_nullish(napi_env env, napi_value value) {
-  napi_valuetype type;
-  check(napi_typeof(env, value, &type));
-  return type == napi_null || type == napi_undefined;
+bool is_nullish(const Napi::Value& value) { return value.IsNull() || value.IsUndefined(); }
+
+double read_double(const Napi::Value& value, const char* name) {
+  if (!value.IsNumber()) throw Refusal(std::string(name) + ": expected a number");
+  return value.As<Napi::Number>();
 }
 
-double read_double(napi_env env, napi_value value, const char* name) {
-  double number;
-  if (napi_get_value_double(env, value, &number) != napi_ok)
-    throw Refusal(std::string(name) + ": expected a number");
-  return number;
-}
-
-int64_t read_size(napi_env env, napi_value value, const char* name) {
-  const double number = read_double(env, value, name);
+int64_t read_size(const Napi::Value& value, const char* name) {
+  const double number = read_double(value, name);
   if (!(number >= 0 && number <= std::numeric_limits<int32_t>::max())) {
     throw Refusal(std::string(name) + ": expected a size from 0 to 2^31 - 1");
   }
   return static_cast<int64_t>(number);
 }
 
-std::string read_string(napi_env env, napi_value value, const char* name) {
-  size_t length;
-  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
-    throw Refusal(std::string(name) + ": expected a string");
-  }
-  std::string text(length + 1, '\0');  // room for the terminator that Node-API writes
-  check(napi_get_value_string_utf8(env, value, text.data(), text.size(), &length));
-  text.resize(length);
-  return text;
+std::string read_string(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) throw Refusal(std::string(name) + ": expected a string");
+  return value.As<Napi::String>();
 }
 
 size_t size_of(DType dtype) { return kind_of(dtype).bytes; }

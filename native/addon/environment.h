@@ -2,12 +2,10 @@
 // thread.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <memory>
-#include <optional>
 
-#include "addon/door.h"
 #include "core/kernel_table.h"
 
 namespace convmat::addon {
@@ -16,40 +14,40 @@ class AsyncCalls;
 
 class Environment {
  public:
-  static Environment& of(napi_env env);
+  static Environment& of(Napi::Env env);
   // Makes it the instance data of `env`, which frees it.
-  static void attach(napi_env env);
+  static void attach(Napi::Env env);
 
   const KernelTable& kernels() const { return *kernels_; }
   AsyncCalls& async_calls();
 
-  // Null when JavaScript cannot run any more.
-  napi_value make_argument_error(const char* message);
-  napi_value make_memory_error();
+  // These throw when JavaScript cannot run any more.
+  Napi::Error make_argument_error(const char* message);
+  Napi::Error make_memory_error();
 
   ~Environment();
 
  private:
-  friend napi_value configure(const Call& call);
+  friend void configure(const Napi::CallbackInfo& call);
 
-  explicit Environment(napi_env env);
-  napi_value make_error(const std::optional<Kept>& constructor, const char* message);
+  explicit Environment(Napi::Env env);
+  Napi::Error make_error(const Napi::FunctionReference& constructor, const char* message);
 
-  napi_env env_;
+  Napi::Env env_;
   const KernelTable* kernels_;
-  std::optional<Kept> argument_error_, memory_error_;
+  Napi::FunctionReference argument_error_, memory_error_;
   std::unique_ptr<AsyncCalls> async_calls_;
 };
 
 // configure({ArgumentError, MemoryError, isa?, threads?}): to be called first. `isa` is for this environment,
 // `threads` for the process, and heeded once.
-napi_value configure(const Call& call);
+void configure(const Napi::CallbackInfo& call);
 // numThreads() and setNumThreads(n), of the whole process; n = 0 asks for the default.
-napi_value num_threads(const Call& call);
-napi_value set_num_threads(const Call& call);
+Napi::Value num_threads(const Napi::CallbackInfo& call);
+void set_num_threads(const Napi::CallbackInfo& call);
 // workspacePeakBytes(): the most scratch memory that any one thread has held so far.
-napi_value workspace_peak_bytes(const Call& call);
+Napi::Value workspace_peak_bytes(const Napi::CallbackInfo& call);
 // externalBytes(): memory that V8 counts as held by this environment's objects outside its heap.
-napi_value external_bytes(const Call& call);
+Napi::Value external_bytes(const Napi::CallbackInfo& call);
 
 }  // namespace convmat::addon

@@ -12,23 +12,21 @@ struct Integers {
   const void* data;
 };
 
-Integers read_integers(napi_env env, napi_value value, int64_t length, const char* name) {
-  const DType dtype = dtype_of(read_array(env, value, name), name);
+Integers read_integers(const Napi::Value& value, int64_t length, const char* name) {
+  const DType dtype = dtype_of(read_array(value, name), name);
   if (dtype == DType::f32 || dtype == DType::f64) throw Refusal(std::string(name) + ": expected integers");
-  return {dtype, read_elements(env, value, dtype, length, name)};
+  return {dtype, read_elements(value, dtype, length, name)};
 }
 
 }  // namespace
 
-napi_value fixed_conv2(const Call& call) {
-  const napi_env env = call.env;
-  const WireFixedPlan plan = read_fixed_plan(env, call[0]);
-  const Integers image = read_integers(env, call[1], plan.image_length, "image");
-  const Integers kernel = read_integers(env, call[2], plan.kernel_length, "kernel");
-  void* const out = read_elements(env, call[3], word_dtype(plan.conv), plan.output_length, "out");
-  convmat::fixed_conv2(Context{&Environment::of(env).kernels()}, plan.conv, image.dtype, image.data,
+void fixed_conv2(const Napi::CallbackInfo& call) {
+  const WireFixedPlan plan = read_fixed_plan(call[0]);
+  const Integers image = read_integers(call[1], plan.image_length, "image");
+  const Integers kernel = read_integers(call[2], plan.kernel_length, "kernel");
+  void* const out = read_elements(call[3], word_dtype(plan.conv), plan.output_length, "out");
+  convmat::fixed_conv2(Context{&Environment::of(call.Env()).kernels()}, plan.conv, image.dtype, image.data,
                        kernel.dtype, kernel.data, out);
-  return nullptr;
 }
 
 }  // namespace convmat::addon

@@ -1,7 +1,7 @@
 // Convolution of 8-bit integers, as JavaScript calls it: prepared, or in one go.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 #include "addon/door.h"
 
@@ -9,10 +9,10 @@ namespace convmat::addon {
 
 // prepareInteger(plan, weight, weightZeroPoints, bias | null, multipliers | null) → run(input, output), with
 // run.packedBytes. Multipliers are there exactly when the output has 8 bits.
-napi_value prepare_integer(const Call& call);
+Napi::Value prepare_integer(const Napi::CallbackInfo& call);
 // releaseInteger(run): frees the packed weights.
-napi_value release_integer(const Call& call);
+void release_integer(const Napi::CallbackInfo& call);
 // convInteger(plan, weight, weightZeroPoints, bias | null, multipliers | null, input, output)
-napi_value conv_integer(const Call& call);
+void conv_integer(const Napi::CallbackInfo& call);
 
 }  // namespace convmat::addon

@@ -18,42 +18,36 @@ bool is_byte(DType dtype) { return dtype == DType::i8 || dtype == DType::u8; }
 
 }  // namespace
 
-napi_value unfold(const Call& call) {
-  const napi_env env = call.env;
-  const WirePlan plan = read_conv_plan(env, call[0], operation(ConvOp::forward));
+void unfold(const Napi::CallbackInfo& call) {
+  const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
   const DType dtype = plan.conv.dtype;
-  const void* const input = read_elements(env, call[1], dtype, plan.input_length, "input");
-  void* const columns = read_elements(env, call[2], dtype, columns_length(plan.conv), "columns");
-  convmat::unfold(Context{&Environment::of(env).kernels()}, plan.conv, input, columns);
-  return nullptr;
+  const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
+  void* const columns = read_elements(call[2], dtype, columns_length(plan.conv), "columns");
+  convmat::unfold(Context{&Environment::of(call.Env()).kernels()}, plan.conv, input, columns);
 }
 
-napi_value fold(const Call& call) {
-  const napi_env env = call.env;
-  const WirePlan plan = read_conv_plan(env, call[0], operation(ConvOp::forward));
+void fold(const Napi::CallbackInfo& call) {
+  const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
   if (plan.conv.padding_mode != PaddingMode::zeros) throw Refusal("plan.paddingMode: expected zeros");
   const DType dtype = plan.conv.dtype;
-  const void* const columns = read_elements(env, call[1], dtype, columns_length(plan.conv), "columns");
-  void* const output = read_elements(env, call[2], dtype, plan.input_length, "output");
-  convmat::fold(Context{&Environment::of(env).kernels()}, plan.conv, columns, output);
-  return nullptr;
+  const void* const columns = read_elements(call[1], dtype, columns_length(plan.conv), "columns");
+  void* const output = read_elements(call[2], dtype, plan.input_length, "output");
+  convmat::fold(Context{&Environment::of(call.Env()).kernels()}, plan.conv, columns, output);
 }
 
-napi_value matmul(const Call& call) {
-  const napi_env env = call.env;
-  const int64_t m = read_size(env, call[0], "m");
-  const int64_t n = read_size(env, call[1], "n");
-  const int64_t k = read_size(env, call[2], "k");
-  const DType a_dtype = dtype_of(read_array(env, call[3], "a"), "a");
-  const DType b_dtype = dtype_of(read_array(env, call[4], "b"), "b");
+void matmul(const Napi::CallbackInfo& call) {
+  const int64_t m = read_size(call[0], "m");
+  const int64_t n = read_size(call[1], "n");
+  const int64_t k = read_size(call[2], "k");
+  const DType a_dtype = dtype_of(read_array(call[3], "a"), "a");
+  const DType b_dtype = dtype_of(read_array(call[4], "b"), "b");
   const bool bytes = is_byte(a_dtype) && is_byte(b_dtype);
   const bool floats = a_dtype == b_dtype && (a_dtype == DType::f32 || a_dtype == DType::f64);
   if (!bytes && !floats) throw Refusal("a, b: expected one floating dtype, or 8-bit integers");
-  const void* const a = read_elements(env, call[3], a_dtype, checked_product({m, k}), "a");
-  const void* const b = read_elements(env, call[4], b_dtype, checked_product({k, n}), "b");
-  void* const c = read_elements(env, call[5], bytes ? DType::i32 : a_dtype, checked_product({m, n}), "c");
-  convmat::matmul(Context{&Environment::of(env).kernels()}, a_dtype, b_dtype, m, n, k, a, b, c);
-  return nullptr;
+  const void* const a = read_elements(call[3], a_dtype, checked_product({m, k}), "a");
+  const void* const b = read_elements(call[4], b_dtype, checked_product({k, n}), "b");
+  void* const c = read_elements(call[5], bytes ? DType::i32 : a_dtype, checked_product({m, n}), "c");
+  convmat::matmul(Context{&Environment::of(call.Env()).kernels()}, a_dtype, b_dtype, m, n, k, a, b, c);
 }
 
 }  // namespace convmat::addon

@@ -1,17 +1,17 @@
 // im2col and back, and the matrix product between them, as JavaScript calls them.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 #include "addon/door.h"
 
 namespace convmat::addon {
 
 // unfold(plan, input, columns); the plan has one group and as many output channels as it likes.
-napi_value unfold(const Call& call);
+void unfold(const Napi::CallbackInfo& call);
 // fold(plan, columns, output)
-napi_value fold(const Call& call);
+void fold(const Napi::CallbackInfo& call);
 // matmul(m, n, k, a, b, c): the arrays' kinds are the dtypes.
-napi_value matmul(const Call& call);
+void matmul(const Napi::CallbackInfo& call);
 
 }  // namespace convmat::addon

@@ -13,25 +13,22 @@ namespace {
 constexpr int64_t kMostEntries = std::numeric_limits<int32_t>::max();
 
 // rows, cols, indptr, indices, data.
-CsrMatrix read_matrix(const Call& call) {
-  const napi_env env = call.env;
+CsrMatrix read_matrix(const Napi::CallbackInfo& call) {
   CsrMatrix matrix{};
-  matrix.rows = read_size(env, call[0], "rows");
-  matrix.cols = read_size(env, call[1], "cols");
-  matrix.indptr =
-      static_cast<const int32_t*>(read_elements(env, call[2], DType::i32, matrix.rows + 1, "indptr"));
-  const Array data = read_array(env, call[4], "data");
+  matrix.rows = read_size(call[0], "rows");
+  matrix.cols = read_size(call[1], "cols");
+  matrix.indptr = static_cast<const int32_t*>(read_elements(call[2], DType::i32, matrix.rows + 1, "indptr"));
+  const Array data = read_array(call[4], "data");
   matrix.dtype = dtype_of(data, "data");
   if (matrix.dtype != DType::f32 && matrix.dtype != DType::f64)
     throw Refusal("data: expected float32 or float64");
   matrix.nnz = static_cast<int64_t>(data.length);
-  matrix.indices =
-      static_cast<const int32_t*>(read_elements(env, call[3], DType::i32, matrix.nnz, "indices"));
+  matrix.indices = static_cast<const int32_t*>(read_elements(call[3], DType::i32, matrix.nnz, "indices"));
   matrix.data = data.data;
   return matrix;
 }
 
-Context context_of(const Call& call) { return Context{&Environment::of(call.env).kernels()}; }
+Context context_of(const Napi::CallbackInfo& call) { return Context{&Environment::of(call.Env()).kernels()}; }
 
 void check_sound(bool is_sound) {
   if (!is_sound) throw Refusal("indices: expected columns within the matrix, got others since it was made");
@@ -39,52 +36,44 @@ void check_sound(bool is_sound) {
 
 }  // namespace
 
-napi_value conv_entries(const Call& call) {
-  const napi_env env = call.env;
-  const WirePlan plan = read_conv_plan(env, call[0], operation(ConvOp::forward));
+void conv_entries(const Napi::CallbackInfo& call) {
+  const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
   const DType dtype = plan.conv.dtype;
   if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
   if (plan.conv.batch != 1) throw Refusal("plan.batch: expected 1");
   if (plan.input_length > kMostEntries) throw Refusal("plan: expected at most 2^31 - 1 inputs");
-  const void* const weight = read_elements(env, call[1], dtype, plan.weight_length, "weight");
+  const void* const weight = read_elements(call[1], dtype, plan.weight_length, "weight");
   CsrParts parts{};
-  parts.indptr =
-      static_cast<int32_t*>(read_elements(env, call[2], DType::i32, plan.output_length + 1, "indptr"));
-  const Array indices = read_array(env, call[3], "indices");
+  parts.indptr = static_cast<int32_t*>(read_elements(call[2], DType::i32, plan.output_length + 1, "indptr"));
+  const Array indices = read_array(call[3], "indices");
   parts.nnz = static_cast<int64_t>(indices.length);
-  parts.indices = static_cast<int32_t*>(read_elements(env, call[3], DType::i32, parts.nnz, "indices"));
-  parts.data = read_elements(env, call[4], dtype, parts.nnz, "data");
+  parts.indices = static_cast<int32_t*>(read_elements(call[3], DType::i32, parts.nnz, "indices"));
+  parts.data = read_elements(call[4], dtype, parts.nnz, "data");
   if (parts.nnz > kMostEntries) throw Refusal("indices: expected at most 2^31 - 1");
   if (!convmat::conv_entries(plan.conv, weight, parts))
     throw Refusal("indices: expected one for each entry of the matrix");
-  return nullptr;
 }
 
-napi_value csr_matvec(const Call& call) {
+void csr_matvec(const Napi::CallbackInfo& call) {
   const CsrMatrix matrix = read_matrix(call);
-  const void* const x = read_elements(call.env, call[5], matrix.dtype, matrix.cols, "x");
-  void* const y = read_elements(call.env, call[6], matrix.dtype, matrix.rows, "y");
+  const void* const x = read_elements(call[5], matrix.dtype, matrix.cols, "x");
+  void* const y = read_elements(call[6], matrix.dtype, matrix.rows, "y");
   check_sound(convmat::csr_matvec(context_of(call), matrix, x, y));
-  return nullptr;
 }
 
-napi_value csr_rmatvec(const Call& call) {
+void csr_rmatvec(const Napi::CallbackInfo& call) {
   const CsrMatrix matrix = read_matrix(call);
-  const void* const y = read_elements(call.env, call[5], matrix.dtype, matrix.rows, "y");
-  void* const x = read_elements(call.env, call[6], matrix.dtype, matrix.cols, "x");
+  const void* const y = read_elements(call[5], matrix.dtype, matrix.rows, "y");
+  void* const x = read_elements(call[6], matrix.dtype, matrix.cols, "x");
   check_sound(convmat::csr_rmatvec(context_of(call), matrix, y, x));
-  return nullptr;
 }
 
-napi_value csr_matmat(const Call& call) {
+void csr_matmat(const Napi::CallbackInfo& call) {
   const CsrMatrix matrix = read_matrix(call);
-  const int64_t columns = read_size(call.env, call[5], "columns");
-  const void* const x =
-      read_elements(call.env, call[6], matrix.dtype, checked_product({matrix.cols, columns}), "x");
-  void* const y =
-      read_elements(call.env, call[7], matrix.dtype, checked_product({matrix.rows, columns}), "y");
+  const int64_t columns = read_size(call[5], "columns");
+  const void* const x = read_elements(call[6], matrix.dtype, checked_product({matrix.cols, columns}), "x");
+  void* const y = read_elements(call[7], matrix.dtype, checked_product({matrix.rows, columns}), "y");
   check_sound(convmat::csr_matmat(context_of(call), matrix, columns, x, y));
-  return nullptr;
 }
 
 }  // namespace convmat::addon

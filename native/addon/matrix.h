@@ -5,9 +5,9 @@
 
 namespace convmat::addon {
 
-napi_value conv_entries(const Call& call);
-napi_value csr_matvec(const Call& call);
-napi_value csr_rmatvec(const Call& call);
-napi_value csr_matmat(const Call& call);
+void conv_entries(const Napi::CallbackInfo& call);
+void csr_matvec(const Napi::CallbackInfo& call);
+void csr_rmatvec(const Napi::CallbackInfo& call);
+void csr_matmat(const Napi::CallbackInfo& call);
 
 }  // namespace convmat::addon

@@ -1,5 +1,5 @@
 // The addon's surface, whose TypeScript interface is lib/backend/native/addon.ts.
-#include <node_api.h>
+#include <napi.h>
 
 #include <vector>
 
@@ -76,45 +76,29 @@ void keep_loaded() {
 #endif
 }
 
-void define_list(napi_env env, napi_value exports, const char* name, const std::vector<const char*>& texts) {
-  napi_value list;
-  check(napi_create_array_with_length(env, texts.size(), &list));
-  for (size_t i = 0; i < texts.size(); ++i) {
-    napi_value text;
-    check(napi_create_string_utf8(env, texts[i], NAPI_AUTO_LENGTH, &text));
-    check(napi_set_element(env, list, static_cast<uint32_t>(i), text));
-  }
-  check(napi_set_named_property(env, exports, name, list));
+void define_list(Napi::Object exports, const char* name, const std::vector<const char*>& texts) {
+  const auto list = Napi::Array::New(exports.Env(), texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) list.Set(static_cast<uint32_t>(i), texts[i]);
+  exports.Set(name, list);
 }
 
-void define_exports(napi_env env, napi_value exports) {
-  for (const Export& e : kExports) {
-    napi_value function;
-    check(napi_create_function(env, e.name, NAPI_AUTO_LENGTH, e.function, nullptr, &function));
-    check(napi_set_named_property(env, exports, e.name, function));
-  }
+Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
+  keep_loaded();
+  Environment::attach(env);
+  for (const Export& e : kExports) exports.Set(e.name, make_function(env, e.name, e.function));
   std::vector<const char*> isas;  // what this machine can run, the fastest first
   for (const KernelTable* kernels : available_kernels()) isas.push_back(kernels->name);
-  define_list(env, exports, "isas", isas);
-  define_list(env, exports, "cpuFeatures", cpu_feature_names());
-  define_list(env, exports, "convPlanFields", kConvPlanFields);
-  define_list(env, exports, "integerPlanFields", kIntegerPlanFields);
-  define_list(env, exports, "poolPlanFields", kPoolPlanFields);
-  define_list(env, exports, "fixedPlanFields", kFixedPlanFields);
+  define_list(exports, "isas", isas);
+  define_list(exports, "cpuFeatures", cpu_feature_names());
+  define_list(exports, "convPlanFields", kConvPlanFields);
+  define_list(exports, "integerPlanFields", kIntegerPlanFields);
+  define_list(exports, "poolPlanFields", kPoolPlanFields);
+  define_list(exports, "fixedPlanFields", kFixedPlanFields);
+  return exports;
 }
 
 }  // namespace
 }  // namespace convmat::addon
 
-NAPI_MODULE_INIT() {
-  using namespace convmat::addon;
-  try {
-    keep_loaded();
-    Environment::attach(env);
-    define_exports(env, exports);
-  } catch (const PendingException&) {
-  } catch (const std::exception& error) {
-    napi_throw_error(env, nullptr, error.what());
-  }
-  return exports;
-}
+using convmat::addon::define_exports;
+NODE_API_MODULE(convmat, define_exports)

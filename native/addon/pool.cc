@@ -6,45 +6,39 @@
 
 namespace convmat::addon {
 
-napi_value max_pool(const Call& call) {
-  const napi_env env = call.env;
-  const WirePoolPlan plan = read_pool_plan(env, call[0]);
+void max_pool(const Napi::CallbackInfo& call) {
+  const WirePoolPlan plan = read_pool_plan(call[0]);
   const DType dtype = plan.pool.dtype;
-  const void* const input = read_elements(env, call[1], dtype, plan.input_length, "input");
-  void* const output = read_elements(env, call[2], dtype, plan.output_length, "output");
-  void* const indices = read_optional_elements(env, call[3], DType::i32, plan.output_length, "indices");
-  convmat::max_pool(Context{&Environment::of(env).kernels()}, plan.pool, input, output,
+  const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
+  void* const output = read_elements(call[2], dtype, plan.output_length, "output");
+  void* const indices = read_optional_elements(call[3], DType::i32, plan.output_length, "indices");
+  convmat::max_pool(Context{&Environment::of(call.Env()).kernels()}, plan.pool, input, output,
                     static_cast<int32_t*>(indices));
-  return nullptr;
 }
 
-napi_value avg_pool(const Call& call) {
-  const napi_env env = call.env;
-  const WirePoolPlan plan = read_pool_plan(env, call[0]);
+void avg_pool(const Napi::CallbackInfo& call) {
+  const WirePoolPlan plan = read_pool_plan(call[0]);
   const DType dtype = plan.pool.dtype;
   if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
-  const void* const input = read_elements(env, call[1], dtype, plan.input_length, "input");
-  void* const output = read_elements(env, call[2], dtype, plan.output_length, "output");
-  convmat::avg_pool(Context{&Environment::of(env).kernels()}, plan.pool, input, output);
-  return nullptr;
+  const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
+  void* const output = read_elements(call[2], dtype, plan.output_length, "output");
+  convmat::avg_pool(Context{&Environment::of(call.Env()).kernels()}, plan.pool, input, output);
 }
 
-napi_value max_pool_grad(const Call& call) {
-  const napi_env env = call.env;
-  const int64_t planes = read_size(env, call[0], "planes");
-  const int64_t outputs = read_size(env, call[1], "outputs");
-  const int64_t inputs = read_size(env, call[2], "inputs");
-  const DType dtype = dtype_of(read_array(env, call[3], "gradOutput"), "gradOutput");
+void max_pool_grad(const Napi::CallbackInfo& call) {
+  const int64_t planes = read_size(call[0], "planes");
+  const int64_t outputs = read_size(call[1], "outputs");
+  const int64_t inputs = read_size(call[2], "inputs");
+  const DType dtype = dtype_of(read_array(call[3], "gradOutput"), "gradOutput");
   if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("gradOutput: expected float32 or float64");
   const int64_t length = checked_product({planes, outputs});
-  const void* const grad_output = read_elements(env, call[3], dtype, length, "gradOutput");
-  const void* const indices = read_elements(env, call[4], DType::i32, length, "indices");
-  void* const grad_input = read_elements(env, call[5], dtype, checked_product({planes, inputs}), "gradInput");
+  const void* const grad_output = read_elements(call[3], dtype, length, "gradOutput");
+  const void* const indices = read_elements(call[4], DType::i32, length, "indices");
+  void* const grad_input = read_elements(call[5], dtype, checked_product({planes, inputs}), "gradInput");
   if (!convmat::max_pool_grad(dtype, planes, outputs, inputs, grad_output,
                               static_cast<const int32_t*>(indices), grad_input)) {
     throw Refusal("indices: expected places of the input");
   }
-  return nullptr;
 }
 
 }  // namespace convmat::addon

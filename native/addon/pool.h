@@ -1,18 +1,18 @@
 // Pooling, as JavaScript calls it.
 #pragma once
 
-#include <node_api.h>
+#include <napi.h>
 
 #include "addon/door.h"
 
 namespace convmat::addon {
 
 // maxPool(plan, input, output, indices | null)
-napi_value max_pool(const Call& call);
+void max_pool(const Napi::CallbackInfo& call);
 // avgPool(plan, input, output)
-napi_value avg_pool(const Call& call);
+void avg_pool(const Napi::CallbackInfo& call);
 
 // maxPoolGrad(planes, outputs, inputs, gradOutput, indices, gradInput)
-napi_value max_pool_grad(const Call& call);
+void max_pool_grad(const Napi::CallbackInfo& call);
 
 }  // namespace convmat::addon

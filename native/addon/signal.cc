@@ -39,29 +39,26 @@ void run_convolve(const KernelTable& kernels, const Array& signal, const Array& 
 
 }  // namespace
 
-napi_value fft(const Call& call) {
-  const napi_env env = call.env;
-  const Array re = read_array(env, call[0], "re");
+void fft(const Napi::CallbackInfo& call) {
+  const Array re = read_array(call[0], "re");
   const DType dtype = float_dtype(re, "re");
   const auto n = static_cast<int64_t>(re.length);
   if (n == 0) throw Refusal("re: expected at least one point");
-  const void* const im = read_optional_elements(env, call[1], dtype, n, "im");
-  void* const out_re = read_elements(env, call[2], dtype, n, "outRe");
-  void* const out_im = read_elements(env, call[3], dtype, n, "outIm");
-  const double scale = read_double(env, call[4], "scale");
-  const KernelTable& kernels = Environment::of(env).kernels();
+  const void* const im = read_optional_elements(call[1], dtype, n, "im");
+  void* const out_re = read_elements(call[2], dtype, n, "outRe");
+  void* const out_im = read_elements(call[3], dtype, n, "outIm");
+  const double scale = read_double(call[4], "scale");
+  const KernelTable& kernels = Environment::of(call.Env()).kernels();
   const auto run = dtype == DType::f32 ? run_fft<float> : run_fft<double>;
   run(kernels, n, re.data, im, out_re, out_im, scale);
-  return nullptr;
 }
 
-napi_value fft_convolve(const Call& call) {
-  const napi_env env = call.env;
-  const Array signal = read_array(env, call[0], "signal");
-  const Array kernel = read_array(env, call[1], "kernel");
-  const int64_t block = read_size(env, call[2], "block");
-  const int64_t start = read_size(env, call[3], "start");
-  const Array out = read_array(env, call[4], "out");
+void fft_convolve(const Napi::CallbackInfo& call) {
+  const Array signal = read_array(call[0], "signal");
+  const Array kernel = read_array(call[1], "kernel");
+  const int64_t block = read_size(call[2], "block");
+  const int64_t start = read_size(call[3], "start");
+  const Array out = read_array(call[4], "out");
   const DType dtype = float_dtype(signal, "signal");
   if (kernel.type != signal.type || out.type != signal.type) throw Refusal("out: expected one dtype");
   if (kernel.length == 0) throw Refusal("kernel: expected at least one element");
@@ -70,10 +67,9 @@ napi_value fft_convolve(const Call& call) {
   if (static_cast<uint64_t>(block) > kMostBlock + 4 * (signal.length + kernel.length)) {
     throw Refusal("block: expected a size that the arrays can use");
   }
-  const KernelTable& kernels = Environment::of(env).kernels();
+  const KernelTable& kernels = Environment::of(call.Env()).kernels();
   const auto run = dtype == DType::f32 ? run_convolve<float> : run_convolve<double>;
   run(kernels, signal, kernel, block, start, out);
-  return nullptr;
 }
 
 }  // namespace convmat::addon

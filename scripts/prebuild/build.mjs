@@ -34,8 +34,9 @@ const BASELINE = [
   ...['-ffp-contract=off', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-lto', '-fexceptions'],
   ...['-O2', '-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
   // On Windows it has Node-API declared as imported, without which host_imports.cc is passed by.
-  ...['-DBUILDING_NODE_EXTENSION', `-DNAPI_VERSION=${NODE_API}`],
+  ...['BUILDING_NODE_EXTENSION', ...sources.addon_defines].map((name) => `-D${name}`),
   ...['-isystem', relative('node_modules/node-api-headers/include')],
+  ...['-isystem', 'node_modules/node-addon-api'],
 ];
 const KERNELS = [
   ...sources.isa_flags,
