@@ -25,7 +25,9 @@ namespace {
 constexpr int64_t kInputBytes = 2 << 20;
 constexpr int64_t kProductBytes = 1792 << 10;
 
-// Points lie a cache line apart beside their size, which is often a multiple of a page.
+// Points, of inputs, weights and products alike, lie a cache line apart beside their size, which is often a
+// multiple of a page: the transforms, which read or write all of them in turn, would have them in one set of
+// L1.
 constexpr int64_t kPointGapBytes = 64;
 
 // Weights of a group up to which they stay in L2 from one block to the next.
@@ -57,20 +59,19 @@ struct WinogradShape {
   int64_t vectors_of(int64_t panel) const {
     return std::min<int64_t>(kWinogradVectors, out_vectors - panel * kWinogradVectors);
   }
-  int64_t vector_weights() const { return lanes * points * in_vectors * lanes; }
-  int64_t group_weights() const { return out_vectors * vector_weights(); }
+  int64_t point_weights(int64_t vectors) const { return in_vectors * lanes * vectors * lanes + gap(); }
+  int64_t panel_weights(int64_t panel) const { return points * point_weights(vectors_of(panel)); }
+  int64_t group_weights() const { return (panels - 1) * panel_weights(0) + panel_weights(panels - 1); }
   int64_t panel_at(int64_t group, int64_t panel) const {
-    return (group * out_vectors + panel * kWinogradVectors) * vector_weights();
+    return group * group_weights() + panel * panel_weights(0);
   }
+  static constexpr int64_t gap() { return kPointGapBytes / static_cast<int64_t>(sizeof(T)); }
 
   int32_t m;
   int64_t points, lanes;
   int64_t in_channels, out_channels;  // of a group
   int64_t in_vectors, out_vectors, panels;
 };
-
-// Input channels whose weights are laid on the lanes at a time.
-constexpr int64_t kTransformedAtOnce = 16;
 
 constexpr double kNsPerTransformedWeight = 0.2;
 
@@ -84,30 +85,20 @@ class WeightTransform {
   WeightTransform(const WinogradShape<T>& shape, WeightOrder order, const T* weight)
       : s_(shape), order_(order), weight_(weight) {}
 
-  // u[point][channel, in whole vectors][output channel of the panel] <-- one panel of a group.
-  void run(const TypedKernels<T>& kernels, int64_t group, int64_t panel, T* u) const {
-    const int64_t first = panel * kWinogradVectors * s_.lanes, width = s_.vectors_of(panel) * s_.lanes;
-    const int64_t outputs = std::min(width, s_.out_channels - first);
-    const int64_t point = s_.in_vectors * s_.lanes * width;
-    const T* const weight = weight_ + group * s_.out_channels * s_.in_channels * 9;
-    ArenaFrame arena;
-    T* const taps = arena.take<T>(kTransformedAtOnce * 9 * width);
-    for (int64_t c = 0; c < s_.in_channels; c += kTransformedAtOnce) {
-      const int64_t channels = std::min(kTransformedAtOnce, s_.in_channels - c);
-      if (order_ == WeightOrder::own) {
-        kernels.transpose(outputs, channels * 9, weight + (first * s_.in_channels + c) * 9,
-                          s_.in_channels * 9, taps, width);
-      } else {
-        for (int64_t k = 0; k < channels; ++k) {
-          kernels.transpose(outputs, 9, weight + ((c + k) * s_.out_channels + first) * 9, 9,
-                            taps + k * 9 * width, width);
-        }
-      }
-      kernels.winograd_weights(s_.m,
-                               {taps, order_ == WeightOrder::adjoint, channels, width, u + c * width, point});
-    }
+  // u[point][channel, in whole vectors][output channel of the panel] <-- one panel of a group, for `count`
+  // channels from `first` on.
+  void run(const TypedKernels<T>& kernels, int64_t group, int64_t panel, int64_t first, int64_t count, T* u,
+           int64_t point) const {
+    const int64_t first_out = panel * kWinogradVectors * s_.lanes, width = s_.vectors_of(panel) * s_.lanes;
+    const bool is_own = order_ == WeightOrder::own;
+    const int64_t out_stride = is_own ? s_.in_channels * 9 : 9, in_stride = is_own ? 9 : s_.out_channels * 9;
+    kernels.winograd_weights(s_.m, {weight_ + group * s_.out_channels * s_.in_channels * 9 +
+                                        first_out * out_stride + first * in_stride,
+                                    out_stride, in_stride, !is_own,
+                                    std::min(width, s_.out_channels - first_out), count, width, u, point});
+    const int64_t padded = ceil_div(count, s_.lanes) * s_.lanes;
     for (int64_t p = 0; p < s_.points; ++p) {
-      std::fill(u + p * point + s_.in_channels * width, u + (p + 1) * point, T{0});
+      std::fill(u + p * point + count * width, u + p * point + padded * width, T{0});
     }
   }
 
@@ -252,12 +243,10 @@ class WinogradRun {
     }
   }
 
-  int64_t point_of_v(const Block& b) const {
-    return s_.in_vectors * b.tiles * s_.lanes + kPointGapBytes / static_cast<int64_t>(sizeof(T));
-  }
+  int64_t point_of_v(const Block& b) const { return s_.in_vectors * b.tiles * s_.lanes + s_.gap(); }
 
   int64_t point_of_products(const Block& b, int64_t vectors) const {
-    return b.tiles * vectors * s_.lanes + kPointGapBytes / static_cast<int64_t>(sizeof(T));
+    return b.tiles * vectors * s_.lanes + s_.gap();
   }
   int64_t products_of_panel(const Block& b) const {
     return s_.points * point_of_products(b, kWinogradVectors);
@@ -332,24 +321,27 @@ class WinogradRun {
     return position < axis.in + axis.pad_after ? padded_position(plan_.padding_mode, position, axis.in) : -1;
   }
 
-  // Some panels of output channels from v. Weights that are in memory already are read point by point: all
-  // panels' of a point meet its inputs, a few KB, while these are near, and both are read once.
+  // Some panels of output channels from v.
   void multiply(const Block& b, const Panels& panels, const T* v, const TileFlags& flags) const {
-    const int64_t lanes = s_.lanes;
     ArenaFrame arena;
     T* const products = arena.take<T>(panels.count * products_of_panel(b));
-    const T* u = nullptr;
     if (weights_.u.size() > 0) {
-      u = weights_.u.data() + s_.panel_at(b.group, panels.first);
+      multiply_by_packed(b, panels, v, products);
     } else {
-      // Of one panel: see panels_at_once.
-      T* const transformed = arena.take<T>(s_.vectors_of(panels.first) * s_.vector_weights());
-      weights_.transform.run(kernels_, b.group, panels.first, transformed);
-      u = transformed;
+      multiply_by_fresh(b, panels.first, v, products);
     }
+    for (int64_t panel = 0; panel < panels.count; ++panel) {
+      write_panel(b, panels.first + panel, products + panel * products_of_panel(b), flags);
+    }
+  }
+
+  // Point by point: all panels of a point meet its inputs, a few KB, while these are near, and both are read
+  // once.
+  void multiply_by_packed(const Block& b, const Panels& panels, const T* v, T* products) const {
+    const T* const first_u = weights_.u.data() + s_.panel_at(b.group, panels.first);
     const auto weights_at = [&](int64_t panel, int64_t p) {
-      return u + panel * kWinogradVectors * s_.vector_weights() +
-             p * s_.in_vectors * lanes * s_.vectors_of(panels.first + panel) * lanes;
+      return first_u + panel * s_.panel_weights(0) +
+             p * s_.point_weights(s_.vectors_of(panels.first + panel));
     };
     for (int64_t p = 0; p < s_.points; ++p) {
       for (int64_t panel = 0; panel < panels.count; ++panel) {
@@ -357,12 +349,28 @@ class WinogradRun {
         const T* const next = panel + 1 < panels.count ? weights_at(panel + 1, p) : weights_at(0, p + 1);
         kernels_.winograd_product(
             static_cast<int>(vectors), b.tiles,
-            {v + p * point_of_v(b), b.tiles * lanes, s_.in_vectors, weights_at(panel, p),
-             products + panel * products_of_panel(b) + p * point_of_products(b, vectors), next});
+            {v + p * point_of_v(b), b.tiles * s_.lanes, s_.in_vectors, weights_at(panel, p), next, false,
+             products + panel * products_of_panel(b) + p * point_of_products(b, vectors)});
       }
     }
-    for (int64_t panel = 0; panel < panels.count; ++panel) {
-      write_panel(b, panels.first + panel, products + panel * products_of_panel(b), flags);
+  }
+
+  // One panel, whose weights are transformed for a block of channels at a time and multiplied at once, from
+  // L2.
+  void multiply_by_fresh(const Block& b, int64_t panel, const T* v, T* products) const {
+    const int64_t vectors = s_.vectors_of(panel), width = vectors * s_.lanes;
+    const int64_t point = kWinogradBlock * width + s_.gap();
+    ArenaFrame arena;
+    T* const u = arena.take<T>(s_.points * point);
+    for (int64_t first = 0; first < s_.in_channels; first += kWinogradBlock) {
+      const int64_t channels = std::min<int64_t>(kWinogradBlock, s_.in_channels - first);
+      weights_.transform.run(kernels_, b.group, panel, first, channels, u, point);
+      for (int64_t p = 0; p < s_.points; ++p) {
+        kernels_.winograd_product(
+            static_cast<int>(vectors), b.tiles,
+            {v + p * point_of_v(b) + first * b.tiles, b.tiles * s_.lanes, ceil_div(channels, s_.lanes),
+             u + p * point, u + (p + 1) * point, first > 0, products + p * point_of_products(b, vectors)});
+      }
     }
   }
 
@@ -434,7 +442,8 @@ PackedWinograd<T> pack_weights(const Context& context, const ConvPlan& plan, Wei
   const double cost_ns = static_cast<double>(w.u.size()) * kNsPerTransformedWeight;
   parallel_for(plan.groups * s.panels, cost_ns, [&](int64_t i) {
     const int64_t group = i / s.panels, panel = i % s.panels;
-    w.transform.run(kernels, group, panel, w.u.data() + s.panel_at(group, panel));
+    w.transform.run(kernels, group, panel, 0, s.in_channels, w.u.data() + s.panel_at(group, panel),
+                    s.point_weights(s.vectors_of(panel)));
   });
   return w;
 }

@@ -385,12 +385,14 @@ template <typename T>
 using WinogradInputFn = void(int m, const WinogradInput<T>&);
 
 // u[point][channel][output channel] <-- 3 x 3 kernels of some input channels and of whole vectors of output
-// channels, transformed in double.
+// channels, transformed in double; zeros for the output channels that there are not.
 template <typename T>
 struct WinogradWeights {
-  const T* taps;     // [input channel][tap][output channel]
-  bool is_reversed;  // the taps are: the last comes first
-  int64_t channels, width;
+  const T* kernels;
+  int64_t out_stride, in_stride;  // from an output channel's to the next's, and from an input channel's
+  bool is_reversed;               // the taps are: the last comes first
+  int64_t out_channels, in_channels;
+  int64_t width;  // out_channels in whole vectors
   T* u;
   int64_t point;  // from one point to the next
 };
@@ -407,8 +409,9 @@ struct WinogradProduct {
   int64_t v_vector;  // from one vector of channels to the next
   int64_t channel_vectors;
   const T* u;       // rows of as many vectors as the products have
-  T* products;      // likewise
   const T* next_u;  // what the next call reads, to be fetched meanwhile; any address will do
+  bool accumulate;  // add to what the products hold
+  T* products;
 };
 constexpr int kWinogradBlock = 64;
 constexpr int kWinogradVectors = 2;

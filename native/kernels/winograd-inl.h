@@ -7,6 +7,7 @@
 
 #include "core/kernel_table.h"
 #include "core/winograd_points.h"
+#include "kernels/transpose-inl.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {
@@ -124,38 +125,83 @@ bool winograd_output(int m, const WinogradOutput<T>& f) {
   return m == 2 ? winograd_output_tiles<T, 2>(f) : winograd_output_tiles<T, 4>(f);
 }
 
-// The small products stay loops: the stores take as long as they.
+// g[M + 2] <-- G w: of points +-p one sum and one difference.
+template <int M>
+CONVMAT_INLINE void winograd_weight_line(const Vec<double> (&w)[3], Vec<double> (&g)[M + 2]) {
+  constexpr WinogradWeightRows rows = winograd_weight_rows(M);
+  g[0] = mul(broadcast(rows.g[0][0]), w[0]);
+  CONVMAT_UNROLL for (int j = 1; j < M; j += 2) {
+    const Vec<double> even = fma(broadcast(rows.g[j][2]), w[2], mul(broadcast(rows.g[j][0]), w[0]));
+    g[j] = fma(broadcast(rows.g[j][1]), w[1], even);
+    g[j + 1] = fnma(broadcast(rows.g[j][1]), w[1], even);
+  }
+  g[M + 1] = w[2];
+}
+
+// u[point][lane] <-- taps[tap][lane], `tap` apart. Lines of points stay a loop: the stores take as long.
+template <typename T, int M>
+CONVMAT_NOINLINE void winograd_weight_points(const T* taps, int64_t tap, T* u, int64_t point) {
+  using D = Vec<double>;
+  constexpr int n = M + 2;
+  for (int lane = 0; lane < Vec<T>::lanes; lane += D::lanes) {
+    D columns[3][n];
+    CONVMAT_UNROLL for (int c = 0; c < 3; ++c) {
+      D w[3];
+      CONVMAT_UNROLL for (int r = 0; r < 3; ++r) w[r] = load_widened(taps + (r * 3 + c) * tap + lane);
+      winograd_weight_line<M>(w, columns[c]);
+    }
+    T* to = u + lane;
+    for (int i = 0; i < n; ++i) {
+      const D w[3] = {columns[0][i], columns[1][i], columns[2][i]};
+      D g[n];
+      winograd_weight_line<M>(w, g);
+      CONVMAT_UNROLL for (int j = 0; j < n; ++j) {
+        store_narrowed(to, g[j]);
+        to += point;
+      }
+    }
+  }
+}
+
+// Input channels whose weights are laid on the lanes at a time.
+constexpr int64_t kWinogradWeightBlock = 16;
+// And how many ahead they are asked for, where their kernels lie apart.
+constexpr int64_t kWinogradWeightsAhead = 2;
+
 template <typename T>
 void winograd_weights(int m, const WinogradWeights<T>& f) {
-  static constexpr WinogradWeightRows rows2 = winograd_weight_rows(2), rows4 = winograd_weight_rows(4);
-  using D = Vec<double>;
   constexpr int lanes = Vec<T>::lanes;
-  const double(*const g)[3] = m == 2 ? rows2.g : rows4.g;
-  const int n = m + 2;
-  const int64_t tap = f.is_reversed ? -f.width : f.width;
-  const auto row = [g](int i, D a, D b, D c) {
-    return fma(broadcast(g[i][0]), a, fma(broadcast(g[i][1]), b, mul(broadcast(g[i][2]), c)));
-  };
-  for (int64_t channel = 0; channel < f.channels; ++channel) {
+  T taps[kWinogradWeightBlock * 9 * lanes];
+  for (int64_t block = 0; block < f.in_channels; block += kWinogradWeightBlock) {
+    const int64_t left = f.in_channels - block;
+    const int64_t channels = left < kWinogradWeightBlock ? left : kWinogradWeightBlock;
     for (int64_t first = 0; first < f.width; first += lanes) {
-      // Conversions are plain loops, which compilers turn into vectors.
-      const T* const from = f.taps + (channel * 9 + (f.is_reversed ? 8 : 0)) * f.width + first;
-      double kernels[9][lanes], points[36][lanes];
-      for (int k = 0; k < 9; ++k) {
-        for (int lane = 0; lane < lanes; ++lane) kernels[k][lane] = from[k * tap + lane];
-      }
-      for (int lane = 0; lane < lanes; lane += D::lanes) {
-        D d[9];
-        CONVMAT_UNROLL for (int k = 0; k < 9; ++k) d[k] = load(kernels[k] + lane);
-        for (int i = 0; i < n; ++i) {
-          const D left = row(i, d[0], d[3], d[6]), middle = row(i, d[1], d[4], d[7]),
-                  right = row(i, d[2], d[5], d[8]);
-          for (int j = 0; j < n; ++j) store(points[i * n + j] + lane, row(j, left, middle, right));
+      const int64_t rest = f.out_channels - first, outputs = rest < lanes ? rest : lanes;
+      const T* const from = f.kernels + first * f.out_stride + block * f.in_stride;
+      if (f.in_stride == 9) {
+        transpose_rows<T>(outputs, channels * 9, from, f.out_stride, taps, lanes);
+      } else {
+        for (int64_t c = 0; c < channels; ++c) {
+          const T* const kernels = from + c * f.in_stride;
+          // A few lines in each of as many pages: more than the hardware foresees.
+          for (int64_t i = 0; i < outputs * 9; i += 64 / sizeof(T)) {
+            CONVMAT_PREFETCH(kernels + kWinogradWeightsAhead * f.in_stride + i);
+          }
+          CONVMAT_UNROLL for (int t = 0; t < 9; t += lanes) {
+            transpose_square<T, false>(static_cast<int>(outputs), 9 - t < lanes ? 9 - t : lanes, kernels + t,
+                                       f.out_stride, taps + (c * 9 + t) * lanes, lanes);
+          }
         }
       }
-      T* to = f.u + channel * f.width + first;
-      for (int point = 0; point < n * n; ++point, to += f.point) {
-        for (int lane = 0; lane < lanes; ++lane) to[lane] = static_cast<T>(points[point][lane]);
+      const int64_t tap = f.is_reversed ? -lanes : lanes;
+      const T* const first_tap = taps + (f.is_reversed ? 8 * lanes : 0);
+      for (int64_t c = 0; c < channels; ++c) {
+        T* const u = f.u + (block + c) * f.width + first;
+        if (m == 2) {
+          winograd_weight_points<T, 2>(first_tap + c * 9 * lanes, tap, u, f.point);
+        } else {
+          winograd_weight_points<T, 4>(first_tap + c * 9 * lanes, tap, u, f.point);
+        }
       }
     }
   }
@@ -232,7 +278,8 @@ void winograd_product(int vectors, int64_t tiles, const WinogradProduct<T>& f) {
     T* to = f.products;
     for (int64_t round = 0; round < rounds; ++round) {
       const int64_t of_round = round < wide_rounds ? narrow + 1 : narrow;
-      (round < wide_rounds ? wide_ukr : narrow_ukr)(v, f.v_vector, count, u, ahead, ahead_row, first > 0, to);
+      (round < wide_rounds ? wide_ukr : narrow_ukr)(v, f.v_vector, count, u, ahead, ahead_row,
+                                                    f.accumulate || first > 0, to);
       v += of_round * lanes;
       to += of_round * width;
       ahead += count * lanes * ahead_row;

@@ -167,6 +167,11 @@ CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* i) {
   return {_mm256_setr_pd(p[i[0]], p[i[1]], p[i[2]], p[i[3]])};
 }
 
+CONVMAT_INLINE Vec<double> load_widened(const float* p) { return {_mm256_cvtps_pd(_mm_loadu_ps(p))}; }
+CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) { _mm_storeu_ps(p, _mm256_cvtpd_ps(a.v)); }
+CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   const __m256i pairs_low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(mask.m));
   const __m256i pairs_high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(mask.m, 1));

@@ -136,6 +136,11 @@ CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* indices) {
   return {_mm512_i32gather_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(indices)), p, 8)};
 }
 
+CONVMAT_INLINE Vec<double> load_widened(const float* p) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
+CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(a.v)); }
+CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   const uint32_t spread = _pdep_u32(mask.m, 0x55555555u);
   const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(spread), p);

@@ -10,6 +10,8 @@
 //   store_first<N>(p, v)     the first N lanes, 1 <= N <= lanes
 //   gather(p, indices)       lane i is p[indices[i]], of `lanes` int32 indices; float and double
 //   load_even(p, mask)        every second element: lane i is p[2 * i]
+//   load_widened(p), store_narrowed(p, v)   a vector of doubles from floats and to floats, rounded to
+//                            nearest; or from doubles and to doubles
 //   transpose(rows)          of a square of lanes x lanes, in place
 //   zero<T>(), broadcast(a)
 //   add, sub, mul            lane by lane
@@ -170,6 +172,16 @@ CONVMAT_INLINE Vec<T> gather(const T* p, const int32_t* indices) {
   Vec<T> r;
   for (int i = 0; i < Vec<T>::lanes; ++i) r.v[i] = p[indices[i]];
   return r;
+}
+template <typename T>
+CONVMAT_INLINE Vec<double> load_widened(const T* p) {
+  Vec<double> r;
+  for (int i = 0; i < Vec<double>::lanes; ++i) r.v[i] = p[i];
+  return r;
+}
+template <typename T>
+CONVMAT_INLINE void store_narrowed(T* p, Vec<double> a) {
+  for (int i = 0; i < Vec<double>::lanes; ++i) p[i] = static_cast<T>(a.v[i]);
 }
 template <typename T>
 CONVMAT_NOINLINE Vec<T> load_even(const T* p, Mask<T> mask) {

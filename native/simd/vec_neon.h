@@ -147,6 +147,11 @@ CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* i) {
   return {vcombine_f64(vld1_f64(p + i[0]), vld1_f64(p + i[1]))};
 }
 
+CONVMAT_INLINE Vec<double> load_widened(const float* p) { return {vcvt_f64_f32(vld1_f32(p))}; }
+CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) { vst1_f32(p, vcvt_f32_f64(a.v)); }
+CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
+
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   float32x4_t v = vdupq_n_f32(0);
   if (mask.bits & 1) v = vld1q_lane_f32(p, v, 0);

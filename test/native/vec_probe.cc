@@ -14,6 +14,8 @@ constexpr test::VecProbe<T> vec_probe() {
       [](T* to, int count, const T* from) { store(to, first_lanes<T>(count), load(from)); },
       [](const T* from, unsigned bits, T* to) { store(to, load(from, mask_of<T>(bits))); },
       [](const T* from, unsigned bits, T* to) { store(to, load_even(from, mask_of<T>(bits))); },
+      [](const T* from, double* to) { store(to, load_widened(from)); },
+      [](T* to, const double* from) { store_narrowed(to, load(from)); },
       [](const T* from, const int* indices, T* to) { store(to, gather(from, indices)); },
       [](const T* from, T* to) {
         constexpr int lanes = Vec<T>::lanes;

@@ -12,6 +12,8 @@ struct VecProbe {
   void (*store_partial)(T* to, int count, const T* from);  // from[lanes]
   void (*load_masked)(const T* from, unsigned bits, T* to);
   void (*load_even)(const T* from, unsigned bits, T* to);
+  void (*load_widened)(const T* from, double* to);  // of a vector of doubles
+  void (*store_narrowed)(T* to, const double* from);
   void (*gather)(const T* from, const int* indices, T* to);  // of `lanes` indices
   void (*transpose)(const T* from, T* to);                   // lanes x lanes, row-major
   void (*broadcast)(T a, T* to);

@@ -69,6 +69,19 @@ void check_masked_loads(const VecProbe<T>& vec) {
   }
 }
 
+// Halfway values too: they round to even.
+template <typename T>
+void check_widening(const VecProbe<T>& vec, int doubles) {
+  const std::vector<T> source = whole_numbers<T>(doubles, 7);
+  std::vector<double> wide(doubles, kGuard);
+  vec.load_widened(source.data(), wide.data());
+  for (int i = 0; i < doubles; ++i) EXPECT_EQ(wide[i], source[i]) << i;
+  for (int i = 0; i < doubles; ++i) wide[i] = 1 + (2 * i + 1) * 0x1p-24 + (i % 3 - 1) * 0x1p-50;
+  std::vector<T> narrow(doubles);
+  vec.store_narrowed(narrow.data(), wide.data());
+  for (int i = 0; i < doubles; ++i) EXPECT_EQ(narrow[i], static_cast<T>(wide[i])) << i;
+}
+
 template <typename T>
 void check_gather(const VecProbe<T>& vec) {
   const std::vector<T> source = whole_numbers<T>(100, 6);
@@ -196,6 +209,10 @@ TEST_P(VectorLayer, MaskedLoadsTouchTheirLanesOnly) {
   check_gather(probes().f32);
   check_masked_loads(probes().f64);
   check_gather(probes().f64);
+}
+TEST_P(VectorLayer, WidensAndNarrows) {
+  check_widening(probes().f32, probes().f64.lanes);
+  check_widening(probes().f64, probes().f64.lanes);
 }
 TEST_P(VectorLayer, TransposesSquares) {
   check_transpose(probes().f32);
