@@ -19,7 +19,7 @@ class AsyncCall : public Task {
     const DType dtype = plan.dtype;
     input_ = read_elements(input, dtype, lengths.input, "input");
     input_bytes_ = static_cast<size_t>(lengths.input) * size_of(dtype);
-    output_ = read_elements(output, dtype, lengths.output, "output");
+    output_ = read_result(output, dtype, lengths.output, "output");
     callback_ = Napi::Persistent(callback.As<Napi::Function>());
     kept_output_ = Napi::Persistent(output.As<Napi::Object>());
     kept_[0] = Napi::Persistent(input.As<Napi::Object>());

@@ -59,7 +59,7 @@ PreparedConv& PreparedConv::unwrap(const Napi::Value& run) {
 void PreparedConv::run(const Napi::Value& input, const Napi::Value& output) const {
   if (packed_ == nullptr) throw Refusal("prepared: expected a convolution that is not released");
   const void* const x = read_elements(input, plan_.dtype, lengths_.input, "input");
-  void* const y = read_elements(output, plan_.dtype, lengths_.output, "output");
+  void* const y = read_result(output, plan_.dtype, lengths_.output, "output");
   run_conv(Context{kernels_}, plan_, *packed_, x, y);
 }
 
@@ -97,7 +97,7 @@ void conv(const Napi::CallbackInfo& call) {
   const ConvOperands operands = read_conv_operands(call, 1, plan);
   const ConvLengths lengths = lengths_of(plan);
   const void* const input = read_elements(call[5], plan.conv.dtype, lengths.input, "input");
-  void* const output = read_elements(call[6], plan.conv.dtype, lengths.output, "output");
+  void* const output = read_result(call[6], plan.conv.dtype, lengths.output, "output");
 
   const Context context{&Environment::of(call.Env()).kernels(), nullptr, true};
   const auto packed = pack_conv(context, plan.conv, operands.weight, operands.bias, operands.lo, operands.hi);
@@ -110,7 +110,7 @@ void conv_weight_grad(const Napi::CallbackInfo& call) {
   const DType dtype = plan.conv.dtype;
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
   const void* const grad_output = read_elements(call[2], dtype, plan.output_length, "gradOutput");
-  void* const grad_weight = read_elements(call[3], dtype, plan.weight_length, "gradWeight");
+  void* const grad_weight = read_result(call[3], dtype, plan.weight_length, "gradWeight");
   convmat::conv_weight_grad(Context{&Environment::of(call.Env()).kernels()}, plan.conv, input, grad_output,
                             grad_weight);
 }
@@ -123,7 +123,7 @@ void conv_bias_grad(const Napi::CallbackInfo& call) {
   if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("gradOutput: expected float32 or float64");
   const int64_t length = checked_product({batch, channels, places});
   const void* const grad_output = read_elements(call[3], dtype, length, "gradOutput");
-  void* const grad_bias = read_elements(call[4], dtype, channels, "gradBias");
+  void* const grad_bias = read_result(call[4], dtype, channels, "gradBias");
   convmat::conv_bias_grad(dtype, batch, channels, places, grad_output, grad_bias);
 }
 

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "addon/environment.h"
+#include "core/pages.h"
 
 namespace convmat::addon {
 namespace {
@@ -71,6 +72,12 @@ void* read_elements(const Napi::Value& value, DType dtype, int64_t length, const
                   quantity(static_cast<int64_t>(array.length)));
   }
   return array.data;
+}
+
+void* read_result(const Napi::Value& value, DType dtype, int64_t length, const char* name) {
+  void* const result = read_elements(value, dtype, length, name);
+  advise_huge_pages(result, static_cast<size_t>(length) * size_of(dtype));
+  return result;
 }
 
 void* read_optional_elements(const Napi::Value& value, DType dtype, int64_t length, const char* name) {

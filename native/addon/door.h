@@ -54,7 +54,10 @@ Array read_array(const Napi::Value& value, const char* name);
 
 // The memory of an array that must hold exactly `length` elements of `dtype`.
 void* read_elements(const Napi::Value& value, DType dtype, int64_t length, const char* name);
-// The same; null for a JavaScript null.
+// The same, of a result that is about to be written, often for the first time: it is advised to come in huge
+// pages where it fills some, since page faults take longer than most of what is written there.
+void* read_result(const Napi::Value& value, DType dtype, int64_t length, const char* name);
+// As read_elements; null for a JavaScript null.
 void* read_optional_elements(const Napi::Value& value, DType dtype, int64_t length, const char* name);
 
 bool is_nullish(const Napi::Value& value);

@@ -24,7 +24,7 @@ void fixed_conv2(const Napi::CallbackInfo& call) {
   const WireFixedPlan plan = read_fixed_plan(call[0]);
   const Integers image = read_integers(call[1], plan.image_length, "image");
   const Integers kernel = read_integers(call[2], plan.kernel_length, "kernel");
-  void* const out = read_elements(call[3], word_dtype(plan.conv), plan.output_length, "out");
+  void* const out = read_result(call[3], word_dtype(plan.conv), plan.output_length, "out");
   convmat::fixed_conv2(Context{&Environment::of(call.Env()).kernels()}, plan.conv, image.dtype, image.data,
                        kernel.dtype, kernel.data, out);
 }

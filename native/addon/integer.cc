@@ -44,7 +44,7 @@ class PreparedInteger {
     check_held();
     const IntegerConvPlan& conv = plan_.conv;
     const void* const x = read_elements(input, conv.conv.dtype, plan_.input_length, "input");
-    void* const y = read_elements(output, conv.output_dtype, plan_.output_length, "output");
+    void* const y = read_result(output, conv.output_dtype, plan_.output_length, "output");
     packed_->run(Context{kernels_}, x, y);
   }
 
@@ -81,7 +81,7 @@ void conv_integer(const Napi::CallbackInfo& call) {
   const Context context{&Environment::of(call.Env()).kernels()};
   const IntegerConvPlan& conv = plan.conv;
   const void* const input = read_elements(call[5], conv.conv.dtype, plan.input_length, "input");
-  void* const output = read_elements(call[6], conv.output_dtype, plan.output_length, "output");
+  void* const output = read_result(call[6], conv.output_dtype, plan.output_length, "output");
   pack(call, plan, context)->run(context, input, output);
 }
 

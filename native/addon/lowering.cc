@@ -22,7 +22,7 @@ void unfold(const Napi::CallbackInfo& call) {
   const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
   const DType dtype = plan.conv.dtype;
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
-  void* const columns = read_elements(call[2], dtype, columns_length(plan.conv), "columns");
+  void* const columns = read_result(call[2], dtype, columns_length(plan.conv), "columns");
   convmat::unfold(Context{&Environment::of(call.Env()).kernels()}, plan.conv, input, columns);
 }
 
@@ -31,7 +31,7 @@ void fold(const Napi::CallbackInfo& call) {
   if (plan.conv.padding_mode != PaddingMode::zeros) throw Refusal("plan.paddingMode: expected zeros");
   const DType dtype = plan.conv.dtype;
   const void* const columns = read_elements(call[1], dtype, columns_length(plan.conv), "columns");
-  void* const output = read_elements(call[2], dtype, plan.input_length, "output");
+  void* const output = read_result(call[2], dtype, plan.input_length, "output");
   convmat::fold(Context{&Environment::of(call.Env()).kernels()}, plan.conv, columns, output);
 }
 
@@ -46,7 +46,7 @@ void matmul(const Napi::CallbackInfo& call) {
   if (!bytes && !floats) throw Refusal("a, b: expected one floating dtype, or 8-bit integers");
   const void* const a = read_elements(call[3], a_dtype, checked_product({m, k}), "a");
   const void* const b = read_elements(call[4], b_dtype, checked_product({k, n}), "b");
-  void* const c = read_elements(call[5], bytes ? DType::i32 : a_dtype, checked_product({m, n}), "c");
+  void* const c = read_result(call[5], bytes ? DType::i32 : a_dtype, checked_product({m, n}), "c");
   convmat::matmul(Context{&Environment::of(call.Env()).kernels()}, a_dtype, b_dtype, m, n, k, a, b, c);
 }
 

@@ -57,14 +57,14 @@ void conv_entries(const Napi::CallbackInfo& call) {
 void csr_matvec(const Napi::CallbackInfo& call) {
   const CsrMatrix matrix = read_matrix(call);
   const void* const x = read_elements(call[5], matrix.dtype, matrix.cols, "x");
-  void* const y = read_elements(call[6], matrix.dtype, matrix.rows, "y");
+  void* const y = read_result(call[6], matrix.dtype, matrix.rows, "y");
   check_sound(convmat::csr_matvec(context_of(call), matrix, x, y));
 }
 
 void csr_rmatvec(const Napi::CallbackInfo& call) {
   const CsrMatrix matrix = read_matrix(call);
   const void* const y = read_elements(call[5], matrix.dtype, matrix.rows, "y");
-  void* const x = read_elements(call[6], matrix.dtype, matrix.cols, "x");
+  void* const x = read_result(call[6], matrix.dtype, matrix.cols, "x");
   check_sound(convmat::csr_rmatvec(context_of(call), matrix, y, x));
 }
 
@@ -72,7 +72,7 @@ void csr_matmat(const Napi::CallbackInfo& call) {
   const CsrMatrix matrix = read_matrix(call);
   const int64_t columns = read_size(call[5], "columns");
   const void* const x = read_elements(call[6], matrix.dtype, checked_product({matrix.cols, columns}), "x");
-  void* const y = read_elements(call[7], matrix.dtype, checked_product({matrix.rows, columns}), "y");
+  void* const y = read_result(call[7], matrix.dtype, checked_product({matrix.rows, columns}), "y");
   check_sound(convmat::csr_matmat(context_of(call), matrix, columns, x, y));
 }
 

@@ -10,7 +10,7 @@ void max_pool(const Napi::CallbackInfo& call) {
   const WirePoolPlan plan = read_pool_plan(call[0]);
   const DType dtype = plan.pool.dtype;
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
-  void* const output = read_elements(call[2], dtype, plan.output_length, "output");
+  void* const output = read_result(call[2], dtype, plan.output_length, "output");
   void* const indices = read_optional_elements(call[3], DType::i32, plan.output_length, "indices");
   convmat::max_pool(Context{&Environment::of(call.Env()).kernels()}, plan.pool, input, output,
                     static_cast<int32_t*>(indices));
@@ -21,7 +21,7 @@ void avg_pool(const Napi::CallbackInfo& call) {
   const DType dtype = plan.pool.dtype;
   if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
-  void* const output = read_elements(call[2], dtype, plan.output_length, "output");
+  void* const output = read_result(call[2], dtype, plan.output_length, "output");
   convmat::avg_pool(Context{&Environment::of(call.Env()).kernels()}, plan.pool, input, output);
 }
 
@@ -34,7 +34,7 @@ void max_pool_grad(const Napi::CallbackInfo& call) {
   const int64_t length = checked_product({planes, outputs});
   const void* const grad_output = read_elements(call[3], dtype, length, "gradOutput");
   const void* const indices = read_elements(call[4], DType::i32, length, "indices");
-  void* const grad_input = read_elements(call[5], dtype, checked_product({planes, inputs}), "gradInput");
+  void* const grad_input = read_result(call[5], dtype, checked_product({planes, inputs}), "gradInput");
   if (!convmat::max_pool_grad(dtype, planes, outputs, inputs, grad_output,
                               static_cast<const int32_t*>(indices), grad_input)) {
     throw Refusal("indices: expected places of the input");

@@ -45,8 +45,8 @@ void fft(const Napi::CallbackInfo& call) {
   const auto n = static_cast<int64_t>(re.length);
   if (n == 0) throw Refusal("re: expected at least one point");
   const void* const im = read_optional_elements(call[1], dtype, n, "im");
-  void* const out_re = read_elements(call[2], dtype, n, "outRe");
-  void* const out_im = read_elements(call[3], dtype, n, "outIm");
+  void* const out_re = read_result(call[2], dtype, n, "outRe");
+  void* const out_im = read_result(call[3], dtype, n, "outIm");
   const double scale = read_double(call[4], "scale");
   const KernelTable& kernels = Environment::of(call.Env()).kernels();
   const auto run = dtype == DType::f32 ? run_fft<float> : run_fft<double>;
