@@ -3,7 +3,7 @@
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, describeShape, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { eligibleAlgorithms } from '../plan/algorithms.js';
+import { eligibleAlgorithms, usualVariant } from '../plan/algorithms.js';
 import { ACCURACIES, type Accuracy, type AlgorithmName, type Weights } from '../plan/candidate.js';
 import type { ConvPlan } from '../plan/conv-plan.js';
 import { type Cost, costOf } from '../plan/cost.js';
@@ -99,7 +99,11 @@ export function explainPlan(
     ...eligibleAlgorithms(plan, weights, machine),
   ]);
   const costs = [...algorithms].map((algorithm) =>
-    algorithm === plan.algorithm ? costOf(algorithm, plan, plan.variant) : costOf(algorithm, plan),
+    costOf(
+      algorithm,
+      plan,
+      algorithm === plan.algorithm ? plan.variant : usualVariant(algorithm, plan, machine),
+    ),
   );
   const { algorithm: chosen, reason } = plan;
   const { weightBytes, extraBytes } = costOf(chosen, plan, plan.variant);

@@ -16,6 +16,7 @@ import {
 } from './candidate.js';
 import { declinesFft, fftVariant, fftWork } from './fft.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
+import { jsWinogradTile } from './js-winograd.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
 import { reasonFor } from './reasons.js';
@@ -274,6 +275,15 @@ export function eligibleAlgorithms(
   return candidates(machine)
     .filter((c) => c.declines(geometry, machine, weights) === null)
     .map((c) => c.algorithm);
+}
+
+/** The choice within an algorithm that was not chosen itself; undefined for costOf's own. */
+export function usualVariant(
+  algorithm: AlgorithmName | 'dense-toeplitz',
+  g: ConvGeometry,
+  { isa }: Machine,
+): number | undefined {
+  return isa === 'js' && algorithm === 'winograd' ? jsWinogradTile(g) : undefined;
 }
 
 export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machine: Machine): Choice {

@@ -4,7 +4,7 @@ import type { Axis } from './axes.js';
 import { type AlgorithmName, SEPARABLE } from './candidate.js';
 import { fftWork } from './fft.js';
 import type { ConvGeometry } from './problem.js';
-import { type WinogradTile, winogradTile, winogradWork } from './winograd.js';
+import { winogradTile, winogradWork } from './winograd.js';
 
 export interface Cost {
   /** 'dense-toeplitz' is the convolution's matrix multiplied out in full, zeros and all. */
@@ -27,7 +27,7 @@ const SEPARABLE_STRIP_BYTES = 512 * 2 ** 10;
 /**
  * In which each algorithm's own file of the plan tells its cost; sizes are of the forward convolution.
  *
- * @param variant  The choice within the algorithm; by default the one that 'fast' takes.
+ * @param variant  The choice within the algorithm; by default the one that native 'fast' takes.
  */
 export function costOf(
   algorithm: AlgorithmName | 'dense-toeplitz',
@@ -89,7 +89,7 @@ export function costOf(
       };
     }
     case 'winograd': {
-      const { multiplications, additions, transformedWeights } = winogradWork(g, variant as WinogradTile);
+      const { multiplications, additions, transformedWeights } = winogradWork(g, variant);
       return {
         algorithm,
         multiplications,

@@ -2,7 +2,7 @@
 import { type AlgorithmName, SEPARABLE } from './candidate.js';
 import { fftWork } from './fft.js';
 import type { ConvGeometry } from './problem.js';
-import { type WinogradTile, winogradSaving } from './winograd.js';
+import { winogradSaving } from './winograd.js';
 
 /** Output channels of a group that leave the tiles of a product nearly empty. */
 const FEW_OUT_CHANNELS = 8;
@@ -44,7 +44,7 @@ export function reasonFor(
         ? 'so few output channels a group that each tap as a shifted row beats a product of matrices'
         : 'rows fill the vectors, and are read where they lie: nothing is packed';
     case 'winograd': {
-      const saving = winogradSaving(g, variant as WinogradTile);
+      const saving = winogradSaving(g, variant);
       return `F(${variant}×${variant}, 3×3) takes ${saving.toFixed(1)} times fewer multiplications`;
     }
     case 'direct':

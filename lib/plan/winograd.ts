@@ -1,4 +1,6 @@
 /** Winograd's tiles: which output tile a 3×3 convolution goes by, and what that saves. */
+
+import type { Axis } from './axes.js';
 import type { Accuracy } from './candidate.js';
 import type { ConvGeometry } from './problem.js';
 
@@ -24,15 +26,36 @@ export function declinesWinograd({ axes: [depth, height, width] }: ConvGeometry)
   return null;
 }
 
-/** Tiles of one image. */
-export function winogradTiles({ axes: [, height, width] }: ConvGeometry, tile: WinogradTile): number {
+/** Tiles of one image, of so many outputs along a side. */
+export function winogradTiles({ axes: [, height, width] }: ConvGeometry, tile: number): number {
   return Math.ceil(height.out / tile) * Math.ceil(width.out / tile);
 }
 
+/** Points of a line of a tile: its outputs and the taps that meet one of them at stride 1, less one. */
+export function winogradPoints({ kernel, stride }: Axis, tile: number): number {
+  return tile + Math.ceil(kernel / stride) - 1;
+}
+
+/**
+ * Products of a line: a stride's phases have one at every point, but at the last those that have a tap less than the
+ * others.
+ */
+function lineProducts(axis: Axis, tile: number): number {
+  const { kernel, stride } = axis;
+  const shortPhases = stride * Math.ceil(kernel / stride) - kernel;
+  return stride * winogradPoints(axis, tile) - shortPhases;
+}
+
+/** Products of a tile, for each pair of channels. */
+export function tileProducts({ axes: [, height, width] }: ConvGeometry, tile: number): number {
+  return lineProducts(height, tile) * lineProducts(width, tile);
+}
+
 /** Multiplications of the direct sum per multiplication in the transformed tiles, which surplus outputs diminish. */
-export function winogradSaving(g: ConvGeometry, tile: WinogradTile): number {
+export function winogradSaving(g: ConvGeometry, tile: number): number {
   const [, height, width] = g.axes;
-  return (9 * height.out * width.out) / (winogradTiles(g, tile) * (tile + 2) ** 2);
+  const products = height.kernel * height.out * width.kernel * width.out;
+  return products / (winogradTiles(g, tile) * tileProducts(g, tile));
 }
 
 /** The output tile: 'strict' keeps to F(2×2, 3×3), whose error is below im2col's, and so do few channels. */
@@ -51,24 +74,29 @@ export interface WinogradWork {
 }
 
 /**
- * What one axis of a tile’s transforms takes, a fused multiplication and addition counted as one of each: of the input
- * (m + 2 outputs) and of the result (m outputs).
+ * What a line of so many points takes, a fused multiplication and addition counted as one of each: of the input
+ * to its points, and of the result from them.
  */
 const TRANSFORMS = {
-  2: { input: { multiplications: 0, additions: 4 }, output: { multiplications: 0, additions: 4 } },
-  4: { input: { multiplications: 12, additions: 12 }, output: { multiplications: 7, additions: 11 } },
+  4: { input: { multiplications: 0, additions: 4 }, output: { multiplications: 0, additions: 4 } },
+  6: { input: { multiplications: 12, additions: 12 }, output: { multiplications: 7, additions: 11 } },
+  8: { input: { multiplications: 20, additions: 24 }, output: { multiplications: 12, additions: 22 } },
+  9: { input: { multiplications: 31, additions: 35 }, output: { multiplications: 21, additions: 32 } },
 } as const;
 
-export function winogradWork(g: ConvGeometry, tile: WinogradTile): WinogradWork {
-  const n = tile + 2;
+export function winogradWork(g: ConvGeometry, tile: number): WinogradWork {
+  const [, height, width] = g.axes;
+  const n = winogradPoints(width, tile);
+  const phases = height.stride * width.stride;
   const tiles = g.batch * winogradTiles(g, tile);
-  const products = tiles * n * n * g.outChannels * (g.inChannels / g.groups);
-  const { input, output } = TRANSFORMS[tile];
+  const perGroup = g.inChannels / g.groups;
+  const products = tiles * tileProducts(g, tile) * g.outChannels * perGroup;
+  const { input, output } = TRANSFORMS[n as keyof typeof TRANSFORMS];
   const passes = (kind: 'multiplications' | 'additions'): number =>
-    tiles * (g.inChannels * 2 * n * input[kind] + g.outChannels * (n + tile) * output[kind]);
+    tiles * (g.inChannels * phases * 2 * n * input[kind] + g.outChannels * (n + tile) * output[kind]);
   return {
     multiplications: products + passes('multiplications'),
     additions: products - tiles * n * n * g.outChannels + passes('additions'),
-    transformedWeights: n * n * g.outChannels * (g.inChannels / g.groups),
+    transformedWeights: n * n * phases * g.outChannels * perGroup,
   };
 }

@@ -123,12 +123,18 @@ describe.each(FAMILIES.flatMap((family) => ALGORITHMS.map((algorithm) => [...fam
 );
 
 describe('Winograd', () => {
-  const run = (plan: ConvPlan, algorithm: 'winograd' | 'im2col', input: FloatArray, weight: FloatArray) => {
+  const run = (
+    plan: ConvPlan,
+    algorithm: 'winograd' | 'im2col',
+    tile: number,
+    input: FloatArray,
+    weight: FloatArray,
+  ) => {
     const bias = zeros('float64', plan.op === 'forward' ? plan.outChannels : plan.inChannels).fill(0.5);
     const size = (plan.op === 'forward' ? plan.outputShape : plan.inputShape).reduce((a, b) => a * b, 1);
     const output = zeros('float64', size);
     const operands = { weight, bias, clamp: { min: -Infinity, max: 40 } };
-    backend.conv({ ...plan, algorithm }, operands, input, output);
+    backend.conv({ ...plan, algorithm, variant: tile }, operands, input, output);
     return output;
   };
   const geometry = (
@@ -136,8 +142,11 @@ describe('Winograd', () => {
     height: number,
     width: number,
     channels: readonly [number, number],
+    kernel = 3,
+    stride = 1,
+    paddingMode: ConvPlan['paddingMode'] = 'zeros',
   ) => {
-    const window = readWindow({ padding: 1 }, [3, 3], 2);
+    const window = readWindow({ padding: 1, stride, paddingMode }, [kernel, kernel], 2);
     return planConv(
       {
         op,
@@ -148,7 +157,7 @@ describe('Winograd', () => {
         inChannels: channels[0],
         outChannels: channels[1],
         axes: forwardAxes(window, [height, width]),
-        paddingMode: 'zeros',
+        paddingMode,
         algorithm: 'auto',
         accuracy: 'fast',
         density: 1,
@@ -158,42 +167,85 @@ describe('Winograd', () => {
   };
   // Small integers: every sum is exact, so a difference is an error of the transforms.
   const integers = (length: number) => Float64Array.from({ length }, (_, i) => ((i * 7919) % 17) - 8);
+  const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+  const expectExact = (plan: ConvPlan, tile: number) => {
+    const input = integers(size(plan.op === 'forward' ? plan.inputShape : plan.outputShape));
+    const weight = integers(size(plan.weightShape));
+    const exact = run(plan, 'im2col', 0, input, weight);
+    // Of the largest sum there can be: sixteen roundings; by the points that only float32 results are made by, what is as
+    // small beside their rounding as a unit beside 2¹⁶.
+    const points = tile + Math.ceil(plan.axes[2].kernel / plan.axes[2].stride) - 1;
+    const bound = 64 * 9 * 1000 * (points > 6 ? 2 ** -40 : 2 ** -49);
+    run(plan, 'winograd', tile, input, weight).forEach((value, i) => {
+      expect(Math.abs(value - exact[i])).toBeLessThan(bound);
+    });
+  };
 
   // Sizes around one tile and several; channels around the tiles of the product; more weights than a block holds.
   const problems = [1, 2, 3, 4, 5, 7, 8, 9, 12, 13].flatMap((size) =>
     (['forward', 'inputGrad'] as const).map((op) => [op, size, 14 - size, [3, 5]] as const),
   );
-  test.each([
-    ...problems,
-    ['forward', 9, 8, [1, 1]],
-    ['forward', 8, 31, [130, 67]],
-    ['inputGrad', 8, 31, [67, 130]],
-    ['forward', 6, 6, [1000, 9]],
-  ] as const)('%s over %i × %i, %j channels', (op, height, width, channels) => {
-    const plan = geometry(op, height, width, channels);
-    const input = integers(
-      (op === 'forward' ? plan.inputShape : plan.outputShape).reduce((a, b) => a * b, 1),
-    );
-    const weight = integers(channels[0] * channels[1] * 9);
-    const exact = run(plan, 'im2col', input, weight);
-    // Sixteen roundings of the largest sum there can be.
-    const bound = 64 * 9 * 1000 * 2 ** -53 * 16;
-    run(plan, 'winograd', input, weight).forEach((value, i) => {
-      expect(Math.abs(value - exact[i])).toBeLessThan(bound);
+  describe.each([4, 6, 7])('tiles of %i, 3 × 3 kernels', (tile) => {
+    test.each([
+      ...problems,
+      ['forward', 9, 8, [1, 1]],
+      ['forward', 8, 31, [130, 67]],
+      ['inputGrad', 8, 31, [67, 130]],
+      ['forward', 6, 6, [1000, 9]],
+    ] as const)('%s over %i × %i, %j channels', (op, height, width, channels) => {
+      expectExact(geometry(op, height, width, channels), tile);
     });
   });
 
-  test('NaN and infinity reach the outputs whose windows hold them, and no others', () => {
-    const plan = geometry('forward', 9, 10, [2, 3]);
-    const input = integers(2 * 2 * 90);
-    input[35] = Number.NaN;
-    input[230] = Number.POSITIVE_INFINITY;
-    const weight = integers(2 * 3 * 9);
-    const exact = run(plan, 'im2col', input, weight);
-    const odd = (y: FloatArray) => Array.from(y, (value) => (Number.isFinite(value) ? 0 : value));
-    expect(odd(run(plan, 'winograd', input, weight))).toEqual(odd(exact));
-    expect(odd(exact).filter((value) => value !== 0).length).toBeGreaterThan(27);
+  // Of a stride, phases with all taps and with one less, in every order; tiles of six, eight and nine points.
+  const strided = [
+    [2, 1],
+    [4, 1],
+    [5, 1],
+    [3, 2],
+    [4, 2],
+    [5, 2],
+    [7, 2],
+    [9, 2],
+    [5, 3],
+    [10, 5],
+  ].flatMap(([kernel, stride]) => {
+    const taps = Math.ceil(kernel / stride);
+    return [6, 8, 9].map((points) => [kernel, stride, points - taps + 1] as const);
   });
+  test.each(strided)('%i taps, stride %i, tiles of %i', (kernel, stride, tile) => {
+    for (const outputs of [tile - 1, tile, tile + 1, 2 * tile]) {
+      const extent = (outputs - 1) * stride + kernel - 2;
+      for (const rest of [0, stride - 1])
+        expectExact(geometry('forward', extent + rest, extent + 3, [3, 4], kernel, stride), tile);
+    }
+  });
+
+  test.each(['reflect', 'replicate', 'circular'] as const)('%s padding', (paddingMode) => {
+    expectExact(geometry('forward', 11, 15, [3, 4], 3, 1, paddingMode), 7);
+    expectExact(geometry('forward', 11, 16, [3, 4], 3, 2, paddingMode), 5);
+  });
+
+  test.each([
+    [3, 1, 4],
+    [3, 1, 7],
+    [3, 2, 7],
+    [7, 2, 6],
+  ])(
+    'NaN and infinity reach the outputs whose windows hold them: %i taps, stride %i',
+    (kernel, stride, tile) => {
+      const plan = geometry('forward', 9, 10, [2, 3], kernel, stride);
+      const input = integers(2 * 2 * 90);
+      input[35] = Number.NaN;
+      input[230] = Number.POSITIVE_INFINITY;
+      const weight = integers(size(plan.weightShape));
+      const exact = run(plan, 'im2col', 0, input, weight);
+      const odd = (y: FloatArray) => Array.from(y, (value) => (Number.isFinite(value) ? 0 : value));
+      expect(odd(run(plan, 'winograd', tile, input, weight))).toEqual(odd(exact));
+      expect(odd(exact).filter((value) => value !== 0).length).toBeGreaterThan(8);
+    },
+  );
 });
 
 describe('gradients', () => {

@@ -37,7 +37,7 @@ type ImageConvolution = (
  */
 export function makeConvolution(plan: ConvPlan, operands: ConvOperands, isReused: boolean): Convolution {
   if (isFolded(plan)) return makeFolded(plan, operands, isReused);
-  const convolveImage = makeImageConvolution(plan.algorithm, directionOf(plan), operands, isReused);
+  const convolveImage = makeImageConvolution(plan, directionOf(plan), operands, isReused);
   return function* (input, output, unitSize) {
     for (let n = 0; n < plan.batch; n++) yield* convolveImage(input, n, output, n, unitSize);
   };
@@ -68,13 +68,15 @@ function withoutPadding(axis: Axis): Axis {
 }
 
 function makeImageConvolution(
-  algorithm: AlgorithmName,
+  { algorithm, variant }: ConvPlan,
   direction: Direction,
   operands: ConvOperands,
   isReused: boolean,
 ): ImageConvolution {
   const makeParts = PARTS[algorithm] ?? productParts;
-  const parts = direction.lattices.flatMap((lattice) => makeParts(direction, lattice, operands, isReused));
+  const parts = direction.lattices.flatMap((lattice) =>
+    makeParts(direction, lattice, operands, isReused, variant),
+  );
   return function* (input, inputImage, output, outputImage, unitSize) {
     if (!direction.isCovered) storeBias(direction, operands, output, outputImage);
     for (const part of parts) yield* part(input, inputImage, output, outputImage, unitSize);
@@ -86,6 +88,7 @@ type PartsMaker = (
   lattice: Lattice,
   operands: ConvOperands,
   isReused: boolean,
+  variant: number,
 ) => ImageConvolution[];
 
 const PARTS: Partial<Record<AlgorithmName, PartsMaker>> = {
@@ -101,9 +104,10 @@ function winogradParts(
   lattice: Lattice,
   operands: ConvOperands,
   isReused: boolean,
+  tile: number,
 ): ImageConvolution[] {
   return Array.from({ length: direction.groups }, (_, group) =>
-    makeWinograd(direction, lattice, operands.weight, operands, group, isReused),
+    makeWinograd(direction, lattice, operands.weight, operands, group, tile, isReused),
   );
 }
 
@@ -246,7 +250,7 @@ function makeFolded(plan: ConvPlan, operands: ConvOperands, isReused: boolean): 
   const direction = directionOf(plan);
   const sources = axes.map((axis) => paddedSources(axis, plan.paddingMode));
   const bare: ConvOperands = { ...operands, bias: null, clamp: { min: -Infinity, max: Infinity } };
-  const convolveImage = makeImageConvolution(plan.algorithm, direction, bare, isReused);
+  const convolveImage = makeImageConvolution(plan, direction, bare, isReused);
   const size = product(axes.map((a) => a.in));
   return function* (input, output, unitSize) {
     const padded = new Float64Array(inChannels * product(direction.written));

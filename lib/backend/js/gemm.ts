@@ -11,7 +11,7 @@ import { scratchArrays } from './scratch.js';
 import type { Work } from './work.js';
 
 /** Elements of each packed array; a page of it costs memory only once it is used. */
-export const CAPACITY = 1 << 17;
+export const CAPACITY = 1 << 18;
 /** Sums of a block. */
 export const TILES = 1 << 17;
 const [rows0, rows1, columns0, columns1, columns2, sums] = scratchArrays(
@@ -29,6 +29,9 @@ export const columns: readonly Float64Array[] = [columns0, columns1, columns2];
 
 /** Sums of a block, tile by tile: entry (i, j) is at tileAt(i, j, columns of the block). */
 export const tiles: Float64Array = sums;
+
+/** The arrays of rows as one: the second begins at CAPACITY. */
+export const rowPanel = new Float64Array(rows0.buffer, rows0.byteOffset, 2 * CAPACITY);
 
 /** The steps of a dot product at a time: five vectors of it fit an L1 cache of 32 KiB. */
 const DEPTH = 640;
@@ -79,7 +82,18 @@ export function* multiply(product: Product, unitSize: number): Work {
         const steps = Math.min(depthBlock, depth - start);
         product.packColumns(firstColumn, columnsHere, start, steps);
         product.packRows(firstRow, rowsHere, start, steps);
-        multiplyBlock(Math.ceil(rowsHere / 2), Math.ceil(columnsHere / 3), steps, 0, 0, 0, start > 0);
+        multiplyBlock(
+          Math.ceil(rowsHere / 2),
+          Math.ceil(columnsHere / 3),
+          steps,
+          0,
+          steps,
+          0,
+          steps,
+          0,
+          6,
+          start > 0,
+        );
         start += steps;
       } while (start < depth);
       product.store(firstRow, rowsHere, firstColumn, columnsHere);
@@ -94,20 +108,27 @@ function evenBlock(count: number, limit: number, quantum: number): number {
   return Math.max(quantum, Math.ceil(count / blocks / quantum) * quantum);
 }
 
-/** Every tile of pairs × triples, from the vectors that begin at `row` and `column` into the sums at `tile`. */
+/**
+ * Every tile of pairs × triples, from the vectors that begin at `row` and `column` into the sums at `tile`.
+ * @param rowDistance  From one vector of rows to the next.
+ * @param spacing  From one tile's sums to the next one's: 6 when they lie side by side.
+ */
 export function multiplyBlock(
   pairs: number,
   triples: number,
   depth: number,
   row: number,
+  rowDistance: number,
   column: number,
+  columnDistance: number,
   tile: number,
+  spacing: number,
   accumulate: boolean,
 ): void {
   for (let triple = 0; triple < triples; triple++) {
     for (let pair = 0; pair < pairs; pair++) {
-      const at = tile + (pair * triples + triple) * 6;
-      multiplyTile(depth, row + pair * depth, column + triple * depth, at, accumulate);
+      const at = tile + (pair * triples + triple) * spacing;
+      multiplyTile(depth, row + pair * rowDistance, column + triple * columnDistance, at, accumulate);
     }
   }
 }

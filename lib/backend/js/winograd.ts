@@ -1,73 +1,177 @@
 /**
- * Winograd's F(4×4, 3×3): 4 × 4 outputs of a 3 × 3 kernel with 36 products per channel instead of 144.
- *   y = Aᵀ[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]A, summed over channels between the transforms: 36 matrix products
- * with the points 0, ±5/8, ±3/2, ∞ (Lavin and Gray 2016; the points of Barabasz et al. 2020 err less than 0, ±1, ±2).
+ * Winograd's F(m×m, r×r): m × m outputs of an r × r kernel with (m + r − 1)² products per channel instead of m²·r².
+ *   y = Aᵀ[(G·g·Gᵀ) ⊙ (Bᵀ·d·B)]A, summed over channels between the transforms: matrix products, one per point
+ * A kernel with stride s is s × s kernels with stride 1, each over every s-th row and column of the source: phases, which
+ * are summed like channels. Those with a tap less than the others have nothing at the last point, and are left out there.
  *
  * Everything between input and output is float64: of float32 it rounds once, as the other algorithms here do. A tile
  * whose result is not finite is summed again directly, so NaN and infinity stand where direct sums put them.
  */
+import { KEPT_WEIGHT_BYTES } from '../../plan/js-winograd.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
-import type { AxisGather, Lattice } from './gather.js';
-import { CAPACITY, columns, multiplyBlock, rows, TILES, tiles } from './gemm.js';
-import { scratchArrays } from './scratch.js';
+import { type AxisGather, type Lattice, sourceAt } from './gather.js';
+import { CAPACITY, columns, multiplyBlock, rowPanel, TILES, tiles } from './gemm.js';
 import { type Finish, storeRow } from './store.js';
+import {
+  type Points,
+  SQUARE,
+  squares,
+  transformInput,
+  transformKernel,
+  transformOutput,
+} from './winograd-transforms.js';
 import type { Work } from './work.js';
 
-/** Points of a transformed tile. */
-const POINTS = 36;
-const P = 5 / 8;
-const Q = 3 / 2;
-const P2 = P * P;
-const Q2 = Q * Q;
-const SUM = P2 + Q2;
-const PRODUCT = P2 * Q2;
-const P3 = P2 * P;
-const Q3 = Q2 * Q;
-/** 1/∏(xᵢ − xⱼ), which G carries: at 0, ±P and ±Q. */
-const N0 = 1 / PRODUCT;
-const NP = 1 / (2 * P2 * (P2 - Q2));
-const NQ = 1 / (2 * Q2 * (Q2 - P2));
+// Constants of this module, as scratch.ts wants them.
+const numbers = squares;
+const sums = tiles;
+const tileVectors = rowPanel;
 
-// Streams of one tile are this much farther apart than they are long: a distance of 4 KiB would share cache sets.
+/** Elements of the transformed weights that are copied for products at a time: they stay in a second-level cache. */
+const POINT_BLOCK = 1 << 15;
+
+// Vectors, and points of a vector, are this much farther apart than need be: powers of two would share cache sets.
 const SPREAD = 8;
-
-/** Transformed weights are kept up to this size, and made again for every image beyond it. */
-const KEPT_BYTES = 32 * 2 ** 20;
-
-const [tile, half, block] = scratchArrays(POINTS, POINTS, 16);
 
 /** Where the tiles of one axis read and write. */
 interface TileAxis {
   readonly count: number;
-  /** Outputs of the axis: the last tile may have fewer than four. */
+  /** Outputs of the axis: the last tile may have fewer than the others. */
   readonly outputs: number;
-  /** [count][6]: the source element, or -1. */
+  /** Source elements from one output to the next: the number of phases. */
+  readonly step: number;
+  /** Phases with every tap; the rest have one less. */
+  readonly longPhases: number;
+  /** [tile][phase][point]: the source element, or -1 for a zero. */
   readonly sources: Int32Array;
-  /** Whether a tile's six elements lie side by side in the source. */
-  readonly regular: Uint8Array;
+  /** [tile][phase]: the points whose elements lie in the source, when those are `step` apart. */
+  readonly runs: readonly (Run | null)[];
+  /** The kernel's tap that meets the source at each offset. */
+  readonly taps: Int32Array;
 }
 
-/** Neighbouring outputs read neighbouring elements, and three taps are three neighbours: a tile is a stretch of the line. */
-function tileAxis({ count: outputs, line }: AxisGather): TileAxis {
-  const count = Math.ceil(outputs / 4);
-  const elements = new Int32Array(count * 6);
-  const regular = new Uint8Array(count);
+/** Points [start, end) of a tile: point i reads element first + i·step, and the other points read zeros. */
+interface Run {
+  readonly start: number;
+  readonly end: number;
+  readonly first: number;
+}
+
+function runOf(elements: Int32Array, step: number): Run | null {
+  const start = Math.max(
+    0,
+    elements.findIndex((element) => element >= 0),
+  );
+  const first = elements[start] - start * step;
+  const isInside = (element: number, i: number): boolean => element >= 0 && element === first + i * step;
+  const end = elements.findLastIndex(isInside) + 1;
+  const isRun = elements.every((element, i) => (i >= start && i < end ? isInside(element, i) : element < 0));
+  return isRun ? { start, end: Math.max(start, end), first } : null;
+}
+
+function tileAxis(gather: AxisGather, tile: number, points: number): TileAxis {
+  const { count: outputs, line, jump: step } = gather;
+  const span = gather.taps.length;
+  const reach = Math.ceil(span / step);
+  // The adjoint meets the taps from the last to the first.
+  const taps = gather.taps.slice();
+  gather.offsets.forEach((offset, i) => {
+    taps[offset] = gather.taps[i];
+  });
+  const count = Math.ceil(outputs / tile);
+  const sources = new Int32Array(count * step * points).fill(-1);
+  const runs: (Run | null)[] = [];
   for (let t = 0; t < count; t++) {
-    let isRegular = true;
-    for (let i = 0; i < 6; i++) {
-      elements[t * 6 + i] = t * 4 + i < outputs + 2 ? line[t * 4 + i] : -1;
-      isRegular &&= elements[t * 6 + i] >= 0 && elements[t * 6 + i] === elements[t * 6] + i;
+    for (let phase = 0; phase < step; phase++) {
+      const own = sources.subarray(runs.length * points, (runs.length + 1) * points);
+      for (let i = 0; i < points && t * tile + i < outputs + reach - 1; i++)
+        own[i] = line[(t * tile + i) * step + phase] ?? -1;
+      runs.push(runOf(own, step));
     }
-    regular[t] = Number(isRegular);
   }
-  return { count, outputs, sources: elements, regular };
+  return { count, outputs, step, longPhases: span - step * (reach - 1), sources, runs, taps };
 }
 
-/** A part of a group's channels, transformed: row m of point x is [(x·pairs + ⌊m/2⌋)·stride …] of array m mod 2. */
-interface TransformedWeights {
-  readonly even: Float64Array;
-  readonly odd: Float64Array;
+/** One phase of both axes, and the number of its first channel among the channels of all. */
+interface Phase {
+  readonly down: number;
+  readonly right: number;
+  readonly firstChannel: number;
+}
+
+/**
+ * Phases in such an order that those which a point needs are neighbours: short down, long right; long, long; long down,
+ * short right; short, short.
+ */
+function phasesOf(high: TileAxis, wide: TileAxis, channels: number): Phase[] {
+  const phases: Phase[] = [];
+  for (const [isDownLong, isRightLong] of [
+    [false, true],
+    [true, true],
+    [true, false],
+    [false, false],
+  ]) {
+    for (let down = 0; down < high.step; down++) {
+      for (let right = 0; right < wide.step; right++) {
+        if (down < high.longPhases !== isDownLong || right < wide.longPhases !== isRightLong) continue;
+        phases.push({ down, right, firstChannel: phases.length * channels });
+      }
+    }
+  }
+  return phases;
+}
+
+/** The channels of all phases that a point sums: [first, end). */
+function channelsAt(
+  { step: h, longPhases: longH }: TileAxis,
+  { step: w, longPhases: longW }: TileAxis,
+  channels: number,
+  isLastDown: boolean,
+  isLastRight: boolean,
+): [first: number, end: number] {
+  const first = isLastDown ? (h - longH) * longW : 0;
+  const end = h * longW + (isLastRight ? 0 : isLastDown ? longH * (w - longW) : h * (w - longW));
+  return [first * channels, end * channels];
+}
+
+/** What is the same for every image and group. */
+interface Tiling {
+  readonly direction: Direction;
+  readonly lattice: Lattice;
+  readonly high: TileAxis;
+  readonly wide: TileAxis;
+  /** Outputs along one side of a tile, and points of its transform. */
+  readonly tile: number;
+  readonly points: Points;
+  /** Taps of a phase. */
+  readonly reach: number;
+  readonly phases: readonly Phase[];
+  /** Channels of all phases, and from those of one point of a tile to those of the next. */
+  readonly depth: number;
+  readonly pitch: number;
+}
+
+function tilingOf(direction: Direction, lattice: Lattice, tile: number): Tiling {
+  const [, gh, gw] = lattice;
+  const reach = Math.ceil(gh.taps.length / gh.jump);
+  const points = (tile + reach - 1) as Points;
+  const high = tileAxis(gh, tile, points);
+  const wide = tileAxis(gw, tile, points);
+  const phases = phasesOf(high, wide, direction.sourceChannels);
+  const depth = phases.length * direction.sourceChannels;
+  return {
+    direction,
+    lattice,
+    high,
+    wide,
+    tile,
+    points,
+    reach,
+    phases,
+    depth,
+    pitch: depth + SPREAD,
+  };
 }
 
 /** One image and group at a time: input image, output image and group are given with the data. */
@@ -79,180 +183,159 @@ export type TileConvolution = (
   unitSize: number,
 ) => Work;
 
-/** @param isReused  Whether the convolution is going to run more than once. */
+/**
+ * @param tile  Outputs along one side of a tile.
+ * @param isReused  Whether the convolution is going to run more than once.
+ */
 export function makeWinograd(
   direction: Direction,
   lattice: Lattice,
   weight: FloatArray,
   finish: Finish,
   group: number,
+  tile: number,
   isReused: boolean,
 ): TileConvolution {
   const { batch, groups, sourceChannels, writtenChannels, source } = direction;
-  const high = tileAxis(lattice[1]);
-  const wide = tileAxis(lattice[2]);
+  const tiling = tilingOf(direction, lattice, tile);
+  const { high, wide, points, phases, depth, pitch } = tiling;
   const tileCount = high.count * wide.count;
-  const rowBlock = Math.min(writtenChannels, 2 * Math.floor((CAPACITY / POINTS - SPREAD) / sourceChannels));
-  const maxTriples = Math.min(
-    Math.floor((CAPACITY / POINTS - SPREAD) / sourceChannels),
-    Math.floor(TILES / POINTS / 6 / Math.ceil(rowBlock / 2)),
+  const squared = points * points;
+  const spacing = squared * 6;
+  // Tiles first: all weights are read once for a block of them.
+  const maxPairs = Math.min(
+    Math.floor(CAPACITY / vectorStride(points, pitch)),
+    Math.floor(TILES / spacing / 4),
   );
-  const tileBlock = Math.ceil(tileCount / Math.ceil(tileCount / (3 * maxTriples)));
+  const tileBlock = Math.ceil(tileCount / Math.ceil(tileCount / (2 * maxPairs)));
+  const maxTriples = Math.min(
+    Math.floor(CAPACITY / depth),
+    Math.floor(TILES / spacing / Math.ceil(tileBlock / 2)),
+  );
   const isNeededAgain = isReused || batch > 1 || tileCount > tileBlock;
-  const isKept = isNeededAgain && POINTS * writtenChannels * sourceChannels * 8 <= KEPT_BYTES;
-  const kept = new Map<number, TransformedWeights>();
+  const isKept = isNeededAgain && groups * squared * writtenChannels * depth * 8 <= KEPT_WEIGHT_BYTES;
+  const blockTriples = isKept ? maxTriples : Math.min(maxTriples, Math.floor(CAPACITY / squared / depth));
+  const channelBlock = Math.ceil(writtenChannels / Math.ceil(writtenChannels / (3 * blockTriples)));
+  const kept = new Map<number, readonly Float64Array[]>();
   const weights = (group * weight.length) / groups;
 
-  const packWeights = (first: number, count: number): void => {
-    const pairs = Math.ceil(count / 2);
+  /** Of channels [first, first + count): see transformWeights. Straight into the columns where they are not kept. */
+  const transformed = (first: number, count: number): readonly Float64Array[] => {
     const known = kept.get(first);
-    if (known !== undefined) {
-      rows[0].set(known.even);
-      rows[1].set(known.odd);
-      return;
+    if (known !== undefined) return known;
+    const length = Math.ceil(count / 3) * depth;
+    const arrays = isKept ? columns.map(() => new Float64Array(squared * length)) : columns;
+    if (isKept) kept.set(first, arrays);
+    for (let m = 0; m < count; m++) {
+      const own = weights + (first + m) * direction.writtenStride;
+      const at = Math.floor(m / 3) * depth;
+      for (const phase of phases) transformWeights(tiling, phase, weight, own, arrays[m % 3], at, length);
     }
-    transformWeights(direction, weight, weights, first, count);
-    if (!isKept) return;
-    const length = POINTS * pointStride(pairs, sourceChannels);
-    kept.set(first, { even: rows[0].slice(0, length), odd: rows[1].slice(0, length) });
+    return arrays;
   };
 
   return function* (input, inputImage, output, outputImage, unitSize) {
     const image = (inputImage * groups + group) * sourceChannels * product(source);
     const firstChannel = group * writtenChannels;
     let done = 0;
-    let packedRows = -1;
     for (let firstTile = 0; firstTile < tileCount; firstTile += tileBlock) {
       const tilesHere = Math.min(tileBlock, tileCount - firstTile);
-      const triples = Math.ceil(tilesHere / 3);
-      let packedTiles = -1;
-      for (let first = 0; first < writtenChannels; first += rowBlock) {
-        const channels = Math.min(rowBlock, writtenChannels - first);
-        const pairs = Math.ceil(channels / 2);
-        if (packedTiles !== firstTile)
-          transformTiles(direction, high, wide, input, image, firstTile, tilesHere);
-        if (packedRows !== first) packWeights(first, channels);
-        packedTiles = firstTile;
-        packedRows = first;
-        for (let point = 0; point < POINTS; point++) {
+      const pairs = Math.ceil(tilesHere / 2);
+      let isPacked = false;
+      for (let first = 0; first < writtenChannels; first += channelBlock) {
+        const channels = Math.min(channelBlock, writtenChannels - first);
+        const triples = Math.ceil(channels / 3);
+        if (!isPacked) {
+          for (const phase of phases) transformTiles(tiling, phase, input, image, firstTile, tilesHere);
+        }
+        isPacked = true;
+        const vectors = transformed(first, channels);
+        const pointBlock = isKept ? Math.max(1, Math.floor(POINT_BLOCK / (triples * depth))) : squared;
+        for (let point = 0; point < squared; point++) {
+          const inBlock = point % pointBlock;
+          if (isKept && inBlock === 0) {
+            const from = point * triples * depth;
+            const to = Math.min(squared, point + pointBlock) * triples * depth;
+            for (let i = 0; i < 3; i++) columns[i].set(vectors[i].subarray(from, to));
+          }
+          const isLastDown = point >= squared - points;
+          const isLastRight = point % points === points - 1;
+          const [start, end] = channelsAt(high, wide, sourceChannels, isLastDown, isLastRight);
           multiplyBlock(
             pairs,
             triples,
-            sourceChannels,
-            point * pointStride(pairs, sourceChannels),
-            point * pointStride(triples, sourceChannels),
-            point * pairs * triples * 6,
+            end - start,
+            point * pitch + start,
+            vectorStride(points, pitch),
+            inBlock * triples * depth + start,
+            depth,
+            point * 6,
+            spacing,
             false,
           );
         }
-        for (let m = 0; m < channels; m++) {
-          storeTilesOf(
-            direction,
-            high,
-            wide,
-            finish,
-            { weight, weights, input, image },
-            output,
-            outputImage,
-            firstChannel,
-            first + m,
-            m,
-            pairs,
-            firstTile,
-            tilesHere,
-          );
-        }
-        done += POINTS * channels * tilesHere * sourceChannels;
+        storeBlock(
+          tiling,
+          finish,
+          { weight, weights, input, image },
+          output,
+          outputImage,
+          firstChannel,
+          first,
+          channels,
+          firstTile,
+          tilesHere,
+        );
+        done += squared * channels * tilesHere * depth;
         if (done >= unitSize) {
           yield;
           // Other work may have packed its own meanwhile.
           done = 0;
-          packedTiles = -1;
-          packedRows = -1;
+          isPacked = false;
         }
       }
     }
   };
 }
 
-/** Elements from one point's vectors to the next one's. */
-function pointStride(vectors: number, channels: number): number {
-  return vectors * channels + SPREAD;
+/** From the vectors of one pair of tiles to those of the next. */
+function vectorStride(points: number, pitch: number): number {
+  return points * points * pitch + SPREAD;
 }
 
-/** rows[m mod 2][point][⌊m/2⌋][c] ← G·g·Gᵀ of weight [first + m][c], reversed for the adjoint */
+/** to[point][at …][phase][c] ← G·g·Gᵀ of a phase of the weights [c] from `own` on, points `distance` apart */
 function transformWeights(
-  { sourceChannels, sourceStride, writtenStride, isAdjoint }: Direction,
+  { direction, high, wide, points, reach }: Tiling,
+  { down, right, firstChannel }: Phase,
   weight: FloatArray,
-  origin: number,
-  first: number,
-  count: number,
+  own: number,
+  to: Float64Array,
+  at: number,
+  distance: number,
 ): void {
-  const stride = pointStride(Math.ceil(count / 2), sourceChannels);
-  for (let m = 0; m < count; m++) {
-    let from = origin + (first + m) * writtenStride + (isAdjoint ? 8 : 0);
-    let at = (m >> 1) * sourceChannels;
-    for (let c = 0; c < sourceChannels; c++, from += sourceStride, at++) {
-      transformKernel(weight, from, isAdjoint ? -1 : 1, rows[m % 2], at, stride);
+  const { sourceChannels, sourceStride, kernel } = direction;
+  const taps = new Int32Array(reach * reach).fill(-1);
+  for (let i = 0; down + i * high.step < high.taps.length; i++) {
+    for (let j = 0; right + j * wide.step < wide.taps.length; j++) {
+      taps[i * reach + j] = high.taps[down + i * high.step] * kernel[2] + wide.taps[right + j * wide.step];
+    }
+  }
+  for (let c = 0; c < sourceChannels; c++) {
+    const from = own + c * sourceStride;
+    for (let i = 0; i < taps.length; i++) numbers[i] = taps[i] < 0 ? 0 : weight[from + taps[i]];
+    transformKernel(points, reach, 0, SQUARE, 2 * SQUARE);
+    let p = (at + firstChannel + c) | 0;
+    for (let i = 0; i < points * points; i++) {
+      to[p] = numbers[(2 * SQUARE + i) & INDEX];
+      p = (p + distance) | 0;
     }
   }
 }
 
-/** to[at + point·stride] ← G·g·Gᵀ, g[i] = weight[from + i·step] */
-function transformKernel(
-  weight: FloatArray,
-  from: number,
-  step: number,
-  to: Float64Array,
-  at: number,
-  stride: number,
-): void {
-  let tap = from | 0;
-  for (let j = 0; j < 3; j++) {
-    const g0 = weight[tap];
-    const g1 = weight[(tap + 3 * step) | 0];
-    const g2 = weight[(tap + 6 * step) | 0];
-    const evenP = NP * g0 + NP * P2 * g2;
-    const oddP = NP * P * g1;
-    const evenQ = NQ * g0 + NQ * Q2 * g2;
-    const oddQ = NQ * Q * g1;
-    half[j] = N0 * g0;
-    half[j + 3] = evenP + oddP;
-    half[j + 6] = evenP - oddP;
-    half[j + 9] = evenQ + oddQ;
-    half[j + 12] = evenQ - oddQ;
-    half[j + 15] = g2;
-    tap = (tap + step) | 0;
-  }
-  let p = at | 0;
-  for (let i = 0; i < 18; i += 3) {
-    const g0 = half[i];
-    const g1 = half[i + 1];
-    const g2 = half[i + 2];
-    const evenP = NP * g0 + NP * P2 * g2;
-    const oddP = NP * P * g1;
-    const evenQ = NQ * g0 + NQ * Q2 * g2;
-    const oddQ = NQ * Q * g1;
-    to[p] = N0 * g0;
-    p = (p + stride) | 0;
-    to[p] = evenP + oddP;
-    p = (p + stride) | 0;
-    to[p] = evenP - oddP;
-    p = (p + stride) | 0;
-    to[p] = evenQ + oddQ;
-    p = (p + stride) | 0;
-    to[p] = evenQ - oddQ;
-    p = (p + stride) | 0;
-    to[p] = g2;
-    p = (p + stride) | 0;
-  }
-}
-
-/** columns[t mod 3][point][⌊t/3⌋][c] ← Bᵀ·d·B of tile firstTile + t */
+/** rows[t mod 2][⌊t/2⌋][point][phase][c] ← Bᵀ·d·B of a phase of tile firstTile + t */
 function transformTiles(
-  { sourceChannels, source }: Direction,
-  high: TileAxis,
-  wide: TileAxis,
+  { direction: { sourceChannels, source }, high, wide, points, pitch }: Tiling,
+  { down, right, firstChannel }: Phase,
   input: FloatArray,
   image: number,
   firstTile: number,
@@ -260,97 +343,75 @@ function transformTiles(
 ): void {
   const [, height, width] = source;
   const plane = height * width;
-  const stride = pointStride(Math.ceil(count / 3), sourceChannels);
+  const stride = vectorStride(points, pitch);
   for (let t = 0; t < count; t++) {
-    const to = columns[t % 3];
-    const at = Math.floor(t / 3) * sourceChannels;
+    const at = (t % 2) * CAPACITY + (t >> 1) * stride + firstChannel;
     const y = Math.floor((firstTile + t) / wide.count);
     const x = (firstTile + t) % wide.count;
-    if (high.regular[y] === 1 && wide.regular[x] === 1) {
-      let from = image + high.sources[y * 6] * width + wide.sources[x * 6];
-      for (let c = 0; c < sourceChannels; c++, from += plane) {
-        transformInside(input, from, width, to, at + c, stride);
-      }
-      continue;
-    }
+    const fromY = (y * high.step + down) * points;
+    const fromX = (x * wide.step + right) * points;
+    const runY = high.runs[y * high.step + down];
+    const runX = wide.runs[x * wide.step + right];
+    // What no channel's run covers stays zero.
+    numbers.fill(0, 0, points * points);
     for (let c = 0; c < sourceChannels; c++) {
-      for (let i = 0; i < 6; i++) {
-        const row = high.sources[y * 6 + i];
-        for (let j = 0; j < 6; j++) {
-          const column = wide.sources[x * 6 + j];
-          tile[i * 6 + j] = row < 0 || column < 0 ? 0 : input[image + c * plane + row * width + column];
-        }
+      const channel = image + c * plane;
+      if (runY !== null && runX !== null)
+        loadTile(points, input, channel, width, high.step, runY, wide.step, runX);
+      else gatherTile(points, input, channel, width, high.sources, fromY, wide.sources, fromX);
+      transformInput(points, 0, SQUARE);
+      transformInput(points, SQUARE, 2 * SQUARE);
+      let p = (at + c) | 0;
+      for (let i = 0; i < points * points; i++) {
+        tileVectors[p] = numbers[(2 * SQUARE + i) & INDEX];
+        p = (p + pitch) | 0;
       }
-      transformRows(to, at + c, stride);
     }
   }
 }
 
-function transformInside(
+const INDEX = 4 * SQUARE - 1;
+
+/** The first square ← a tile, but for its zeros, where the source is a run on both axes. */
+function loadTile(
+  points: number,
   input: FloatArray,
-  from: number,
+  plane: number,
   width: number,
-  to: Float64Array,
-  at: number,
-  stride: number,
+  stepY: number,
+  runY: Run,
+  stepX: number,
+  runX: Run,
 ): void {
-  let row = from | 0;
-  for (let i = 0; i < POINTS; i += 6) {
-    tile[i] = input[row];
-    tile[i + 1] = input[(row + 1) | 0];
-    tile[i + 2] = input[(row + 2) | 0];
-    tile[i + 3] = input[(row + 3) | 0];
-    tile[i + 4] = input[(row + 4) | 0];
-    tile[i + 5] = input[(row + 5) | 0];
-    row = (row + width) | 0;
+  const columns = runX.end - runX.start;
+  for (let i = runY.start; i < runY.end; i++) {
+    let from = (plane + (runY.first + i * stepY) * width + runX.first + runX.start * stepX) | 0;
+    const to = (i * points + runX.start) & INDEX;
+    for (let j = 0; j < columns; j++) {
+      numbers[(to + j) & INDEX] = input[from];
+      from = (from + stepX) | 0;
+    }
   }
-  transformRows(to, at, stride);
 }
 
-/** to[at + point·stride] ← Bᵀ·tile·B */
-function transformRows(to: Float64Array, at: number, stride: number): void {
-  for (let j = 0; j < 6; j++) {
-    const d0 = tile[j];
-    const d1 = tile[j + 6];
-    const d2 = tile[j + 12];
-    const d3 = tile[j + 18];
-    const d4 = tile[j + 24];
-    const d5 = tile[j + 30];
-    const evenP = d4 - Q2 * d2;
-    const oddP = P * (d3 - Q2 * d1);
-    const evenQ = d4 - P2 * d2;
-    const oddQ = Q * (d3 - P2 * d1);
-    half[j] = PRODUCT * d0 - SUM * d2 + d4;
-    half[j + 6] = evenP + oddP;
-    half[j + 12] = evenP - oddP;
-    half[j + 18] = evenQ + oddQ;
-    half[j + 24] = evenQ - oddQ;
-    half[j + 30] = PRODUCT * d1 - SUM * d3 + d5;
-  }
-  let p = at | 0;
-  for (let i = 0; i < POINTS; i += 6) {
-    const d0 = half[i];
-    const d1 = half[i + 1];
-    const d2 = half[i + 2];
-    const d3 = half[i + 3];
-    const d4 = half[i + 4];
-    const d5 = half[i + 5];
-    const evenP = d4 - Q2 * d2;
-    const oddP = P * (d3 - Q2 * d1);
-    const evenQ = d4 - P2 * d2;
-    const oddQ = Q * (d3 - P2 * d1);
-    to[p] = PRODUCT * d0 - SUM * d2 + d4;
-    p = (p + stride) | 0;
-    to[p] = evenP + oddP;
-    p = (p + stride) | 0;
-    to[p] = evenP - oddP;
-    p = (p + stride) | 0;
-    to[p] = evenQ + oddQ;
-    p = (p + stride) | 0;
-    to[p] = evenQ - oddQ;
-    p = (p + stride) | 0;
-    to[p] = PRODUCT * d1 - SUM * d3 + d5;
-    p = (p + stride) | 0;
+/** The first square ← a tile element by element. */
+function gatherTile(
+  points: number,
+  input: FloatArray,
+  plane: number,
+  width: number,
+  sourceRows: Int32Array,
+  fromY: number,
+  sourceColumns: Int32Array,
+  fromX: number,
+): void {
+  let to = 0;
+  for (let i = 0; i < points; i++) {
+    const y = sourceRows[fromY + i];
+    for (let j = 0; j < points; j++) {
+      const x = sourceColumns[fromX + j];
+      numbers[to++ & INDEX] = y < 0 || x < 0 ? 0 : input[plane + y * width + x];
+    }
   }
 }
 
@@ -364,112 +425,98 @@ interface Operands {
   readonly image: number;
 }
 
-/** One channel of a block of tiles: Aᵀ·m·A, bias and clamp. */
-function storeTilesOf(
-  direction: Direction,
-  high: TileAxis,
-  wide: TileAxis,
-  { bias, clamp }: Finish,
+/** Some channels of some tiles: Aᵀ·m·A, bias and clamp. */
+function storeBlock(
+  tiling: Tiling,
+  finish: Finish,
   operands: Operands,
   output: FloatArray,
   outputImage: number,
   firstChannel: number,
-  channel: number,
-  row: number,
-  pairs: number,
+  first: number,
+  channels: number,
   firstTile: number,
   count: number,
 ): void {
-  const { written, groups, writtenChannels } = direction;
-  const [, height, width] = written;
-  const shift = bias === null ? 0 : bias[firstChannel + channel];
-  const plane = (outputImage * groups * writtenChannels + firstChannel + channel) * height * width;
-  const triples = Math.ceil(count / 3);
-  const stride = pairs * triples * 6;
-  const firstSum = (row >> 1) * triples * 6 + (row % 2) * 3;
+  const { points, tile, wide } = tiling;
+  const spacing = points * points * 6;
   for (let t = 0; t < count; t++) {
     const y = Math.floor((firstTile + t) / wide.count);
     const x = (firstTile + t) % wide.count;
-    const isUsable = gatherBlock(firstSum + Math.floor(t / 3) * 6 + (t % 3), stride);
-    if (!isUsable) sumDirectly(direction, high, wide, operands, channel, y, x);
-    const lines = Math.min(4, high.outputs - y * 4);
-    const outputs = Math.min(4, wide.outputs - x * 4);
-    for (let i = 0; i < lines; i++) {
-      storeRow(block, i * 4, outputs, shift, clamp, output, plane + (y * 4 + i) * width + x * 4, 1);
+    for (let m = 0; m < channels; m++) {
+      const at = ((t >> 1) * Math.ceil(channels / 3) + Math.floor(m / 3)) * spacing + (t % 2) * 3 + (m % 3);
+      const isUsable = gatherBlock(points, tile, at);
+      if (!isUsable) sumDirectly(tiling, operands, first + m, y, x);
+      storeTile(tiling, finish, output, outputImage, firstChannel + first + m, y, x);
     }
   }
 }
 
-/** block ← Aᵀ·m·A of the sums at + point·stride; false when it is not finite. */
-function gatherBlock(at: number, stride: number): boolean {
+/** The third square ← Aᵀ·m·A of the sums at + 6·point; false when it is not finite. */
+function gatherBlock(points: Points, tile: number, at: number): boolean {
+  const count = points * points;
   let p = at | 0;
-  for (let i = 0; i < 24; i += 4) {
-    const m0 = tiles[p];
-    p = (p + stride) | 0;
-    const m1 = tiles[p];
-    p = (p + stride) | 0;
-    const m2 = tiles[p];
-    p = (p + stride) | 0;
-    const m3 = tiles[p];
-    p = (p + stride) | 0;
-    const m4 = tiles[p];
-    p = (p + stride) | 0;
-    const m5 = tiles[p];
-    p = (p + stride) | 0;
-    const sumP = m1 + m2;
-    const differenceP = m1 - m2;
-    const sumQ = m3 + m4;
-    const differenceQ = m3 - m4;
-    half[i] = m0 + sumP + sumQ;
-    half[i + 1] = P * differenceP + Q * differenceQ;
-    half[i + 2] = P2 * sumP + Q2 * sumQ;
-    half[i + 3] = P3 * differenceP + Q3 * differenceQ + m5;
+  for (let i = 0; i < count; i++) {
+    numbers[i & INDEX] = sums[p];
+    p = (p + 6) | 0;
   }
+  transformOutput(points, 0, SQUARE, points, tile);
+  transformOutput(points, SQUARE, 2 * SQUARE, tile, tile);
   let all = 0;
-  for (let j = 0; j < 4; j++) {
-    const m0 = half[j];
-    const m5 = half[j + 20];
-    const sumP = half[j + 4] + half[j + 8];
-    const differenceP = half[j + 4] - half[j + 8];
-    const sumQ = half[j + 12] + half[j + 16];
-    const differenceQ = half[j + 12] - half[j + 16];
-    const y0 = m0 + sumP + sumQ;
-    const y1 = P * differenceP + Q * differenceQ;
-    const y2 = P2 * sumP + Q2 * sumQ;
-    const y3 = P3 * differenceP + Q3 * differenceQ + m5;
-    block[j] = y0;
-    block[j + 4] = y1;
-    block[j + 8] = y2;
-    block[j + 12] = y3;
-    all += y0 + y1 + y2 + y3;
+  for (let i = 0; i < tile; i++) {
+    const row = (2 * SQUARE + i * points) & INDEX;
+    for (let j = 0; j < tile; j++) all += numbers[(row + j) & INDEX];
   }
   return Number.isFinite(all);
 }
 
-/** block ← the tile's outputs by definition. */
+/** The tile's outputs that the image has, from the third square. */
+function storeTile(
+  { direction: { written, groups, writtenChannels }, high, wide, tile, points }: Tiling,
+  { bias, clamp }: Finish,
+  output: FloatArray,
+  outputImage: number,
+  channel: number,
+  y: number,
+  x: number,
+): void {
+  const [, height, width] = written;
+  const shift = bias === null ? 0 : bias[channel];
+  const plane = (outputImage * groups * writtenChannels + channel) * height * width;
+  const lines = Math.min(tile, high.outputs - y * tile);
+  const outputs = Math.min(tile, wide.outputs - x * tile);
+  for (let i = 0; i < lines; i++) {
+    const to = plane + (y * tile + i) * width + x * tile;
+    storeRow(numbers, 2 * SQUARE + i * points, outputs, shift, clamp, output, to, 1);
+  }
+}
+
+/** The third square ← the tile's outputs by definition. */
 function sumDirectly(
-  { sourceChannels, source, sourceStride, writtenStride, isAdjoint }: Direction,
-  high: TileAxis,
-  wide: TileAxis,
+  { direction, lattice: [, gh, gw], high, wide, tile, points }: Tiling,
   { weight, weights, input, image }: Operands,
   channel: number,
   y: number,
   x: number,
 ): void {
+  const { sourceChannels, source, sourceStride, writtenStride, kernel } = direction;
   const [, height, width] = source;
-  block.fill(0);
-  for (let c = 0; c < sourceChannels; c++) {
-    const plane = image + c * height * width;
-    const kernel = weights + channel * writtenStride + c * sourceStride;
-    for (let tap = 0; tap < 9; tap++) {
-      const factor = weight[kernel + (isAdjoint ? 8 - tap : tap)];
-      const down = Math.floor(tap / 3);
-      const right = tap % 3;
-      for (let i = 0; i < 16; i++) {
-        const row = high.sources[y * 6 + (i >> 2) + down];
-        const column = wide.sources[x * 6 + (i & 3) + right];
-        if (row >= 0 && column >= 0) block[i] += factor * input[plane + row * width + column];
+  const own = weights + channel * writtenStride;
+  for (let i = 0; i < tile && y * tile + i < high.outputs; i++) {
+    for (let j = 0; j < tile && x * tile + j < wide.outputs; j++) {
+      let sum = 0;
+      for (let c = 0; c < sourceChannels; c++) {
+        for (let th = 0; th < gh.taps.length; th++) {
+          const row = sourceAt(gh, y * tile + i, th);
+          for (let tw = 0; tw < gw.taps.length; tw++) {
+            const column = sourceAt(gw, x * tile + j, tw);
+            if (row < 0 || column < 0) continue;
+            const factor = weight[own + c * sourceStride + gh.taps[th] * kernel[2] + gw.taps[tw]];
+            sum += factor * input[image + c * height * width + row * width + column];
+          }
+        }
       }
+      numbers[2 * SQUARE + i * points + j] = sum;
     }
   }
 }
