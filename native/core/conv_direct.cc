@@ -25,6 +25,11 @@ constexpr int64_t kNearInputBytes = 96 << 10;
 constexpr int64_t kPanelBytes = 256 << 10;
 constexpr int64_t kBandBytes = 64 << 10;  // of sums, while the blocks of a large panel pass by
 
+// Of a result that may still be in a cache. Beyond, asking for the lines of a run's channels before they are
+// written makes 1x1 4->512 on 36x36x36 take 24 ms instead of 43 (Xeon of the Sapphire Rapids kind); within,
+// 1x1 64->256 on 56x56 takes 1.08 times as long.
+constexpr int64_t kCachedResultBytes = 16 << 20;
+
 // Tiles whose sums are finished together; they stay in L1.
 constexpr int64_t kRunTiles = 4;
 
@@ -139,6 +144,9 @@ class DirectRun {
     merge_axes(axis_);
     const int64_t blocks = ceil_div(channels_ * taps_, std::max(kBlockTaps, taps_));
     block_channels_ = ceil_div(channels_, std::min(blocks, channels_));
+    is_far_ = plan.batch * plan.out_channels * axis_[0].out * axis_[1].out * axis_[2].out *
+                  static_cast<int64_t>(sizeof(T)) >
+              kCachedResultBytes;
     share();
   }
 
@@ -345,7 +353,8 @@ class DirectRun {
                              std::min(width, panels_.channels - first),
                              packed_.bias.data() + lane,
                              packed_.lo,
-                             packed_.hi};
+                             packed_.hi,
+                             is_far_};
     for (const Run* run = runs; run != runs + count; ++run) {
       stored.y = y + run->row * axis_[2].out + run->column;
       kernels_.direct_store(static_cast<int>(vectors), run->pixels, stored);
@@ -363,6 +372,7 @@ class DirectRun {
   const int64_t channels_, taps_;  // input channels and taps of a group's kernel
   Axis axis_[3];
   int64_t block_channels_;
+  bool is_far_;  // the result is in no cache
   Sharing sharing_;
 };
 

@@ -197,6 +197,7 @@ struct DirectStore {
   int64_t channels;   // how many of the vectors' lanes are stored
   const T* bias;      // one per lane
   T lo, hi;           // -inf and +inf for none; NaN passes through
+  bool is_far;        // y is in no cache: its lines, pages apart, are asked for all at once
 };
 
 // vectors: a power of two up to the blocking's; any number of pixels. Sums are computed for tiles of

@@ -96,6 +96,11 @@ void direct_store(int vectors, int64_t pixels, const DirectStore<T>& f) {
     const T* const bias = f.bias + v * lanes;
     const T* from = f.sums + v * lanes;
     T* y = f.y + v * lanes * f.y_channel;
+    for (int i = 0; i < channels && f.is_far; ++i) {
+      const T* const row = y + i * f.y_channel;
+      for (int64_t j = 0; j < pixels; j += 64 / static_cast<int64_t>(sizeof(T)))
+        CONVMAT_PREFETCH_WRITE(row + j);
+    }
     for (int64_t rest = pixels; rest > 0; rest -= lanes, from += lanes * pixel, y += lanes) {
       const int count = rest < lanes ? static_cast<int>(rest) : lanes;
       if constexpr (lanes == 16) {

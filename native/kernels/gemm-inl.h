@@ -48,6 +48,11 @@ CONVMAT_NOINLINE void gemm_ukr(const GemmTile<T>& tile) {
     CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[r][v] = zero<T>();
   }
 
+  CONVMAT_UNROLL for (int r = 0; r < MR; ++r) {
+    CONVMAT_UNROLL for (int i = 0; i < NV * V::lanes; i += 64 / static_cast<int>(sizeof(T))) {
+      CONVMAT_PREFETCH_WRITE(tile.c + r * tile.ldc + i);
+    }
+  }
   const T* a = tile.a;
   const T* b = tile.b;
   const int64_t ldb = tile.ldb;

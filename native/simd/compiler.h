@@ -27,8 +27,10 @@
 // Reads the cache line that holds p ahead of its use; any address will do.
 #if defined(__GNUC__)
   #define CONVMAT_PREFETCH(p) __builtin_prefetch(p)
+  #define CONVMAT_PREFETCH_WRITE(p) __builtin_prefetch(p, 1)
 #else
   #define CONVMAT_PREFETCH(p) static_cast<void>(p)
+  #define CONVMAT_PREFETCH_WRITE(p) static_cast<void>(p)
 #endif
 
 // The same address, of which the compiler no longer knows where it came from.
