@@ -5,9 +5,11 @@
 #include <cmath>
 #include <limits>
 #include <type_traits>
+#include <vector>
 
 #include "core/ops.h"
 #include "core/thread_pool.h"
+#include "simd/compiler.h"
 
 namespace convmat {
 namespace {
@@ -57,69 +59,156 @@ bool replaces(T value, T best) {
   return value > best;
 }
 
-// body(tap, first, end, source): outputs [first, end) of the row read source[o * stride] through this tap;
-// taps come in row-major order.
-template <typename T, typename Body>
-void for_each_tap(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, Body&& body) {
-  const Axis &depth = axis[0], &height = axis[1], &width = axis[2];
-  const Taps td = taps_inside(depth, od), th = taps_inside(height, oh);
-  for (int64_t kd = td.first; kd < td.end; ++kd) {
-    for (int64_t kh = th.first; kh < th.end; ++kh) {
-      const int64_t row = (position(depth, od, kd) * height.in + position(height, oh, kh)) * width.in;
-      for (int64_t kw = 0; kw < width.kernel; ++kw) {
-        const Taps outputs = outputs_inside(width, kw);
-        body(outputs.first, outputs.end, row + position(width, 0, kw), plane + row + position(width, 0, kw));
-      }
+// A tap of a row of windows: outputs [first, end) read the elements of a line of the image from `from` on,
+// each a stride apart.
+struct RowTap {
+  int64_t first, end, from;
+};
+
+// What is the same for all rows.
+struct Job {
+  const PoolPlan& plan;
+  const void* input;
+  void* output;
+  int32_t* indices;
+  std::vector<RowTap> taps;      // of a row of the kernel
+  std::vector<int64_t> columns;  // of each window, for averages
+
+  Job(const PoolPlan& the_plan, const void* the_input, void* the_output, int32_t* the_indices)
+      : plan(the_plan), input(the_input), output(the_output), indices(the_indices) {
+    const Axis& width = plan.axis[2];
+    for (int64_t kw = 0; kw < width.kernel; ++kw) {
+      const Taps outputs = outputs_inside(width, kw);
+      taps.push_back({outputs.first, outputs.end, position(width, outputs.first, kw)});
+    }
+  }
+};
+
+int64_t plane_size(const PoolPlan& plan) { return plan.axis[0].in * plan.axis[1].in * plan.axis[2].in; }
+
+// A row of outputs.
+struct Row {
+  int64_t plane, od, oh;
+  int64_t at;          // the place of its first element in the output
+  Taps depth, height;  // rows of the kernel that are inside the image
+};
+
+// Geometry has one routine for all types, and types have one for all geometries: the sweeps below.
+// run(job, row) for every row of every plane, shared among threads.
+void for_each_row(const Context& context, const Job& job, void (*run)(const Job&, const Row&)) {
+  const PoolPlan& plan = job.plan;
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+  const int64_t rows = depth.out * height.out;
+  const int64_t chunks_per_plane = (rows + kRowsPerChunk - 1) / kRowsPerChunk;
+  const double taps = static_cast<double>(depth.kernel) * height.kernel * width.kernel;
+  const double cost_ns = kNsPerTap * taps * plan.planes * rows * width.out;
+  parallel_for(plan.planes * chunks_per_plane, cost_ns, [&](int64_t chunk) {
+    if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+    const int64_t plane = chunk / chunks_per_plane;
+    const int64_t first = chunk % chunks_per_plane * kRowsPerChunk;
+    for (int64_t r = first; r < std::min(first + kRowsPerChunk, rows); ++r) {
+      const int64_t od = r / height.out, oh = r % height.out;
+      const int64_t at = (plane * rows + r) * width.out;
+      run(job, {plane, od, oh, at, taps_inside(depth, od), taps_inside(height, oh)});
+    }
+  });
+}
+
+// body(place of a line of the image in its plane) for each row of the kernel, in order.
+template <typename Body>
+void for_each_line(const Job& job, const Row& row, Body&& body) {
+  const Axis &depth = job.plan.axis[0], &height = job.plan.axis[1], &width = job.plan.axis[2];
+  for (int64_t kd = row.depth.first; kd < row.depth.end; ++kd) {
+    for (int64_t kh = row.height.first; kh < row.height.end; ++kh) {
+      body((position(depth, row.od, kd) * height.in + position(height, row.oh, kh)) * width.in);
     }
   }
 }
 
-// body(stride): the stride is a constant where it is a common one, so that the loops vectorise. What is
-// seldom asked for has one loop for all.
-template <bool OFTEN, typename Body>
-void with_stride(int64_t stride, Body&& body) {
-  if constexpr (OFTEN) {
-    if (stride == 1) return body(std::integral_constant<int64_t, 1>{});
-    if (stride == 2) return body(std::integral_constant<int64_t, 2>{});
+// The sweep of a tap over a row, with the stride as a constant where it is a common one, so that the loop
+// vectorises: STRIDE 0 stands for any.
+template <int STRIDE>
+int64_t stride_of(int64_t any) {
+  return STRIDE == 0 ? any : STRIDE;
+}
+
+template <typename T, int STRIDE>
+CONVMAT_NOINLINE void max_sweep(const T* CONVMAT_RESTRICT from, int64_t any, int64_t n,
+                                T* CONVMAT_RESTRICT out) {
+  const int64_t stride = stride_of<STRIDE>(any);
+  CONVMAT_ONE_VECTOR for (int64_t o = 0; o < n; ++o) {
+    const T value = from[o * stride];
+    out[o] = replaces(value, out[o]) ? value : out[o];
   }
-  body(stride);
+}
+
+template <typename T, int STRIDE>
+CONVMAT_NOINLINE void max_index_sweep(const T* CONVMAT_RESTRICT from, int64_t any, int64_t n, int32_t index,
+                                      T* CONVMAT_RESTRICT out, int32_t* CONVMAT_RESTRICT indices) {
+  const int64_t stride = stride_of<STRIDE>(any);
+  // Selects, not a branch: which tap holds the maximum is as good as random.
+  CONVMAT_ONE_VECTOR for (int64_t o = 0; o < n; ++o) {
+    const T value = from[o * stride], best = out[o];
+    const int32_t at = index + static_cast<int32_t>(o) * static_cast<int32_t>(stride), before = indices[o];
+    const bool better = replaces(value, best);
+    out[o] = better ? value : best;
+    indices[o] = better ? at : before;
+  }
+}
+
+template <typename T, int STRIDE>
+CONVMAT_NOINLINE void add_sweep(const T* CONVMAT_RESTRICT from, int64_t any, int64_t n,
+                                T* CONVMAT_RESTRICT out) {
+  const int64_t stride = stride_of<STRIDE>(any);
+  CONVMAT_ONE_VECTOR for (int64_t o = 0; o < n; ++o) out[o] += from[o * stride];
 }
 
 template <typename T>
-void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* out) {
-  std::fill(out, out + axis[2].out, lowest<T>());
-  with_stride<std::is_floating_point_v<T> || sizeof(T) == 1>(axis[2].stride, [&](auto stride) {
-    for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t, const T* source) {
-      for (int64_t o = first; o < end; ++o) {
-        const T value = source[o * stride];
-        out[o] = replaces(value, out[o]) ? value : out[o];
-      }
-    });
+void max_row(const Job& job, const Row& row) {
+  const Axis& width = job.plan.axis[2];
+  const T* const plane = static_cast<const T*>(job.input) + row.plane * plane_size(job.plan);
+  T* const out = static_cast<T*>(job.output) + row.at;
+  const auto sweep = width.stride == 1   ? max_sweep<T, 1>
+                     : width.stride == 2 ? max_sweep<T, 2>
+                                         : max_sweep<T, 0>;
+  std::fill(out, out + width.out, lowest<T>());
+  for_each_line(job, row, [&](int64_t line) {
+    for (const RowTap& tap : job.taps) {
+      sweep(plane + line + tap.from, width.stride, tap.end - tap.first, out + tap.first);
+    }
   });
 }
 
-template <typename T>
-void max_row(const Axis (&axis)[3], const T* plane, int64_t od, int64_t oh, T* out, int32_t* indices) {
-  const Axis &depth = axis[0], &height = axis[1], &width = axis[2];
-  const int64_t row = (position(depth, od, taps_inside(depth, od).first) * height.in +
-                       position(height, oh, taps_inside(height, oh).first)) *
-                      width.in;
-  std::fill(out, out + width.out, lowest<T>());
+// The first element of each window in the image: what the index is when nothing is larger than the lowest.
+void fill_first_indices(const Job& job, const Row& row, int32_t* indices) {
+  const Axis &depth = job.plan.axis[0], &height = job.plan.axis[1], &width = job.plan.axis[2];
+  const int64_t line =
+      (position(depth, row.od, row.depth.first) * height.in + position(height, row.oh, row.height.first)) *
+      width.in;
   for (int64_t o = 0; o < width.out; ++o) {
     const int64_t start = position(width, o, 0);
     const int64_t first = start >= 0 ? start : position(width, o, taps_inside(width, o).first);
-    indices[o] = static_cast<int32_t>(row + first);
+    indices[o] = static_cast<int32_t>(line + first);
   }
-  with_stride<std::is_floating_point_v<T>>(width.stride, [&](auto stride) {
-    for_each_tap(axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t index, const T* source) {
-      // Selects, not a branch: which tap holds the maximum is as good as random.
-      for (int64_t o = first; o < end; ++o) {
-        const T value = source[o * stride];
-        const bool better = replaces(value, out[o]);
-        out[o] = better ? value : out[o];
-        indices[o] = better ? static_cast<int32_t>(index + o * stride) : indices[o];
-      }
-    });
+}
+
+template <typename T>
+void max_index_row(const Job& job, const Row& row) {
+  const Axis& width = job.plan.axis[2];
+  const T* const plane = static_cast<const T*>(job.input) + row.plane * plane_size(job.plan);
+  T* const out = static_cast<T*>(job.output) + row.at;
+  int32_t* const indices = job.indices + row.at;
+  const auto sweep = width.stride == 1   ? max_index_sweep<T, 1>
+                     : width.stride == 2 ? max_index_sweep<T, 2>
+                                         : max_index_sweep<T, 0>;
+  std::fill(out, out + width.out, lowest<T>());
+  fill_first_indices(job, row, indices);
+  for_each_line(job, row, [&](int64_t line) {
+    for (const RowTap& tap : job.taps) {
+      const int64_t from = line + tap.from;
+      sweep(plane + from, width.stride, tap.end - tap.first, static_cast<int32_t>(from), out + tap.first,
+            indices + tap.first);
+    }
   });
 }
 
@@ -134,65 +223,34 @@ int64_t window_size(const Axis& axis, int64_t o, bool with_padding) {
 }
 
 template <typename T>
-void avg_row(const PoolPlan& plan, const T* plane, int64_t od, int64_t oh, T* out) {
-  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+void avg_row(const Job& job, const Row& row) {
+  const PoolPlan& plan = job.plan;
+  const Axis& width = plan.axis[2];
+  const T* const plane = static_cast<const T*>(job.input) + row.plane * plane_size(plan);
+  T* const out = static_cast<T*>(job.output) + row.at;
+  const auto sweep = width.stride == 1   ? add_sweep<T, 1>
+                     : width.stride == 2 ? add_sweep<T, 2>
+                                         : add_sweep<T, 0>;
   std::fill(out, out + width.out, T{0});
-  with_stride<true>(width.stride, [&](auto stride) {
-    for_each_tap(plan.axis, plane, od, oh, [&](int64_t first, int64_t end, int64_t, const T* source) {
-      for (int64_t o = first; o < end; ++o) out[o] += source[o * stride];
-    });
+  for_each_line(job, row, [&](int64_t line) {
+    for (const RowTap& tap : job.taps) {
+      sweep(plane + line + tap.from, width.stride, tap.end - tap.first, out + tap.first);
+    }
   });
   const bool padding = plan.count_include_pad;
-  const int64_t rows = window_size(depth, od, padding) * window_size(height, oh, padding);
-  for (int64_t o = 0; o < width.out; ++o) out[o] /= static_cast<T>(rows * window_size(width, o, padding));
-}
-
-// body(plane, od, oh, offset of the output row) for every row of every plane, shared among threads.
-template <typename Body>
-void for_each_row(const Context& context, const PoolPlan& plan, Body&& body) {
-  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
-  const int64_t rows = depth.out * height.out;
-  const int64_t chunks_per_plane = (rows + kRowsPerChunk - 1) / kRowsPerChunk;
-  const double taps = static_cast<double>(depth.kernel) * height.kernel * width.kernel;
-  const double cost_ns = kNsPerTap * taps * plan.planes * rows * width.out;
-  parallel_for(plan.planes * chunks_per_plane, cost_ns, [&](int64_t chunk) {
-    if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
-    const int64_t plane = chunk / chunks_per_plane;
-    const int64_t first = chunk % chunks_per_plane * kRowsPerChunk;
-    for (int64_t row = first; row < std::min(first + kRowsPerChunk, rows); ++row) {
-      body(plane, row / height.out, row % height.out, (plane * rows + row) * width.out);
-    }
-  });
-}
-
-int64_t plane_size(const PoolPlan& plan) { return plan.axis[0].in * plan.axis[1].in * plan.axis[2].in; }
-
-template <typename T>
-void max_pool_of(const Context& context, const PoolPlan& plan, const T* input, T* output, int32_t* indices) {
-  for_each_row(context, plan, [&](int64_t plane, int64_t od, int64_t oh, int64_t at) {
-    const T* source = input + plane * plane_size(plan);
-    if (indices == nullptr) {
-      max_row(plan.axis, source, od, oh, output + at);
-    } else {
-      max_row(plan.axis, source, od, oh, output + at, indices + at);
-    }
-  });
-}
-
-template <typename T>
-void avg_pool_of(const Context& context, const PoolPlan& plan, const T* input, T* output) {
-  for_each_row(context, plan, [&](int64_t plane, int64_t od, int64_t oh, int64_t at) {
-    avg_row(plan, input + plane * plane_size(plan), od, oh, output + at);
-  });
+  const int64_t rows =
+      window_size(plan.axis[0], row.od, padding) * window_size(plan.axis[1], row.oh, padding);
+  for (int64_t o = 0; o < width.out; ++o) out[o] /= static_cast<T>(rows * job.columns[o]);
 }
 
 }  // namespace
 
 void max_pool(const Context& context, const PoolPlan& plan, const void* input, void* output,
               int32_t* indices) {
+  const Job job(plan, input, output, indices);
   const auto run = [&](auto zero) {
     using T = decltype(zero);
-    max_pool_of(context, plan, static_cast<const T*>(input), static_cast<T*>(output), indices);
+    for_each_row(context, job, indices == nullptr ? max_row<T> : max_index_row<T>);
   };
   switch (plan.dtype) {
     case DType::f32:
@@ -215,11 +273,11 @@ void max_pool(const Context& context, const PoolPlan& plan, const void* input, v
 }
 
 void avg_pool(const Context& context, const PoolPlan& plan, const void* input, void* output) {
-  if (plan.dtype == DType::f32) {
-    avg_pool_of(context, plan, static_cast<const float*>(input), static_cast<float*>(output));
-  } else {
-    avg_pool_of(context, plan, static_cast<const double*>(input), static_cast<double*>(output));
+  Job job(plan, input, output, nullptr);
+  for (int64_t o = 0; o < plan.axis[2].out; ++o) {
+    job.columns.push_back(window_size(plan.axis[2], o, plan.count_include_pad));
   }
+  for_each_row(context, job, plan.dtype == DType::f32 ? avg_row<float> : avg_row<double>);
 }
 
 namespace {

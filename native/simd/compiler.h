@@ -11,6 +11,20 @@
   #define CONVMAT_UNROLL
 #endif
 
+// Before a loop that compilers vectorise: a vector at a time is enough, since memory sets the pace.
+#if defined(__clang__)
+  #define CONVMAT_ONE_VECTOR _Pragma("clang loop interleave_count(1) unroll(disable)")
+#else
+  #define CONVMAT_ONE_VECTOR
+#endif
+
+// Of a pointer: what it points to is reached through no other.
+#if defined(_MSC_VER) && !defined(__clang__)
+  #define CONVMAT_RESTRICT __restrict
+#else
+  #define CONVMAT_RESTRICT __restrict__
+#endif
+
 #if defined(_MSC_VER) && !defined(__clang__)
   #define CONVMAT_INLINE __forceinline
   #define CONVMAT_NOINLINE __declspec(noinline)
