@@ -36,7 +36,6 @@ export const contenders = {
   ...(installed('@tensorflow/tfjs') && {
     'tfjs-cpu': { slow: true, ...node('tfjs', { TFJS_BACKEND: 'cpu' }) },
   }),
-  ...(installed('ml-matrix-convolution') && { 'ml-matrix': { slow: true, ...node('ml-matrix') } }),
 };
 
 /** Environment that holds every library to this many threads. No process is pinned: that distorts some peers. */

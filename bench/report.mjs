@@ -8,10 +8,10 @@ import { contenders } from './contenders.mjs';
 const number = (value = Number.NaN) =>
   Number.isNaN(value) ? '' : value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
-/** The fastest of convmat's own and of its peers, by median or by minimum; a rejected peer does not count. */
+/** The fastest of convmat's own and of its peers, by median or by minimum; a peer that is rejected or wrong does not count. */
 function best(times, own, figure) {
   const values = Object.entries(times)
-    .filter(([name, time]) => Boolean(contenders[name].own) === own && !time.rejected)
+    .filter(([name, time]) => Boolean(contenders[name].own) === own && !time.rejected && !time.wrong)
     .map(([, time]) => time[figure]);
   return Math.min(...values);
 }
@@ -22,11 +22,14 @@ function ratio(times, figure) {
   return Number.isFinite(peer) ? peer / best(times, true, figure) : Number.NaN;
 }
 
+const cell = ({ median, rejected, wrong } = {}) =>
+  wrong ? 'wrong' : `${number(median)}${rejected ? '!' : ''}`;
+
 function tableOf({ contenders: names, rows, peak }) {
   const header = ['layer', ...names, 'GFLOP/s', 'ratio (median)', 'ratio (min)'];
   const body = rows.map(({ layer, times }) => [
     layer.id,
-    ...names.map((name) => `${number(times[name]?.median)}${times[name]?.rejected ? '!' : ''}`),
+    ...names.map((name) => cell(times[name])),
     number(layer.flops / best(times, true, 'min') / 1e6),
     number(ratio(times, 'median')),
     number(ratio(times, 'min')),
@@ -63,7 +66,7 @@ function sumsOf(names, rows) {
 }
 
 function heading({ threads, rounds, peak }) {
-  return `Milliseconds, median of ${rounds} rounds, ${threads} thread(s). Ratio: the best peer's time over convmat's. GFLOP/s from 2·multiplications of the direct sum and the minimum; one core multiplies ${peak.toFixed(0)} here. «!»: above that peak on one thread, not counted.`;
+  return `Milliseconds, median of ${rounds} rounds, ${threads} thread(s). Ratio: the best peer's time over convmat's. GFLOP/s from 2·multiplications of the direct sum and the minimum; one core multiplies ${peak.toFixed(0)} here. «!»: above that peak on one thread, not counted; «wrong»: another answer than the definition's, not timed.`;
 }
 
 export function printReport(report) {
