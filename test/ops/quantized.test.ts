@@ -110,6 +110,35 @@ describe('properties', () => {
       ? Int8Array.from({ length: count }, value)
       : Uint8Array.from({ length: count }, value);
   };
+  // 2056 products of −128 and 255 are the most whose sum stays within 2^26, of which JavaScript sums two at once.
+  it.each([2055, 2056, 2057])('is exact where %i products are as large as can be', (channels) => {
+    const columns = 3;
+    // Of two groups, three output channels each: the least, the largest, and both in turn.
+    const weight = Int8Array.from({ length: 6 * channels }, (_, i) => {
+      const kind = Math.floor(i / channels) % 3;
+      return kind === 0 || (kind === 2 && i % 2 === 0) ? -128 : 127;
+    });
+    const input = new Uint8Array(2 * channels * columns).fill(255);
+    input[1] = 0;
+    input[channels * columns + 1] = 254;
+    const problem = {
+      input: { data: input, shape: [1, 2 * channels, 1, columns] },
+      weight: { data: weight, shape: [6, channels, 1, 1] },
+      stride: [1, 1],
+      dilation: [1, 1],
+      padding: [
+        [0, 0],
+        [0, 0],
+      ] as const,
+      groups: 2,
+      inputZeroPoint: 0,
+      weightZeroPoint: [0, 0, 0, 0, 0, 0],
+    };
+    const { input: x, weight: w, ...options } = problem;
+    const expected = integerConvolution(problem);
+    expect(convInteger(x, w, options).data).toEqual(Int32Array.from(expected.sums, Number));
+  });
+
   // Channels below, at and above words of 2 and 4, vectors of 4, 8 and 16, and panels.
   const COUNTS = [1, 2, 3, 4, 5, 15, 16, 17, 31, 33, 63, 65];
   it.each(COUNTS)('is exact with %i input channels, of any dtypes', (channels) => {

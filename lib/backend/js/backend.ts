@@ -4,6 +4,7 @@
  */
 
 import type { ConvPlan } from '../../plan/conv-plan.js';
+import type { Machine } from '../../plan/machine.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
@@ -20,10 +21,12 @@ import { fold, unfold } from './unfold.js';
 import { convWeightGrad } from './weight-grad.js';
 import { runAll, runInSlices, SLICED_UNIT } from './work.js';
 
+const MACHINE: Machine = { isa: 'js', threads: 1 };
+
 export function createJsBackend(): Backend {
   return {
     name: 'js',
-    machine: { isa: 'js', threads: 1 },
+    machine: MACHINE,
     // One thread, whatever is asked: JavaScript has no other.
     setNumThreads: () => {},
     conv,
@@ -36,8 +39,8 @@ export function createJsBackend(): Backend {
     bindConv,
     convWeightGrad,
     convBiasGrad,
-    convInteger: convIntegerInFloat64(conv),
-    bindInteger: bindIntegerInFloat64(bindConv),
+    convInteger: convIntegerInFloat64(conv, MACHINE, 'auto'),
+    bindInteger: bindIntegerInFloat64(bindConv, MACHINE, 'auto'),
     unfold,
     fold,
     matmul,

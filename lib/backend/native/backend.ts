@@ -75,8 +75,8 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     return new NativeConv(addon.prepare(plan.wire, weight, bias, clamp.min, clamp.max, lender), plan);
   };
   // For sums that 32 bits may not hold.
-  const wideInteger = convIntegerInFloat64(conv);
-  const bindWideInteger = bindIntegerInFloat64(bindConv);
+  const wideInteger = convIntegerInFloat64(conv, { isa, threads: 1 }, 'im2col');
+  const bindWideInteger = bindIntegerInFloat64(bindConv, { isa, threads: 1 }, 'im2col');
 
   return {
     name: 'native',
