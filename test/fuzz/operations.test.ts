@@ -12,6 +12,7 @@ import { expectSame, expectWithin } from '../support/compare';
 import { check, checkAsync, HOURS } from '../support/fuzz';
 import { anyProblem, LARGE, type Problem } from '../support/problems';
 import { prune, random, stream } from '../support/random';
+import { shifted } from '../support/shifted';
 import { type Float, sums, transformed } from '../support/tolerance';
 
 const { threads } = convmat.backendInfo();
@@ -24,20 +25,6 @@ const FLOATS = ['float32', 'float64'] as const;
 
 function rankOf(shape: readonly number[]): 1 | 2 | 3 {
   return (shape.length - 2) as 1 | 2 | 3;
-}
-
-/** The same values, as they lie this many elements into a larger buffer. */
-function shifted(t: Tensor, elements: number): Tensor {
-  const array = t.data.constructor as new (
-    buffer: ArrayBuffer,
-    offset: number,
-    length: number,
-  ) => typeof t.data;
-  const { BYTES_PER_ELEMENT } = t.data;
-  const buffer = new ArrayBuffer((t.size + elements) * BYTES_PER_ELEMENT);
-  const data = new array(buffer, elements * BYTES_PER_ELEMENT, t.size);
-  data.set(t.data);
-  return new Tensor(data, t.shape);
 }
 
 const ACTIVATIONS = ['none', 'relu', 'relu6', { clip: [-0.25, 0.5] }] as const;
