@@ -341,8 +341,8 @@ class Cache {
 
   std::shared_ptr<const Plan> keep(std::shared_ptr<const Plan> plan) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    plans_.push_front(plan);  // first, since it may throw
     bytes_ += plan->bytes();
-    plans_.push_front(plan);
     while (plans_.size() > 1 && (bytes_ > kBytes || plans_.size() > kPlans)) {
       bytes_ -= plans_.back()->bytes();
       plans_.pop_back();
