@@ -46,6 +46,9 @@ class DepthwiseConv final : public ConvRunner {
     const int64_t planes = plan.batch * plan.out_channels, multiplier = plan.out_channels / plan.groups;
     const int64_t taps = height.kernel * width.kernel;
     const int64_t in_plane = height.in * width.in, out_plane = height.out * width.out;
+    if (planes * out_plane == 0) return;
+    // One stride for both axes, but where there is one output, whose stride says nothing.
+    const auto stride = static_cast<int>(std::max(height.stride, width.stride));
 
     const double row_ns = static_cast<double>(width.out * taps) / (kernels.blocking.fma_per_ns * kEfficiency);
     const double plane_ns = row_ns * static_cast<double>(height.out);
@@ -65,7 +68,7 @@ class DepthwiseConv final : public ConvRunner {
         const int64_t channel = p % plan.out_channels;
         const int64_t count = multiplier > 1 ? 1 : std::min(end_plane - p, plan.out_channels - channel);
         kernels.depthwise(
-            static_cast<int>(width.kernel), static_cast<int>(width.stride),
+            static_cast<int>(width.kernel), stride,
             {x + p / multiplier * in_plane, height.in, width.in, height.pad_before, width.pad_before,
              weights_.data() + channel * taps, bias_.data() + channel, lo_, hi_, y + p * out_plane,
              height.out, width.out, first_row, std::min(rows_each, height.out - first_row), count});
@@ -89,9 +92,24 @@ std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight,
 
 }  // namespace
 
-std::shared_ptr<const ConvRunner> pack_depthwise_forward(const Context&, const ConvPlan& plan,
+bool is_depthwise_plan(const ConvPlan& plan) {
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+  const auto is_served = [](const Axis& axis) {
+    return (axis.kernel == 3 || axis.kernel == 5) && axis.dilation == 1 && axis.pad_before >= 0 &&
+           axis.pad_after >= 0 && (axis.stride <= 2 || axis.out <= 1);
+  };
+  const bool is_padded = height.pad_before + height.pad_after + width.pad_before + width.pad_after > 0;
+  return plan.in_channels == plan.groups && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
+         is_served(height) && is_served(width) && height.kernel == width.kernel &&
+         (height.stride == width.stride || height.out <= 1 || width.out <= 1) &&
+         (plan.padding_mode == PaddingMode::zeros || !is_padded);
+}
+
+std::shared_ptr<const ConvRunner> pack_depthwise_forward(const Context& context, const ConvPlan& plan,
                                                          const void* weight, const void* bias, double lo,
                                                          double hi) {
+  // As in conv_fft.cc.
+  if (!is_depthwise_plan(plan)) return pack_im2col_forward(context, plan, weight, bias, lo, hi);
   return (plan.dtype == DType::f64 ? make<double> : make<float>)(plan, weight, bias, lo, hi);
 }
 

@@ -75,8 +75,9 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
   plan.padding_mode = fields.next_of(PaddingMode::replicate);
   plan.batch = fields.next(0);
   plan.groups = fields.next(1);
-  plan.in_channels = fields.next(0);
-  plan.out_channels = fields.next(0);
+  // Kernels divide by the channels that are written. Patches may be of none.
+  plan.in_channels = fields.next(plan.op == ConvOp::forward ? 0 : 1);
+  plan.out_channels = fields.next(1);
   for (Axis& axis : plan.axis) {
     axis = fields.next_axis();
     check_axis(axis, plan.padding_mode);
@@ -95,9 +96,11 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
   if (plan.algorithm == Algorithm::winograd && plan.op != ConvOp::weight_grad && !is_winograd_plan(plan)) {
     throw Refusal("plan.variant: expected tiles of 2 or 4 outputs for a 3x3 kernel of stride 1");
   }
-  if (plan.algorithm == Algorithm::depthwise && plan.op == ConvOp::forward && plan.variant == kSeparable &&
-      !is_separable_plan(plan)) {
-    throw Refusal("plan.variant: expected one channel per group and stride 1 for two passes");
+  if (plan.algorithm == Algorithm::depthwise && plan.op == ConvOp::forward) {
+    if (plan.variant == kSeparable && !is_separable_plan(plan))
+      throw Refusal("plan.variant: expected one channel per group and stride 1 for two passes");
+    if (plan.variant != kSeparable && !is_depthwise_plan(plan))
+      throw Refusal("plan.algorithm: expected one channel per group and a 3x3 or 5x5 kernel for depthwise");
   }
   const Axis(&a)[3] = plan.axis;
   return {plan, checked_product({plan.batch, plan.in_channels, a[0].in, a[1].in, a[2].in}),
@@ -157,6 +160,7 @@ WirePoolPlan pool_plan(const int32_t* values) {
     if (axis.out > 0 && (last >= axis.in + axis.pad_before || last + span >= padded + axis.stride)) {
       throw Refusal("plan: expected windows inside the padded input");
     }
+    if (axis.out > 0 && axis.in == 0) throw Refusal("plan: expected an input under the windows");
   }
   const Axis(&a)[3] = plan.axis;
   return {plan, checked_product({plan.planes, a[0].in, a[1].in, a[2].in}),

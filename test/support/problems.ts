@@ -79,6 +79,17 @@ export function layerProblems(): Problem[] {
     problem('1x1, 64 to 256 channels', [1, 64, 9, 7], [256, 64, 1, 1]),
     problem('1x1, stride 2, 70 to 30 channels', [1, 70, 11, 12], [30, 70, 1, 1], { stride: 2 }),
     problem('5x5 depthwise, 40 channels', [1, 40, 19, 21], [40, 1, 5, 5], { padding: 2, groups: 40 }),
+    // Of the axis with one output, the stride says nothing.
+    ...([3, 5] as const).flatMap((k) => [
+      problem(`${k}x${k} depthwise, stride 2, one column`, [2, 4, 11, k], [4, 1, k, k], {
+        stride: 2,
+        groups: 4,
+      }),
+      problem(`${k}x${k} depthwise, stride 2, one row`, [2, 4, k, 11], [8, 1, k, k], {
+        stride: 2,
+        groups: 4,
+      }),
+    ]),
     problem('3x3, 4 groups of 8 channels', [2, 32, 12, 11], [32, 8, 3, 3], { padding: 1, groups: 4 }),
     problem('17x17, one channel', [1, 1, 50, 45], [1, 1, 17, 17], { padding: 8 }),
     problem('1-D filter of 101 taps', [1, 1, 700], [1, 1, 101], { padding: 50 }),
