@@ -38,9 +38,10 @@ CONVMAT_NOINLINE uint32_t depthwise_lanes(const DepthwisePlanes<T>& f, int strid
 template <typename T, int K, int S, int NV>
 struct DepthwiseMasks {
   Mask<T> of[NV][K];
-  bool all;  // nothing is masked
+  bool all;        // nothing is masked
+  int64_t offset;  // of the first output's first tap in a row
 
-  DepthwiseMasks(const DepthwisePlanes<T>& f, int64_t j) : all(true) {
+  DepthwiseMasks(const DepthwisePlanes<T>& f, int64_t j) : all(true), offset(j * S - f.pad_left) {
     constexpr int lanes = Vec<T>::lanes;
     for (int v = 0; v < NV; ++v) {
       for (int s = 0; s < K; ++s) {
@@ -49,6 +50,66 @@ struct DepthwiseMasks {
         all = all && inside == (uint32_t{1} << lanes) - 1;
       }
     }
+  }
+};
+
+// What the taps of a row read, loaded for each of them.
+template <typename T, int K, int S, int NV, bool MASKED>
+struct DepthwiseLoads {
+  static constexpr int vectors = NV;
+  const DepthwiseMasks<T, K, S, NV>& masks;
+
+  struct Row {
+    const DepthwiseMasks<T, K, S, NV>& masks;
+    const T* first;
+
+    CONVMAT_INLINE Vec<T> tap(int s, int v) const {
+      const T* const from = first + s + v * Vec<T>::lanes * S;
+      if constexpr (S == 2) {
+        return load_even(from, MASKED ? masks.of[v][s] : first_lanes<T>(Vec<T>::lanes));
+      } else if constexpr (MASKED) {
+        return load(from, masks.of[v][s]);
+      } else {
+        return load(from);
+      }
+    }
+  };
+  CONVMAT_INLINE int64_t offset() const { return masks.offset; }
+  CONVMAT_INLINE Row row(const T* first) const { return {masks, first}; }
+};
+
+// The same of rows that two vectors hold: they are loaded once, and each tap picks its lanes, where every
+// second element would take each tap two loads with masks of their own.
+template <typename T, int K, int S>
+struct DepthwisePicks {
+  static constexpr int vectors = 1;
+  Vec<int32_t> index[K];
+  Mask<T> inside[K];
+  Mask<T> low, high;  // the columns that a row has
+
+  explicit DepthwisePicks(const DepthwisePlanes<T>& f) {
+    constexpr int lanes = Vec<T>::lanes;
+    for (int s = 0; s < K; ++s) {
+      int32_t columns[lanes];
+      for (int lane = 0; lane < lanes; ++lane)
+        columns[lane] = lane * S + s - static_cast<int32_t>(f.pad_left);
+      index[s] = load(columns);
+      inside[s] = mask_of<T>(depthwise_lanes(f, S, s, 0));
+    }
+    const int columns = static_cast<int>(f.in_columns);
+    low = first_lanes<T>(columns < lanes ? columns : lanes);
+    high = first_lanes<T>(columns < lanes ? 0 : columns - lanes);
+  }
+
+  struct Row {
+    const DepthwisePicks& picks;
+    Vec<T> low, high;
+
+    CONVMAT_INLINE Vec<T> tap(int s, int) const { return pick(low, high, picks.index[s], picks.inside[s]); }
+  };
+  CONVMAT_INLINE int64_t offset() const { return 0; }
+  CONVMAT_INLINE Row row(const T* first) const {
+    return {*this, load(first, low), load(first + Vec<T>::lanes, high)};
   }
 };
 
@@ -61,34 +122,25 @@ struct DepthwisePlane {
   T* y;
 };
 
-// RY rows by NV vectors of outputs from (i, j) on.
-template <typename T, int K, int S, int RY, int NV, bool MASKED>
+// RY rows by some vectors of outputs from (i, j) on.
+template <typename T, int K, int S, int RY, class Rows>
 CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwisePlane<T>& plane,
-                                   const DepthwiseMasks<T, K, S, NV>& masks, int64_t i, int64_t j) {
+                                   const Rows& rows, int64_t i, int64_t j) {
   using V = Vec<T>;
-  constexpr int lanes = V::lanes;
+  constexpr int lanes = V::lanes, NV = Rows::vectors;
   V acc[RY][NV];
   CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
     CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[y][v] = broadcast(plane.bias);
   }
   const int64_t first_row = i * S - f.pad_top;
-  const T* const x = plane.x + first_row * f.in_columns + j * S - f.pad_left;
+  const T* const x = plane.x + first_row * f.in_columns + rows.offset();
   CONVMAT_UNROLL_TAPS for (int r = 0; r < (RY - 1) * S + K; ++r) {
     const int64_t row = first_row + r;
     if (row < 0 || row >= f.in_rows) continue;
-    const T* const line = x + r * f.in_columns;
+    const auto line = rows.row(x + r * f.in_columns);
     CONVMAT_UNROLL_TAPS for (int s = 0; s < K; ++s) {
       V taps[NV];
-      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) {
-        const T* const from = line + s + v * lanes * S;
-        if constexpr (S == 2) {
-          taps[v] = load_even(from, MASKED ? masks.of[v][s] : first_lanes<T>(lanes));
-        } else if constexpr (MASKED) {
-          taps[v] = load(from, masks.of[v][s]);
-        } else {
-          taps[v] = load(from);
-        }
-      }
+      CONVMAT_UNROLL for (int v = 0; v < NV; ++v) taps[v] = line.tap(s, v);
       CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
         const int tap_row = r - y * S;
         if (tap_row < 0 || tap_row >= K) continue;
@@ -112,23 +164,22 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwiseP
   }
 }
 
-// A strip of NV vectors down all rows, of one plane after the other. The last rows are computed twice where
+// A strip of some vectors down all rows, of one plane after the other. The last rows are computed twice where
 // their number is no multiple of a tile's: the same sums, in the same order.
-template <typename T, int K, int S, int NV, bool MASKED>
-CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const DepthwiseMasks<T, K, S, NV>& masks,
-                                      int64_t j) {
-  constexpr int rows = depthwise_rows<T>;
+template <typename T, int K, int S, class Rows>
+CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const Rows& rows, int64_t j) {
+  constexpr int height = depthwise_rows<T>;
   const int64_t end = f.first_row + f.rows;
   DepthwisePlane<T> plane = {f.x, f.w, 0, f.y};
   for (int64_t p = 0; p < f.planes; ++p) {
     plane.bias = f.bias[p];
     int64_t i = f.first_row;
-    if (f.rows < rows) {
-      for (; i < end; ++i) depthwise_tile<T, K, S, 1, NV, MASKED>(f, plane, masks, i, j);
+    if (f.rows < height) {
+      for (; i < end; ++i) depthwise_tile<T, K, S, 1>(f, plane, rows, i, j);
     } else {
-      for (; i < end; i += rows) {
-        const int64_t first = i + rows <= end ? i : end - rows;
-        depthwise_tile<T, K, S, rows, NV, MASKED>(f, plane, masks, first, j);
+      for (; i < end; i += height) {
+        const int64_t first = i + height <= end ? i : end - height;
+        depthwise_tile<T, K, S, height>(f, plane, rows, first, j);
       }
     }
     plane.x += f.in_rows * f.in_columns;
@@ -143,23 +194,32 @@ void depthwise_columns(const DepthwisePlanes<T>& f, int64_t j) {
     const DepthwiseMasks<T, K, S, NV> masks(f, j);
     if constexpr (!free_masks && !depthwise_is_small<T>) {
       if (masks.all) {
-        depthwise_strip<T, K, S, NV, false>(f, masks, j);
+        depthwise_strip<T, K, S>(f, DepthwiseLoads<T, K, S, NV, false>{masks}, j);
         continue;
       }
     }
-    depthwise_strip<T, K, S, NV, true>(f, masks, j);
+    depthwise_strip<T, K, S>(f, DepthwiseLoads<T, K, S, NV, true>{masks}, j);
   }
   if constexpr (NV > 1) {
     if (j < f.out_columns) depthwise_columns<T, K, S, NV - 1>(f, j);
   }
 }
 
+template <typename T, int K>
+void depthwise_every_second(const DepthwisePlanes<T>& f) {
+  if constexpr (has_pick && sizeof(T) == 4) {
+    if (f.in_columns <= 2 * Vec<T>::lanes && f.out_columns <= Vec<T>::lanes) {
+      return depthwise_strip<T, K, 2>(f, DepthwisePicks<T, K, 2>(f), 0);
+    }
+  }
+  // What is loaded serves fewer outputs than without a stride, and a second vector saves little.
+  depthwise_columns<T, K, 2, 1>(f, 0);
+}
+
 template <typename T>
 void depthwise_planes(int kernel, int stride, const DepthwisePlanes<T>& f) {
-  // With a stride, what is loaded serves fewer outputs, and a second vector saves little.
-  if (kernel == 3)
-    return stride == 1 ? depthwise_columns<T, 3, 1>(f, 0) : depthwise_columns<T, 3, 2, 1>(f, 0);
-  stride == 1 ? depthwise_columns<T, 5, 1>(f, 0) : depthwise_columns<T, 5, 2, 1>(f, 0);
+  if (kernel == 3) return stride == 1 ? depthwise_columns<T, 3, 1>(f, 0) : depthwise_every_second<T, 3>(f);
+  stride == 1 ? depthwise_columns<T, 5, 1>(f, 0) : depthwise_every_second<T, 5>(f);
 }
 
 }  // namespace

@@ -248,6 +248,8 @@ CONVMAT_INLINE Vec<int32_t> sub(Vec<int32_t> a, Vec<int32_t> b) { return {_mm256
 CONVMAT_INLINE Vec<int32_t> mul(Vec<int32_t> a, Vec<int32_t> b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
 CONVMAT_INLINE Vec<int32_t> bits_xor(Vec<int32_t> a, Vec<int32_t> b) { return {_mm256_xor_si256(a.v, b.v)}; }
 
+constexpr bool has_pick = false;
+
 // vpmaddubsw would saturate its sums of two products.
 constexpr bool has_dot_quads = false, signed_quads = false;
 

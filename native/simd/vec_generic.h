@@ -18,6 +18,8 @@
 //   fma(a, b, c)             a * b + c, rounded once where the hardware can (everywhere but here)
 //   fnma(a, b, c)            c - a * b, likewise
 //   dot_pairs(a, b, c)       c + the dot product of two int16 pairs, per int32 lane
+//   has_pick                 whether there is pick(a, b, index, mask): of floats, lane i is a's or b's lane
+//                            index[i], counted from a's through b's; lanes outside the mask are 0
 //   has_dot_quads            whether there is dot_quads(x, w, c): c + the dot product of four bytes of x with
 //   four
 //                            int8 of w; x's are int8 where signed_quads, uint8 elsewhere. It may need more of
@@ -248,6 +250,8 @@ CONVMAT_INLINE Vec<int32_t> bits_xor(Vec<int32_t> a, Vec<int32_t> b) {
   for (int i = 0; i < Vec<int32_t>::lanes; ++i) r.v[i] = a.v[i] ^ b.v[i];
   return r;
 }
+
+constexpr bool has_pick = false;
 
 constexpr bool has_dot_quads = false, signed_quads = false;
 

@@ -215,6 +215,8 @@ CONVMAT_INLINE Vec<int32_t> sub(Vec<int32_t> a, Vec<int32_t> b) { return {vsubq_
 CONVMAT_INLINE Vec<int32_t> mul(Vec<int32_t> a, Vec<int32_t> b) { return {vmulq_s32(a.v, b.v)}; }
 CONVMAT_INLINE Vec<int32_t> bits_xor(Vec<int32_t> a, Vec<int32_t> b) { return {veorq_s32(a.v, b.v)}; }
 
+constexpr bool has_pick = false;
+
 // With the dot product extension of ARMv8.2. Where the unit is not compiled for it, GCC's assembler takes the
 // instruction all the same; that of Clang does not, and is given its code, made of the registers' numbers.
 constexpr bool signed_quads = true;

@@ -7,6 +7,18 @@ namespace convmat::CONVMAT_ISA {
 namespace {
 
 template <typename T>
+constexpr auto pick_probe() {
+  using Probe = decltype(test::VecProbe<T>::pick);
+  if constexpr (has_pick && sizeof(T) == 4) {
+    return Probe([](const T* from, const int* index, unsigned bits, T* to) {
+      store(to, pick(load(from), load(from + Vec<T>::lanes), load(index), mask_of<T>(bits)));
+    });
+  } else {
+    return Probe(nullptr);
+  }
+}
+
+template <typename T>
 constexpr test::VecProbe<T> vec_probe() {
   return {
       Vec<T>::lanes,
@@ -16,6 +28,7 @@ constexpr test::VecProbe<T> vec_probe() {
       [](const T* from, unsigned bits, T* to) { store(to, load_even(from, mask_of<T>(bits))); },
       [](const T* from, double* to) { store(to, load_widened(from)); },
       [](T* to, const double* from) { store_narrowed(to, load(from)); },
+      pick_probe<T>(),
       [](const T* from, const int* indices, T* to) { store(to, gather(from, indices)); },
       [](const T* from, T* to) {
         constexpr int lanes = Vec<T>::lanes;

@@ -14,6 +14,8 @@ struct VecProbe {
   void (*load_even)(const T* from, unsigned bits, T* to);
   void (*load_widened)(const T* from, double* to);  // of a vector of doubles
   void (*store_narrowed)(T* to, const double* from);
+  // From [2 * lanes]; null where the layer has none.
+  void (*pick)(const T* from, const int* index, unsigned bits, T* to);
   void (*gather)(const T* from, const int* indices, T* to);  // of `lanes` indices
   void (*transpose)(const T* from, T* to);                   // lanes x lanes, row-major
   void (*broadcast)(T a, T* to);

@@ -82,6 +82,23 @@ void check_widening(const VecProbe<T>& vec, int doubles) {
   for (int i = 0; i < doubles; ++i) EXPECT_EQ(narrow[i], static_cast<T>(wide[i])) << i;
 }
 
+// Any bits of an index beyond the lanes' are ignored where the mask is not set.
+void check_pick(const VecProbe<float>& vec) {
+  const std::vector<float> source = whole_numbers<float>(2 * vec.lanes, 8);
+  for (int step = -3; step <= 3; ++step) {
+    std::vector<int> index(vec.lanes);
+    unsigned bits = 0;
+    for (int i = 0; i < vec.lanes; ++i) {
+      index[i] = vec.lanes - 1 + step * i;
+      if (index[i] >= 0 && index[i] < 2 * vec.lanes && i % 5 != 3) bits |= 1u << i;
+    }
+    std::vector<float> out(vec.lanes, kGuard);
+    vec.pick(source.data(), index.data(), bits, out.data());
+    for (int i = 0; i < vec.lanes; ++i)
+      EXPECT_EQ(out[i], bits >> i & 1 ? source[index[i]] : 0) << step << " lane " << i;
+  }
+}
+
 template <typename T>
 void check_gather(const VecProbe<T>& vec) {
   const std::vector<T> source = whole_numbers<T>(100, 6);
@@ -213,6 +230,9 @@ TEST_P(VectorLayer, MaskedLoadsTouchTheirLanesOnly) {
 TEST_P(VectorLayer, WidensAndNarrows) {
   check_widening(probes().f32, probes().f64.lanes);
   check_widening(probes().f64, probes().f64.lanes);
+}
+TEST_P(VectorLayer, PicksFromTwoVectors) {
+  if (probes().f32.pick != nullptr) check_pick(probes().f32);
 }
 TEST_P(VectorLayer, TransposesSquares) {
   check_transpose(probes().f32);
