@@ -32,7 +32,6 @@
       ],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': ['<!@(node -p "require(\'./native/sources.json\').addon_defines.join(\' \')")'],
-      'dependencies': ['convmat_generic'],
       # An allocation that fails is caught where C++ meets JavaScript. GCC vectorises at -O2 what Clang does only with
       # the cost model of -O3.
       'cflags_cc': [
@@ -44,7 +43,7 @@
       'msvs_settings': {'VCCLCompilerTool': {'ExceptionHandling': 1}},
       'conditions': [
         ['target_arch=="x64"', {'dependencies': ['convmat_avx2', 'convmat_avx512']}],
-        ['target_arch=="arm64"', {'dependencies': ['convmat_neon']}],
+        ['target_arch=="arm64"', {'dependencies': ['convmat_neon']}, {'dependencies': ['convmat_generic']}],
         ['OS=="linux"', {'ldflags': ['-Wl,--gc-sections', '-Wl,-z,noexecstack']}],
       ],
     },

@@ -217,7 +217,7 @@ for (const [name, cpu] of [
     needProgram('/usr/aarch64-linux-gnu/lib/libc.so.6', 'libc6-arm64-cross');
     needProgram('/usr/aarch64-linux-gnu/lib/libstdc++.so.6', 'libstdc++6-arm64-cross');
     const args = ['-cpu', cpu, '-L', '/usr/aarch64-linux-gnu', node(24, 'linux-arm64')];
-    return conform(qemu, args, cpu === 'max' ? ['neon', 'generic'] : ['neon']);
+    return conform(qemu, args, ['neon']);
   });
 }
 

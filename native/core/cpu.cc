@@ -4,6 +4,11 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
   #define CONVMAT_X64 1
+  // macOS lends a thread the 512-bit registers once it has used them, and XCR0 denies them until then: the
+  // kernels would never be chosen.
+  #if !defined(__APPLE__)
+    #define CONVMAT_HAS_AVX512 1
+  #endif
   #if defined(_MSC_VER)
     #include <immintrin.h>
     #include <intrin.h>
@@ -25,18 +30,23 @@
 
 namespace convmat {
 
+// NEON is part of every arm64 system, which therefore needs no generic kernels.
+#if CONVMAT_ARM64
+namespace neon {
+extern const KernelTable kernels;
+}
+#else
 namespace generic {
 extern const KernelTable kernels;
 }
+#endif
 #if CONVMAT_X64
 namespace avx2 {
 extern const KernelTable kernels;
 }
+#endif
+#if CONVMAT_HAS_AVX512
 namespace avx512 {
-extern const KernelTable kernels;
-}
-#elif CONVMAT_ARM64
-namespace neon {
 extern const KernelTable kernels;
 }
 #endif
@@ -80,13 +90,17 @@ struct Candidate {
 };
 // The first whose features are all there wins.
 constexpr Candidate kCandidates[] = {
-#if CONVMAT_X64
+#if CONVMAT_HAS_AVX512
     {avx512f_bit | avx512bw_bit | avx512dq_bit | avx512vl_bit | bmi2_bit, &avx512::kernels, avx512vnni_bit},
-    {avx2_bit | fma_bit, &avx2::kernels, 0},
-#elif CONVMAT_ARM64
-    {neon_bit, &neon::kernels, dotprod_bit},
 #endif
+#if CONVMAT_X64
+    {avx2_bit | fma_bit, &avx2::kernels, 0},
+#endif
+#if CONVMAT_ARM64
+    {0, &neon::kernels, dotprod_bit},
+#else
     {0, &generic::kernels, 0},
+#endif
 };
 
 #if CONVMAT_X64
@@ -161,7 +175,6 @@ bool has_dotprod() {
   #endif
 }
 
-// NEON is part of every arm64 system.
 uint32_t detect_features() { return neon_bit | (has_dotprod() ? dotprod_bit : 0u); }
 
 #else

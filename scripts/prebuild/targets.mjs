@@ -5,7 +5,9 @@
 function target(platform, arch, libc, triple, options = {}) {
   const name = [platform, arch, libc].filter(Boolean).join('-');
   const file = `${platform}-${arch}/convmat${libc ? `.${libc}` : ''}.node`;
-  const isas = arch === 'x64' ? ['generic', 'avx2', 'avx512'] : ['generic', 'neon'];
+  // Which of them core/cpu.cc knows on each system.
+  const isas =
+    arch === 'arm64' ? ['neon'] : ['generic', 'avx2', ...(platform === 'darwin' ? [] : ['avx512'])];
   return { name, platform, arch, libc, file, triple, kernelTriple: options.kernelTriple ?? triple, isas };
 }
 
