@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { withOnlyExports } from '../binary/macho.mjs';
+import { stripped } from '../binary/macho.mjs';
 import { withOnlyExports as peWithOnlyExports, withoutTimestamp } from '../binary/pe.mjs';
 import { installTools } from '../tools.mjs';
 import { EXPORTS, NODE_API, targets } from './targets.mjs';

@@ -92,6 +92,7 @@ export function judge(target, bytes) {
   }
   if (platform === 'darwin') {
     const { minimumSystem, signature } = library;
+    require(!library.hasSymbolTable, 'is not stripped');
     require(!newer(minimumSystem, MACOS_FLOOR), `needs macOS ${minimumSystem}`);
     facts.push(`macOS ${minimumSystem}`);
     // Arm Macs refuse to load code without one; Intel Macs do not ask.
