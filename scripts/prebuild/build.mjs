@@ -32,18 +32,27 @@ const COMMON = ['-std=c++17', '-g0', '-Inative'];
 // As binding.gyp has them; Zig's undefined-behaviour traps are for debugging.
 const BASELINE = [
   ...['-ffp-contract=off', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-lto', '-fexceptions'],
-  ...['-O2', '-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
+  ...['-fno-rtti', '-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
+  // Tables for unwinding are shorter where frames have a pointer.
+  '-fno-omit-frame-pointer',
   // On Windows it has Node-API declared as imported, without which host_imports.cc is passed by.
   ...['BUILDING_NODE_EXTENSION', ...sources.addon_defines].map((name) => `-D${name}`),
   ...['-isystem', relative('node_modules/node-api-headers/include')],
   ...['-isystem', 'node_modules/node-addon-api'],
 ];
+// Most of core prepares work for the kernels, and its size is what counts. Clang vectorises nothing at -Os, though, so
+// that what has loops of its own over whole tensors is compiled as binding.gyp does; but for inlining, which multiplies
+// the rest by the number of types.
+const optimisation = (source) =>
+  sources.core_loops.includes(source) ? ['-O2', '-mllvm', '-inline-threshold=50'] : ['-Os'];
 const KERNELS = [
   ...sources.isa_flags,
   ...['-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
   // It says where it leaves a loop as it is, though asked to unroll: kernels are judged by their speed.
   '-Wno-pass-failed',
 ];
+// Nothing is thrown through a kernel. Windows wants tables of every function.
+const KERNEL_TABLES = { linux: ['-fno-unwind-tables'], darwin: ['-fno-unwind-tables'], win32: [] };
 
 // Objects of a shared library. Zig takes those of musl for a program's unless told; on the others there is nothing else.
 const SHARED = { linux: ['-fPIC'], darwin: [], win32: [] };
@@ -60,7 +69,7 @@ const LINK = {
 // What the linker leaves to do.
 const FINISH = {
   linux: (binary) => binary,
-  darwin: (binary) => withOnlyExports(binary, EXPORTS),
+  darwin: (binary) => stripped(binary, EXPORTS),
   win32: (binary) => peWithOnlyExports(withoutTimestamp(binary), EXPORTS),
 };
 
@@ -96,6 +105,7 @@ function objects({ name, platform, triple, kernelTriple, isas }) {
       kernelTriple,
       ...COMMON,
       ...KERNELS,
+      ...KERNEL_TABLES[platform],
       ...SHARED[platform],
       ...flags,
       '-c',
@@ -104,11 +114,11 @@ function objects({ name, platform, triple, kernelTriple, isas }) {
       object,
     ]);
   }
-  const baseline = [...sources.core, ...sources.addon];
+  const baseline = [...sources.core, ...sources.addon, relative('no_demangler.cc')];
   if (platform === 'win32') baseline.push(relative('host_imports.cc'));
   for (const source of baseline) {
     const object = join('build-prebuild', name, source.replace(/\.cc$/, '.o'));
-    const flags = [...COMMON, ...BASELINE, ...SHARED[platform], '-Ibuild-prebuild'];
+    const flags = [...COMMON, ...BASELINE, ...optimisation(source), ...SHARED[platform], '-Ibuild-prebuild'];
     compiled.set(object, ['-target', triple, ...flags, '-c', source, '-o', object]);
   }
   return compiled;
@@ -124,13 +134,26 @@ function writeNodeApiFunctions() {
 
 async function link({ name, platform, triple, file }, inputs) {
   const output = join('build-prebuild', name, basename(file));
-  // -Os is for the C++ library, which is compiled here for the target: none of it is in a hot loop.
-  await compiler(['-target', triple, '-shared', '-Os', '-s', ...LINK[platform], ...inputs, '-o', output]);
+  // The flags of a compiler are for the C++ library, which is compiled here for the target: none of it is in a hot loop,
+  // and the linker leaves out what is not used.
+  const library = ['-Os', '-ffunction-sections', '-fdata-sections'];
+  await compiler([
+    '-target',
+    triple,
+    '-shared',
+    ...library,
+    '-s',
+    ...LINK[platform],
+    ...inputs,
+    '-o',
+    output,
+  ]);
   const binary = readFileSync(join(root, output));
   const place = join(root, 'prebuilds', file);
+  const finished = FINISH[platform](binary);
   mkdirSync(dirname(place), { recursive: true });
-  writeFileSync(place, FINISH[platform](binary));
-  console.log(`${name.padEnd(20)} ${(binary.length / 1000).toFixed(0).padStart(5)} KB  prebuilds/${file}`);
+  writeFileSync(place, finished);
+  console.log(`${name.padEnd(20)} ${(finished.length / 1000).toFixed(0).padStart(5)} KB  prebuilds/${file}`);
 }
 
 /** Runs the jobs, a few at a time, in order. */
