@@ -1,6 +1,6 @@
 /** Fixed-point convolution in JavaScript: in float64 while that is exact, in BigInt beyond. */
 import type { FixedConvPlan } from '../../plan/fixed-plan.js';
-import { limiter, type Rounding, round, wordRange } from '../../plan/numeric-type.js';
+import { type FullNumericType, limiter, type Rounding, round, wordRange } from '../../plan/numeric-type.js';
 import type { TypedArray } from '../../tensor/dtype.js';
 
 /** See Backend.fixedConv2; every width, 'big' too. */
@@ -44,21 +44,115 @@ function visitOutputs(
   }
 }
 
+/** A row of outputs at a time, tap by tap in the order of the flipped kernel: every pass goes along the row. */
 function convolveNumbers(plan: FixedConvPlan, image: TypedArray, kernel: TypedArray, out: TypedArray): void {
-  const { output, shift } = plan;
-  const everyStep = plan.accumulate === 'every-step';
+  const { rows, columns, planes, kernelRows, kernelColumns, padTop, padLeft, outRows, outColumns } = plan;
+  const { accumulate, output, shift } = plan;
+  const everyStep = accumulate === 'every-step';
+  const isUsual = output.rounding === 'nearest' && output.overflow === 'saturate';
+  const { low, high } = wordRange(output);
+  // Added to what has a fraction, it rounds nothing away: the plan's bound has room for it. Whole numbers stay.
+  const half = shift > 0 ? 0.5 : 0;
   const unit = 2 ** -shift;
-  const limit = limiter(output);
-  const requantise = (p: number) => limit(round(p * unit, output.rounding));
-  let at = 0;
-  visitOutputs(plan, (i, j, plane) => {
-    let sum = 0;
-    visitTaps(plan, i, j, (imageAt, kernelAt) => {
-      const product = image[imageAt + plane] * kernel[kernelAt];
-      sum = everyStep ? limit(sum + requantise(product)) : sum + product;
-    });
-    out[at++] = everyStep ? sum : requantise(sum);
-  });
+  const pixels = new Float64Array(image);
+  // Flipped, and scaled where products are rounded one by one: exact, as the unit is a power of two.
+  const weights = Float64Array.from(kernel, (value) => (everyStep ? value * unit : value)).reverse();
+  const sums = new Float64Array(outColumns * planes);
+  const products = new Float64Array(everyStep ? sums.length : 0);
+  for (let i = 0; i < outRows; i++) {
+    sums.fill(0);
+    for (let p = Math.max(0, padTop - i); p < Math.min(kernelRows, rows + padTop - i); p++) {
+      const row = (i - padTop + p) * columns;
+      for (let q = 0; q < kernelColumns; q++) {
+        const first = Math.max(0, padLeft - q);
+        const count = Math.min(outColumns, columns + padLeft - q) - first;
+        if (count <= 0) continue;
+        const weight = weights[p * kernelColumns + q];
+        const from = (row + first - padLeft + q) * planes;
+        if (!everyStep) {
+          addProducts(pixels, from, weight, sums, first * planes, count * planes);
+          continue;
+        }
+        if (isUsual) {
+          addRounded(pixels, from, weight, sums, first * planes, count * planes, half, low, high);
+          continue;
+        }
+        products.fill(0, 0, count * planes);
+        addProducts(pixels, from, weight, products, 0, count * planes);
+        quantise(products, count * planes, output);
+        addProducts(products, 0, 1, sums, first * planes, count * planes);
+        limit(sums, sums.length, output);
+      }
+    }
+    if (!everyStep) {
+      for (let j = 0; j < sums.length; j++) sums[j] *= unit;
+      quantise(sums, sums.length, output);
+    }
+    out.set(sums, i * sums.length);
+  }
+}
+
+/** sums[at + j] += weight·values[from + j] */
+function addProducts(
+  values: Float64Array,
+  from: number,
+  weight: number,
+  sums: Float64Array,
+  at: number,
+  count: number,
+): void {
+  let v = from | 0;
+  for (let s = at | 0; s < at + count; s++) {
+    sums[s] += weight * values[v];
+    v = (v + 1) | 0;
+  }
+}
+
+/** As the passes of an 'every-step' tap do, in one: to the nearest integer, saturated, and the sum likewise. */
+function addRounded(
+  values: Float64Array,
+  from: number,
+  weight: number,
+  sums: Float64Array,
+  at: number,
+  count: number,
+  half: number,
+  low: number,
+  high: number,
+): void {
+  let v = from | 0;
+  for (let s = at | 0; s < at + count; s++) {
+    const rounded = Math.floor(weight * values[v] + half);
+    const sum = sums[s] + Math.max(low, Math.min(high, rounded));
+    sums[s] = Math.max(low, Math.min(high, sum));
+    v = (v + 1) | 0;
+  }
+}
+
+function quantise(values: Float64Array, count: number, type: FullNumericType): void {
+  switch (type.rounding) {
+    case 'nearest':
+      for (let j = 0; j < count; j++) {
+        const below = Math.floor(values[j]);
+        values[j] = values[j] - below >= 0.5 ? below + 1 : below;
+      }
+      break;
+    case 'floor':
+      for (let j = 0; j < count; j++) values[j] = Math.floor(values[j]);
+      break;
+    default:
+      for (let j = 0; j < count; j++) values[j] = round(values[j], type.rounding);
+  }
+  limit(values, count, type);
+}
+
+/** Brings whole numbers into the word. */
+function limit(values: Float64Array, count: number, type: FullNumericType): void {
+  const { low, high } = wordRange(type);
+  const bring = type.overflow === 'wrap' ? limiter(type) : (value: number) => (value < low ? low : high);
+  for (let j = 0; j < count; j++) {
+    if (values[j] < low || values[j] > high) values[j] = bring(values[j]);
+  }
 }
 
 function convolveBig(plan: FixedConvPlan, image: TypedArray, kernel: TypedArray, out: TypedArray): void {
