@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "core/conv_algorithm.h"
 #include "core/input_view.h"
+#include "core/plan_sizes.h"
 #include "core/thread_pool.h"
 
 namespace convmat {
@@ -41,8 +42,6 @@ constexpr int64_t kChunksPerThread = 4;
 // Lists of taps that are kept: rows near the image's borders have others than those between.
 constexpr int kTapLists = 4;
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Output channels of a group in panels of the kernel's vectors. What is left over goes in halves of that: the
 // kernels take powers of two.
 struct ChannelPanels {
@@ -65,10 +64,6 @@ struct ChannelPanels {
 template <typename T>
 ChannelPanels panels_of(const TypedKernels<T>& kernels, const ConvPlan& plan) {
   return {plan.out_channels / plan.groups, kernels.direct_blocking.lanes, kernels.direct_blocking.vectors};
-}
-
-int64_t taps_of(const ConvPlan& plan) {
-  return plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel;
 }
 
 // What the kernels read beside the image.
@@ -104,19 +99,6 @@ DirectWeights<T> pack(const TypedKernels<T>& kernels, const ConvPlan& plan, cons
     }
   }
   return packed;
-}
-
-// Axes of 1 x 1 kernels that skip nothing are one long axis.
-void merge_axes(Axis (&axis)[3]) {
-  const auto plain = [](const Axis& a) {
-    return a.kernel == 1 && a.stride == 1 && a.pad_before == 0 && a.pad_after == 0;
-  };
-  for (int outer = 1; outer >= 0; --outer) {
-    if (!plain(axis[2]) || !plain(axis[outer])) return;
-    axis[2].in *= axis[outer].in;
-    axis[2].out *= axis[outer].out;
-    axis[outer] = {1, 1, 1, 1, 0, 0, 1};
-  }
 }
 
 // How the outputs are shared out. Only speed depends on it: every output is summed on its own.

@@ -13,6 +13,7 @@
 #include "core/input_view.h"
 #include "core/lowered_product.h"
 #include "core/ops.h"
+#include "core/plan_sizes.h"
 #include "core/thread_pool.h"
 #include "core/typed_kernels.h"
 
@@ -140,8 +141,6 @@ constexpr int64_t kOutputs = 256;
 
 // Sums of a task, and the frame that they read: both stay in L2.
 constexpr int64_t kSumsBytes = 512 << 10, kFrameBytes = 512 << 10;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <typename T>
 class DirectWeightGrad {

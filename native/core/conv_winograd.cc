@@ -13,6 +13,7 @@
 #include "core/arena.h"
 #include "core/conv_algorithm.h"
 #include "core/im2col.h"
+#include "core/plan_sizes.h"
 #include "core/resummation.h"
 #include "core/thread_pool.h"
 #include "core/typed_kernels.h"
@@ -40,8 +41,6 @@ constexpr double kCachedTiles = 7, kUncachedTiles = 22;
 
 // Blocks that need not be cut finer to keep every thread busy to the end.
 constexpr int64_t kBlocksPerThread = 4;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // What follows from the plan's packing key.
 template <typename T>

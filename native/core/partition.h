@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/lowered_product.h"
+#include "core/plan_sizes.h"
 #include "core/thread_pool.h"
 
 namespace convmat {
@@ -30,21 +31,21 @@ class Partition {
     const int threads = cost_ns_ < kParallelWorthNs ? 1 : ThreadPool::shared().threads();
     const int64_t wanted = threads == 1 ? 1 : kTasksPerThread * threads;
 
-    const int64_t column_panels = std::max<int64_t>(1, divide_up(columns_, width));
+    const int64_t column_panels = std::max<int64_t>(1, ceil_div(columns_, width));
     const int64_t c_row_bytes = product.panels.rows * static_cast<int64_t>(sizeof(T));
     const int64_t chunk_panels = std::clamp<int64_t>(
         blocking.c_bytes / (c_row_bytes * width), kLeastPanelsPerChunk, column_panels + kLeastPanelsPerChunk);
     const int64_t chunks =
-        std::max(divide_up(column_panels, chunk_panels), divide_up(wanted, std::max<int64_t>(1, images)));
-    chunk_columns_ = divide_up(column_panels, std::min(chunks, column_panels)) * width;
-    column_chunks_ = std::max<int64_t>(1, divide_up(columns_, chunk_columns_));
+        std::max(ceil_div(column_panels, chunk_panels), ceil_div(wanted, std::max<int64_t>(1, images)));
+    chunk_columns_ = ceil_div(column_panels, std::min(chunks, column_panels)) * width;
+    column_chunks_ = std::max<int64_t>(1, ceil_div(columns_, chunk_columns_));
 
     // Each chunk of rows packs its own B, so rows are split only where columns do not give work for
     // everybody.
     const int64_t tasks = std::max<int64_t>(1, images * column_chunks_);
-    const int64_t row_chunks = tasks >= 2 * threads ? 1 : std::min(panels_, divide_up(wanted, tasks));
-    chunk_panels_ = divide_up(panels_, row_chunks);
-    row_chunks_ = divide_up(panels_, chunk_panels_);
+    const int64_t row_chunks = tasks >= 2 * threads ? 1 : std::min(panels_, ceil_div(wanted, tasks));
+    chunk_panels_ = ceil_div(panels_, row_chunks);
+    row_chunks_ = ceil_div(panels_, chunk_panels_);
   }
 
   int64_t count() const { return images_ * column_chunks_ * row_chunks_; }
@@ -64,8 +65,6 @@ class Partition {
   // Enough for the last ones to even out; few enough that a task's panels of A and B pay for their loading.
   static constexpr int64_t kTasksPerThread = 4;
   static constexpr int64_t kLeastPanelsPerChunk = 4;
-
-  static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
   int64_t images_, columns_, panels_;
   int64_t chunk_columns_, column_chunks_, chunk_panels_, row_chunks_;
