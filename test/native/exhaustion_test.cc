@@ -310,7 +310,7 @@ TEST_P(ExhaustionTest, Transforms) {
 TEST(Exhaustion, LeavesRoomForOtherTransforms) {
   const auto make = [](int64_t n) { return [n] { Fft<float>::of(n); }; };
   constexpr int64_t kLong = 100'003;  // a prime: megabytes, of the 16 that are kept
-  runs_out(make(kLong), kNever);  // what the first call keeps for good
+  runs_out(make(kLong), kNever);      // what the first call keeps for good
   forget_transforms();
   const int64_t before = g_allocations.load();
   runs_out(make(kLong), kNever);
