@@ -8,7 +8,6 @@
 // + (i0 + pad - t0 * dilation) / stride - u * dilation / g: with the taps in reverse, a convolution of
 // stride 1 and dilation / g over dy, which is padded, or cropped where the padding comes out negative.
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -290,7 +289,7 @@ class InputGrad final : public ConvRunner {
       return padded_position(plan.padding_mode, position - axis[k].pad_before, axis[k].in);
     };
     const auto padded_extent = [&](int k) { return axis[k].pad_before + axis[k].in + axis[k].pad_after; };
-    std::memset(plane, 0, sizeof(T) * static_cast<size_t>(axis[0].in * axis[1].in * axis[2].in));
+    std::fill_n(plane, axis[0].in * axis[1].in * axis[2].in, T{0});
     for (int64_t d = 0; d < padded_extent(0); ++d) {
       for (int64_t h = 0; h < padded_extent(1); ++h) {
         T* const row = plane + (source(0, d) * axis[1].in + source(1, h)) * axis[2].in;

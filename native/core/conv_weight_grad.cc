@@ -4,7 +4,6 @@
 // The direct way lowers nothing: it broadcasts the image from where it lies, or from a frame with its
 // padding, and transposes blocks of dy alone, to output channels on the lanes.
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "core/aligned.h"
@@ -41,8 +40,8 @@ class Im2colWeightGrad {
 
   void run(const T* x, const T* dy, T* dw) const {
     const int64_t rows = lowering_.rows();
-    if (plan_.batch == 0) {
-      std::memset(dw, 0, sizeof(T) * static_cast<size_t>(plan_.out_channels * rows));
+    if (plan_.batch * lowering_.outputs() == 0) {
+      std::fill_n(dw, plan_.out_channels * rows, T{0});
       return;
     }
     const double cost_ns = static_cast<double>(plan_.batch) * static_cast<double>(plan_.out_channels) *

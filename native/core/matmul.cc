@@ -1,6 +1,7 @@
 // Plain matrix products, on the kernels of convolution. A is packed a chunk of rows at a time, and B panel by
 // panel.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "core/aligned.h"
@@ -123,6 +124,10 @@ void int_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const A
 void matmul(const Context& context, DType a_dtype, DType b_dtype, int64_t m, int64_t n, int64_t k,
             const void* a, const void* b, void* c) {
   if (m == 0 || n == 0) return;
+  if (k == 0) {  // sums of nothing, from arrays that may be null
+    std::memset(c, 0, static_cast<size_t>(m * n) * (a_dtype == DType::f64 ? sizeof(double) : sizeof(float)));
+    return;
+  }
   if (a_dtype == DType::f64) {
     return float_matmul(context, m, n, k, static_cast<const double*>(a), static_cast<const double*>(b),
                         static_cast<double*>(c));

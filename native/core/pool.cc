@@ -98,7 +98,7 @@ struct Row {
 void for_each_row(const Context& context, const Job& job, void (*run)(const Job&, const Row&)) {
   const PoolPlan& plan = job.plan;
   const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
-  const int64_t rows = depth.out * height.out;
+  const int64_t rows = width.out == 0 ? 0 : depth.out * height.out;
   const int64_t chunks_per_plane = (rows + kRowsPerChunk - 1) / kRowsPerChunk;
   const double taps = static_cast<double>(depth.kernel) * height.kernel * width.kernel;
   const double cost_ns = kNsPerTap * taps * plan.planes * rows * width.out;

@@ -86,7 +86,9 @@ void unfold_row(const Lowering& lowering, const Tap& tap, const T* image, T* col
       to[i] = w < 0 ? T{0} : row[w];
     };
     for (int64_t i = 0; i < inside.begin; ++i) fill_outside(i);
-    if (width.step == 1) {
+    if (inside.begin == inside.end) {
+      // An image without elements has no row to copy from.
+    } else if (width.step == 1) {
       std::memcpy(to + inside.begin, row + first + inside.begin,
                   sizeof(T) * static_cast<size_t>(inside.end - inside.begin));
     } else {
@@ -119,7 +121,7 @@ void fold_planes(const Context& context, const Lowering& lowering, int64_t plane
   parallel_for(planes, cost_ns, [&](int64_t index) {
     if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
     T* const image = output + index * plane;
-    std::memset(image, 0, sizeof(T) * static_cast<size_t>(plane));
+    std::fill_n(image, plane, T{0});
     for (int64_t tap = 0; tap < taps; ++tap) {
       fold_row(lowering, Tap(lowering, tap), columns + (index * taps + tap) * outputs, image);
     }
