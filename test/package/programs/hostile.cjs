@@ -133,7 +133,6 @@ addon.configure({ ArgumentError: RangeError, MemoryError: RangeError });
 const LIES = [-(2 ** 31), -1, 0, 2, 3, 5, 7, 64, 2 ** 31 - 1];
 const lying = (names, call) => {
   for (const name of names) {
-    if (name === 'algorithm' || name === 'variant') continue; // TypeScript chooses those that serve the geometry
     for (const value of LIES) attempt(() => call({ [name]: value }));
   }
 };
@@ -179,6 +178,53 @@ for (const value of LIES) {
   attempt(() => addon.fftConvolve(x, w, 4, value, y));
 }
 
+// Algorithms for geometries that they do not serve, and sizes that their kernels would divide by: refused, each of them.
+const square = (size, kernel, { stride = 1, dilation = 1, ...change }) => {
+  const fields = { ...CONV };
+  const out = Math.floor((size - dilation * (kernel - 1) - 1) / stride) + 1;
+  for (const axis of ['height', 'width']) {
+    for (const [name, value] of Object.entries({ in: size, kernel, stride, dilation, out })) {
+      fields[`${axis}.${name}`] = value;
+    }
+  }
+  return { ...fields, ...change };
+};
+const [DEPTHWISE, WINOGRAD, FFT] = [2, 3, 4];
+const UNSERVED = {
+  'Winograd of 1x1': square(9, 1, { algorithm: WINOGRAD, variant: 4 }),
+  'Winograd of 2x2': square(9, 2, { algorithm: WINOGRAD, variant: 2 }),
+  'Winograd of 5x5': square(9, 5, { algorithm: WINOGRAD, variant: 4 }),
+  'Winograd of 1x3': square(9, 3, { algorithm: WINOGRAD, variant: 4, 'height.kernel': 1 }),
+  'Winograd with a stride': square(9, 3, { algorithm: WINOGRAD, variant: 4, stride: 2 }),
+  'Winograd with a dilation': square(9, 3, { algorithm: WINOGRAD, variant: 4, dilation: 2 }),
+  'Winograd by tiles of 3': square(9, 3, { algorithm: WINOGRAD, variant: 3 }),
+  'Winograd of slices': square(9, 3, { algorithm: WINOGRAD, variant: 4, 'depth.in': 2, 'depth.out': 2 }),
+  'Winograd, transposed, of 5x5': square(9, 5, { algorithm: WINOGRAD, variant: 4, op: 1 }),
+  'depthwise of 7x7': square(9, 7, { algorithm: DEPTHWISE }),
+  'depthwise of 1x3': square(9, 3, { algorithm: DEPTHWISE, 'height.kernel': 1 }),
+  'depthwise with a stride of 3': square(9, 3, { algorithm: DEPTHWISE, stride: 3 }),
+  'depthwise of two channels in one group': square(9, 3, { algorithm: DEPTHWISE, inChannels: 2 }),
+  'two passes with a stride': square(9, 3, { algorithm: DEPTHWISE, variant: 1, stride: 2 }),
+  'Fourier tiles of 7': square(9, 3, { algorithm: FFT, variant: (7 << 16) | 7 }),
+  'Fourier tiles below the kernel': square(40, 20, { algorithm: FFT, variant: (16 << 16) | 16 }),
+  'no output channels': square(9, 3, { outChannels: 0 }),
+  'no input channels to write': square(9, 3, { inChannels: 0, op: 1 }),
+};
+const elements = (...sizes) => new Float32Array(sizes.reduce((product, size) => product * size, 1));
+const accepted = Object.entries(UNSERVED).filter(([, fields]) => {
+  const of = (name) => ['depth', 'height', 'width'].map((axis) => fields[`${axis}.${name}`]);
+  const image = elements(fields.inChannels, ...of('in'));
+  const kernel = elements(fields.inChannels, fields.outChannels, ...of('kernel'));
+  const result = elements(fields.outChannels, ...of('out'));
+  const [from, to] = fields.op === 1 ? [result, image] : [image, result];
+  try {
+    addon.conv(wire(addon.convPlanFields, fields), kernel, null, -1, 1, from, to);
+    return true;
+  } catch (error) {
+    return !/^plan\./.test(error.message); // for another reason
+  }
+});
+
 const handle = run();
 addon.release(handle);
 for (const call of [
@@ -199,4 +245,5 @@ attempt(() => addon.releaseInteger(integerHandle));
 attempt(() => addon.release(runInteger()));
 attempt(() => addon.releaseInteger(run()));
 const right = conv1d([[1, 2, 3]], [[[1, 10]]]).data.join() === '21,32';
-setTimeout(() => console.log(JSON.stringify({ ...counts, untried, right })), 50); // after the callbacks
+const outcome = { ...counts, untried, accepted: accepted.map(([name]) => name), right };
+setTimeout(() => console.log(JSON.stringify(outcome)), 50); // after the callbacks
