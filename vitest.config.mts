@@ -22,6 +22,8 @@ function targets(): Record<string, string>[] {
 const shared = {
   resolve: { alias: { convmat: join(dist, 'index.mjs') } },
 };
+// Runs of `npm run test:fuzz` end by the number of their cases.
+const patience = process.env.CONVMAT_FUZZ_FACTOR === undefined ? 1 : 1000;
 const server = { deps: { external: [/\/dist\//] } };
 
 export default defineConfig({
@@ -35,7 +37,7 @@ export default defineConfig({
           include: ['test/{ops,backends,async,fuzz}/**/*.test.ts'],
           env,
           server,
-          testTimeout: 60_000,
+          testTimeout: 60_000 * patience,
           isolate: false,
         },
       })),
@@ -46,7 +48,7 @@ export default defineConfig({
           name: 'package',
           include: ['test/{oracle,package,docs}/**/*.test.ts'],
           server,
-          testTimeout: 120_000,
+          testTimeout: 120_000 * patience,
         },
       },
     ],

@@ -9,7 +9,7 @@ import { fold, unfold } from '../oracle/lowering';
 import { avgPool, maxPool } from '../oracle/pool';
 import { absolute, product } from '../oracle/window';
 import { expectWithin } from '../support/compare';
-import { check, HOURS } from '../support/fuzz';
+import { check } from '../support/fuzz';
 import { anyProblem, LARGE, type Problem } from '../support/problems';
 import { prune, random } from '../support/random';
 import { EXACT, sums, transformed } from '../support/tolerance';
@@ -35,7 +35,7 @@ function unlessDeclined(call: () => Tensor): Tensor | undefined {
   }
 }
 
-test('convolution, by every algorithm', HOURS, () => {
+test('convolution, by every algorithm', () => {
   check(
     fc.property(anyProblem(LARGE), fc.nat(1e6), fc.boolean(), (problem, seed, pruned) => {
       const { input, weight, options, dtype } = problem;
@@ -56,7 +56,7 @@ test('convolution, by every algorithm', HOURS, () => {
   );
 });
 
-test('gradients', HOURS, () => {
+test('gradients', () => {
   check(
     fc.property(anyProblem(LARGE), fc.nat(1e6), (problem, seed) => {
       const { input, weight, options, dtype } = problem;
@@ -86,7 +86,7 @@ test('gradients', HOURS, () => {
   );
 });
 
-test('lowering', HOURS, () => {
+test('lowering', () => {
   check(
     fc.property(anyProblem(LARGE), fc.nat(1e6), (problem, seed) => {
       const { input, weight, dtype } = problem;
@@ -106,7 +106,7 @@ test('lowering', HOURS, () => {
   );
 });
 
-test('pooling', HOURS, () => {
+test('pooling', () => {
   check(
     fc.property(
       anyProblem(LARGE),

@@ -9,7 +9,7 @@ import { fourier, linear } from '../oracle/linear';
 import { matmul } from '../oracle/lowering';
 import { absolute, product, type Values } from '../oracle/window';
 import { expectSame, expectWithin } from '../support/compare';
-import { check, checkAsync, HOURS } from '../support/fuzz';
+import { check, checkAsync } from '../support/fuzz';
 import { anyProblem, LARGE, type Problem } from '../support/problems';
 import { prune, random, stream } from '../support/random';
 import { shifted } from '../support/shifted';
@@ -31,7 +31,7 @@ const ACTIVATIONS = ['none', 'relu', 'relu6', { clip: [-0.25, 0.5] }] as const;
 const ALGORITHMS = ['auto', 'im2col', 'direct', 'depthwise', 'winograd', 'fft', 'toeplitz'] as const;
 
 // The promise of docs/reliability.md: the bits depend on the input and the algorithm alone.
-test('any convolution: the same bits by every call, thread count, alignment and run', HOURS, async () => {
+test('any convolution: the same bits by every call, thread count, alignment and run', async () => {
   const manner = fc.record({
     algorithm: fc.constantFrom(...ALGORITHMS),
     accuracy: fc.constantFrom('fast' as const, 'strict' as const),
@@ -79,7 +79,7 @@ test('any convolution: the same bits by every call, thread count, alignment and 
   );
 });
 
-test('any transposed convolution', HOURS, () => {
+test('any transposed convolution', () => {
   const zeroPadded = anyProblem(LARGE).filter(({ options }) => options.paddingMode === 'zeros');
   check(
     fc.property(zeroPadded, fc.nat(1e6), fc.boolean(), (problem, seed, hasBias) => {
@@ -127,7 +127,7 @@ const extent = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 150 }) },
 );
 
-test('any product of matrices', HOURS, () => {
+test('any product of matrices', () => {
   const dtypes = fc.constantFrom(
     ...(['float32', 'float64'] as const).map((dtype) => [dtype, dtype] as const),
     ...(['int8', 'uint8'] as const).flatMap((a) => (['int8', 'uint8'] as const).map((b) => [a, b] as const)),
@@ -146,7 +146,7 @@ test('any product of matrices', HOURS, () => {
   );
 });
 
-test('any sparse matrix', HOURS, () => {
+test('any sparse matrix', () => {
   const dtype = fc.constantFrom<Float>(...FLOATS);
   check(
     fc.property(
@@ -205,7 +205,7 @@ function transformError(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return 2 ** -50 * Math.log2(4 * (a.length + b.length) + 2) * norm(a) * norm(b);
 }
 
-test('any circular convolution and transform', HOURS, () => {
+test('any circular convolution and transform', () => {
   const length = fc.integer({ min: 1, max: 300 });
   check(
     fc.property(length, length, length, fc.nat(1e6), (p, q, n, seed) => {
@@ -248,7 +248,7 @@ test('any circular convolution and transform', HOURS, () => {
 
 const BYTES = ['int8', 'uint8'] as const;
 
-test('any convolution of integers', HOURS, () => {
+test('any convolution of integers', () => {
   const zero = fc.record({ input: fc.nat(255), weight: fc.nat(255), perChannel: fc.boolean() });
   const scale = fc.double({ min: 2 ** -10, max: 4, noNaN: true }).map(Math.fround);
   check(
@@ -311,7 +311,7 @@ test('any convolution of integers', HOURS, () => {
   );
 });
 
-test('any conversion to fixed point comes back as near as a rounding allows', HOURS, () => {
+test('any conversion to fixed point comes back as near as a rounding allows', () => {
   const type = fc.record({
     signed: fc.boolean(),
     wordLength: fc.integer({ min: 2, max: 32 }),

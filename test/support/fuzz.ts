@@ -10,9 +10,6 @@ const { CONVMAT_FUZZ_FACTOR, CONVMAT_FUZZ_SECONDS, CONVMAT_FUZZ_SEED, CONVMAT_FU
 const factor = Number(CONVMAT_FUZZ_FACTOR ?? 1);
 const mostMs = Number(CONVMAT_FUZZ_SECONDS ?? 0) * 1000;
 
-/** For the tests that call `check`: as long as a run of millions takes. */
-export const HOURS = { timeout: 12 * 3600_000 };
-
 interface Few {
   /** Cases in the suite; 100 unless given. */
   readonly numRuns?: number;
@@ -28,10 +25,11 @@ function parameters<Ts>({ numRuns = 100, seed = 1 }: Few): fc.Parameters<Ts> {
   };
 }
 
-function settle<Ts>(details: fc.RunDetails<Ts>): void {
+function settle<Ts>(details: fc.RunDetails<Ts>, start: number): void {
   const { currentTestName, testPath } = expect.getState();
   if (CONVMAT_FUZZ_REPORT !== undefined) {
-    const line = { file: testPath, name: currentTestName, cases: details.numRuns, failed: details.failed };
+    const { numRuns: cases, failed } = details;
+    const line = { file: testPath, name: currentTestName, cases, failed, ms: performance.now() - start };
     appendFileSync(CONVMAT_FUZZ_REPORT, `${JSON.stringify(line)}\n`);
   }
   if (details.failed) throw new Error(fc.defaultReportMessage(details), { cause: details.errorInstance });
@@ -39,10 +37,12 @@ function settle<Ts>(details: fc.RunDetails<Ts>): void {
 
 /** Fails with the smallest counterexample that was found, its seed and its path. */
 export function check<Ts>(property: fc.IProperty<Ts>, few: Few = {}): void {
-  settle(fc.check(property, parameters<Ts>(few)) as fc.RunDetails<Ts>);
+  const start = performance.now();
+  settle(fc.check(property, parameters<Ts>(few)) as fc.RunDetails<Ts>, start);
 }
 
 /** The same of an asynchronous property. */
 export async function checkAsync<Ts>(property: fc.IAsyncProperty<Ts>, few: Few = {}): Promise<void> {
-  settle((await fc.check(property, parameters<Ts>(few))) as fc.RunDetails<Ts>);
+  const start = performance.now();
+  settle((await fc.check(property, parameters<Ts>(few))) as fc.RunDetails<Ts>, start);
 }
