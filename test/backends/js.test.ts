@@ -122,6 +122,79 @@ describe.each(FAMILIES.flatMap((family) => ALGORITHMS.map((algorithm) => [...fam
   },
 );
 
+describe('planes of one channel', () => {
+  const cases = FAMILIES.flatMap(([name, family, makePlan]) =>
+    golden(family).cases.map((one) => ({ name, one, plan: makePlan(one) })),
+  ).filter(({ plan }) => (plan.op === 'forward' ? plan.inChannels : plan.outChannels) === plan.groups);
+  test.each(cases)('$name: $one.id', async ({ one, plan: chosen }) => {
+    const plan = { ...chosen, algorithm: 'depthwise' } as const;
+    const input = floats(one.tensors.input);
+    const output = zeros(plan.dtype as FloatDType, one.expected.output.data.length).fill(7);
+    backend.conv(plan, operands(one), input, output);
+    expectExactly(output, one.expected.output);
+    expectExactly(await backend.convAsync(plan, operands(one), input), one.expected.output);
+  });
+
+  // Rows, strips, calls of the inner loop and passes of taps, just below, at and above their ends.
+  const layouts = [
+    [1, 1, 1],
+    [2, 1, 1],
+    [3, 1, 1],
+    [4, 1, 2],
+    [3, 2, 1],
+    [3, 3, 2],
+    [5, 2, 3],
+    [7, 1, 1],
+  ].flatMap(([kernel, stride, dilation]) =>
+    (['zeros', 'reflect', 'circular'] as const).map((mode) => ({ kernel, stride, dilation, mode })),
+  );
+  test.each(layouts)('kernel $kernel, stride $stride, dilation $dilation, $mode', (layout) => {
+    const { kernel, stride, dilation, mode } = layout;
+    for (const [height, width] of [
+      [13, 40],
+      [14, 41],
+      [12, 170],
+      [25, 171],
+      [40, 31],
+      [9, 600],
+    ]) {
+      for (const op of ['forward', 'inputGrad'] as const) {
+        const window = readWindow(
+          { padding: 2, stride, dilation, paddingMode: mode, groups: 3 },
+          [kernel, kernel],
+          2,
+        );
+        const plan = planConv(
+          {
+            op,
+            dtype: 'float64',
+            rank: 2,
+            batch: 1,
+            groups: 3,
+            inChannels: 3,
+            outChannels: op === 'forward' ? 6 : 3,
+            axes: forwardAxes(window, [height, width]),
+            paddingMode: mode,
+            algorithm: 'auto',
+            accuracy: 'strict',
+            density: 1,
+          },
+          backend.machine,
+        );
+        const [from, to] =
+          op === 'forward' ? [plan.inputShape, plan.outputShape] : [plan.outputShape, plan.inputShape];
+        const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+        const integers = (length: number) => Float64Array.from({ length }, (_, i) => ((i * 7919) % 17) - 8);
+        const problem = { weight: integers(count(plan.weightShape)), bias: null, clamp: CLAMPS.none };
+        const [expected, actual] = [zeros('float64', count(to)), zeros('float64', count(to)).fill(7)];
+        backend.conv({ ...plan, algorithm: 'im2col' }, problem, integers(count(from)), expected);
+        backend.conv({ ...plan, algorithm: 'depthwise' }, problem, integers(count(from)), actual);
+        expect(actual.every((value, i) => value === expected[i])).toBe(true);
+      }
+    }
+  });
+});
+
 describe('Winograd', () => {
   const run = (
     plan: ConvPlan,

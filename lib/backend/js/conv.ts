@@ -13,6 +13,7 @@ import { adjointDirection, type Direction, forwardDirection, product } from './d
 import { type Lattice, paddedSources } from './gather.js';
 import { multiply, rows } from './gemm.js';
 import { packPatches, packWeights, stepsOf } from './pack.js';
+import { convolvePlanes, planeLayout } from './planes.js';
 import { blocksOf } from './row-blocks.js';
 import { storeBias, storeRow, storeTiles } from './store.js';
 import { convolveSparse, makeEntries } from './toeplitz.js';
@@ -92,7 +93,7 @@ type PartsMaker = (
 ) => ImageConvolution[];
 
 const PARTS: Partial<Record<AlgorithmName, PartsMaker>> = {
-  depthwise: directParts,
+  depthwise: planeParts,
   direct: directParts,
   toeplitz: toeplitzParts,
   winograd: winogradParts,
@@ -126,6 +127,31 @@ function directParts(
         lattice,
         blocks,
         factors,
+        operands,
+        input,
+        inputImage,
+        output,
+        outputImage,
+        unitSize,
+      ),
+  ];
+}
+
+function planeParts(
+  direction: Direction,
+  lattice: Lattice,
+  operands: ConvOperands,
+  isReused: boolean,
+): ImageConvolution[] {
+  const layout = planeLayout(direction, lattice);
+  if (layout === null) return directParts(direction, lattice, operands, isReused);
+  return [
+    (input, inputImage, output, outputImage, unitSize) =>
+      convolvePlanes(
+        direction,
+        lattice,
+        layout,
+        operands.weight,
         operands,
         input,
         inputImage,
