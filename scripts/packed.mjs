@@ -9,9 +9,9 @@ import {
   readFileSync,
   writeFileSync,
 } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { familySync } from 'detect-libc';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -45,7 +45,8 @@ export function pack(scratch) {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(staged, name), { recursive: true });
   }
   const { platform, arch } = process;
-  const libc = platform === 'linux' ? `.${familySync()}` : '';
+  const { runningLibc } = createRequire(import.meta.url)('../dist/backend/native/libc.js');
+  const libc = platform === 'linux' ? `.${runningLibc()}` : '';
   const binary = join(staged, `prebuilds/${platform}-${arch}/convmat${libc}.node`);
   if (!existsSync(binary)) {
     const local = join(root, 'build/Release/convmat.node');

@@ -6,16 +6,7 @@
 // Binaries come from prebuilds/ (npm run prebuild); emulators from Debian: qemu-user, wine64, musl,
 // libc6-arm64-cross, libstdc++6-arm64-cross. What is missing is reported as skipped, never passed over.
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { install, pack, root } from './packed.mjs';
@@ -193,13 +184,8 @@ row('linux-x64-musl', "Bun, by musl's loader", () => {
   for (const path of ['/usr/lib/x86_64-linux-gnu/libstdc++.so.6', '/lib/x86_64-linux-gnu/libgcc_s.so.1']) {
     copyFileSync(path, join(libraries, path.split('/').at(-1)));
   }
-  // detect-libc looks at files of the system, which is Debian: here it is told.
   const folder = join(scratch, 'on-musl/convmat');
   cpSync(dirname(installedBy(24)), dirname(folder), { recursive: true });
-  writeFileSync(
-    join(dirname(folder), 'detect-libc/lib/detect-libc.js'),
-    "module.exports = { MUSL: 'musl', familySync: () => 'musl' };",
-  );
   // The other binary must not be what runs.
   rmSync(join(folder, 'prebuilds/linux-x64/convmat.glibc.node'), { force: true });
   const bun = join(programs, '@oven/bun-linux-x64-musl/bin/bun');

@@ -1,7 +1,7 @@
 /** `convmat doctor`: what this machine has, what convmat found, and what it runs on. */
 import { availableParallelism, cpus } from 'node:os';
 import { Command } from 'commander';
-import { familySync, versionSync } from 'detect-libc';
+import { runningLibc } from '../backend/native/libc.js';
 import { addonReport } from '../backend/select.js';
 import { backendInfo } from '../machine.js';
 
@@ -20,12 +20,11 @@ export function doctorCommand(): Command {
 function examine() {
   const { backend, isa, threads, fallbackReason, version } = backendInfo();
   const { isas, cpuFeatures, from } = addonReport();
-  const libc = familySync();
   return {
     convmat: version,
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
-    libc: libc === null ? 'the system’s own' : `${libc} ${versionSync() ?? ''}`.trim(),
+    libc: libcName(),
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     'CPU features': cpuFeatures,
@@ -38,6 +37,12 @@ function examine() {
       Object.entries(process.env).filter(([name]) => name.startsWith('CONVMAT_')),
     ),
   };
+}
+
+/** With its version, where Node reports it: of glibc alone. */
+function libcName(): string {
+  const { header } = (process.report?.getReport() ?? {}) as { header?: { glibcVersionRuntime?: string } };
+  return [runningLibc() ?? 'the system’s own', header?.glibcVersionRuntime].filter(Boolean).join(' ');
 }
 
 function format(value: unknown): string {

@@ -18,10 +18,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { binary, withoutAddon } from '../support/addon';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const musl =
-  (createRequire(import.meta.url)('detect-libc') as { familySync(): string | null }).familySync() === 'musl';
+const { libcAmong, runningLibc } = createRequire(import.meta.url)(
+  join(root, 'dist/backend/native/libc.js'),
+) as { libcAmong(maps: string): string | undefined; runningLibc(): string | undefined };
 const linux = process.platform === 'linux';
-const libc = linux ? (musl ? 'musl' : 'glibc') : undefined;
+const libc = runningLibc();
 const target = `${process.platform}-${process.arch}`;
 const name = libc === undefined ? target : `${target}-${libc}`;
 const LOCAL = 'build/Release/convmat.node';
@@ -32,7 +33,7 @@ const { dependencies, version } = JSON.parse(readFileSync(join(root, 'package.js
 // The package as installed, without binaries. A copy, since the loader looks for them from where it really is.
 const folder = mkdtempSync(join(tmpdir(), 'convmat-'));
 // What tests write to is copied anew for each.
-const WRITTEN = ['dist/plan/wire.js', 'node_modules/detect-libc'];
+const WRITTEN = ['dist/plan/wire.js'];
 
 beforeAll(() => {
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
@@ -40,7 +41,7 @@ beforeAll(() => {
   mkdirSync(join(folder, 'node_modules'));
   for (const name of Object.keys(dependencies)) {
     const place = `node_modules/${name}`;
-    if (!WRITTEN.includes(place)) symlinkSync(join(root, place), join(folder, place), 'junction');
+    symlinkSync(join(root, place), join(folder, place), 'junction');
   }
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -154,13 +155,33 @@ describe.skipIf(withoutAddon)('a sound binary', () => {
     expect(info).not.toHaveProperty('fallbackReason');
   });
 
-  test.skipIf(!linux)('of the other C library is left alone, by what detect-libc finds', () => {
-    const other = musl ? 'glibc' : 'musl';
-    install({ [prebuilt(other)]: 'sound' });
+  test.skipIf(!linux)('of the other C library is left alone', () => {
+    install({ [prebuilt(libc === 'musl' ? 'glibc' : 'musl')]: 'sound' });
     expect(running().fallbackReason).toMatch(`there is no binary for ${name}`);
-    const lib = join(folder, 'node_modules/detect-libc/lib/detect-libc.js');
-    writeFileSync(lib, `module.exports = { MUSL: 'musl', familySync: () => '${other}' };`);
-    expect(running().backend).toBe('native');
+  });
+
+  test.skipIf(!linux)('is found among those of both C libraries where nothing tells which one runs', () => {
+    const hook = join(folder, 'deny.cjs');
+    writeFileSync(
+      hook,
+      `const fs = require('node:fs');
+       const { readFileSync } = fs;
+       fs.readFileSync = (path, ...rest) => {
+         if (path === '/proc/self/maps') throw new Error('denied');
+         return readFileSync(path, ...rest);
+       };`,
+    );
+    const denied = { NODE_OPTIONS: `--require ${JSON.stringify(hook)}` };
+    install({ [prebuilt('musl')]: 'sound' });
+    expect(running(denied).backend).toBe('native');
+    install({ [prebuilt('musl')]: 'sound', [prebuilt('glibc')]: 'broken' });
+    expect(running(denied).backend).toBe('native');
+    install({ [prebuilt('glibc')]: 'broken' });
+    expect(running(denied).fallbackReason).toMatch(`the binary in ${target}-glibc does not load: `);
+    install({});
+    expect(running(denied).fallbackReason).toMatch(
+      `there is no binary for ${target}-glibc or ${target}-musl, neither`,
+    );
   });
 
   test.each([
@@ -178,6 +199,21 @@ describe.skipIf(withoutAddon)('a sound binary', () => {
       `the binary in build/Release is of another version of convmat (its ${what} differ): rebuild it`,
     );
   });
+});
+
+describe('the C library, by the files mapped into a process', () => {
+  test.each([
+    [
+      'glibc',
+      '7f12 r-xp /usr/lib/x86_64-linux-gnu/libc.so.6\n7f13 r-xp /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2',
+    ],
+    ['glibc', '7f12 r-xp /lib64/libc-2.28.so'],
+    ['glibc', '7f12 r-xp /lib/ld-linux-aarch64.so.1'],
+    ['musl', '7f12 r-xp /lib/ld-musl-x86_64.so.1'],
+    ['musl', '7f12 r-xp /lib/libc.musl-aarch64.so.1'],
+    ['musl', '7f12 r-xp /usr/lib/x86_64-linux-musl/libc.so\n7f13 r-xp /tmp/of-debian/ld-linux-x86-64.so.2'],
+    [undefined, '0040 r-xp /usr/bin/node\n7ffd rw-p [stack]'],
+  ])('%s: %s', (expected, maps) => expect(libcAmong(maps)).toBe(expected));
 });
 
 describe('the environment', () => {

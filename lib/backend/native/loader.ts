@@ -1,5 +1,4 @@
 /** Finds the addon for this machine: a local build first, then the prebuilt binary. «Missing» is not «broken». */
-import { familySync, MUSL } from 'detect-libc';
 import {
   CONV_PLAN_FIELDS,
   FIXED_PLAN_FIELDS,
@@ -7,6 +6,7 @@ import {
   POOL_PLAN_FIELDS,
 } from '../../plan/wire.js';
 import type { NativeAddon } from './addon.js';
+import { type Libc, runningLibc } from './libc.js';
 
 /** The addon, or why there is none. `cause` is the error of one that is there but does not load. */
 export type Loaded =
@@ -16,18 +16,23 @@ export type Loaded =
 const LOCAL = 'build/Release';
 
 export function loadAddon(): Loaded {
-  const prebuilt = prebuiltName();
-  for (const name of [LOCAL, prebuilt]) {
-    const result = attempt(name);
-    if (result !== null) return result;
-  }
-  return { reason: `there is no binary for ${prebuilt}, neither built here nor prebuilt` };
+  const local = attempt(LOCAL);
+  if (local !== null) return local;
+  const names = prebuiltNames();
+  // Where both libraries are possible, the other's binary does not load.
+  const found = names.map(attempt).filter((result) => result !== null);
+  const loaded = found.find(({ addon }) => addon !== undefined) ?? found[0];
+  return (
+    loaded ?? { reason: `there is no binary for ${names.join(' or ')}, neither built here nor prebuilt` }
+  );
 }
 
-function prebuiltName(): string {
+function prebuiltNames(): readonly string[] {
   const target = `${process.platform}-${process.arch}`;
-  if (process.platform !== 'linux') return target;
-  return `${target}-${familySync() === MUSL ? 'musl' : 'glibc'}`;
+  if (process.platform !== 'linux') return [target];
+  const libc = runningLibc();
+  const possible: readonly Libc[] = libc === undefined ? ['glibc', 'musl'] : [libc];
+  return possible.map((name) => `${target}-${name}`);
 }
 
 /** Null when there is no such binary. */
