@@ -16,6 +16,7 @@ import {
 } from './candidate.js';
 import { declinesFft, fftVariant, fftWork } from './fft.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
+import { jsFftVariant } from './js-fft.js';
 import { jsWinogradTile } from './js-winograd.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
@@ -283,7 +284,9 @@ export function usualVariant(
   g: ConvGeometry,
   { isa }: Machine,
 ): number | undefined {
-  return isa === 'js' && algorithm === 'winograd' ? jsWinogradTile(g) : undefined;
+  if (isa !== 'js') return undefined;
+  if (algorithm === 'fft') return jsFftVariant(g);
+  return algorithm === 'winograd' ? jsWinogradTile(g) : undefined;
 }
 
 export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machine: Machine): Choice {

@@ -3,6 +3,7 @@ import { BYTES } from '../tensor/dtype.js';
 import type { Axis } from './axes.js';
 import { type AlgorithmName, SEPARABLE } from './candidate.js';
 import { fftWork } from './fft.js';
+import { isJsFft, jsFftWork } from './js-fft.js';
 import type { ConvGeometry } from './problem.js';
 import { winogradTile, winogradWork } from './winograd.js';
 
@@ -64,6 +65,16 @@ export function costOf(
       };
     }
     case 'fft': {
+      if (isJsFft(variant)) {
+        const plane = product(g.axes, (a) => a.in + a.padBefore + a.padAfter) + product(g.axes, (a) => a.out);
+        return {
+          algorithm,
+          ...jsFftWork(g),
+          bytes: operands,
+          extraBytes: BYTES.float64 * (plane + 6 * 2 ** variant),
+          weightBytes: item * weights,
+        };
+      }
       const work = fftWork(g);
       const spectra = work?.spectraBytes ?? 0;
       return {

@@ -2,6 +2,7 @@
 import { gcd } from './adjoint.js';
 import type { Axis } from './axes.js';
 import type { Candidate, Request } from './candidate.js';
+import { declinesJsFft, jsFftVariant, suitsJsFft } from './js-fft.js';
 import { declinesJsWinograd, jsWinogradTile, jsWinogradTimes } from './js-winograd.js';
 import type { ConvGeometry } from './problem.js';
 import { winogradSaving } from './winograd.js';
@@ -71,6 +72,12 @@ function linesTooLarge(g: ConvGeometry): string | null {
 }
 
 export const JS_CANDIDATES: readonly Candidate[] = [
+  {
+    algorithm: 'fft',
+    declines: declinesJsFft,
+    suits: suitsJsFft,
+    variant: jsFftVariant,
+  },
   {
     algorithm: 'toeplitz',
     declines: linesTooLarge,

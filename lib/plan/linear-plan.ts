@@ -38,8 +38,10 @@ interface Costs {
   readonly call: number;
   readonly point: number;
 }
+/** Of a product in a loop that is written for one operation. */
+const LOOP_PRODUCT = 1.1;
 const NATIVE: Costs = { product: 0.065, call: 3000, point: 0.24 };
-const JS: Costs = { product: 1.1, call: 3000, point: 1.5 };
+export const JS: Costs = { product: 0.4, call: 3000, point: 1.5 };
 /**
  * Below this many elements in the kernel sums stay direct: transforms would gain little, and the error of a direct sum
  * is in proportion to its own terms.
@@ -69,26 +71,39 @@ export function planLinear(
   }
   const costs = machine.isa === 'js' ? JS : NATIVE;
   const products = axes.reduce((count, { b, out }) => count * b * out, 1);
-  const direct = summation === 'loop' ? JS.product * products : costs.call + costs.product * products;
-  const { signal, kernel, out } = flatten(axes);
-  let best = Infinity;
-  let block = 0;
-  for (let points = powerOfTwo(kernel); points < 2 * powerOfTwo(signal + kernel - 1); points *= 2) {
-    const pairs = Math.ceil(out / (points - kernel + 1) / 2);
-    const penalty = points > CACHED_POINTS ? 2 : 1;
-    const cost = costs.call + (2 * pairs + 1) * points * Math.log2(2 * points) * costs.point * penalty;
-    if (cost < best) {
-      best = cost;
-      block = points;
-    }
-  }
-  return direct <= best
+  const direct = summation === 'loop' ? LOOP_PRODUCT * products : costs.call + costs.product * products;
+  const { block, time } = cheapestBlocks(flatten(axes), costs);
+  return direct <= time
     ? { algorithm: 'direct', block: 0, reason: `${products} products are cheaper than transforms` }
     : {
         algorithm: 'fft',
         block,
         reason: `transforms of ${block} points are cheaper than ${products} products`,
       };
+}
+
+/** Transforms of blocks, and what they take in nanoseconds. */
+export interface Blocks {
+  /** Points of one. */
+  readonly block: number;
+  readonly transforms: number;
+  readonly time: number;
+}
+
+/** The blocks by which a stretch of `out` points of signal ∗ kernel is the cheapest. */
+export function cheapestBlocks(
+  { signal, kernel, out }: Pick<FlatLinear, 'signal' | 'kernel' | 'out'>,
+  costs: Costs,
+): Blocks {
+  let best: Blocks = { block: 0, transforms: 0, time: Infinity };
+  for (let block = powerOfTwo(kernel); block < 2 * powerOfTwo(signal + kernel - 1); block *= 2) {
+    // Two blocks of real numbers at a time, there and back; and the kernel.
+    const transforms = 2 * Math.ceil(out / (block - kernel + 1) / 2) + 1;
+    const penalty = block > CACHED_POINTS ? 2 : 1;
+    const time = costs.call + transforms * block * Math.log2(2 * block) * costs.point * penalty;
+    if (time < best.time) best = { block, transforms, time };
+  }
+  return best;
 }
 
 export interface FlatLinear {

@@ -5,6 +5,7 @@ import type { Clamp } from '../../dist/backend/kernels.js';
 import { type Axis, extent, perAxis, type Rank } from '../../dist/plan/axes.js';
 import { type ConvPlan, planConv } from '../../dist/plan/conv-plan.js';
 import { axisOptions, forwardAxes, readWindow } from '../../dist/plan/geometry.js';
+import { jsFftVariant } from '../../dist/plan/js-fft.js';
 import { planPool } from '../../dist/plan/pool-plan.js';
 import { type FloatArray, type FloatDType, zeros } from '../../dist/tensor/dtype.js';
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden';
@@ -192,6 +193,83 @@ describe('planes of one channel', () => {
         expect(actual.every((value, i) => value === expected[i])).toBe(true);
       }
     }
+  });
+});
+
+describe('Fourier transforms', () => {
+  const problem = (
+    op: ConvPlan['op'],
+    [height, width]: readonly [number, number],
+    kernel: readonly [number, number],
+    dilation: number,
+    mode: ConvPlan['paddingMode'],
+  ) => {
+    const window = readWindow({ padding: 1, dilation, paddingMode: mode, groups: 2 }, kernel, 2);
+    const plan = planConv(
+      {
+        op,
+        dtype: 'float64',
+        rank: 2,
+        batch: 2,
+        groups: 2,
+        inChannels: 2,
+        outChannels: op === 'forward' ? 4 : 2,
+        axes: forwardAxes(window, [height, width]),
+        paddingMode: mode,
+        algorithm: 'im2col',
+        accuracy: 'fast',
+        density: 1,
+      },
+      backend.machine,
+    );
+    const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+    const integers = (length: number) => Float64Array.from({ length }, (_, i) => ((i * 7919) % 17) - 8);
+    const [from, to] =
+      op === 'forward' ? [plan.inputShape, plan.outputShape] : [plan.outputShape, plan.inputShape];
+    const bias = Float64Array.from({ length: to[1] }, (_, i) => i - 1);
+    const operands = { weight: integers(count(plan.weightShape)), bias, clamp: CLAMPS.none };
+    return { plan, operands, input: integers(count(from)), output: zeros('float64', count(to)) };
+  };
+  const run = (
+    { plan, operands, input, output }: ReturnType<typeof problem>,
+    algorithm: 'fft' | 'im2col',
+    variant: number,
+  ) => {
+    backend.conv({ ...plan, algorithm, variant }, operands, input, output.fill(7));
+    return output.slice();
+  };
+
+  test.each(
+    (['zeros', 'reflect', 'replicate', 'circular'] as const).flatMap((mode) =>
+      [
+        [[1, 3], 1],
+        [[3, 3], 2],
+        [[4, 7], 1],
+        [[9, 2], 1],
+      ].map(([kernel, dilation]) => ({ kernel, dilation, mode }) as const),
+    ),
+  )('$kernel taps, dilation $dilation, $mode', ({ kernel, dilation, mode }) => {
+    for (const op of ['forward', 'inputGrad'] as const) {
+      const one = problem(op, [12, 23], kernel as [number, number], dilation as number, mode);
+      const exact = run(one, 'im2col', 0);
+      // Blocks of the size that the plan takes, of twice that, and one for all.
+      for (const variant of [jsFftVariant(one.plan), jsFftVariant(one.plan) + 1, 13]) {
+        const actual = run(one, 'fft', variant);
+        actual.forEach((value, i) => {
+          expect(Math.abs(value - exact[i])).toBeLessThan(1e-10);
+        });
+      }
+    }
+  });
+
+  test('NaN and infinity reach the outputs whose windows hold them, and no others', () => {
+    const one = problem('forward', [30, 31], [5, 5], 1, 'zeros');
+    one.input[35] = Number.NaN;
+    one.input[2000] = Number.POSITIVE_INFINITY;
+    const odd = (y: FloatArray) => Array.from(y, (value) => (Number.isFinite(value) ? 0 : value));
+    const exact = run(one, 'im2col', 0);
+    expect(odd(run(one, 'fft', jsFftVariant(one.plan)))).toEqual(odd(exact));
+    expect(odd(exact).filter((value) => value !== 0).length).toBeGreaterThan(40);
   });
 });
 

@@ -319,7 +319,9 @@ describe.each(['float32', 'float64'] as const)('%s against sums in twice the pre
     const rank = input.length - 2;
     const convolve = rank === 1 ? conv1d : conv2d;
     const options = { padding } as { padding: number };
-    const y = convolve(x, w, { ...options, ...(native && algorithm !== undefined && { algorithm }) });
+    // JavaScript transforms a channel at a time, and no column.
+    const serves = algorithm !== undefined && (native || (input[1] === 1 && weight.at(-1) !== 1));
+    const y = convolve(x, w, { ...options, ...(serves && { algorithm }) });
     const dy = normal([...y.shape], 3, dtype);
     const result =
       operation === 'forward'

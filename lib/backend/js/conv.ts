@@ -15,6 +15,7 @@ import { multiply, rows } from './gemm.js';
 import { packPatches, packWeights, stepsOf } from './pack.js';
 import { convolvePlanes, planeLayout } from './planes.js';
 import { blocksOf } from './row-blocks.js';
+import { convolveSpectra } from './spectral.js';
 import { storeBias, storeRow, storeTiles } from './store.js';
 import { convolveSparse, makeEntries } from './toeplitz.js';
 import { makeWinograd } from './winograd.js';
@@ -95,6 +96,7 @@ type PartsMaker = (
 const PARTS: Partial<Record<AlgorithmName, PartsMaker>> = {
   depthwise: planeParts,
   direct: directParts,
+  fft: spectralParts,
   toeplitz: toeplitzParts,
   winograd: winogradParts,
 };
@@ -158,6 +160,29 @@ function planeParts(
         output,
         outputImage,
         unitSize,
+      ),
+  ];
+}
+
+function spectralParts(
+  direction: Direction,
+  lattice: Lattice,
+  operands: ConvOperands,
+  _isReused: boolean,
+  variant: number,
+): ImageConvolution[] {
+  return [
+    (input, inputImage, output, outputImage) =>
+      convolveSpectra(
+        direction,
+        lattice,
+        2 ** variant,
+        operands.weight,
+        operands,
+        input,
+        inputImage,
+        output,
+        outputImage,
       ),
   ];
 }

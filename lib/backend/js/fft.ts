@@ -3,6 +3,7 @@
  * for lengths with a larger prime factor. Real and imaginary parts are in arrays of their own.
  */
 import type { FloatArray } from '../../tensor/dtype.js';
+import { runAll, type Work } from './work.js';
 
 /** One pass over all points: `rest` = (remaining length) / radix, `done` = the product of the radices before. */
 interface Pass {
@@ -61,7 +62,7 @@ export function fft(
   outIm.set(resultIm);
 }
 
-/** See Backend.fftConvolve: overlap-save, where two blocks of real data make one complex transform. */
+/** See Backend.fftConvolve. */
 export function fftConvolve(
   signal: FloatArray,
   kernel: FloatArray,
@@ -69,6 +70,17 @@ export function fftConvolve(
   start: number,
   out: FloatArray,
 ): void {
+  runAll(convolveBlocks(signal, kernel, block, start, out));
+}
+
+/** Overlap-save, where two blocks of real data make one complex transform, of which each is a unit of work. */
+export function* convolveBlocks(
+  signal: FloatArray,
+  kernel: FloatArray,
+  block: number,
+  start: number,
+  out: FloatArray,
+): Work {
   const spectrumRe = new Float64Array(block);
   const spectrumIm = new Float64Array(block);
   const xRe = new Float64Array(block);
@@ -77,6 +89,7 @@ export function fftConvolve(
   const yIm = new Float64Array(block);
   xRe.set(kernel);
   transform(xRe, null, spectrumRe, spectrumIm);
+  yield;
   // The first kernel.length − 1 points of a block wrap around; `step` of them are right.
   const overlap = kernel.length - 1;
   const step = block - overlap;
@@ -86,12 +99,14 @@ export function fftConvolve(
     copyWindow(signal, start + second - overlap, xIm);
     // The kernel is real, so both parts are convolved with it and stay apart.
     transform(xRe, xIm, yRe, yIm);
+    yield;
     multiply(yRe, yIm, spectrumRe, spectrumIm);
     inverseTransform(yRe, yIm, xRe, xIm);
     out.set(xRe.subarray(overlap, overlap + Math.min(step, out.length - first)), first);
     if (second < out.length) {
       out.set(xIm.subarray(overlap, overlap + Math.min(step, out.length - second)), second);
     }
+    yield;
   }
 }
 

@@ -238,8 +238,11 @@ export function makeWinograd(
     const image = (inputImage * groups + group) * sourceChannels * product(source);
     const firstChannel = group * writtenChannels;
     let done = 0;
-    for (let firstTile = 0; firstTile < tileCount; firstTile += tileBlock) {
-      const tilesHere = Math.min(tileBlock, tileCount - firstTile);
+    // Fewer tiles make smaller units, for which the weights are copied more often.
+    const unitTiles = 2 * Math.floor(unitSize / (2 * squared * channelBlock * depth));
+    const mostTiles = Math.min(tileBlock, Math.max(2, unitTiles));
+    for (let firstTile = 0; firstTile < tileCount; firstTile += mostTiles) {
+      const tilesHere = Math.min(mostTiles, tileCount - firstTile);
       const pairs = Math.ceil(tilesHere / 2);
       let isPacked = false;
       for (let first = 0; first < writtenChannels; first += channelBlock) {

@@ -1,0 +1,87 @@
+/**
+ * Convolution by Fourier transforms in JavaScript: a padded channel as one line, whose rows lie a line's length apart, is
+ * convolved with the kernel laid out alike, block by block.
+ */
+import { overGradOutput } from './adjoint.js';
+import { extent } from './axes.js';
+import type { Request } from './candidate.js';
+import { type Blocks, cheapestBlocks, JS } from './linear-plan.js';
+import type { ConvGeometry } from './problem.js';
+
+/** Share of the time of direct sums below which the model is trusted. */
+const MUCH_FASTER = 0.8;
+/** Density from which direct sums take their full time: below, nonzero weights alone are visited. */
+const DENSE = 0.5;
+
+/** Elements of a channel and of a kernel, and the stretch of outputs, along that line. */
+export interface FlatPlane {
+  readonly pitch: number;
+  readonly signal: number;
+  readonly kernel: number;
+  readonly out: number;
+}
+
+/** @param reach  Of a kernel's taps, from the first to the last along the axis. */
+export function flatPlane(rows: number, columns: number, rowReach: number, columnReach: number): FlatPlane {
+  const pitch = columns + columnReach;
+  return {
+    pitch,
+    signal: (rows + rowReach) * pitch,
+    kernel: rowReach * pitch + columnReach + 1,
+    out: (rows - 1) * pitch + columns,
+  };
+}
+
+export function declinesJsFft(geometry: ConvGeometry): string | null {
+  if (geometry.op === 'weightGrad') return 'serves what writes an image';
+  const [depth, height, width] = geometry.axes;
+  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves one or two spatial axes';
+  if (height.stride !== 1 || width.stride !== 1) return 'needs stride 1';
+  // Its line would be nearly all zeros.
+  if (width.kernel === 1 && height.kernel > 1) return 'needs more than a column of taps';
+  if (geometry.dtype !== 'float32' && geometry.dtype !== 'float64') return 'would not be exact';
+  const read = geometry.op === 'forward' ? geometry.inChannels : geometry.outChannels;
+  return read === geometry.groups ? null : 'needs one channel per group';
+}
+
+/** The transforms that one channel of the result takes. */
+function blocksOf(geometry: ConvGeometry): Blocks {
+  const g = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
+  const [, height, width] = g.axes;
+  const reach = [height, width].map((axis) => extent(axis.kernel, axis.dilation) - 1);
+  return cheapestBlocks(flatPlane(height.out, width.out, reach[0], reach[1]), JS);
+}
+
+/** The points of a block, as their logarithm to the base of two. */
+export function jsFftVariant(g: ConvGeometry): number {
+  return Math.log2(blocksOf(g).block);
+}
+
+/** Whether a variant is one of these: native ones count tiles' rows in their upper half. */
+export function isJsFft(variant: number): boolean {
+  return variant > 0 && variant < 2 ** 16;
+}
+
+export interface JsFftWork {
+  readonly multiplications: number;
+  readonly additions: number;
+}
+
+/** Radix-2 butterflies, and a complex product of the spectra for every second transform. */
+export function jsFftWork(g: ConvGeometry): JsFftWork {
+  const { block, transforms } = blocksOf(g);
+  const planes = g.batch * (g.op === 'forward' ? g.outChannels : g.inChannels);
+  const passes = planes * transforms * block * Math.log2(block);
+  const products = (planes * (transforms - 1) * block) / 2;
+  return { multiplications: 2 * passes + 4 * products, additions: 3 * passes + 2 * products };
+}
+
+export function suitsJsFft(geometry: ConvGeometry, { accuracy, density }: Request): string | null {
+  if (accuracy === 'strict') return null; // an element errs by its block's size, not by its own
+  const g = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
+  const products = g.axes.reduce((count, axis) => count * axis.kernel * axis.out, 1);
+  const direct = products * JS.product * Math.min(1, density / DENSE);
+  const { block, time } = blocksOf(geometry);
+  if (time > MUCH_FASTER * direct) return null;
+  return `transforms of ${block} points take ${(direct / time).toPrecision(2)} times less time than its ${products} products`;
+}
