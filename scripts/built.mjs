@@ -10,7 +10,10 @@ const root = join(import.meta.dirname, '..');
 
 const PARTS = {
   native: { sources: ['binding.gyp', 'native'], product: 'build/Release/convmat.node' },
-  typescript: { sources: ['tsconfig.json', 'scripts/write-esm.mjs', 'lib'], product: 'dist/index.js' },
+  typescript: {
+    sources: ['tsconfig.json', 'tsconfig.types.json', 'scripts/write-esm.mjs', 'lib'],
+    product: 'dist/index.js',
+  },
 };
 
 /** The file, or every file in the folder; relative to the root. */
