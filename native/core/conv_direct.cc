@@ -20,9 +20,11 @@ constexpr int64_t kBlockTaps = 256;
 // What a chunk reads stays in L2: its input, and the weights that all its pixels meet one after the other,
 // which are a panel, or one block of a panel's channels where the panel is larger than this.
 constexpr int64_t kInputBytes = 768 << 10;
-// Where all weights stay in L2, the input should be nearer. Weights that do not, come from L3 once per chunk:
-// in chunks of 100 KB, 1x1 2048->512 on 7x7 took 1.7 times as long (Xeon with 2 MB of L2).
-constexpr int64_t kNearInputBytes = 96 << 10;
+// Where all weights stay in L2, so does the input beside them. Weights that do not, come from L3 once per
+// chunk: in chunks of 100 KB, 1x1 2048->512 on 7x7 took 1.7 times as long (Xeon with 2 MB of L2). So small
+// chunks save nothing: rows that neighbouring ones share are copied to each one's frame, and 3x3 stride 2 of
+// 128 channels on 56x56 took 1.1 times as long in chunks of 96 KB as in these.
+constexpr int64_t kNearInputBytes = 256 << 10;
 constexpr int64_t kPanelBytes = 256 << 10;
 constexpr int64_t kBandBytes = 64 << 10;  // of sums, while the blocks of a large panel pass by
 

@@ -15,25 +15,26 @@ int64_t phases_in_turn(const Axis& width) { return width.stride / std::gcd(width
 
 int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// The elements before and after the rows' bodies, which frame_rows left zero. What lies beyond the padding is
+// The elements before and after a row's bodies, which frame_rows left zero. What lies beyond the padding is
 // not read.
 template <typename T>
-void fill_borders(PaddingMode mode, const FrameRows<T>& f, const T* line, int64_t first, const Axis& width) {
-  const auto copy = [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t padded = first + i * f.step;
-      if (padded >= width.in + width.pad_after) return;
-      const int64_t position = padded_position(mode, padded, width.in);
-      for (int64_t row = 0; row < f.rows; ++row) f.to[row * f.to_row + i] = line[row * f.from_row + position];
-    }
-  };
-  copy(0, f.before);
-  copy(f.before + f.count, f.before + f.count + f.after);
-}
-
-template <typename T>
-void zero_rows(const TypedKernels<T>& kernels, const FrameLayout& f, int64_t channels, T* to) {
-  kernels.frame_rows({to, 0, 1, to, f.channel, channels, f.row, 0, 0});
+void fill_borders(PaddingMode mode, const FrameRows<T>& f, int64_t first_column, const Axis& width) {
+  for (int64_t k = 0; k < f.phase_count; ++k) {
+    const FramePhase& phase = f.phases[k];
+    const int64_t first = first_column + k * width.dilation % width.stride;
+    const auto copy = [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t padded = first + i * f.step;
+        if (padded >= width.in + width.pad_after) return;
+        const int64_t position = padded_position(mode, padded, width.in);
+        for (int64_t plane = 0; plane < f.planes; ++plane) {
+          f.to[plane * f.to_plane + k * f.to_phase + i] = f.from[plane * f.from_plane + position];
+        }
+      }
+    };
+    copy(0, phase.before);
+    copy(phase.before + phase.count, phase.before + phase.count + phase.after);
+  }
 }
 
 }  // namespace
@@ -113,34 +114,41 @@ InputView<T> view_input(const TypedKernels<T>& kernels, PaddingMode mode, const 
 
   const FrameLayout f = frame_layout(axis, block.rows, block.columns, row_align);
   T* const frame = arena.take<T>(channels * f.channel + kLongestVector);
+  FramePhase* const phases = arena.take<FramePhase>(f.phases);
+  for (int64_t k = 0; k < f.phases; ++k) {
+    const int64_t first = first_column + k * width.dilation % width.stride;
+    const int64_t before = std::clamp<int64_t>((-first + width.stride - 1) / width.stride, 0, f.columns);
+    const int64_t end =
+        first >= width.in ? before : std::clamp((width.in - 1 - first) / width.stride + 1, before, f.columns);
+    phases[k] = {first + before * width.stride, before, end - before, f.columns - end};
+  }
+  const FramePhase zeros = {0, f.row, 0, 0};
+  const auto source = [&](int64_t q) { return padded_position(mode, first_row + q * f.row_step, height.in); };
   for (int64_t p = 0; p < f.depths; ++p) {
     const int64_t z = padded_position(mode, first_depth + p * depth.dilation, depth.in);
-    for (int64_t q = 0; q < f.rows; ++q) {
-      T* const to = frame + p * f.depth + q * f.row;
-      const int64_t row = padded_position(mode, first_row + q * f.row_step, height.in);
-      if (z < 0 || row < 0) {
-        zero_rows(kernels, f, channels, to);
-        continue;
+    for (int64_t q = 0, count; q < f.rows; q += count) {
+      // Rows that follow one another in the image, or are not in it, go together.
+      const int64_t row = z < 0 ? -1 : source(q);
+      const auto continues = [&](int64_t next) {
+        return row < 0 ? z < 0 || source(next) < 0 : mode == PaddingMode::zeros && source(next) >= 0;
+      };
+      for (count = 1; q + count < f.rows && continues(q + count); ++count) {
       }
-      const T* const line = image + z * plane + row * width.in;
-      for (int64_t phase = 0; phase < f.phases; ++phase) {
-        const int64_t first = first_column + phase * width.dilation % width.stride;
-        const int64_t before = std::clamp<int64_t>((-first + width.stride - 1) / width.stride, 0, f.columns);
-        const int64_t end = first >= width.in
-                                ? before
-                                : std::clamp((width.in - 1 - first) / width.stride + 1, before, f.columns);
-        const FrameRows<T> rows = {line + first + before * width.stride,
-                                   depth.in * plane,
-                                   width.stride,
-                                   to + phase * f.pitch,
-                                   f.channel,
-                                   channels,
-                                   before,
-                                   end - before,
-                                   f.columns - end};
-        kernels.frame_rows(rows);
-        if (mode != PaddingMode::zeros) fill_borders(mode, rows, line, first, width);
-      }
+      const bool inside = row >= 0;
+      const FrameRows<T> rows = {inside ? image + z * plane + row * width.in : image,
+                                 depth.in * plane,
+                                 f.row_step * width.in,
+                                 width.stride,
+                                 frame + p * f.depth + q * f.row,
+                                 f.channel,
+                                 f.row,
+                                 f.pitch,
+                                 channels,
+                                 count,
+                                 inside ? phases : &zeros,
+                                 inside ? f.phases : 1};
+      kernels.frame_rows(rows);
+      if (inside && mode != PaddingMode::zeros) fill_borders(mode, rows, first_column, width);
     }
   }
   return view_frame(f, axis, static_cast<const T*>(frame), arena);

@@ -110,9 +110,10 @@ InputView<int32_t> view_words(const KernelTable& kernels, const WordFormat& form
         for (int64_t phase = 0; phase < f.phases; ++phase) {
           const int64_t first = phase * width.dilation % width.stride;
           const int64_t count = std::min(f.columns, (columns.count - first - 1) / width.stride + 1);
+          const FramePhase all = {first, 0, count, 0};
           // Floats are copied bit by bit.
-          kernels.f32_frame_rows({reinterpret_cast<const float*>(line + first), 0, width.stride,
-                                  reinterpret_cast<float*>(to + phase * f.pitch), 0, 1, 0, count, 0});
+          kernels.f32_frame_rows({reinterpret_cast<const float*>(line), 0, 0, width.stride,
+                                  reinterpret_cast<float*>(to + phase * f.pitch), 0, 0, 0, 1, 1, &all, 1});
         }
       }
     }

@@ -294,15 +294,23 @@ struct IntegerRow {
 };
 using IntegerRowFn = void(const IntegerRow&);
 
-// Copies rows into a frame: `before` zeros, `count` elements that lie `step` apart, `after` zeros. Up to a
-// vector more than that is overwritten behind each row.
+// What a row of a frame holds of one phase: `before` zeros, `count` elements of the image's row from `first`
+// on, `after` zeros.
+struct FramePhase {
+  int64_t first, before, count, after;
+};
+
+// Copies rows into a frame, one plane after the other, and of each row its phases, whose elements lie `step`
+// apart in the image. Up to a vector more is overwritten behind each phase, before the next is written.
 template <typename T>
 struct FrameRows {
   const T* from;
-  int64_t from_row, step;
+  int64_t from_plane, from_row, step;
   T* to;
-  int64_t to_row;
-  int64_t rows, before, count, after;
+  int64_t to_plane, to_row, to_phase;
+  int64_t planes, rows;
+  const FramePhase* phases;
+  int64_t phase_count;
 };
 template <typename T>
 using FrameRowsFn = void(const FrameRows<T>&);
