@@ -98,15 +98,13 @@ export function explainPlan(
     'toeplitz',
     ...eligibleAlgorithms(plan, weights, machine),
   ]);
-  const costs = [...algorithms].map((algorithm) =>
-    costOf(
-      algorithm,
-      plan,
-      algorithm === plan.algorithm ? plan.variant : usualVariant(algorithm, plan, machine),
-    ),
-  );
   const { algorithm: chosen, reason } = plan;
-  const { weightBytes, extraBytes } = costOf(chosen, plan, plan.variant);
+  const transformed = machine.isa === 'js' ? 'float64' : plan.dtype;
+  const costs = [...algorithms].map((algorithm) => {
+    const variant = algorithm === chosen ? plan.variant : usualVariant(algorithm, plan, machine);
+    return costOf(algorithm, plan, variant, transformed);
+  });
+  const { weightBytes, extraBytes } = costOf(chosen, plan, plan.variant, transformed);
   const plainBytes = BYTES[plan.dtype] * plan.weightShape.reduce((count, size) => count * size, 1);
   const threadBytes = extraBytes - Math.max(0, weightBytes - plainBytes);
   return {

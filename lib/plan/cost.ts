@@ -1,5 +1,5 @@
 /** What each way of computing a convolution costs, counted from the geometry; nothing here is measured. */
-import { BYTES } from '../tensor/dtype.js';
+import { BYTES, type DType } from '../tensor/dtype.js';
 import type { Axis } from './axes.js';
 import { type AlgorithmName, SEPARABLE } from './candidate.js';
 import { fftWork } from './fft.js';
@@ -29,11 +29,13 @@ const SEPARABLE_STRIP_BYTES = 512 * 2 ** 10;
  * In which each algorithm's own file of the plan tells its cost; sizes are of the forward convolution.
  *
  * @param variant  The choice within the algorithm; by default the one that native 'fast' takes.
+ * @param transformed  What Winograd's transformed weights are.
  */
 export function costOf(
   algorithm: AlgorithmName | 'dense-toeplitz',
   g: ConvGeometry,
   variant: number = winogradTile(g, 'fast'),
+  transformed: DType = g.dtype,
 ): Cost {
   const item = BYTES[g.dtype];
   const inputs = g.inChannels * product(g.axes, (a) => a.in);
@@ -101,13 +103,14 @@ export function costOf(
     }
     case 'winograd': {
       const { multiplications, additions, transformedWeights } = winogradWork(g, variant);
+      const kept = BYTES[transformed] * transformedWeights;
       return {
         algorithm,
         multiplications,
         additions,
-        bytes: operands + item * (transformedWeights - weights),
-        extraBytes: item * transformedWeights + BLOCKED_WORKSPACE_BYTES,
-        weightBytes: item * (transformedWeights + weights), // likewise
+        bytes: operands + kept - item * weights,
+        extraBytes: kept + BLOCKED_WORKSPACE_BYTES,
+        weightBytes: kept + item * weights, // likewise
       };
     }
     default: {

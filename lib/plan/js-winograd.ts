@@ -24,6 +24,8 @@ const CALL = 10;
 const INPUT_POINT = 5;
 const OUTPUT_POINT = 4.5;
 const WEIGHT_POINT = 4.5;
+/** Of a weight's transform where three taps meet an output of a phase, which has straight lines of its own. */
+const WEIGHT_POINT_OF_THREE = 2.8;
 const FETCHED_WEIGHT = 0.7;
 /**
  * Share of the time that transforming weights takes which counts: a prepared convolution does it once for many runs, and
@@ -31,7 +33,7 @@ const FETCHED_WEIGHT = 0.7;
  */
 const ONCE = 0.5;
 /** Transformed weights up to this size are kept. */
-export const KEPT_WEIGHT_BYTES = 96 * 2 ** 20;
+export const KEPT_WEIGHT_BYTES = 32 * 2 ** 20;
 
 export function declinesJsWinograd(geometry: ConvGeometry): string | null {
   if (geometry.op === 'weightGrad') return 'serves what writes an image';
@@ -102,5 +104,7 @@ function timeOf(g: ConvGeometry, tile: number): number {
     OUTPUT_POINT * points * tiles * outputs +
     FETCHED_WEIGHT * weights;
   const isKept = g.groups * weights * 8 <= KEPT_WEIGHT_BYTES;
-  return g.groups * (g.batch * image + (isKept ? ONCE : g.batch) * WEIGHT_POINT * weights);
+  const taps = Math.ceil(g.axes[2].kernel / g.axes[2].stride);
+  const transform = (taps === 3 ? WEIGHT_POINT_OF_THREE : WEIGHT_POINT) * weights;
+  return g.groups * (g.batch * image + (isKept ? ONCE : g.batch) * transform);
 }

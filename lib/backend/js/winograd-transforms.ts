@@ -279,8 +279,62 @@ export function transformKernel(
   between: number,
   to: number,
 ): void {
+  if (taps === 3 && points !== 8) {
+    const lines = points === 6 ? kernel6 : kernel9;
+    lines(from, 3, between);
+    lines(between, points, to);
+    return;
+  }
   transformKernelLines(points, taps, from, taps, between);
   transformKernelLines(points, taps, between, points, to);
+}
+
+// Of three taps, which nearly all kernels have, in straight lines.
+const [N0, NP, , NQ] = SCALES[6];
+const [M0, MA, MA_, MB, MB_, MC, MC_, ME] = SCALES[9];
+
+function kernel6(from: number, lines: number, to: number): void {
+  for (let line = 0; line < lines; line++) {
+    const i = (from + line) & INDEX;
+    const o = (to + line * 6) & INDEX;
+    const g0 = numbers[i];
+    const g1 = numbers[(i + lines) & INDEX];
+    const g2 = numbers[(i + 2 * lines) & INDEX];
+    const evenP = NP * (g0 + P2 * g2);
+    const oddP = NP * P * g1;
+    const evenQ = NQ * (g0 + Q2 * g2);
+    const oddQ = NQ * Q * g1;
+    numbers[o] = N0 * g0;
+    numbers[o + 1] = evenP + oddP;
+    numbers[o + 2] = evenP - oddP;
+    numbers[o + 3] = evenQ + oddQ;
+    numbers[o + 4] = evenQ - oddQ;
+    numbers[o + 5] = g2;
+  }
+}
+
+function kernel9(from: number, lines: number, to: number): void {
+  for (let line = 0; line < lines; line++) {
+    const i = (from + line) & INDEX;
+    const o = (to + line * 9) & INDEX;
+    const g0 = numbers[i];
+    const g1 = numbers[(i + lines) & INDEX];
+    const g2 = numbers[(i + 2 * lines) & INDEX];
+    const evenA = g0 + A2 * g2;
+    const oddA = A * g1;
+    const evenB = g0 + g2;
+    const evenC = g0 + C2 * g2;
+    const oddC = C * g1;
+    numbers[o] = M0 * g0;
+    numbers[o + 1] = MA * (evenA + oddA);
+    numbers[o + 2] = MA_ * (evenA - oddA);
+    numbers[o + 3] = MB * (evenB + g1);
+    numbers[o + 4] = MB_ * (evenB - g1);
+    numbers[o + 5] = MC * (evenC + oddC);
+    numbers[o + 6] = MC_ * (evenC - oddC);
+    numbers[o + 7] = ME * (g0 + E * (g1 + E * g2));
+    numbers[o + 8] = g2;
+  }
 }
 
 /** The rows of the square at `to` ← G of the columns of taps × lines numbers at `from`. */
