@@ -58,6 +58,14 @@ export interface Product {
   store(firstRow: number, rowCount: number, firstColumn: number, columnCount: number): void;
 }
 
+/** Whose vectors the arrays hold: work that is done in slices finds others' when it goes on. */
+let holder: object | null = null;
+
+/** To be called before the arrays are written to. */
+export function holdVectors(by: object): void {
+  holder = by;
+}
+
 /** @param unitSize  The most multiplications in one unit. */
 export function* multiply(product: Product, unitSize: number): Work {
   const { rows: rowCount, columns: columnCount, depth } = product;
@@ -73,6 +81,9 @@ export function* multiply(product: Product, unitSize: number): Work {
     3,
   );
   const rowBlock = evenBlock(rowCount, Math.min(maxRows, Math.max(6, area / columnBlock)), 2);
+  // What is packed already, when one block holds all of the depth.
+  let packedColumn = -1;
+  let packedRow = -1;
   for (let firstColumn = 0; firstColumn < columnCount; firstColumn += columnBlock) {
     const columnsHere = Math.min(columnBlock, columnCount - firstColumn);
     for (let firstRow = 0; firstRow < rowCount; firstRow += rowBlock) {
@@ -80,8 +91,13 @@ export function* multiply(product: Product, unitSize: number): Work {
       let start = 0;
       do {
         const steps = Math.min(depthBlock, depth - start);
-        product.packColumns(firstColumn, columnsHere, start, steps);
-        product.packRows(firstRow, rowsHere, start, steps);
+        const isKept = holder === product && steps === depth;
+        holder = product;
+        if (!isKept || packedColumn !== firstColumn)
+          product.packColumns(firstColumn, columnsHere, start, steps);
+        if (!isKept || packedRow !== firstRow) product.packRows(firstRow, rowsHere, start, steps);
+        packedColumn = firstColumn;
+        packedRow = firstRow;
         multiplyBlock(
           Math.ceil(rowsHere / 2),
           Math.ceil(columnsHere / 3),

@@ -11,7 +11,7 @@ import { KEPT_WEIGHT_BYTES } from '../../plan/js-winograd.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import { type AxisGather, type Lattice, sourceAt } from './gather.js';
-import { CAPACITY, columns, multiplyBlock, rowPanel, TILES, tiles } from './gemm.js';
+import { CAPACITY, columns, holdVectors, multiplyBlock, rowPanel, TILES, tiles } from './gemm.js';
 import { type Finish, storeRow } from './store.js';
 import {
   type Points,
@@ -248,6 +248,7 @@ export function makeWinograd(
       for (let first = 0; first < writtenChannels; first += channelBlock) {
         const channels = Math.min(channelBlock, writtenChannels - first);
         const triples = Math.ceil(channels / 3);
+        holdVectors(tiling);
         if (!isPacked) {
           for (const phase of phases) transformTiles(tiling, phase, input, image, firstTile, tilesHere);
         }
