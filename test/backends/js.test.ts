@@ -123,6 +123,54 @@ describe.each(FAMILIES.flatMap((family) => ALGORITHMS.map((algorithm) => [...fam
   },
 );
 
+test('convolutions that take turns do not disturb one another', async () => {
+  // The arrays that vectors, tiles, lines and planes are laid in are shared; several blocks and units each.
+  const problems = [
+    { channels: [256, 300], size: 15, kernel: 1, groups: 1, algorithm: 'im2col' },
+    { channels: [96, 130], size: 17, kernel: 3, groups: 1, algorithm: 'im2col' },
+    { channels: [64, 96], size: 30, kernel: 3, groups: 1, algorithm: 'winograd' },
+    { channels: [40, 48], size: 30, kernel: 3, groups: 1, algorithm: 'direct' },
+    { channels: [64, 64], size: 90, kernel: 5, groups: 64, algorithm: 'depthwise' },
+    { channels: [4, 4], size: 120, kernel: 21, groups: 4, algorithm: 'fft' },
+    { channels: [32, 40], size: 40, kernel: 3, groups: 1, algorithm: 'toeplitz' },
+  ] as const;
+  const float32 = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i));
+  const runs = problems.map(({ channels, size, kernel, groups, algorithm }) => {
+    const window = readWindow({ padding: 1, groups }, [kernel, kernel], 2);
+    const plan = planConv(
+      {
+        op: 'forward',
+        dtype: 'float32',
+        rank: 2,
+        batch: 2,
+        groups,
+        inChannels: channels[0],
+        outChannels: channels[1],
+        axes: forwardAxes(window, [size, size]),
+        paddingMode: 'zeros',
+        algorithm,
+        accuracy: 'fast',
+        density: 1,
+      },
+      backend.machine,
+    );
+    const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+    const weight = float32(count(plan.weightShape));
+    const operands = { weight, bias: null, clamp: CLAMPS.none };
+    const input = float32(count(plan.inputShape));
+    const expected = new Float32Array(count(plan.outputShape));
+    backend.conv(plan, operands, input, expected);
+    return { plan, operands, input, expected };
+  });
+  const results = await Promise.all(
+    [...runs, ...runs].map(({ plan, operands, input }) => backend.convAsync(plan, operands, input)),
+  );
+  results.forEach((result, i) => {
+    const { expected } = runs[i % runs.length];
+    expect(result.every((value, at) => value === expected[at])).toBe(true);
+  });
+});
+
 describe('planes of one channel', () => {
   const cases = FAMILIES.flatMap(([name, family, makePlan]) =>
     golden(family).cases.map((one) => ({ name, one, plan: makePlan(one) })),
