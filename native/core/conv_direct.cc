@@ -128,6 +128,7 @@ class DirectRun {
     merge_axes(axis_);
     const int64_t blocks = ceil_div(channels_ * taps_, std::max(kBlockTaps, taps_));
     block_channels_ = ceil_div(channels_, std::min(blocks, channels_));
+    streams_ = packed.weights.size() * static_cast<int64_t>(sizeof(T)) > kInputBytes;
     is_far_ = plan.batch * plan.out_channels * axis_[0].out * axis_[1].out * axis_[2].out *
                   static_cast<int64_t>(sizeof(T)) >
               kCachedResultBytes;
@@ -269,6 +270,12 @@ class DirectRun {
     int64_t row, column, pixels;
   };
 
+  // Where the weights lie that tiles fetch beside their own, how far a tap of a tile goes on in them, and how
+  // many tiles have been there before.
+  struct Ahead {
+    int64_t distance, tap, tiles;
+  };
+
   // The pixels of a block in runs. As many runs as a band holds wait for a block of weights to pass by all of
   // them; small panels are in cache anyway, and a band is one run.
   void run_panel(const InputView<T>& view, TapLists& lists, int64_t image, int64_t group, int64_t panel,
@@ -288,10 +295,19 @@ class DirectRun {
     T* const sums = arena.take<T>(band_pixels * width);
     Run* const runs = arena.take<Run>(band_pixels);
 
-    int64_t count = 0, pixels = 0;
+    int64_t count = 0, pixels = 0, passed = 0, waiting = 0;  // of tiles, the latter two
     const auto finish = [&] {
-      run_band(view, lists, image, group, panel, block, runs, count, sums);
-      count = pixels = 0;
+      // Weights that come from L3 are fetched evenly by all tiles that the ones before meet: the next
+      // block's, or the next panel's. Were they to come when they are needed, the first tile would wait for
+      // them and the others leave L3 idle.
+      Ahead ahead = {0, 0, 0};
+      if (streams_ && is_large) ahead = {width * block_channels_ * taps_, width / waiting, 0};
+      if (streams_ && !is_large) {
+        ahead = {width * channels_ * taps_, width / (tiles * block.rows), passed};
+      }
+      run_band(view, lists, image, group, panel, block, runs, count, ahead, sums);
+      passed += waiting;
+      count = pixels = waiting = 0;
     };
     for (int64_t row = 0; row < block.rows; ++row) {
       for (int64_t tile = 0; tile < tiles; tile += kRunTiles) {
@@ -300,23 +316,27 @@ class DirectRun {
         if (pixels + more > band_pixels || (!is_large && count > 0)) finish();
         runs[count++] = {row, column, more};
         pixels += more;
+        waiting += std::min(kRunTiles, tiles - tile);
       }
     }
     finish();
   }
 
   void run_band(const InputView<T>& view, TapLists& lists, int64_t image, int64_t group, int64_t panel,
-                const OutputBlock& block, const Run* runs, int64_t count, T* sums) const {
+                const OutputBlock& block, const Run* runs, int64_t count, const Ahead& ahead, T* sums) const {
     const int64_t vectors = panels_.vectors_of(panel), width = vectors * panels_.lanes;
+    const int64_t most = kernels_.direct_blocking.max_pixels(static_cast<int32_t>(vectors));
     const int64_t first = panels_.first_of(panel);
     const int64_t lane = group * panels_.padded() + first;
     const int64_t blocks = ceil_div(channels_, block_channels_);
     DirectSums<T> summed;
+    summed.ahead_tap = ahead.tap;
     for (int64_t b = 0; b < blocks; ++b) {
       const int64_t channel = b * block_channels_;
       summed.w = packed_.weights.data() + lane * channels_ * taps_ + channel * taps_ * width;
       summed.accumulate = b > 0;
       summed.sums = sums;
+      summed.ahead = summed.w + ahead.distance + ahead.tiles * block_channels_ * taps_ * ahead.tap;
       for (const Run* run = runs; run != runs + count; ++run) {
         const TapRange rows = valid_taps(plan_.padding_mode, axis_[1], block.first_row + run->row);
         const Taps& taps = list_taps(view, rows, width, lists);
@@ -325,6 +345,7 @@ class DirectRun {
         summed.tap_count = std::min(block_channels_, channels_ - channel) * taps.per_channel;
         kernels_.direct_sums(static_cast<int>(vectors), run->pixels, summed);
         summed.sums += run->pixels * width;
+        summed.ahead += ceil_div(run->pixels, most) * summed.tap_count * ahead.tap;
       }
     }
 
@@ -356,7 +377,8 @@ class DirectRun {
   const int64_t channels_, taps_;  // input channels and taps of a group's kernel
   Axis axis_[3];
   int64_t block_channels_;
-  bool is_far_;  // the result is in no cache
+  bool streams_;  // the weights come from L3
+  bool is_far_;   // the result is in no cache
   Sharing sharing_;
 };
 

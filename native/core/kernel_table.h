@@ -186,6 +186,10 @@ struct DirectSums {
   int64_t tap_count;
   bool accumulate;  // add to what the sums hold
   T* sums;
+  // Weights of a later run, to be fetched meanwhile: each tap of each tile asks for one line and goes on by
+  // `ahead_tap` elements. Any address will do.
+  const T* ahead;
+  int64_t ahead_tap;
 };
 
 // y[channel][pixel] = clamp(bias[channel] + sums[pixel][channel])

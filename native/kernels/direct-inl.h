@@ -15,7 +15,7 @@ constexpr int kDirectPrefetch = 12;
 // every index into `acc` must be a constant.
 template <typename T, int NV, int TP>
 CONVMAT_NOINLINE void direct_ukr(const DirectTap* tap, const DirectTap* end, const T* x, const T* w,
-                                 bool accumulate, T* sums) {
+                                 bool accumulate, T* sums, const T* ahead, int64_t ahead_tap) {
   using V = Vec<T>;
   constexpr int lanes = V::lanes;
   constexpr int line = 64 / sizeof(T);
@@ -29,6 +29,8 @@ CONVMAT_NOINLINE void direct_ukr(const DirectTap* tap, const DirectTap* end, con
     CONVMAT_UNROLL for (int i = 0; i < NV * lanes; i += line) {
       CONVMAT_PREFETCH(w_tap + kDirectPrefetch * NV * lanes + i);
     }
+    CONVMAT_PREFETCH(ahead);
+    ahead += ahead_tap;
     V weights[NV];
     CONVMAT_UNROLL for (int v = 0; v < NV; ++v) weights[v] = load(w_tap + v * lanes);
     CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
@@ -50,7 +52,7 @@ CONVMAT_NOINLINE void direct_ukr(const DirectTap* tap, const DirectTap* end, con
 
 template <typename T>
 using DirectUkr = void(const DirectTap* tap, const DirectTap* end, const T* x, const T* w, bool accumulate,
-                       T* sums);
+                       T* sums, const T* ahead, int64_t ahead_tap);
 
 template <typename T, int NV = kDirectNv, int TP = direct_blocking<T>.max_pixels(NV)>
 DirectUkr<T>* direct_ukr_of(int vectors, int pixels) {
@@ -129,11 +131,13 @@ void direct_sums(int vectors, int64_t pixels, const DirectSums<T>& f) {
   const DirectTap* const end = f.taps + f.tap_count;
   const T* x = f.x;
   T* sums = f.sums;
+  const T* ahead = f.ahead;
   const auto run = [&](int64_t tile_pixels, int64_t count) {
     if (count == 0) return;
     DirectUkr<T>* const ukr = direct_ukr_of<T>(vectors, static_cast<int>(tile_pixels));
     for (int64_t i = 0; i < count; ++i) {
-      ukr(f.taps, end, x, f.w, f.accumulate, sums);
+      ukr(f.taps, end, x, f.w, f.accumulate, sums, ahead, f.ahead_tap);
+      ahead += f.tap_count * f.ahead_tap;
       x += tile_pixels;
       sums += tile_pixels * width;
     }

@@ -53,7 +53,10 @@ TEST_P(ConvDirectTest, ManyChannelsSumInBlocks) {
   }
   // Panels too large for cache, whose blocks pass by a band of rows: one band, and two.
   check(kernels(), {"one band", 1, 1, 600, 70, {{1, 1}, {5, 2, 2, 1, 1, 1}, {7, 2, 1, 1, 1, 0}}});
+  check(kernels(),
+        {"one band, weights beyond L2", 1, 1, 600, 90, {{1, 1}, {5, 2, 2, 1, 1, 1}, {7, 2, 1, 1, 1, 0}}});
   check(kernels(), {"two bands", 1, 1, 130, 70, {{1, 1}, {20, 3, 1, 1, 1, 1}, {19, 3, 1, 1, 1, 1}}});
+  check(kernels(), {"small panels, weights beyond L2", 1, 1, 700, 290, {{1, 1}, {7, 1}, {9, 1}}});
   check(kernels(), {"large kernel", 1, 1, 2, 3, {{1, 1}, {40, 33, 1, 1, 16, 16}, {40, 33, 1, 1, 16, 16}}});
 }
 TEST_P(ConvDirectTest, WindowsThatSeeOnlyPadding) {
