@@ -5,7 +5,7 @@
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
 import { overGradOutput } from './adjoint.js';
-import { extent } from './axes.js';
+import { extent, isUnit } from './axes.js';
 import {
   type AlgorithmName,
   type Candidate,
@@ -126,7 +126,7 @@ function notDepthwise(g: ConvGeometry): string | null {
   const [depth, height, width] = g.axes;
   if ([height, width].some((axis) => Math.min(axis.padBefore, axis.padAfter) < 0)) return 'cannot crop';
   if (g.inChannels !== g.groups) return 'needs one input channel per group';
-  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
+  if (!isUnit(depth)) return 'serves two spatial axes';
   if (height.kernel !== width.kernel || (width.kernel !== 3 && width.kernel !== 5))
     return 'needs a 3×3 or 5×5 kernel';
   if (height.stride !== width.stride || width.stride > 2) return 'needs stride 1 or 2';
@@ -164,7 +164,7 @@ function notSeparable(g: ConvGeometry, { separable }: Weights): string | null {
   if (g.op !== 'forward') return 'serves the forward convolution only';
   if (!separable) return 'needs kernels that are a column times a row';
   if (g.inChannels !== g.groups) return 'needs one input channel per group';
-  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
+  if (!isUnit(depth)) return 'serves two spatial axes';
   if (axes.some((axis) => axis.stride !== 1)) return 'needs stride 1';
   return axes.some((axis) => axis.dilation !== 1) ? 'needs dilation 1' : null;
 }

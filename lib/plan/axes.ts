@@ -43,6 +43,11 @@ export const UNIT_AXIS: Axis = Object.freeze({
   out: 1,
 });
 
+/** Whether a convolution is one over the other axes: this one's only output reads its only element, and no padding. */
+export function isUnit(axis: Axis): boolean {
+  return axis.in === 1 && axis.kernel === 1 && axis.out === 1 && axis.padBefore === 0;
+}
+
 /** The rank's axes as a triple. */
 export function toTriple(axes: readonly Axis[]): AxisTriple {
   return [...Array<Axis>(3 - axes.length).fill(UNIT_AXIS), ...axes] as unknown as AxisTriple;

@@ -1,5 +1,7 @@
 /** Fourier tiles of the fft algorithm: which size, and what they take. */
+
 import { BYTES } from '../tensor/dtype.js';
+import { isUnit } from './axes.js';
 import type { ConvGeometry } from './problem.js';
 
 /** Points along an axis of the tiles there are: products of 2 and 3, in whole cache lines. */
@@ -112,7 +114,7 @@ export function fftVariant(g: ConvGeometry): number {
 /** Why transforms cannot serve; null when they can. */
 export function declinesFft(g: ConvGeometry): string | null {
   const [depth, ...axes] = g.axes;
-  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves one or two spatial axes';
+  if (!isUnit(depth)) return 'serves one or two spatial axes';
   if (axes.some((axis) => Math.min(axis.padBefore, axis.padAfter) < 0)) return 'cannot crop';
   if (axes.some((axis) => axis.stride !== 1)) return 'needs stride 1';
   if (axes.some((axis) => axis.dilation !== 1)) return 'needs dilation 1';

@@ -3,7 +3,7 @@
  * convolved with the kernel laid out alike, block by block.
  */
 import { overGradOutput } from './adjoint.js';
-import { extent } from './axes.js';
+import { extent, isUnit } from './axes.js';
 import type { Request } from './candidate.js';
 import { type Blocks, cheapestBlocks, JS } from './linear-plan.js';
 import type { ConvGeometry } from './problem.js';
@@ -35,7 +35,7 @@ export function flatPlane(rows: number, columns: number, rowReach: number, colum
 export function declinesJsFft(geometry: ConvGeometry): string | null {
   if (geometry.op === 'weightGrad') return 'serves what writes an image';
   const [depth, height, width] = geometry.axes;
-  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves one or two spatial axes';
+  if (!isUnit(depth)) return 'serves one or two spatial axes';
   if (height.stride !== 1 || width.stride !== 1) return 'needs stride 1';
   // Its line would be nearly all zeros.
   if (width.kernel === 1 && height.kernel > 1) return 'needs more than a column of taps';

@@ -1,5 +1,7 @@
 /** Winograd's tiles in JavaScript: which one a convolution goes by, and what it takes. Everything is float64 there. */
+
 import { overGradOutput } from './adjoint.js';
+import { isUnit } from './axes.js';
 import type { ConvGeometry } from './problem.js';
 import { tileProducts, winogradPoints, winogradTiles } from './winograd.js';
 
@@ -38,7 +40,7 @@ export const KEPT_WEIGHT_BYTES = 32 * 2 ** 20;
 export function declinesJsWinograd(geometry: ConvGeometry): string | null {
   if (geometry.op === 'weightGrad') return 'serves what writes an image';
   const [depth, height, width] = geometry.axes;
-  if (depth.in !== 1 || depth.out !== 1 || depth.kernel !== 1) return 'serves two spatial axes';
+  if (!isUnit(depth)) return 'serves two spatial axes';
   if (height.dilation !== 1 || width.dilation !== 1) return 'needs dilation 1';
   if (height.kernel !== width.kernel || height.stride !== width.stride)
     return 'needs a square kernel and stride';

@@ -1,6 +1,6 @@
 /** Winograd's tiles: which output tile a 3×3 convolution goes by, and what that saves. */
 
-import type { Axis } from './axes.js';
+import { type Axis, isUnit } from './axes.js';
 import type { Accuracy } from './candidate.js';
 import type { ConvGeometry } from './problem.js';
 
@@ -19,7 +19,7 @@ const ACCURATE_CHANNELS = 32;
 
 /** Why the geometry is not Winograd's; null when it is. */
 export function declinesWinograd({ axes: [depth, height, width] }: ConvGeometry): string | null {
-  if (depth.kernel !== 1 || depth.in !== 1 || depth.out !== 1) return 'serves two spatial axes';
+  if (!isUnit(depth)) return 'serves two spatial axes';
   if (height.kernel !== 3 || width.kernel !== 3) return 'needs a 3×3 kernel';
   if (height.stride !== 1 || width.stride !== 1) return 'needs stride 1';
   if (height.dilation !== 1 || width.dilation !== 1) return 'needs dilation 1';

@@ -145,6 +145,40 @@ describe('properties', () => {
   });
 });
 
+describe('a leading axis whose only output reads padding alone', () => {
+  // Depth 1 with a stride, padded before: not the convolution over the other two axes that it looks like.
+  test.each([
+    ['dense', [1, 32, 1, 16, 16], [32, 32, 1, 3, 3], 1],
+    ['depthwise', [1, 8, 1, 18, 17], [8, 1, 1, 3, 3], 8],
+    ['large, depthwise', [1, 2, 1, 40, 40], [2, 1, 1, 15, 15], 2],
+    ['separable', [1, 1, 1, 40, 40], [1, 1, 1, 9, 9], 1],
+  ] as const)('%s', (_, input, weight, groups) => {
+    const x = random([...input], 'float32', 1);
+    const w = random([...weight], 'float32', 2);
+    if (weight[3] === 9) w.data.fill(0.5);
+    const options = {
+      groups,
+      stride: [2, 1, 1],
+      padding: [
+        [1, 0],
+        [1, 1],
+        [1, 1],
+      ],
+    } as const;
+    const expected = conv(x, w, options as never);
+    for (const algorithm of [undefined, ...ALGORITHMS]) {
+      let y: Tensor;
+      try {
+        y = convmat.conv3d(x, w, { ...options, ...(algorithm && { algorithm }) } as never);
+      } catch (error) {
+        if (!(error instanceof convmat.UnsupportedError) || algorithm === undefined) throw error;
+        continue;
+      }
+      expect([...y.data]).toEqual([...expected.data]);
+    }
+  });
+});
+
 describe('what a call takes and returns', () => {
   const x = random([1, 2, 4, 5]);
   const w = random([3, 2, 3, 3], 'float32', 2);

@@ -7,7 +7,7 @@
 import { LINE_CAPACITY } from '../../plan/js-algorithms.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
-import type { AxisGather, Lattice } from './gather.js';
+import { type AxisGather, type Lattice, sourceAt } from './gather.js';
 import { LINE_INDEX, lineScratch } from './lines.js';
 import { type Finish, storeRow } from './store.js';
 import type { Work } from './work.js';
@@ -75,8 +75,8 @@ function columnsOf({ line, jump, inside }: AxisGather, right: number, pitch: num
 }
 
 /** The layout of a lattice of one plane; null where rows are too long, or with a stride longer than pays. */
-export function planeLayout({ kernel, source, written }: Direction, [, gh, gw]: Lattice): Layout | null {
-  if (source[0] !== 1 || written[0] !== 1 || kernel[0] !== 1) return null;
+export function planeLayout({ kernel, source, written }: Direction, [gd, gh, gw]: Lattice): Layout | null {
+  if (source[0] !== 1 || written[0] !== 1 || kernel[0] !== 1 || sourceAt(gd, 0, 0) !== 0) return null;
   if (gw.jump > 1 && gw.count > MAX_STRIDED_WIDTH) return null;
   const reach = ({ offsets }: AxisGather): number => Math.max(offsets[0], offsets[offsets.length - 1]);
   const pitch = gw.count + Math.floor(reach(gw) / gw.jump);
