@@ -116,6 +116,7 @@ void fold_row(const Lowering& lowering, const Tap& tap, const T* columns, T* ima
 template <typename T>
 void fold_planes(const Context& context, const Lowering& lowering, int64_t planes, const T* columns,
                  T* output) {
+  if (lowering.channel_stride == 0) return;  // an image without elements may be null
   const int64_t taps = lowering.taps(), outputs = lowering.outputs(), plane = lowering.channel_stride;
   const double cost_ns = static_cast<double>(planes * taps * outputs) * sizeof(T) / kBytesPerNs;
   parallel_for(planes, cost_ns, [&](int64_t index) {
@@ -140,7 +141,7 @@ Lowering lower_all(const ConvPlan& plan) {
 void unfold(const Context& context, const ConvPlan& plan, const void* input, void* columns) {
   const Lowering lowering = lower_all(plan);
   const int64_t taps = lowering.taps(), outputs = lowering.outputs();
-  const int64_t rows = plan.batch * plan.in_channels * taps;
+  const int64_t rows = outputs == 0 ? 0 : plan.batch * plan.in_channels * taps;
   with_bits(element_bytes(plan.dtype), [&](auto zero) {
     using T = decltype(zero);
     const double cost_ns = static_cast<double>(rows * outputs) * sizeof(T) / kBytesPerNs;

@@ -75,8 +75,8 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
   plan.padding_mode = fields.next_of(PaddingMode::replicate);
   plan.batch = fields.next(0);
   plan.groups = fields.next(1);
-  // Kernels divide by the channels that are written. Patches may be of none.
-  plan.in_channels = fields.next(plan.op == ConvOp::forward ? 0 : 1);
+  // Kernels divide by channels. Patches, whose plans name no kernel, may be of none.
+  plan.in_channels = fields.next(plan.op == ConvOp::forward && plan.algorithm == Algorithm::im2col ? 0 : 1);
   plan.out_channels = fields.next(1);
   for (Axis& axis : plan.axis) {
     axis = fields.next_axis();

@@ -209,6 +209,7 @@ const UNSERVED = {
   'Fourier tiles below the kernel': square(40, 20, { algorithm: FFT, variant: (16 << 16) | 16 }),
   'no output channels': square(9, 3, { outChannels: 0 }),
   'no input channels to write': square(9, 3, { inChannels: 0, op: 1 }),
+  'no input channels, by direct': square(9, 3, { inChannels: 0, algorithm: 1 }),
 };
 const elements = (...sizes) => new Float32Array(sizes.reduce((product, size) => product * size, 1));
 const accepted = Object.entries(UNSERVED).filter(([, fields]) => {
