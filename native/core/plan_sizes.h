@@ -17,7 +17,7 @@ inline int64_t taps_of(const ConvPlan& plan) {
 // Axes of 1 x 1 kernels that skip nothing become one long axis.
 inline void merge_axes(Axis (&axis)[3]) {
   const auto plain = [](const Axis& a) {
-    return a.kernel == 1 && a.stride == 1 && a.pad_before == 0 && a.pad_after == 0;
+    return a.kernel == 1 && a.stride == 1 && a.pad_before == 0 && a.pad_after == 0 && a.in == a.out;
   };
   for (int outer = 1; outer >= 0; --outer) {
     if (!plain(axis[2]) || !plain(axis[outer])) return;

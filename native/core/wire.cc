@@ -1,5 +1,6 @@
 #include "core/wire.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "core/ops.h"
@@ -82,8 +83,8 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
     axis = fields.next_axis();
     check_axis(axis, plan.padding_mode);
     // Nothing is a stride away from a single output. Kernels prepare something for every residue of a stride,
-    // which must be bounded by the size of the arrays.
-    if (axis.out <= 1) axis.stride = 1;
+    // which must be bounded by the size of the arrays. It stays above 1: what skips elements is told by it.
+    if (axis.out <= 1) axis.stride = std::min(axis.stride, axis.in + axis.kernel);
   }
   if ((operations & operation(plan.op)) == 0)
     throw Refusal("plan.op: expected an operation of this function");

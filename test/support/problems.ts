@@ -79,6 +79,10 @@ export function layerProblems(): Problem[] {
     problem('1x1, 64 to 256 channels', [1, 64, 9, 7], [256, 64, 1, 1]),
     problem('1x1, stride 2, 70 to 30 channels', [1, 70, 11, 12], [30, 70, 1, 1], { stride: 2 }),
     problem('5x5 depthwise, 40 channels', [1, 40, 19, 21], [40, 1, 5, 5], { padding: 2, groups: 40 }),
+    // One output of an axis, though others are skipped.
+    problem('1x1, stride 2 by 1, one row', [2, 4, 2, 7], [6, 2, 1, 1], { stride: [2, 1], groups: 2 }),
+    problem('1x1, stride 1 by 2, one column', [2, 4, 7, 2], [6, 2, 1, 1], { stride: [1, 2], groups: 2 }),
+    problem('1x1, stride 1 by 3, one column', [1, 40, 7, 3], [33, 40, 1, 1], { stride: [1, 3] }, 'float64'),
     // Of the axis with one output, the stride says nothing.
     ...([3, 5] as const).flatMap((k) => [
       problem(`${k}x${k} depthwise, stride 2, one column`, [2, 4, 11, k], [4, 1, k, k], {
