@@ -14,7 +14,7 @@ namespace {
 template <typename T>
 constexpr bool depthwise_is_small = sizeof(T) == 8;
 template <typename T>
-constexpr int depthwise_rows = depthwise_is_small<T>&& kDepthwiseRows > 4 ? 4 : kDepthwiseRows;
+constexpr int depthwise_rows = depthwise_is_small<T>&& kDepthwiseRows > 2 ? 2 : kDepthwiseRows;
 template <typename T>
 constexpr int depthwise_nv = depthwise_is_small<T> ? 1 : kDepthwiseNv;
 
@@ -188,17 +188,25 @@ CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const Rows& r
   }
 }
 
+// NV vectors of outputs from column j on. Where masks cost, what needs some goes a vector at a time, and the
+// rest without: 7 rows of two masked vectors would be 17 KB of code on NEON.
+template <typename T, int K, int S, int NV>
+void depthwise_vectors(const DepthwisePlanes<T>& f, int64_t j) {
+  const DepthwiseMasks<T, K, S, NV> masks(f, j);
+  if constexpr (!free_masks && !depthwise_is_small<T>) {
+    if (masks.all) return depthwise_strip<T, K, S>(f, DepthwiseLoads<T, K, S, NV, false>{masks}, j);
+  }
+  if constexpr (free_masks || NV == 1) {
+    depthwise_strip<T, K, S>(f, DepthwiseLoads<T, K, S, NV, true>{masks}, j);
+  } else {
+    for (int v = 0; v < NV; ++v) depthwise_vectors<T, K, S, 1>(f, j + v * Vec<T>::lanes);
+  }
+}
+
 template <typename T, int K, int S, int NV = depthwise_nv<T>>
 void depthwise_columns(const DepthwisePlanes<T>& f, int64_t j) {
   for (; f.out_columns - j > (NV - 1) * Vec<T>::lanes; j += NV * Vec<T>::lanes) {
-    const DepthwiseMasks<T, K, S, NV> masks(f, j);
-    if constexpr (!free_masks && !depthwise_is_small<T>) {
-      if (masks.all) {
-        depthwise_strip<T, K, S>(f, DepthwiseLoads<T, K, S, NV, false>{masks}, j);
-        continue;
-      }
-    }
-    depthwise_strip<T, K, S>(f, DepthwiseLoads<T, K, S, NV, true>{masks}, j);
+    depthwise_vectors<T, K, S, NV>(f, j);
   }
   if constexpr (NV > 1) {
     if (j < f.out_columns) depthwise_columns<T, K, S, NV - 1>(f, j);
