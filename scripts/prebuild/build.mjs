@@ -35,6 +35,8 @@ const BASELINE = [
   ...['-fno-rtti', '-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
   // Tables for unwinding are shorter where frames have a pointer.
   '-fno-omit-frame-pointer',
+  // What is the same for float and double, or for signed and unsigned, becomes one.
+  ...['-Xclang', '-fmerge-functions'],
   // On Windows it has Node-API declared as imported, without which host_imports.cc is passed by.
   ...['BUILDING_NODE_EXTENSION', ...sources.addon_defines].map((name) => `-D${name}`),
   ...['-isystem', relative('node_modules/node-api-headers/include')],
