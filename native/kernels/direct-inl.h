@@ -29,14 +29,15 @@ CONVMAT_NOINLINE void direct_ukr(const DirectTap* tap, const DirectTap* end, con
     CONVMAT_UNROLL for (int i = 0; i < NV * lanes; i += line) {
       CONVMAT_PREFETCH(w_tap + kDirectPrefetch * NV * lanes + i);
     }
-    CONVMAT_PREFETCH(ahead);
-    ahead += ahead_tap;
     V weights[NV];
     CONVMAT_UNROLL for (int v = 0; v < NV; ++v) weights[v] = load(w_tap + v * lanes);
     CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
       const V pixel = broadcast(x_tap[p]);
       CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[p][v] = fma(weights[v], pixel, acc[p][v]);
     }
+    // Here and not above: there Clang 14 shuffles the accumulators, 20 moves a tap.
+    CONVMAT_PREFETCH(ahead);
+    ahead += ahead_tap;
   }
   if (accumulate) {
     CONVMAT_UNROLL for (int p = 0; p < TP; ++p) {
