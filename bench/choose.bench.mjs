@@ -40,10 +40,14 @@ const DOUBTFUL = 0.01;
 const FINAL_ROUNDS = 12;
 /** Milliseconds of a call that depend on where its arrays happen to lie more than on the algorithm. */
 const CALL_NOISE_MS = 2e-4;
+/** Channels of a group below which Winograd errs by more than 'auto' may: docs/accuracy.md. */
+const ACCURATE_CHANNELS = 16;
 /** Multiplications of a geometry: more would take too long by the slow algorithms. */
 const MOST = 1e8;
 
 const random = stream(Number(options.seed));
+/** Apart from the geometries, which stay the same when `only` some of them are measured. */
+const randomValue = stream(Number(options.seed) + 2 ** 30);
 const only = new RegExp(options.only);
 const { backend, isa } = backendInfo();
 const end = performance.now() + 1000 * Number(options.seconds);
@@ -172,7 +176,7 @@ function nameOf({ inputShape, weightShape, options: o, separable }) {
 }
 
 function values(count) {
-  return Float32Array.from({ length: count }, () => random() * 2 - 1);
+  return Float32Array.from({ length: count }, () => randomValue() * 2 - 1);
 }
 
 /** A column times a row for every kernel. */
@@ -192,7 +196,11 @@ function measure(geometry) {
   const data = separable ? separableValues(weightShape) : values(product(weightShape));
   const w = tensor(data, weightShape);
   const { chosen, costs, reason } = explainConv(inputShape, w, geometry.options);
-  const names = costs.map(({ algorithm }) => algorithm).filter((name) => name !== 'dense-toeplitz');
+  const names = costs
+    .map(({ algorithm }) => algorithm)
+    .filter(
+      (name) => name !== 'dense-toeplitz' && (name !== 'winograd' || weightShape[1] >= ACCURATE_CHANNELS),
+    );
   const contenders = [...new Set(['im2col', ...names])].map((algorithm) => {
     const prepared = prepareConv(w, { ...geometry.options, algorithm, inputShape });
     return { algorithm, prepared, best: Number.POSITIVE_INFINITY };

@@ -9,13 +9,17 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
-const { TIMES, timeOf } = require('../dist/plan/time.js');
+const { timeOf } = require('../dist/plan/time.js');
+const { TIMES } = require('../dist/plan/times.js');
+const { SEPARABLE } = require('../dist/plan/candidate.js');
 const { planForward } = require('../dist/conv/operands.js');
 
 /** Slower than the fastest by this factor an algorithm is never taken, whatever its prediction. */
 const HOPELESS = 6;
 /** Beyond this logarithm an error counts in proportion: an outlier is not what the model is for. */
 const OUTLIER = 0.4;
+/** A difference that is the call's: choose.bench.mjs. */
+const CALL_NOISE_MS = 2e-4;
 const REGRET_WEIGHT = 2;
 const MOST_REGRET = 3;
 const LEAST_STEP = 1.02;
@@ -27,74 +31,89 @@ if (isas.size !== 1) throw new Error('expected the results of one instruction se
 const [isa] = isas;
 const samples = measured.flatMap(({ results }) => results).map(sampleOf);
 
-/** A geometry's plans by every algorithm that was timed, with the times in milliseconds. */
+/** A geometry by every algorithm that was timed and is not hopeless: the plan, what part of the constants is its own, milliseconds. */
 function sampleOf({ geometry: { inputShape, weightShape, options, separable = false }, times }) {
-  const plans = Object.keys(times).map((algorithm) => {
-    const manner = { algorithm, accuracy: 'fast', density: 1, separable };
-    const rank = weightShape.length - 2;
-    const { plan } = planForward('forward', 'float32', rank, inputShape, weightShape, options, manner);
-    return { plan, ms: times[algorithm] };
-  });
-  return { plans, least: Math.min(...Object.values(times)) };
+  const least = Math.min(...Object.values(times));
+  const ways = Object.keys(times)
+    .filter((name) => times[name] <= HOPELESS * least)
+    .map((name) => {
+      const manner = { algorithm: name, accuracy: 'fast', density: 1, separable };
+      const rank = weightShape.length - 2;
+      const { plan } = planForward('forward', 'float32', rank, inputShape, weightShape, options, manner);
+      const { algorithm, variant, ...geometry } = plan;
+      const room = algorithm === 'depthwise' && variant === SEPARABLE ? 'separable' : algorithm;
+      const ms = times[name];
+      return {
+        algorithm,
+        variant,
+        geometry,
+        room,
+        ms,
+        weight: ms < 1.5 * least ? 2 : ms < 3 * least ? 1 : 0.4,
+      };
+    });
+  return { ways, least };
 }
 
-function predict({ algorithm, variant, ...geometry }, constants) {
-  return timeOf(algorithm, variant, geometry, 1, constants) / 1e6;
+/** Predictions are kept with the samples: a change of one algorithm's constants leaves the others' alone. */
+function predict(constants, room) {
+  for (const { ways } of samples) {
+    for (const way of ways) {
+      if (room !== 'core' && room !== way.room) continue;
+      way.expected = timeOf(way.algorithm, way.variant, way.geometry, 1, constants) / 1e6;
+    }
+  }
 }
 
-function errorOf(constants) {
+function regretOf({ ways, least }) {
+  const taken = ways.reduce((a, b) => (b.expected < a.expected ? b : a));
+  return taken.ms - least > CALL_NOISE_MS ? taken.ms / least - 1 : 0;
+}
+
+function lossNow() {
   let sum = 0;
-  for (const { plans, least } of samples) {
-    for (const { plan, ms } of plans) {
-      if (ms > HOPELESS * least) continue;
-      const error = Math.abs(Math.log(predict(plan, constants) / ms));
-      const weight = ms < 1.5 * least ? 2 : ms < 3 * least ? 1 : 0.4;
+  for (const sample of samples) {
+    for (const { expected, ms, weight } of sample.ways) {
+      const error = Math.abs(Math.log(expected / ms));
       sum += weight * (error < OUTLIER ? error ** 2 : OUTLIER * (2 * error - OUTLIER));
     }
+    sum += REGRET_WEIGHT * Math.min(regretOf(sample), MOST_REGRET);
   }
   return sum;
 }
 
-function regretsOf(constants) {
-  return samples.map(({ plans, least }) => {
-    const expected = plans.map(({ plan }) => predict(plan, constants));
-    return plans[expected.indexOf(Math.min(...expected))].ms / least - 1;
-  });
-}
-
-function lossOf(constants) {
-  const regret = regretsOf(constants).reduce((sum, value) => sum + Math.min(value, MOST_REGRET), 0);
-  return errorOf(constants) + REGRET_WEIGHT * regret;
-}
-
-/** Every constant, as a place to read and to write; `lanes` is no constant to fit. */
-function placesOf(constants) {
-  return Object.entries(constants).flatMap(([name, value]) => {
-    if (typeof value === 'object') return Object.keys(value).map((key) => [value, key]);
-    return name === 'lanes' ? [] : [[constants, name]];
-  });
+/** Every constant, as a place to read and to write: nanoseconds, by what is timed. Sizes are no constants to fit. */
+function placesOf({ lanes: _lanes, tiles: _tiles, ...rooms }) {
+  return Object.entries(rooms).flatMap(([name, room]) => Object.keys(room).map((key) => [name, room, key]));
 }
 
 const constants = structuredClone(TIMES[isa]);
 const places = placesOf(constants);
-let loss = lossOf(constants);
-for (let step = 1.5; step > LEAST_STEP; ) {
+predict(constants, 'core');
+const before = samples.map(regretOf);
+let loss = lossNow();
+for (let step = 1.6; step > LEAST_STEP; ) {
   let hasImproved = false;
-  for (const [room, key] of places) {
+  for (const [name, room, key] of places) {
     for (const factor of [step, 1 / step]) {
-      const before = room[key];
-      if (before * factor < LEAST_CONSTANT) continue;
-      room[key] = before * factor;
-      const now = lossOf(constants);
-      if (now < loss - 1e-6) {
+      const value = room[key];
+      if (value * factor < LEAST_CONSTANT) continue;
+      room[key] = value * factor;
+      predict(constants, name);
+      const now = lossNow();
+      if (now < loss - 1e-4) {
         loss = now;
         hasImproved = true;
-      } else room[key] = before;
+      } else {
+        room[key] = value;
+        predict(constants, name);
+      }
     }
   }
-  if (!hasImproved) step = 1 + 0.7 * (step - 1);
+  if (!hasImproved) step = 1 + 0.6 * (step - 1);
 }
-for (const [room, key] of places) room[key] = Number(room[key].toPrecision(3));
+for (const [, room, key] of places) room[key] = Number(room[key].toPrecision(3));
+predict(constants, 'core');
 
 const percentiles = (all) => {
   const sorted = [...all].sort((a, b) => a - b);
@@ -102,6 +121,6 @@ const percentiles = (all) => {
     `${(100 * sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]).toFixed(1)} %`;
   return `median ${at(0.5)}, 90th percentile ${at(0.9)}, 95th ${at(0.95)}`;
 };
-console.log(`${isa}, ${samples.length} geometries: regret before: ${percentiles(regretsOf(TIMES[isa]))}`);
-console.log(`                 after:  ${percentiles(regretsOf(constants))}`);
+console.log(`${isa}, ${samples.length} geometries: regret before: ${percentiles(before)}`);
+console.log(`                 after:  ${percentiles(samples.map(regretOf))}`);
 console.log(JSON.stringify(constants, null, 2));

@@ -1,6 +1,7 @@
 /**
- * The choice of an algorithm: one ordered list, read from the top. Each candidate can say why it declines a geometry;
- * 'auto' takes the first that does not, and naming one that declines is an error that carries its reason.
+ * The choice of an algorithm. Each candidate can say why it declines a geometry; naming one that declines is an error that
+ * carries its reason. Of the others 'auto' takes, natively, the one that the model of time.ts expects to be the fastest of
+ * those that are accurate enough; in JavaScript the first of js-algorithms.ts that suits.
  */
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
@@ -14,30 +15,19 @@ import {
   SEPARABLE,
   type Weights,
 } from './candidate.js';
-import { declinesFft, fftVariant, fftWork } from './fft.js';
+import { declinesFft, fftVariant } from './fft.js';
 import { JS_CANDIDATES } from './js-algorithms.js';
 import { jsFftVariant } from './js-fft.js';
 import { jsWinogradTile } from './js-winograd.js';
 import type { Machine } from './machine.js';
 import type { ConvGeometry } from './problem.js';
 import { reasonFor } from './reasons.js';
-import { TIMES, type Times, timeOf } from './time.js';
+import { timeOf } from './time.js';
+import { TIMES, type Times } from './times.js';
 import { declinesWinograd, type WinogradTile, winogradSaving, winogradTile } from './winograd.js';
 
-/** Floats in a vector. */
-const LANES = { avx512: 16, avx2: 8, neon: 4, generic: 4, js: 1 } as const satisfies Record<
-  Machine['isa'],
-  number
->;
-
-/** Below this share of useful lanes, im2col's pixels fill vectors better than output channels. Zen 4: 0.7–0.8. */
-const DIRECT_LANES_IN_USE = 0.75;
-/** Likewise of the weight gradient, where im2col transposes the patches too. */
-const WEIGHT_GRAD_LANES_IN_USE = 0.3;
 /** Taps of one channel whose sums, by four vectors of output channels, exceed the workspace. */
 const MOST_SUMMED_TAPS = 4096;
-/** Outputs from which the product reads a 1×1 kernel's image in place faster than direct does. Zen 4: 196–784. */
-const LARGE_MAP = 512;
 /** Bytes that one row of outputs may copy of its input: the workspace of a thread is 4 MiB. */
 const FRAME_BYTES = 3 * 2 ** 20;
 
@@ -57,20 +47,6 @@ const SPARSE_STRIDED = 0.16;
 const SPARSE_BESIDE_WINOGRAD: Readonly<Record<WinogradTile, number>> = { 2: 0.11, 4: 0.08 };
 /** Products of one sum in turn: im2col adds blocks of this many (kc), so a longer run errs more. */
 const SEQUENTIAL_PRODUCTS = 384;
-/** Output channels of a group up to which GEMM's tiles run nearly empty. Zen 4: 1.2 times (8) to 14 times (1). */
-const FEW_OUT_CHANNELS = 8;
-
-function lanesInUse(g: ConvGeometry, machine: Machine): number {
-  const lanes = (LANES[machine.isa] * BYTES.float32) / BYTES[g.dtype];
-  const channels = g.outChannels / g.groups;
-  return channels / (Math.ceil(channels / lanes) * lanes);
-}
-
-function readsLargeMapInPlace({ axes }: ConvGeometry): boolean {
-  const pointwise = axes.every((a) => a.kernel === 1 && a.stride === 1 && a.padBefore + a.padAfter === 0);
-  return pointwise && axes.reduce((outputs, a) => outputs * a.out, 1) >= LARGE_MAP;
-}
-
 function directFrameTooLarge({ axes: [depth, height, width], ...g }: ConvGeometry): string | null {
   const rows = depth.kernel * extent(height.kernel, height.dilation);
   const columns = extent(width.kernel, width.dilation) + width.stride * 16;
@@ -83,43 +59,20 @@ function sumsTooLarge({ axes }: ConvGeometry): string | null {
   return taps <= MOST_SUMMED_TAPS ? null : 'the sums of one channel exceed a thread’s workspace';
 }
 
-/** Elements of the rows that are written, as a share of the lanes that they take. */
-function rowsInUse({ axes: [, , width], dtype }: ConvGeometry, machine: Machine): number {
-  const lanes = (LANES[machine.isa] * BYTES.float32) / BYTES[dtype];
-  return width.out / (Math.ceil(width.out / lanes) * lanes);
-}
-
-/** Why Winograd is worth its transforms; null when it is not. */
-function suitsWinograd(g: ConvGeometry, { accuracy }: Request): string | null {
-  if (g.inChannels / g.groups < WINOGRAD_IN_CHANNELS) return null;
-  if (g.outChannels / g.groups < WINOGRAD_OUT_CHANNELS) return null;
-  const tile = winogradTile(g, accuracy);
-  const saving = winogradSaving(g, tile);
-  if (saving < WINOGRAD_SAVING) return null;
-  return `F(${tile}×${tile}, 3×3) takes ${saving.toFixed(1)} times fewer multiplications`;
+/** Whether Winograd is worth its transforms. */
+function paysWinograd(g: ConvGeometry, { accuracy }: Request): boolean {
+  return (
+    g.inChannels / g.groups >= WINOGRAD_IN_CHANNELS &&
+    g.outChannels / g.groups >= WINOGRAD_OUT_CHANNELS &&
+    winogradSaving(g, winogradTile(g, accuracy)) >= WINOGRAD_SAVING
+  );
 }
 
 /** The share of nonzero weights up to which no other algorithm is faster. */
 function sparseLimit(g: ConvGeometry, request: Request): number {
-  if (declinesWinograd(g) === null && suitsWinograd(g, request) !== null)
+  if (declinesWinograd(g) === null && paysWinograd(g, request))
     return SPARSE_BESIDE_WINOGRAD[winogradTile(g, request.accuracy)];
   return g.axes.some((axis) => axis.stride > 1) ? SPARSE_STRIDED : SPARSE;
-}
-
-/** @param g  As the convolution that is computed; `strided`: neighbouring places are read, or written, apart. */
-function suitsToeplitz(g: ConvGeometry, strided: boolean, request: Request, machine: Machine): string | null {
-  const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
-  const read = g.inChannels / g.groups;
-  if (request.accuracy === 'strict' && taps * read * request.density > SEQUENTIAL_PRODUCTS) return null;
-  if (request.density <= sparseLimit(g, request))
-    return 'so few weights are nonzero that visiting them alone is faster';
-  const isPointwise = taps === 1;
-  if (g.outChannels / g.groups <= FEW_OUT_CHANNELS && (read === 1 || !isPointwise)) {
-    return 'so few output channels a group that each tap as a shifted row beats a product of matrices';
-  }
-  if (isPointwise || strided || rowsInUse(g, machine) < DIRECT_LANES_IN_USE) return null;
-  if (lanesInUse(g, machine) >= DIRECT_LANES_IN_USE) return null;
-  return 'rows fill the vectors, and are read where they lie: nothing is packed';
 }
 
 function notDepthwise(g: ConvGeometry): string | null {
@@ -134,30 +87,6 @@ function notDepthwise(g: ConvGeometry): string | null {
   const padded = height.padBefore + height.padAfter + width.padBefore + width.padAfter > 0;
   return padded && g.paddingMode !== 'zeros' ? 'needs zeros padding' : null;
 }
-
-/** Time of an operation in a transform, and in a product of spectra, over that of one in the direct sum. */
-const FFT_PASS = 2;
-const FFT_PRODUCT = 2;
-/** How many times faster than the direct sum Winograd's tiles are at best. */
-const WINOGRAD_SPEED = 4;
-
-function suitsFft(g: ConvGeometry, request: Request): string | null {
-  if (request.accuracy === 'strict') return null; // an element errs by its tile's size, not by its own
-  const work = fftWork(g);
-  if (work === null) return null;
-  const positions = g.axes.reduce((count, axis) => count * axis.out * axis.kernel, 1);
-  const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * positions;
-  const time = 8.5 * FFT_PASS * work.passes + 8 * FFT_PRODUCT * work.products;
-  const dense = declinesWinograd(g) === null ? direct / WINOGRAD_SPEED : direct;
-  // Visiting nonzero weights alone takes their share of the direct sum, at SPARSE of its speed.
-  if (time > Math.min(dense, (direct * request.density) / SPARSE)) return null;
-  const saving = direct / (work.multiplications + work.additions);
-  const { rows, columns } = work.tile;
-  return `Fourier tiles of ${rows}×${columns} take ${saving.toFixed(0)} times less arithmetic`;
-}
-
-/** Taps of a kernel from which two passes beat one. */
-const SEPARABLE_TAPS = 49;
 
 function notSeparable(g: ConvGeometry, { separable }: Weights): string | null {
   const [depth, ...axes] = g.axes;
@@ -177,12 +106,11 @@ function computed(g: ConvGeometry): ConvGeometry {
 }
 
 /** An algorithm of convolutions, which serves input gradients as convolutions over the output's gradient. */
-function eitherWay({ algorithm, declines, suits, variant }: Candidate): Candidate {
+function eitherWay({ algorithm, declines, variant }: Candidate): Candidate {
   return {
     algorithm,
     declines: (g, machine, weights) =>
       g.op === 'weightGrad' ? PRODUCTS_WITH_WEIGHT : declines(computed(g), machine, weights),
-    suits: (g, request, machine) => suits(computed(g), request, machine),
     ...(variant && { variant: (g, request) => variant(computed(g), request) }),
   };
 }
@@ -201,66 +129,26 @@ const NATIVE_CANDIDATES: readonly Candidate[] = [
   {
     algorithm: 'depthwise',
     declines: (g, _machine, weights) => notSeparable(g, weights),
-    suits({ axes: [, height, width] }) {
-      const taps = height.kernel * width.kernel;
-      if (taps < SEPARABLE_TAPS) return null;
-      const passes = `separable: a column times a row of taps takes ${height.kernel} + ${width.kernel}`;
-      return `${passes} multiplications an output instead of ${taps}`;
-    },
     variant: () => SEPARABLE,
   },
-  unstrided(
-    eitherWay({
-      algorithm: 'depthwise',
-      declines: notDepthwise,
-      suits: (g) =>
-        g.outChannels / g.groups <= FEW_OUT_CHANNELS
-          ? 'one channel per group: each plane goes straight from image to output'
-          : null,
-    }),
-  ),
-  unstrided(
-    eitherWay({
-      algorithm: 'fft',
-      declines: declinesFft,
-      suits: suitsFft,
-      variant: fftVariant,
-    }),
-  ),
+  unstrided(eitherWay({ algorithm: 'depthwise', declines: notDepthwise })),
+  unstrided(eitherWay({ algorithm: 'fft', declines: declinesFft, variant: fftVariant })),
   {
     algorithm: 'toeplitz',
     declines: (g) => (g.op === 'weightGrad' ? PRODUCTS_WITH_WEIGHT : null),
-    suits: (g, request, machine) => suitsToeplitz(computed(g), g.axes[2].stride > 1, request, machine),
   },
   unstrided(
     eitherWay({
       algorithm: 'winograd',
       declines: declinesWinograd,
-      suits: suitsWinograd,
       variant: (g, request) => winogradTile(g, request.accuracy),
     }),
   ),
   {
     algorithm: 'direct',
     declines: (g) => (g.op === 'weightGrad' ? sumsTooLarge(g) : directFrameTooLarge(computed(g))),
-    suits(geometry, request, machine) {
-      const g = computed(geometry);
-      const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
-      const lanes = lanesInUse(g, machine);
-      if (g.op === 'weightGrad') {
-        if (lanes < WEIGHT_GRAD_LANES_IN_USE) return null;
-        return 'output channels fill the vectors, and the image is read where it lies';
-      }
-      if (request.accuracy === 'strict' && taps > SEQUENTIAL_PRODUCTS) return null;
-      if (lanes < DIRECT_LANES_IN_USE || readsLargeMapInPlace(g)) return null;
-      return 'output channels fill the vectors, and pixels are read where they lie: nothing is packed';
-    },
   },
-  {
-    algorithm: 'im2col',
-    declines: () => null,
-    suits: () => 'serves every geometry: patches packed straight into GEMM panels',
-  },
+  { algorithm: 'im2col', declines: () => null },
 ];
 
 function candidates(machine: Machine): readonly Candidate[] {
@@ -291,49 +179,56 @@ export function usualVariant(
 
 export function chooseAlgorithm(geometry: ConvGeometry, request: Request, machine: Machine): Choice {
   if (request.algorithm !== 'auto') return namedAlgorithm(request.algorithm, geometry, request, machine);
-  if (geometry.op === 'forward' && machine.isa !== 'js')
-    return fastestForward(geometry, request, machine, TIMES[machine.isa]);
-  for (const candidate of candidates(machine)) {
+  return machine.isa === 'js'
+    ? firstThatSuits(geometry, request, machine)
+    : fastest(geometry, request, machine, TIMES[machine.isa]);
+}
+
+function firstThatSuits(geometry: ConvGeometry, request: Request, machine: Machine): Choice {
+  for (const candidate of JS_CANDIDATES) {
     if (candidate.declines(geometry, machine, request) !== null) continue;
-    const reason = candidate.suits(geometry, request, machine);
+    const reason = candidate.suits(geometry, request);
     if (reason !== null)
       return { algorithm: candidate.algorithm, variant: variantOf(candidate, geometry, request), reason };
   }
-  throw new UnsupportedError('options.algorithm: no algorithm serves this geometry');
+  throw new UnsupportedError(NONE_SERVES);
 }
+
+const NONE_SERVES = 'options.algorithm: no algorithm serves this geometry';
 
 /** What visiting nonzero weights alone is compared with by sparseLimit. */
 const SLOWER_THAN_SPARSE: readonly AlgorithmName[] = ['winograd', 'direct', 'im2col'];
 
 /** Of the candidates that serve and are accurate enough, the one that the model expects to be the fastest. */
-function fastestForward(g: ConvGeometry, request: Request, machine: Machine, times: Times): Choice {
+function fastest(geometry: ConvGeometry, request: Request, machine: Machine, times: Times): Choice {
+  const g = computed(geometry);
   let best: Candidate | null = null;
   let least = Number.POSITIVE_INFINITY;
   // The model knows dense weights; where zeros pay is measured for itself.
-  const isSparse = isAccurate('toeplitz', g, request) && request.density <= sparseLimit(g, request);
+  const isSparse =
+    g.op === 'forward' && isAccurate('toeplitz', g, request) && request.density <= sparseLimit(g, request);
   const density = isSparse ? request.density : 1;
-  for (const candidate of candidates(machine)) {
+  for (const candidate of NATIVE_CANDIDATES) {
     const { algorithm } = candidate;
     if (isSparse && SLOWER_THAN_SPARSE.includes(algorithm)) continue;
-    if (candidate.declines(g, machine, request) !== null || !isAccurate(algorithm, g, request)) continue;
-    const time = timeOf(algorithm, variantOf(candidate, g, request), g, density, times);
+    if (candidate.declines(geometry, machine, request) !== null) continue;
+    if (!isAccurate(algorithm, g, request)) continue;
+    const time = timeOf(algorithm, variantOf(candidate, geometry, request), g, density, times);
     if (best !== null && !(time < least)) continue;
     best = candidate;
     least = time;
   }
-  if (best === null) throw new UnsupportedError('options.algorithm: no algorithm serves this geometry');
-  const variant = variantOf(best, g, request);
-  return {
-    algorithm: best.algorithm,
-    variant,
-    reason: reasonFor(best.algorithm, variant, g, isSparse),
-  };
+  if (best === null) throw new UnsupportedError(NONE_SERVES);
+  const variant = variantOf(best, geometry, request);
+  return { algorithm: best.algorithm, variant, reason: reasonFor(best.algorithm, variant, g, isSparse) };
 }
 
 /** Whether an algorithm errs by no more than 'auto' may at the accuracy that was asked for: docs/accuracy.md. */
 function isAccurate(algorithm: AlgorithmName, g: ConvGeometry, { accuracy, density }: Request): boolean {
   const perGroup = g.inChannels / g.groups;
   const taps = g.axes.reduce((count, axis) => count * axis.kernel, 1);
+  // Sums of weight gradients run over blocks of as many outputs, by either algorithm.
+  if (g.op === 'weightGrad') return true;
   if (algorithm === 'winograd') return perGroup >= WINOGRAD_IN_CHANNELS;
   if (accuracy === 'fast') return true;
   // An element of a Fourier tile errs by its tile's size; sums in turn longer than im2col's blocks by their length.

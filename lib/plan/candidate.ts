@@ -48,8 +48,12 @@ export interface Candidate {
   readonly algorithm: AlgorithmName;
   /** Why it cannot serve this geometry and these weights on this machine; null when it can. */
   declines(geometry: ConvGeometry, machine: Machine, weights: Weights): string | null;
-  /** Why it is worth taking when it can; null when a later candidate is expected to be faster. */
-  suits(geometry: ConvGeometry, request: Request, machine: Machine): string | null;
   /** The choice within the algorithm; 0 when absent. */
   variant?(geometry: ConvGeometry, request: Request): number;
+}
+
+/** One of a list that is read from the top. */
+export interface OrderedCandidate extends Candidate {
+  /** Why it is worth taking when it can serve; null when a later candidate is expected to be faster. */
+  suits(geometry: ConvGeometry, request: Request): string | null;
 }

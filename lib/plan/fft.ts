@@ -90,8 +90,19 @@ function workOf(g: ConvGeometry, tile: FftTile): FftWork | null {
   };
 }
 
+/** Geometries do not change, and every step of a choice asks. */
+const known = new WeakMap<ConvGeometry, FftWork | null>();
+
 /** The fastest tile's; null when none fits. */
 export function fftWork(g: ConvGeometry): FftWork | null {
+  const before = known.get(g);
+  if (before !== undefined) return before;
+  const work = leastWork(g);
+  known.set(g, work);
+  return work;
+}
+
+function leastWork(g: ConvGeometry): FftWork | null {
   let best: FftWork | null = null;
   let least = Number.POSITIVE_INFINITY;
   for (const tile of tilesOf(g)) {

@@ -1,7 +1,7 @@
 /** What the backend in JavaScript chooses from, read from the top; the ratios are V8's on a Zen 4 core. */
 import { gcd } from './adjoint.js';
 import type { Axis } from './axes.js';
-import type { Candidate, Request } from './candidate.js';
+import type { OrderedCandidate, Request } from './candidate.js';
 import { declinesJsFft, jsFftVariant, suitsJsFft } from './js-fft.js';
 import { declinesJsWinograd, jsWinogradTile, jsWinogradTimes } from './js-winograd.js';
 import type { ConvGeometry } from './problem.js';
@@ -71,7 +71,7 @@ function linesTooLarge(g: ConvGeometry): string | null {
   return lines * columns <= LINE_CAPACITY ? null : 'the source rows of a few outputs exceed the workspace';
 }
 
-export const JS_CANDIDATES: readonly Candidate[] = [
+export const JS_CANDIDATES: readonly OrderedCandidate[] = [
   {
     algorithm: 'fft',
     declines: declinesJsFft,

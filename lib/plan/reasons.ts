@@ -11,7 +11,7 @@ const count = (g: ConvGeometry, size: 'kernel' | 'out'): number =>
   g.axes.reduce((product, axis) => product * axis[size], 1);
 
 /**
- * Of a forward convolution, by an algorithm that serves it.
+ * Of a convolution as it is computed, or of the gradient of its weight, by an algorithm that serves it.
  *
  * @param isSparse  Whether so few weights are nonzero that it decides.
  */
@@ -21,6 +21,11 @@ export function reasonFor(
   g: ConvGeometry,
   isSparse: boolean,
 ): string {
+  if (g.op === 'weightGrad') {
+    return algorithm === 'direct'
+      ? 'output channels fill the vectors, and the image is read where it lies'
+      : 'output channels leave most of the vectors empty: patches packed into the panels of a product fill them';
+  }
   switch (algorithm) {
     case 'depthwise': {
       if (variant !== SEPARABLE)

@@ -1,6 +1,8 @@
 /** Which algorithm 'auto' takes, why others decline, and that every one keeps the error that docs/accuracy.md states. */
+import { readFileSync } from 'node:fs';
 import { backendInfo, conv2d, explainConv, Tensor, UnsupportedError } from 'convmat';
 import { describe, expect, test } from 'vitest';
+import { TIMES } from '../../dist/plan/times.js';
 import { conv } from '../oracle/conv';
 import { random } from '../support/random';
 
@@ -54,9 +56,8 @@ describe.runIf(native)('the native choice', () => {
     expect(reason(last + 1)).not.toContain('so few weights are nonzero');
   });
   test('strided and pointwise layers go by direct sums or by a product', () => {
-    // With 4 lanes, shifted rows are as fast as either.
-    const products =
-      backendInfo().isa === 'generic' ? ['direct', 'im2col', 'toeplitz'] : ['direct', 'im2col'];
+    // With fewer lanes, shifted rows are as fast as either.
+    const products = backendInfo().isa !== 'avx512' ? ['direct', 'im2col', 'toeplitz'] : ['direct', 'im2col'];
     expect(products).toContain(explain([1, 3, 224, 224], [64, 3, 7, 7], { stride: 2, padding: 3 }).chosen);
     expect(products).toContain(explain([1, 64, 14, 14], [256, 64, 1, 1]).chosen);
     expect(products).toContain(explain([1, 64, 56, 56], [256, 64, 1, 1]).chosen);
@@ -95,6 +96,61 @@ describe.runIf(native)('the native choice', () => {
     expect(extra('strict')).toBe(4 * 64 * 64 * 16 + workspace);
   });
 });
+
+/** Lines of bench/shapes: name, count, input, weight, stride, padding, groups. */
+function layersOf(network: string) {
+  const text = readFileSync(new URL(`../../bench/shapes/${network}.txt`, import.meta.url), 'utf8');
+  const numbers = (field: string) => field.split(/[x,]/).map(Number);
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+    .map((line) => {
+      const [name, , input, weight, stride, padding, groups = '1'] = line.trim().split(/\s+/);
+      const perAxis = (field: string) => numbers(field.includes(',') ? field : `${field},${field}`);
+      const options = { stride: perAxis(stride), padding: perAxis(padding), groups: Number(groups) };
+      return { name, input: numbers(input), weight: numbers(weight), options };
+    });
+}
+
+/** What is near the fastest for a layer on any CPU that was measured; with few lanes shifted rows are, too. */
+function sensible(weight: number[], stride: number[], groups: number): string[] {
+  const { isa } = backendInfo();
+  if (groups > 1) return isa === 'generic' ? ['depthwise', 'toeplitz'] : ['depthwise'];
+  const isSpatial = weight[2] === 3 && stride.every((s) => s === 1);
+  if (isSpatial && weight[1] >= 16) return ['winograd'];
+  const isNarrow = weight[1] <= 32 || isa !== 'avx512';
+  return isNarrow ? ['direct', 'im2col', 'toeplitz'] : ['direct', 'im2col'];
+}
+
+describe.runIf(native)('layers of networks go by what is known to be fast for them', () => {
+  test.each(['resnet50', 'vgg16', 'mobilenetv2'])('%s', (network) => {
+    const layers = layersOf(network);
+    expect(layers.length).toBeGreaterThan(8);
+    for (const { name, input, weight, options } of layers)
+      expect(sensible(weight, options.stride, options.groups), name).toContain(
+        explain(input, weight, options).chosen,
+      );
+  });
+});
+
+test.each(['avx512', 'avx2', 'neon', 'generic'] as const)(
+  'the tiles that times are estimated for are those of %s',
+  (isa) => {
+    const source = readFileSync(new URL(`../../native/isa/${isa}.cc`, import.meta.url), 'utf8');
+    const constant = (name: string) => Number(new RegExp(`\\b${name} = (\\d+)`).exec(source)?.[1]);
+    const { tiles } = TIMES[isa];
+    expect(tiles).toMatchObject({
+      gemmRows: constant('kGemmMr'),
+      gemmVectors: constant('kGemmNv'),
+      wideRows: constant('kGemmWideMr'),
+      wideVectors: constant('kGemmWideNv'),
+      directVectors: constant('kDirectNv'),
+      directSums: constant('kDirectAccumulators'),
+      directPixels: constant('kDirectPixels'),
+      depthwiseRows: constant('kDepthwiseRows'),
+    });
+  },
+);
 
 describe.runIf(native)('algorithms that are named but cannot serve', () => {
   const image = random([1, 4, 12, 12]);
