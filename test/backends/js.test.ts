@@ -310,6 +310,17 @@ describe('Fourier transforms', () => {
     }
   });
 
+  test('taps that meet padding alone add nothing', () => {
+    const one = problem('forward', [2, 3], [1, 3], 2, 'zeros');
+    // Of taps 2 apart over 3 columns padded by 1, the first and the last read padding.
+    one.operands.weight.forEach((_, i) => {
+      if (i % 3 === 1) one.operands.weight[i] = 0;
+    });
+    const exact = run(one, 'im2col', 0);
+    expect(exact.some((value) => value !== 0)).toBe(true);
+    expect(run(one, 'fft', jsFftVariant(one.plan))).toEqual(exact);
+  });
+
   test('NaN and infinity reach the outputs whose windows hold them, and no others', () => {
     const one = problem('forward', [30, 31], [5, 5], 1, 'zeros');
     one.input[35] = Number.NaN;

@@ -35,11 +35,12 @@ export function* convolveSpectra(
     layChannel(lattice, source[2], input, from, pitch, channel);
     for (let m = 0; m < writtenChannels; m++) {
       const own = (group * weight.length) / groups + m * writtenStride;
-      // Backwards, as a convolution flips it.
+      // Backwards, as a convolution flips it; what meets padding alone would leave its rounding in every output.
       taps.fill(0);
       gh.offsets.forEach((down, i) => {
         gw.offsets.forEach((right, j) => {
-          taps[kernel - 1 - down * pitch - right] = weight[own + gh.taps[i] * sizes[2] + gw.taps[j]];
+          if (readsElements(gh, down) && readsElements(gw, right))
+            taps[kernel - 1 - down * pitch - right] = weight[own + gh.taps[i] * sizes[2] + gw.taps[j]];
         });
       });
       yield* convolveBlocks(channel, taps, block, kernel - 1, sums);
@@ -53,6 +54,12 @@ export function* convolveSpectra(
 
 function reach({ offsets }: AxisGather): number {
   return Math.max(offsets[0], offsets[offsets.length - 1]);
+}
+
+/** Whether any position of a stride of 1 reads an element at the offset. */
+function readsElements({ line, count }: AxisGather, offset: number): boolean {
+  for (let u = offset; u < offset + count; u++) if (line[u] >= 0) return true;
+  return false;
 }
 
 /** channel[row][column] ← the lines of both axes */
