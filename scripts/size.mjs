@@ -5,8 +5,18 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { targets } from './prebuild/targets.mjs';
 
-// Three instruction sets in two precisions, each with tiles unrolled into registers. Half a megabyte is the wish.
-const BINARY_BUDGET = 1_750_000;
+// 3 % above what was reached (docs/release.md says how). x64 has two or three instruction sets, Arm one; each has tiles
+// unrolled into registers, in two precisions. Half a megabyte is the wish.
+const BINARY_BUDGETS = {
+  'linux-x64-glibc': 1_410_000,
+  'linux-x64-musl': 1_420_000,
+  'linux-arm64-glibc': 860_000,
+  'linux-arm64-musl': 860_000,
+  'win32-x64': 1_530_000,
+  'win32-arm64': 830_000,
+  'darwin-x64': 1_040_000,
+  'darwin-arm64': 920_000,
+};
 const TARBALL_BUDGET = 4_000_000;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -20,7 +30,8 @@ function line(name, size, budget) {
 }
 
 const built = targets.filter(({ file }) => existsSync(join(root, 'prebuilds', file)));
-for (const { name, file } of built) line(name, statSync(join(root, 'prebuilds', file)).size, BINARY_BUDGET);
+for (const { name, file } of built)
+  line(name, statSync(join(root, 'prebuilds', file)).size, BINARY_BUDGETS[name]);
 const absent = targets.filter((target) => !built.includes(target)).map(({ name }) => name);
 if (absent.length > 0) console.log(`not built: ${absent.join(', ')} (npm run prebuild)`);
 

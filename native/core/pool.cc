@@ -198,9 +198,12 @@ void max_index_row(const Job& job, const Row& row) {
   const T* const plane = static_cast<const T*>(job.input) + row.plane * plane_size(job.plan);
   T* const out = static_cast<T*>(job.output) + row.at;
   int32_t* const indices = job.indices + row.at;
-  const auto sweep = width.stride == 1   ? max_index_sweep<T, 1>
-                     : width.stride == 2 ? max_index_sweep<T, 2>
-                                         : max_index_sweep<T, 0>;
+  // Integers with indices are too rare for sweeps of their own.
+  auto* sweep = max_index_sweep<T, 0>;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (width.stride == 1) sweep = max_index_sweep<T, 1>;
+    if (width.stride == 2) sweep = max_index_sweep<T, 2>;
+  }
   std::fill(out, out + width.out, lowest<T>());
   fill_first_indices(job, row, indices);
   for_each_line(job, row, [&](int64_t line) {

@@ -169,7 +169,8 @@ export function stripped(bytes, names) {
   let end = start;
   const lay = (content, at, count = content.length) => {
     pieces.push({ content, place: end });
-    head.writeUInt32LE(count === 0 ? 0 : end, at);
+    // What was nowhere is nowhere; what is empty has a place in the order none the less.
+    if (bytes.readUInt32LE(at) !== 0) head.writeUInt32LE(end, at);
     head.writeUInt32LE(count, at + 4);
     end += (content.length + 7) & ~7;
   };

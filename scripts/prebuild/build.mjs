@@ -43,10 +43,14 @@ const BASELINE = [
   ...['-isystem', 'node_modules/node-addon-api'],
 ];
 // Most of core prepares work for the kernels, and its size is what counts. Clang vectorises nothing at -Os, though, so
-// that what has loops of its own over whole tensors is compiled as binding.gyp does; but for inlining, which multiplies
-// the rest by the number of types.
+// that what has loops of its own over whole tensors is compiled as binding.gyp does; but for inlining and unrolling, which
+// multiply the rest by the number of types.
 const optimisation = (source) =>
-  sources.core_loops.includes(source) ? ['-O2', '-mllvm', '-inline-threshold=50'] : ['-Os'];
+  sources.core_loops.includes(source)
+    ? ['-O2', '-fno-unroll-loops', '-mllvm', '-inline-threshold=50']
+    : sources.core.includes(source)
+      ? ['-Os']
+      : ['-Os', '-Xclang', '-Oz'];
 const KERNELS = [
   ...sources.isa_flags,
   ...['-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
