@@ -185,8 +185,9 @@ const AVX2: Times = {
 
 /**
  * Fitted by bench/fit.mjs to random geometries on one core of an Intel Xeon of 2023 (Sapphire Rapids: two units for 512
- * bits): AVX-512 to 1750 of them, AVX2 to 1350, generic to 850. NEON's are AVX2's with NEON's tiles: cores of its class
- * work on as many vectors at a time, only that these are half as long, and so the same steps take the same time.
+ * bits): AVX-512 to 1750 of them, AVX2 to 1300, generic to 850. Those of separable kernels are by hand, to five timings.
+ * NEON's are AVX2's with NEON's tiles: cores of its class work on as many vectors at a time, only that these are half as
+ * long, and so the same steps take the same time.
  */
 export const TIMES: Readonly<Record<Exclude<Isa, 'js'>, Times>> = {
   avx512: {
