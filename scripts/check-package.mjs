@@ -1,7 +1,7 @@
 // Packs the package as a release would, and checks the tarball: publint and are-the-types-wrong, then installs it in an
 // empty folder and uses it by require, by import and from TypeScript, with its binary and without. The binary is the
 // one in prebuilds/ where there is one (npm run prebuild), else the one that was built here.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { install, pack, root, run } from './packed.mjs';
@@ -44,6 +44,13 @@ try {
   const { scripts = {} } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
   const hooks = ['preinstall', 'install', 'postinstall', 'prepare'].filter((name) => name in scripts);
   expect(hooks.length === 0, 'nothing runs on install');
+
+  // The second installation is from a lock file, which keeps no `gypfile: false`: what a root binding.gyp would start
+  // starts here, with scripts allowed as they are by default.
+  expect(!existsSync(join(installed, 'binding.gyp')), 'no binding.gyp at the root of the package');
+  rmSync(join(app, 'node_modules'), { recursive: true });
+  run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: app });
+  expect(!existsSync(join(installed, 'build')), 'npm ci from a lock file builds nothing');
 
   for (const file of ['use.cjs', 'use.mjs']) {
     const info = JSON.parse(run(process.execPath, [file], { cwd: app }));

@@ -44,7 +44,7 @@ function choose(env: NodeJS.ProcessEnv): Chosen {
   const loaded = loadAddon();
   if (loaded.addon === undefined) {
     if (wanted !== 'native') return inJavaScript(loaded.reason, isa);
-    const remedy = 'reinstall convmat, build it with `npm run build:native`, or unset CONVMAT_BACKEND';
+    const remedy = 'reinstall convmat, build it from a clone (docs/install.md), or unset CONVMAT_BACKEND';
     throw new UnsupportedError(
       `CONVMAT_BACKEND: expected the native backend to load, but ${loaded.reason}; ${remedy}`,
       {
