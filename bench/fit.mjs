@@ -1,4 +1,4 @@
-// Fits the constants of lib/plan/time.ts to what choose.bench.mjs measured, and prints them with the regret they give.
+// Fits the constants of lib/plan/model/time.ts to what choose.bench.mjs measured, and prints them with the regret they give.
 //
 //   node bench/choose.bench.mjs --seed 1 --count 300 --json one.json      (and other seeds)
 //   node bench/fit.mjs one.json two.json …
@@ -9,9 +9,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
-const { timeOf } = require('../dist/plan/time.js');
-const { TIMES } = require('../dist/plan/times.js');
-const { SEPARABLE } = require('../dist/plan/candidate.js');
+const { timeOf } = require('../dist/plan/model/time.js');
+const { TIMES } = require('../dist/plan/model/times.js');
+const { SEPARABLE } = require('../dist/plan/algorithms/algorithm.js');
 const { planForward } = require('../dist/conv/operands.js');
 
 /** Slower than the fastest by this factor an algorithm is never taken, whatever its prediction. */

@@ -46,10 +46,10 @@ export type { HankelMatrix, StructuredMatrix } from './matrix/structured.js';
 export { circulant, convolutionMatrix, hankel, toeplitz } from './matrix/structured.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
-export type { Axes, Padding, PaddingMode } from './plan/axes.js';
-export type { Algorithm } from './plan/candidate.js';
-export type { Geometry } from './plan/geometry.js';
-export type { AvgPoolOptions, PoolOptions } from './plan/pool-plan.js';
+export type { Algorithm } from './plan/algorithms/algorithm.js';
+export type { Axes, Padding, PaddingMode } from './plan/options/axes.js';
+export type { Geometry } from './plan/options/window.js';
+export type { AvgPoolOptions, PoolOptions } from './plan/plans/pool.js';
 export {
   avgPool1d,
   avgPool2d,

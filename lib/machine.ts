@@ -2,7 +2,7 @@
 
 import { backend } from './backend/select.js';
 import { checkInteger } from './check.js';
-import type { Isa } from './plan/machine.js';
+import type { Isa } from './plan/isa.js';
 
 export interface BackendInfo {
   readonly backend: 'native' | 'js';

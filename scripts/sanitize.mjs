@@ -28,11 +28,24 @@ if (unknown !== undefined)
 // What reaches the addon's C++ and is quick enough. The JavaScript above it needs no second run.
 const SUBSET = [
   ...['conv', 'convTranspose', 'grads', 'lowering', 'pool', 'csr', 'conv-matrix', 'toeplitz', 'structured'],
-  ...['fft', 'fixed', 'quantized', 'signal', 'separable', 'linear'],
+  ...['fft', 'fixed', 'quantized', 'signal', 'linear'],
 ]
   .map((name) => `test/ops/${name}.test.ts`)
-  .concat('test/async', 'test/backends/agree.test.ts', 'test/fuzz', 'test/package/door.test.ts');
-const WHOLE = ['test/ops', 'test/async', 'test/backends', 'test/fuzz', 'test/package/door.test.ts'];
+  .concat(
+    'test/plan/separable.test.ts',
+    'test/async',
+    'test/backends/agree.test.ts',
+    'test/fuzz',
+    'test/package/door.test.ts',
+  );
+const WHOLE = [
+  'test/ops',
+  'test/plan',
+  'test/async',
+  'test/backends',
+  'test/fuzz',
+  'test/package/door.test.ts',
+];
 
 // The rest of the C++ tests takes valgrind hours: it runs one thread at a time, twenty to fifty times as slowly.
 const VALGRIND = ['Arena', 'Executor', 'ThreadPool.', 'Unfold', 'Csr', 'GemmTile', 'ConvEntries']

@@ -5,12 +5,12 @@
  * Most sums are far smaller, and two of them fit one float64: where weights allow it, output channels a and b go as one
  * with the weights a + 2^27·b, at half the multiplications.
  */
-import type { Algorithm } from '../plan/candidate.js';
-import { type ConvPlan, planConv } from '../plan/conv-plan.js';
-import type { IntegerConvPlan } from '../plan/integer-plan.js';
-import type { Machine } from '../plan/machine.js';
+import type { Algorithm } from '../plan/algorithms/algorithm.js';
+import type { Machine } from '../plan/isa.js';
+import { type ConvPlan, planConv } from '../plan/plans/conv.js';
+import type { IntegerConvPlan } from '../plan/plans/integer.js';
 import { BYTE_RANGE, type ByteArray, type ByteDType, type FloatArray } from '../tensor/dtype.js';
-import type { Backend, BoundInteger, ConvOperands, IntegerOperands } from './kernels.js';
+import type { Backend, BoundInteger, ConvOperands, IntegerOperands } from './backend.js';
 
 const NO_CLAMP = { min: -Infinity, max: Infinity };
 

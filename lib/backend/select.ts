@@ -1,8 +1,8 @@
 /** The backend that this process runs on: chosen once, when this module loads, by the environment and what there is. */
 import { describe } from '../check.js';
 import { ArgumentError, MemoryError, UnsupportedError } from '../errors.js';
+import type { Backend } from './backend.js';
 import { createJsBackend } from './js/backend.js';
-import type { Backend } from './kernels.js';
 import type { NativeIsa } from './native/addon.js';
 import { createNativeBackend } from './native/backend.js';
 import { loadAddon } from './native/loader.js';

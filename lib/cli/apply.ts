@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { describeShape, mismatch } from '../check.js';
 import { conv2d } from '../conv/conv.js';
 import { ShapeError } from '../errors.js';
-import { PADDING_MODES, type PaddingMode } from '../plan/axes.js';
+import { PADDING_MODES, type PaddingMode } from '../plan/options/axes.js';
 import { Tensor } from '../tensor/tensor.js';
 import { readKernel } from './arguments.js';
 import { readImage, writeImage } from './images.js';

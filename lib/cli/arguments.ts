@@ -2,8 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { FormatError } from '../errors.js';
 import { readNpy } from '../io/npy.js';
-import { PADDING_MODES, type Padding } from '../plan/axes.js';
-import type { Geometry } from '../plan/geometry.js';
+import { PADDING_MODES, type Padding } from '../plan/options/axes.js';
+import type { Geometry } from '../plan/options/window.js';
 import { type Nested, type Tensor, tensor } from '../tensor/tensor.js';
 
 /** `3x224x224` */

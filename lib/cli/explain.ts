@@ -1,7 +1,7 @@
 /** `convmat explain`: what each way of computing a convolution costs, and which one is taken. */
 import { Command } from 'commander';
 import { explainConv } from '../conv/explain.js';
-import type { Geometry } from '../plan/geometry.js';
+import type { Geometry } from '../plan/options/window.js';
 import { geometryOf, geometryOptions, parseShape } from './arguments.js';
 
 interface ExplainArguments extends Geometry {

@@ -7,7 +7,7 @@ import { writeMatrixMarket } from '../io/matrix-market.js';
 import { writeNpy } from '../io/npy.js';
 import { writeSparseNpz } from '../io/sparse-npz.js';
 import { type ConvMatrix, convMatrix } from '../matrix/conv-matrix.js';
-import type { Geometry } from '../plan/geometry.js';
+import type { Geometry } from '../plan/options/window.js';
 import { geometryOf, geometryOptions, parseShape, readKernel } from './arguments.js';
 import { withProgress } from './progress.js';
 

@@ -1,11 +1,11 @@
 /** convNd and convNdAsync: cross-correlation in one, two and three dimensions. */
 
-import type { ConvOperands } from '../backend/kernels.js';
+import type { ConvOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOptions } from '../check.js';
-import type { Rank } from '../plan/axes.js';
-import type { ConvPlan } from '../plan/conv-plan.js';
-import { likeInput } from '../plan/geometry.js';
+import type { Rank } from '../plan/options/axes.js';
+import { likeInput } from '../plan/options/window.js';
+import type { ConvPlan } from '../plan/plans/conv.js';
 import { weightsOf } from '../plan/weights.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import type { TensorLike } from '../tensor/take.js';

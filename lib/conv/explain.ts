@@ -3,12 +3,12 @@
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, describeShape, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { eligibleAlgorithms, usualVariant } from '../plan/algorithms.js';
-import { ACCURACIES, type Accuracy, type AlgorithmName, type Weights } from '../plan/candidate.js';
-import type { ConvPlan } from '../plan/conv-plan.js';
-import { type Cost, costOf } from '../plan/cost.js';
-import { GEOMETRY_OPTIONS, type Geometry, likeInput } from '../plan/geometry.js';
-import type { Machine } from '../plan/machine.js';
+import { ACCURACIES, type Accuracy, type AlgorithmName, type Weights } from '../plan/algorithms/algorithm.js';
+import { type Cost, costOf } from '../plan/algorithms/cost.js';
+import { eligibleAlgorithms, usualVariant } from '../plan/choice.js';
+import type { Machine } from '../plan/isa.js';
+import { GEOMETRY_OPTIONS, type Geometry, likeInput } from '../plan/options/window.js';
+import type { ConvPlan } from '../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
 import { BYTES, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';

@@ -3,9 +3,9 @@
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import type { Rank } from '../plan/axes.js';
-import { ACCURACIES } from '../plan/candidate.js';
-import { checkSameShape, likeInput } from '../plan/geometry.js';
+import { ACCURACIES } from '../plan/algorithms/algorithm.js';
+import type { Rank } from '../plan/options/axes.js';
+import { checkSameShape, likeInput } from '../plan/options/window.js';
 import { checkFloat } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeOperands } from '../tensor/take.js';

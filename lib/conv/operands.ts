@@ -3,9 +3,8 @@
 import { backend } from '../backend/select.js';
 import { describeShape, mismatch } from '../check.js';
 import { DTypeError, ShapeError } from '../errors.js';
-import type { Rank } from '../plan/axes.js';
-import type { Weights } from '../plan/candidate.js';
-import { type ConvPlan, planConv } from '../plan/conv-plan.js';
+import type { Weights } from '../plan/algorithms/algorithm.js';
+import type { Rank } from '../plan/options/axes.js';
 import {
   type BatchShape,
   checkChannels,
@@ -14,7 +13,8 @@ import {
   readBatchShape,
   readWindow,
   type Window,
-} from '../plan/geometry.js';
+} from '../plan/options/window.js';
+import { type ConvPlan, planConv } from '../plan/plans/conv.js';
 import { checkFloat, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { type TensorLike, takeOperands, takeTensor } from '../tensor/take.js';
 import type { Shape, Tensor } from '../tensor/tensor.js';

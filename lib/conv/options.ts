@@ -1,11 +1,16 @@
 /** The options of convolutions: read once, copied, and never looked at again. */
 
-import type { Clamp } from '../backend/kernels.js';
+import type { Clamp } from '../backend/backend.js';
 import { checkNumber, checkOneOf, checkOptions, describe, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
-import type { Axes } from '../plan/axes.js';
-import { ACCURACIES, type Accuracy, ALGORITHM_OPTIONS, type Algorithm } from '../plan/candidate.js';
-import { GEOMETRY_OPTIONS, type Geometry } from '../plan/geometry.js';
+import {
+  ACCURACIES,
+  type Accuracy,
+  ALGORITHM_OPTIONS,
+  type Algorithm,
+} from '../plan/algorithms/algorithm.js';
+import type { Axes } from '../plan/options/axes.js';
+import { GEOMETRY_OPTIONS, type Geometry } from '../plan/options/window.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
 

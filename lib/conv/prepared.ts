@@ -1,12 +1,12 @@
 /** PreparedConv: weights packed once, run many times. The fast path of a service. */
 
-import type { BoundConv, ConvOperands } from '../backend/kernels.js';
+import type { BoundConv, ConvOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import type { Rank } from '../plan/axes.js';
-import type { ConvPlan } from '../plan/conv-plan.js';
-import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/geometry.js';
+import type { Rank } from '../plan/options/axes.js';
+import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/options/window.js';
+import type { ConvPlan } from '../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
 import { copyOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';

@@ -3,8 +3,7 @@
 import { backend } from '../backend/select.js';
 import { checkOptions, describe, describeShape, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { type Axis, extent, perAxis, type Rank } from '../plan/axes.js';
-import { planConv } from '../plan/conv-plan.js';
+import { type Axis, extent, perAxis, type Rank } from '../plan/options/axes.js';
 import {
   axisOptions,
   checkNotEmpty,
@@ -12,7 +11,8 @@ import {
   likeInput,
   readBatchShape,
   readWindow,
-} from '../plan/geometry.js';
+} from '../plan/options/window.js';
+import { planConv } from '../plan/plans/conv.js';
 import { resultTensor } from '../tensor/out.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';

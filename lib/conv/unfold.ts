@@ -3,9 +3,9 @@
 import { backend } from '../backend/select.js';
 import { checkOptions, describeShape, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { type Axes, perAxis, type Rank } from '../plan/axes.js';
-import { type ConvPlan, planConv } from '../plan/conv-plan.js';
-import { forwardAxes, type Geometry, readWindow, type Window } from '../plan/geometry.js';
+import { type Axes, perAxis, type Rank } from '../plan/options/axes.js';
+import { forwardAxes, type Geometry, readWindow, type Window } from '../plan/options/window.js';
+import { type ConvPlan, planConv } from '../plan/plans/conv.js';
 import type { DType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';

@@ -4,15 +4,15 @@ import { fixedConv2 as fixedConv2Big } from '../backend/js/fixed.js';
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, describeShape, elementCount, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { type Accumulate, planFixedConv } from '../plan/fixed-plan.js';
-import { CONV_SHAPES, type ConvShape } from '../plan/linear-plan.js';
 import {
   checkExponent,
   type NumericType,
   readNumericType,
   wordDType,
   wordRange,
-} from '../plan/numeric-type.js';
+} from '../plan/options/numeric-type.js';
+import { type Accumulate, planFixedConv } from '../plan/plans/fixed.js';
+import { CONV_SHAPES, type ConvShape } from '../plan/plans/linear.js';
 import { type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { FixedTensor, takeFixed } from './fixed-tensor.js';

@@ -10,7 +10,7 @@ import {
   scale,
   wordDType,
   wordRange,
-} from '../plan/numeric-type.js';
+} from '../plan/options/numeric-type.js';
 import { uninitialised } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';

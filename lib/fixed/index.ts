@@ -1,6 +1,7 @@
 /** MATLAB's fixed-point arithmetic: fi, and convolution on it. */
-export type { Accumulate } from '../plan/fixed-plan.js';
-export type { NumericType, Overflow, Rounding } from '../plan/numeric-type.js';
+
+export type { NumericType, Overflow, Rounding } from '../plan/options/numeric-type.js';
+export type { Accumulate } from '../plan/plans/fixed.js';
 export type { FixedConvOptions } from './conv2.js';
 export { conv2 } from './conv2.js';
 export { FixedTensor, fi } from './fixed-tensor.js';

@@ -1,14 +1,20 @@
 /** The matrix of a convolution, as an operator that multiplies by structure and is never stored. */
 
-import type { BoundConv } from '../backend/kernels.js';
+import type { BoundConv } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkInteger, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import type { Rank } from '../plan/axes.js';
-import { type ConvPlan, type ConvRequest, planConv } from '../plan/conv-plan.js';
 import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from '../plan/entries.js';
-import { checkChannels, forwardAxes, GEOMETRY_OPTIONS, type Geometry, readWindow } from '../plan/geometry.js';
-import type { ConvOp } from '../plan/problem.js';
+import type { ConvOp } from '../plan/geometry.js';
+import type { Rank } from '../plan/options/axes.js';
+import {
+  checkChannels,
+  forwardAxes,
+  GEOMETRY_OPTIONS,
+  type Geometry,
+  readWindow,
+} from '../plan/options/window.js';
+import { type ConvPlan, type ConvRequest, planConv } from '../plan/plans/conv.js';
 import { weightsOf } from '../plan/weights.js';
 import {
   checkFloat,

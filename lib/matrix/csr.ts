@@ -1,5 +1,5 @@
 /** Compressed sparse rows: the format of matrices that are stored. */
-import type { CsrParts } from '../backend/kernels.js';
+import type { CsrParts } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import {
   checkOptions,

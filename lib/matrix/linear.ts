@@ -1,7 +1,7 @@
 /** A convolution as a fully-connected layer, and back. */
 import { checkBoolean, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { GEOMETRY_OPTIONS } from '../plan/geometry.js';
+import { GEOMETRY_OPTIONS } from '../plan/options/window.js';
 import { checkFloat, type FloatArray, uninitialised, zeros } from '../tensor/dtype.js';
 import { type TensorLike, takeOperands } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';

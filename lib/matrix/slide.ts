@@ -1,6 +1,6 @@
 /** The one product behind every structured matrix: a window of its diagonals slides along the vector. */
 import { backend } from '../backend/select.js';
-import { planLinear } from '../plan/linear-plan.js';
+import { planLinear } from '../plan/plans/linear.js';
 import type { FloatArray } from '../tensor/dtype.js';
 
 /**

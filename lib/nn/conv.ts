@@ -4,7 +4,7 @@ import { conv1d, conv2d, conv3d } from '../conv/conv.js';
 import { convBiasGrad, convInputGrad, convWeightGrad } from '../conv/gradients.js';
 import type { FloatTensor } from '../conv/operands.js';
 import { ArgumentError } from '../errors.js';
-import { type Axes, perAxis, type Rank } from '../plan/axes.js';
+import { type Axes, perAxis, type Rank } from '../plan/options/axes.js';
 import {
   checkChannels,
   forwardAxes,
@@ -13,7 +13,7 @@ import {
   readBatchShape,
   readWindow,
   type Window,
-} from '../plan/geometry.js';
+} from '../plan/options/window.js';
 import { random } from '../random.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';

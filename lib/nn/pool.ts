@@ -2,9 +2,9 @@
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape } from '../check.js';
 import type { FloatTensor } from '../conv/operands.js';
-import type { Axes } from '../plan/axes.js';
-import { readBatchShape } from '../plan/geometry.js';
-import { type AvgPoolOptions, type PoolOptions, type PoolPlan, planPool } from '../plan/pool-plan.js';
+import type { Axes } from '../plan/options/axes.js';
+import { readBatchShape } from '../plan/options/window.js';
+import { type AvgPoolOptions, type PoolOptions, type PoolPlan, planPool } from '../plan/plans/pool.js';
 import { avgPool2d, maxPool2dWithIndices } from '../pool/pool.js';
 import { type FloatArray, type FloatDType, uninitialised, zeros } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';

@@ -1,5 +1,5 @@
 /** The arithmetic of shapes as sentences, for `summary`. */
-import { type Axis, extent } from '../plan/axes.js';
+import { type Axis, extent } from '../plan/options/axes.js';
 
 /** Sizes as people write them: «3×3». */
 export function by(sizes: readonly (number | string)[]): string {

@@ -1,6 +1,7 @@
 /** The input gradient as a convolution over the output's gradient: what the algorithms of the forward one are chosen by. */
-import type { Axis, AxisTriple } from './axes.js';
-import type { ConvGeometry } from './problem.js';
+
+import type { ConvGeometry } from './geometry.js';
+import type { Axis, AxisTriple } from './options/axes.js';
 
 /**
  * The convolution of stride 1 over dy that gives dx; of a stride, the one of the sub-lattice that the most taps reach.

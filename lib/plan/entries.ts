@@ -4,8 +4,8 @@
  */
 
 import type { FloatArray } from '../tensor/dtype.js';
-import type { AxisTriple } from './axes.js';
-import type { ConvGeometry } from './problem.js';
+import type { ConvGeometry } from './geometry.js';
+import type { AxisTriple } from './options/axes.js';
 import { type Reads, type Run, readsAt, runsOf } from './reads.js';
 
 /** The forward convolution of one sample and its weight, [outChannels, inChannels/groups, depth, height, width]. */

@@ -2,7 +2,7 @@
  * Which elements an output of a convolution reads along one spatial axis: the structure behind every entry of its
  * matrix. Taps that fall into the padding read nothing where it is zero; elsewhere they may coincide with others.
  */
-import type { Axis, PaddingMode } from './axes.js';
+import type { Axis, PaddingMode } from './options/axes.js';
 
 /** What one output position reads along one axis. */
 export interface Reads {

@@ -1,6 +1,6 @@
 /** What the choice of an algorithm asks of the weights' values, found when it may matter. */
 import type { FloatArray } from '../tensor/dtype.js';
-import type { Algorithm, Weights } from './candidate.js';
+import type { Algorithm, Weights } from './algorithms/algorithm.js';
 import { densityOf } from './density.js';
 import { isSeparable } from './separable.js';
 

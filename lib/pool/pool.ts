@@ -3,8 +3,8 @@
 import { backend } from '../backend/select.js';
 import { checkOptions, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import type { Axes, Rank } from '../plan/axes.js';
-import { type AvgPoolOptions, type PoolOptions, planPool } from '../plan/pool-plan.js';
+import type { Axes, Rank } from '../plan/options/axes.js';
+import { type AvgPoolOptions, type PoolOptions, planPool } from '../plan/plans/pool.js';
 import { checkFloat, type FloatArray, uninitialised } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';

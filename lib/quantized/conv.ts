@@ -1,5 +1,5 @@
 /** Convolutions of 8-bit integers as ONNX defines them: exact sums, and sums scaled back to 8 bits. */
-import type { IntegerOperands } from '../backend/kernels.js';
+import type { IntegerOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import {
   checkInteger,
@@ -12,8 +12,7 @@ import {
   mismatch,
 } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
-import type { Rank } from '../plan/axes.js';
-import { planConv } from '../plan/conv-plan.js';
+import type { Rank } from '../plan/options/axes.js';
 import {
   checkChannels,
   forwardAxes,
@@ -23,8 +22,9 @@ import {
   readBatchShape,
   readWindow,
   type Window,
-} from '../plan/geometry.js';
-import { type IntegerConvPlan, planInteger } from '../plan/integer-plan.js';
+} from '../plan/options/window.js';
+import { planConv } from '../plan/plans/conv.js';
+import { type IntegerConvPlan, planInteger } from '../plan/plans/integer.js';
 import { BYTE_RANGE, type ByteArray, type ByteDType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';

@@ -1,5 +1,5 @@
 /** QLinearConv with its weights packed once, to run many times. */
-import type { BoundInteger, IntegerOperands } from '../backend/kernels.js';
+import type { BoundInteger, IntegerOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, mismatch, sameShape } from '../check.js';
 import { ArgumentError, DTypeError } from '../errors.js';

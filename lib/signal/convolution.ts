@@ -1,6 +1,6 @@
 /** MATLAB's convolutions. The kernel is flipped: out[i] = Σ_j a[j]·b[i − j]. */
 import { checkInteger, checkOneOf } from '../check.js';
-import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../plan/linear-plan.js';
+import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../plan/plans/linear.js';
 import { zeros } from '../tensor/dtype.js';
 import type { TensorLike, VectorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';

@@ -1,5 +1,5 @@
 /** MATLAB's convolutions, transforms and block reshaping, computed and returned in float64. */
-export type { ConvShape } from '../plan/linear-plan.js';
+export type { ConvShape } from '../plan/plans/linear.js';
 export type { BlockKind } from './blocks.js';
 export { col2im, im2col } from './blocks.js';
 export { cconv, conv, conv2, conv2Separable, convn, filter2 } from './convolution.js';

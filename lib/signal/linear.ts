@@ -2,9 +2,9 @@
 
 import { backend } from '../backend/select.js';
 import { elementCount } from '../check.js';
-import type { Axis, Rank } from '../plan/axes.js';
-import { planConv } from '../plan/conv-plan.js';
-import { flatten, type LinearAxis, planLinear } from '../plan/linear-plan.js';
+import type { Axis, Rank } from '../plan/options/axes.js';
+import { planConv } from '../plan/plans/conv.js';
+import { flatten, type LinearAxis, planLinear } from '../plan/plans/linear.js';
 import { uninitialised, zeros } from '../tensor/dtype.js';
 
 /** out[i] = Σ_j a[j]·b[i − j] for the window that the axes give. Operands have ∏ axis.a and ∏ axis.b elements. */

@@ -1,5 +1,5 @@
 // The plan as it crosses from TypeScript: one Int32Array, whose field order is in CONVMAT_*_PLAN_FIELDS below
-// and in lib/plan/wire.ts on the other side. The lists are compared when the addon loads.
+// and in lib/plan/plans/wire.ts on the other side. The lists are compared when the addon loads.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +64,7 @@ struct PoolPlan {
   CONVMAT_CONV_PLAN_FIELDS, "weightDType", "outputDType", "inputZeroPoint", "outputZeroPoint"
 #define CONVMAT_POOL_PLAN_FIELDS "dtype", "planes", "countIncludePad", CONVMAT_AXES_FIELDS
 
-// In the order of lib/plan/numeric-type.ts.
+// In the order of lib/plan/options/numeric-type.ts.
 enum class Rounding : int32_t { nearest, floor, ceiling, zero, convergent, round };
 
 // image [rows][columns][planes], kernel [kernel_rows][kernel_columns] (flipped here), out

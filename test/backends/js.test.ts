@@ -1,12 +1,12 @@
 /** The JavaScript backend through the Backend interface, against PyTorch's answers. */
 import { describe, expect, test } from 'vitest';
+import type { Clamp } from '../../dist/backend/backend.js';
 import { createJsBackend } from '../../dist/backend/js/backend.js';
-import type { Clamp } from '../../dist/backend/kernels.js';
-import { type Axis, extent, perAxis, type Rank } from '../../dist/plan/axes.js';
-import { type ConvPlan, planConv } from '../../dist/plan/conv-plan.js';
-import { axisOptions, forwardAxes, readWindow } from '../../dist/plan/geometry.js';
-import { jsFftVariant } from '../../dist/plan/js-fft.js';
-import { planPool } from '../../dist/plan/pool-plan.js';
+import { jsFftVariant } from '../../dist/plan/algorithms/js/fft.js';
+import { type Axis, extent, perAxis, type Rank } from '../../dist/plan/options/axes.js';
+import { axisOptions, forwardAxes, readWindow } from '../../dist/plan/options/window.js';
+import { type ConvPlan, planConv } from '../../dist/plan/plans/conv.js';
+import { planPool } from '../../dist/plan/plans/pool.js';
 import { type FloatArray, type FloatDType, zeros } from '../../dist/tensor/dtype.js';
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden';
 

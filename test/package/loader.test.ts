@@ -33,7 +33,7 @@ const { dependencies, version } = JSON.parse(readFileSync(join(root, 'package.js
 // The package as installed, without binaries. A copy, since the loader looks for them from where it really is.
 const folder = mkdtempSync(join(tmpdir(), 'convmat-'));
 // What tests write to is copied anew for each.
-const WRITTEN = ['dist/plan/wire.js'];
+const WRITTEN = ['dist/plan/plans/wire.js'];
 
 beforeAll(() => {
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
@@ -190,7 +190,7 @@ describe.skipIf(withoutAddon)('a sound binary', () => {
   ])('of another version (%s) is refused', (fields, what) => {
     install({ [LOCAL]: 'sound' });
     appendFileSync(
-      join(folder, 'dist/plan/wire.js'),
+      join(folder, 'dist/plan/plans/wire.js'),
       `\nexports.${fields} = [...exports.${fields}, 'new'];\n`,
     );
     const info = running();

@@ -3,12 +3,12 @@
  * see float64 only (other dtypes are converted at the edge), so float32 results are sums in float64, rounded once.
  */
 
-import type { ConvPlan } from '../../plan/conv-plan.js';
-import type { Machine } from '../../plan/machine.js';
+import type { Machine } from '../../plan/isa.js';
+import type { ConvPlan } from '../../plan/plans/conv.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
+import type { Backend, BoundConv, ConvOperands } from '../backend.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
-import type { Backend, BoundConv, ConvOperands } from '../kernels.js';
 import { convBiasGrad } from './bias-grad.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { convEntries, csrMatmat, csrMatvec, csrRmatvec } from './csr.js';

@@ -3,11 +3,11 @@
  *   written[n, m, j] = bias[m] + Σ_{c,t} source[n, c, at(j, t)] · w[m, c, t], clamped
  */
 
-import type { Axis, AxisTriple } from '../../plan/axes.js';
-import type { AlgorithmName } from '../../plan/candidate.js';
-import type { ConvPlan } from '../../plan/conv-plan.js';
+import type { AlgorithmName } from '../../plan/algorithms/algorithm.js';
+import type { Axis, AxisTriple } from '../../plan/options/axes.js';
+import type { ConvPlan } from '../../plan/plans/conv.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import type { ConvOperands } from '../kernels.js';
+import type { ConvOperands } from '../backend.js';
 import { convolveRows, makeFactors } from './direct.js';
 import { adjointDirection, type Direction, forwardDirection, product } from './direction.js';
 import { type Lattice, paddedSources } from './gather.js';

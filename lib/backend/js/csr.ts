@@ -1,8 +1,9 @@
 /** Matrices in compressed sparse rows: that of a convolution, and products, summed in float64. */
-import type { ConvPlan } from '../../plan/conv-plan.js';
+
 import { forEachRowRun } from '../../plan/entries.js';
+import type { ConvPlan } from '../../plan/plans/conv.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import type { CsrParts } from '../kernels.js';
+import type { CsrParts } from '../backend.js';
 
 export function convEntries(
   plan: ConvPlan,

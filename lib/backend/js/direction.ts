@@ -1,6 +1,6 @@
 /** A convolution as one direction sees it: which tensor is read, which is written, and how the weight lies. */
-import type { Axis } from '../../plan/axes.js';
-import type { ConvPlan } from '../../plan/conv-plan.js';
+import type { Axis } from '../../plan/options/axes.js';
+import type { ConvPlan } from '../../plan/plans/conv.js';
 import { adjointLattices, forwardLattice, type Lattice } from './gather.js';
 
 export type Sizes = readonly [depth: number, height: number, width: number];

@@ -1,6 +1,13 @@
 /** Fixed-point convolution in JavaScript: in float64 while that is exact, in BigInt beyond. */
-import type { FixedConvPlan } from '../../plan/fixed-plan.js';
-import { type FullNumericType, limiter, type Rounding, round, wordRange } from '../../plan/numeric-type.js';
+
+import {
+  type FullNumericType,
+  limiter,
+  type Rounding,
+  round,
+  wordRange,
+} from '../../plan/options/numeric-type.js';
+import type { FixedConvPlan } from '../../plan/plans/fixed.js';
 import type { TypedArray } from '../../tensor/dtype.js';
 
 /** See Backend.fixedConv2; every width, 'big' too. */

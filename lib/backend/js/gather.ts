@@ -2,7 +2,7 @@
  * Where a convolution reads, one axis at a time. Forward and adjoint are the same loop over different gathers:
  *   written[start + j·step] = Σ_t source[line[j·jump + offsets[t]]] · kernel[taps[t]]
  */
-import type { Axis, PaddingMode } from '../../plan/axes.js';
+import type { Axis, PaddingMode } from '../../plan/options/axes.js';
 
 export interface AxisGather {
   /** Positions written: start, start + step, … of the written axis. */

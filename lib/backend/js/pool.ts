@@ -2,8 +2,8 @@
  * Pooling, a channel plane at a time and a row of outputs tap by tap, in the order of the window. Planes are converted
  * to float64 and back (exact for every dtype), so that the loops see one kind of array.
  */
-import type { Axis } from '../../plan/axes.js';
-import type { PoolPlan } from '../../plan/pool-plan.js';
+import type { Axis } from '../../plan/options/axes.js';
+import type { PoolPlan } from '../../plan/plans/pool.js';
 import type { FloatArray, TypedArray } from '../../tensor/dtype.js';
 
 /** The windows of one axis, clipped to the input: window o covers first[o], first[o] + step, … below end[o]. */

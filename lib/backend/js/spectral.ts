@@ -1,10 +1,10 @@
 /**
  * Convolution of one channel by Fourier transforms: the padded channel as one line, and the kernel as a line with the same
- * distance between its rows, so that their convolution is the one over both axes. See plan/js-fft.ts.
+ * distance between its rows, so that their convolution is the one over both axes. See plan/algorithms/js/fft.ts.
  *
  * A result that is not finite is summed again directly, so NaN and infinity stand where direct sums put them.
  */
-import { flatPlane } from '../../plan/js-fft.js';
+import { flatPlane } from '../../plan/algorithms/js/fft.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import { convolveBlocks } from './fft.js';

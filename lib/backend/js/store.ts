@@ -1,6 +1,6 @@
 /** The last write of a convolution: sums become results, with bias and clamp. */
 import type { FloatArray } from '../../tensor/dtype.js';
-import type { Clamp } from '../kernels.js';
+import type { Clamp } from '../backend.js';
 import { type Direction, product } from './direction.js';
 import type { Lattice } from './gather.js';
 import { tileAt, tiles } from './gemm.js';

@@ -1,5 +1,5 @@
 /** im2col and col2im as operations of their own, for every dtype. */
-import type { ConvPlan } from '../../plan/conv-plan.js';
+import type { ConvPlan } from '../../plan/plans/conv.js';
 import type { TypedArray } from '../../tensor/dtype.js';
 import { type AxisGather, forwardGather, sourceAt } from './gather.js';
 

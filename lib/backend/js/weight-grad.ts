@@ -2,7 +2,7 @@
  * The gradient in the weight, as one product per group, summed over images and positions:
  *   dw[o, c·taps] = Σ_{n,j} dy[o][n·j] · patches[c·taps][n·j]
  */
-import type { ConvPlan } from '../../plan/conv-plan.js';
+import type { ConvPlan } from '../../plan/plans/conv.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { product } from './direction.js';
 import { forwardLattice, type Lattice, sourceAt } from './gather.js';

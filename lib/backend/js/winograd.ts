@@ -7,7 +7,7 @@
  * Everything between input and output is float64: of float32 it rounds once, as the other algorithms here do. A tile
  * whose result is not finite is summed again directly, so NaN and infinity stand where direct sums put them.
  */
-import { KEPT_WEIGHT_BYTES } from '../../plan/js-winograd.js';
+import { KEPT_WEIGHT_BYTES } from '../../plan/algorithms/js/winograd.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import { type AxisGather, type Lattice, sourceAt } from './gather.js';

@@ -1,5 +1,5 @@
 /** The addon's surface as native/addon/module.cc exports it. It re-checks memory safety only: callers pass checked plans. */
-import type { Isa } from '../../plan/machine.js';
+import type { Isa } from '../../plan/isa.js';
 import type { ByteArray, FloatArray, TypedArray } from '../../tensor/dtype.js';
 
 /** Wrong arguments throw `ArgumentError`, failing allocations `MemoryError`: classes handed over by `configure`. */

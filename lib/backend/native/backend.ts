@@ -1,11 +1,11 @@
 /** The backend in C++: passes plans and arrays on to the addon, and turns its callbacks into promises. */
 import { elementCount } from '../../check.js';
-import type { ConvPlan } from '../../plan/conv-plan.js';
+import type { ConvPlan } from '../../plan/plans/conv.js';
 import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
 import { onAbort } from '../abort.js';
+import type { Backend, BoundConv } from '../backend.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
-import type { Backend, BoundConv } from '../kernels.js';
 import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {

@@ -4,7 +4,7 @@ import {
   FIXED_PLAN_FIELDS,
   INTEGER_PLAN_FIELDS,
   POOL_PLAN_FIELDS,
-} from '../../plan/wire.js';
+} from '../../plan/plans/wire.js';
 import type { NativeAddon } from './addon.js';
 import { type Libc, runningLibc } from './libc.js';
 

@@ -88,7 +88,7 @@ void run(FuzzedDataProvider& in) {
   const int64_t kernel_size = plan.kernel_rows * plan.kernel_columns;
   const Operand<int32_t> image = draw_integers(image_size, image_bits, offset, seed),
                          kernel = draw_integers(kernel_size, kernel_bits, offset, seed + 1);
-  // As lib/plan/fixed-plan.ts, in whole numbers: the largest that any step makes.
+  // As lib/plan/plans/fixed.ts, in whole numbers: the largest that any step makes.
   Wide kernel_sum = 0;
   for (int64_t t = 0; t < kernel_size; ++t) kernel_sum += std::abs(static_cast<int64_t>(kernel[t]));
   const Wide terms = (Wide{1} << (image_bits - 1)) * std::max<Wide>(kernel_sum, 1);

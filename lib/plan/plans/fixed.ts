@@ -1,8 +1,8 @@
 /** A fixed-point convolution with every number derived. */
 
-import type { ConvShape } from './linear-plan.js';
-import { type LinearAxis, linearAxis } from './linear-plan.js';
-import { type FullNumericType, ROUNDINGS, wordRange } from './numeric-type.js';
+import { type FullNumericType, ROUNDINGS, wordRange } from '../options/numeric-type.js';
+import type { ConvShape } from './linear.js';
+import { type LinearAxis, linearAxis } from './linear.js';
 import { encodeFixedPlan } from './wire.js';
 
 export type Accumulate = 'full' | 'every-step';

@@ -1,12 +1,11 @@
 /**
  * The choice of an algorithm. Each candidate can say why it declines a geometry; naming one that declines is an error that
  * carries its reason. Of the others 'auto' takes, natively, the one that the model of time.ts expects to be the fastest of
- * those that are accurate enough; in JavaScript the first of js-algorithms.ts that suits.
+ * those that are accurate enough; in JavaScript the first of algorithms/js that suits.
  */
 import { UnsupportedError } from '../errors.js';
 import { BYTES } from '../tensor/dtype.js';
 import { overGradOutput } from './adjoint.js';
-import { extent, isUnit } from './axes.js';
 import {
   type AlgorithmName,
   type Candidate,
@@ -14,17 +13,18 @@ import {
   type Request,
   SEPARABLE,
   type Weights,
-} from './candidate.js';
-import { declinesFft, fftVariant } from './fft.js';
-import { JS_CANDIDATES } from './js-algorithms.js';
-import { jsFftVariant } from './js-fft.js';
-import { jsWinogradTile } from './js-winograd.js';
-import type { Machine } from './machine.js';
-import type { ConvGeometry } from './problem.js';
-import { reasonFor } from './reasons.js';
-import { timeOf } from './time.js';
-import { TIMES, type Times } from './times.js';
-import { declinesWinograd, type WinogradTile, winogradSaving, winogradTile } from './winograd.js';
+} from './algorithms/algorithm.js';
+import { declinesFft, fftVariant } from './algorithms/fft.js';
+import { jsFftVariant } from './algorithms/js/fft.js';
+import { JS_CANDIDATES } from './algorithms/js/index.js';
+import { jsWinogradTile } from './algorithms/js/winograd.js';
+import { reasonFor } from './algorithms/reasons.js';
+import { declinesWinograd, type WinogradTile, winogradSaving, winogradTile } from './algorithms/winograd.js';
+import type { ConvGeometry } from './geometry.js';
+import type { Machine } from './isa.js';
+import { timeOf } from './model/time.js';
+import { TIMES, type Times } from './model/times.js';
+import { extent, isUnit } from './options/axes.js';
 
 /** Taps of one channel whose sums, by four vectors of output channels, exceed the workspace. */
 const MOST_SUMMED_TAPS = 4096;

@@ -1,11 +1,11 @@
 /** What the backend in JavaScript chooses from, read from the top; the ratios are V8's on a Zen 4 core. */
-import { gcd } from './adjoint.js';
-import type { Axis } from './axes.js';
-import type { OrderedCandidate, Request } from './candidate.js';
-import { declinesJsFft, jsFftVariant, suitsJsFft } from './js-fft.js';
-import { declinesJsWinograd, jsWinogradTile, jsWinogradTimes } from './js-winograd.js';
-import type { ConvGeometry } from './problem.js';
-import { winogradSaving } from './winograd.js';
+import { gcd } from '../../adjoint.js';
+import type { ConvGeometry } from '../../geometry.js';
+import type { Axis } from '../../options/axes.js';
+import type { OrderedCandidate, Request } from '../algorithm.js';
+import { winogradSaving } from '../winograd.js';
+import { declinesJsFft, jsFftVariant, suitsJsFft } from './fft.js';
+import { declinesJsWinograd, jsWinogradTile, jsWinogradTimes } from './winograd.js';
 
 /** Elements of each of the arrays that the direct algorithm lays source rows in. */
 export const LINE_CAPACITY = 1 << 15;

@@ -1,5 +1,5 @@
 /** What the model of time.ts measures by: tiles of the kernels, and nanoseconds of one core, for each instruction set. */
-import type { Isa } from './machine.js';
+import type { Isa } from '../isa.js';
 
 /** The tiles of native/isa: sums that stay in registers, in rows or pixels by vectors. */
 export interface Tiles {

@@ -1,6 +1,7 @@
 /** What an algorithm is to the choice among them: the words that the candidates' files and the list share. */
-import type { Machine } from './machine.js';
-import type { ConvGeometry } from './problem.js';
+
+import type { ConvGeometry } from '../geometry.js';
+import type { Machine } from '../isa.js';
 
 export type AlgorithmName = 'im2col' | 'direct' | 'depthwise' | 'winograd' | 'fft' | 'toeplitz';
 /** 'auto' picks by shape, density and CPU. */

@@ -1,7 +1,8 @@
 /** Why 'auto' takes an algorithm, in words: what it saves over the others. */
-import { type AlgorithmName, SEPARABLE } from './candidate.js';
+
+import type { ConvGeometry } from '../geometry.js';
+import { type AlgorithmName, SEPARABLE } from './algorithm.js';
 import { fftWork } from './fft.js';
-import type { ConvGeometry } from './problem.js';
 import { winogradSaving } from './winograd.js';
 
 /** Output channels of a group that leave the tiles of a product nearly empty. */

@@ -1,6 +1,6 @@
 /** A convolution of 8-bit integers: the plan of its geometry, and what its dtypes and zero points add to it. */
-import { BYTE_RANGE, type ByteDType, DTYPES } from '../tensor/dtype.js';
-import type { ConvPlan } from './conv-plan.js';
+import { BYTE_RANGE, type ByteDType, DTYPES } from '../../tensor/dtype.js';
+import type { ConvPlan } from './conv.js';
 
 export interface IntegerGeometry {
   /** Forward, of the input's dtype. */

@@ -1,10 +1,18 @@
 /** A pooling window over every channel plane, with every number derived. */
-import { checkBoolean, elementCount, mismatch } from '../check.js';
-import { ArgumentError, type ConvmatError, ShapeError } from '../errors.js';
-import type { DType } from '../tensor/dtype.js';
-import type { Shape } from '../tensor/tensor.js';
-import { type Axes, type Axis, explicitPadding, extent, perAxis, type Rank, toTriple } from './axes.js';
-import type { PoolGeometry } from './problem.js';
+import { checkBoolean, elementCount, mismatch } from '../../check.js';
+import { ArgumentError, type ConvmatError, ShapeError } from '../../errors.js';
+import type { DType } from '../../tensor/dtype.js';
+import type { Shape } from '../../tensor/tensor.js';
+import type { PoolGeometry } from '../geometry.js';
+import {
+  type Axes,
+  type Axis,
+  explicitPadding,
+  extent,
+  perAxis,
+  type Rank,
+  toTriple,
+} from '../options/axes.js';
 import { encodePoolPlan } from './wire.js';
 
 /** `stride` defaults to the kernel size, as in PyTorch. */

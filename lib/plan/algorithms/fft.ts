@@ -1,8 +1,8 @@
 /** Fourier tiles of the fft algorithm: which size, and what they take. */
 
-import { BYTES } from '../tensor/dtype.js';
-import { isUnit } from './axes.js';
-import type { ConvGeometry } from './problem.js';
+import { BYTES } from '../../tensor/dtype.js';
+import type { ConvGeometry } from '../geometry.js';
+import { isUnit } from '../options/axes.js';
 
 /** Points along an axis of the tiles there are: products of 2 and 3, in whole cache lines. */
 const SIDES = [32, 48, 64, 96, 128, 192, 256, 512, 1024] as const;

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { backendInfo, conv2d, explainConv, Tensor, UnsupportedError } from 'convmat';
 import { describe, expect, test } from 'vitest';
-import { TIMES } from '../../dist/plan/times.js';
+import { TIMES } from '../../dist/plan/model/times.js';
 import { conv } from '../oracle/conv';
 import { random } from '../support/random';
 

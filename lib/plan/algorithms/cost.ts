@@ -1,10 +1,10 @@
 /** What each way of computing a convolution costs, counted from the geometry; nothing here is measured. */
-import { BYTES, type DType } from '../tensor/dtype.js';
-import type { Axis } from './axes.js';
-import { type AlgorithmName, SEPARABLE } from './candidate.js';
+import { BYTES, type DType } from '../../tensor/dtype.js';
+import type { ConvGeometry } from '../geometry.js';
+import type { Axis } from '../options/axes.js';
+import { type AlgorithmName, SEPARABLE } from './algorithm.js';
 import { fftWork } from './fft.js';
-import { isJsFft, jsFftWork } from './js-fft.js';
-import type { ConvGeometry } from './problem.js';
+import { isJsFft, jsFftWork } from './js/fft.js';
 import { winogradTile, winogradWork } from './winograd.js';
 
 export interface Cost {

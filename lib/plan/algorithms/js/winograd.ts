@@ -1,9 +1,9 @@
 /** Winograd's tiles in JavaScript: which one a convolution goes by, and what it takes. Everything is float64 there. */
 
-import { overGradOutput } from './adjoint.js';
-import { isUnit } from './axes.js';
-import type { ConvGeometry } from './problem.js';
-import { tileProducts, winogradPoints, winogradTiles } from './winograd.js';
+import { overGradOutput } from '../../adjoint.js';
+import type { ConvGeometry } from '../../geometry.js';
+import { isUnit } from '../../options/axes.js';
+import { tileProducts, winogradPoints, winogradTiles } from '../winograd.js';
 
 /**
  * Points of a line that there are transforms for. The more, the fewer products, and the larger the errors: those of eight

@@ -2,11 +2,12 @@
  * What a backend runs: finished plans on typed arrays. Two implementations, one conformance suite. Callers have
  * checked everything; a backend allocates no result and reads no option.
  */
-import type { ConvPlan } from '../plan/conv-plan.js';
-import type { FixedConvPlan } from '../plan/fixed-plan.js';
-import type { IntegerConvPlan } from '../plan/integer-plan.js';
-import type { Machine } from '../plan/machine.js';
-import type { PoolPlan } from '../plan/pool-plan.js';
+
+import type { Machine } from '../plan/isa.js';
+import type { ConvPlan } from '../plan/plans/conv.js';
+import type { FixedConvPlan } from '../plan/plans/fixed.js';
+import type { IntegerConvPlan } from '../plan/plans/integer.js';
+import type { PoolPlan } from '../plan/plans/pool.js';
 import type { ByteArray, FloatArray, TypedArray } from '../tensor/dtype.js';
 
 /** Results are clamped to [min, max]; NaN passes through. (-∞, ∞) is no clamp. */

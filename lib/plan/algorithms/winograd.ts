@@ -1,8 +1,8 @@
 /** Winograd's tiles: which output tile a 3×3 convolution goes by, and what that saves. */
 
-import { type Axis, isUnit } from './axes.js';
-import type { Accuracy } from './candidate.js';
-import type { ConvGeometry } from './problem.js';
+import type { ConvGeometry } from '../geometry.js';
+import { type Axis, isUnit } from '../options/axes.js';
+import type { Accuracy } from './algorithm.js';
 
 /** Outputs along one side of a tile: F(2×2, 3×3) or F(4×4, 3×3). */
 export type WinogradTile = 2 | 4;

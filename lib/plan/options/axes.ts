@@ -1,6 +1,6 @@
 /** Spatial axes: how options that take one number or one per axis are read, and the arithmetic of one axis. */
-import { checkInteger, describe, isInteger, listOf, mismatch, mistake } from '../check.js';
-import { ArgumentError, ShapeError } from '../errors.js';
+import { checkInteger, describe, isInteger, listOf, mismatch, mistake } from '../../check.js';
+import { ArgumentError, ShapeError } from '../../errors.js';
 
 /** One number for all spatial axes, or one per axis. */
 export type Axes = number | readonly number[];

@@ -2,7 +2,7 @@
  * Linear convolution over any number of axes, out[i] = Σ_j a[j]·b[i − j], or a window of it: which way is cheaper,
  * summing directly or transforming. Numbers of axes lead with the slowest.
  */
-import type { Machine } from './machine.js';
+import type { Machine } from '../isa.js';
 
 export type ConvShape = 'full' | 'same' | 'valid';
 export const CONV_SHAPES = ['full', 'same', 'valid'] as const satisfies readonly ConvShape[];

@@ -2,14 +2,14 @@
  * How long each algorithm of the native backend takes on one core, by a model of its loops: steps of its tiles, which take
  * as long as their multiply-adds or their loads, whichever is more, and what surrounds them. The constants are in times.ts.
  */
-import { BYTES } from '../tensor/dtype.js';
-import { gcd } from './adjoint.js';
-import { type Axis, type AxisTriple, extent, UNIT_AXIS } from './axes.js';
-import { type AlgorithmName, SEPARABLE } from './candidate.js';
-import { fftWork } from './fft.js';
-import type { ConvGeometry } from './problem.js';
+import { BYTES } from '../../tensor/dtype.js';
+import { gcd } from '../adjoint.js';
+import { type AlgorithmName, SEPARABLE } from '../algorithms/algorithm.js';
+import { fftWork } from '../algorithms/fft.js';
+import { type WinogradTile, winogradTiles } from '../algorithms/winograd.js';
+import type { ConvGeometry } from '../geometry.js';
+import { type Axis, type AxisTriple, extent, UNIT_AXIS } from '../options/axes.js';
 import type { Times } from './times.js';
-import { type WinogradTile, winogradTiles } from './winograd.js';
 
 /**
  * Nanoseconds of a forward convolution, or of the gradient of its weight, by an algorithm that serves it.

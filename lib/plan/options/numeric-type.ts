@@ -1,6 +1,6 @@
 /** Fixed-point types, MATLAB's numerictype, and how a number becomes a stored integer of one. Pure functions. */
-import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../check.js';
-import type { DType } from '../tensor/dtype.js';
+import { checkBoolean, checkInteger, checkOneOf, checkOptions } from '../../check.js';
+import type { DType } from '../../tensor/dtype.js';
 
 /**
  * Ties: 'nearest' toward +∞, 'round' away from zero, 'convergent' to even. The others do not go to the nearest: 'floor'

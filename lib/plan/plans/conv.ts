@@ -1,11 +1,11 @@
 /** A convolution with every number derived: frozen, the same for every backend, made once per geometry. */
-import { elementCount } from '../check.js';
-import type { Shape } from '../tensor/tensor.js';
-import { chooseAlgorithm } from './algorithms.js';
-import { type Axis, toTriple } from './axes.js';
-import type { Accuracy, Algorithm, Choice } from './candidate.js';
-import type { Machine } from './machine.js';
-import type { ConvGeometry } from './problem.js';
+import { elementCount } from '../../check.js';
+import type { Shape } from '../../tensor/tensor.js';
+import type { Accuracy, Algorithm, Choice } from '../algorithms/algorithm.js';
+import { chooseAlgorithm } from '../choice.js';
+import type { ConvGeometry } from '../geometry.js';
+import type { Machine } from '../isa.js';
+import { type Axis, toTriple } from '../options/axes.js';
 import { encodeConvPlan } from './wire.js';
 
 export interface ConvPlan extends ConvGeometry, Choice {

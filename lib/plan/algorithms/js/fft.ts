@@ -2,11 +2,11 @@
  * Convolution by Fourier transforms in JavaScript: a padded channel as one line, whose rows lie a line's length apart, is
  * convolved with the kernel laid out alike, block by block.
  */
-import { overGradOutput } from './adjoint.js';
-import { extent, isUnit } from './axes.js';
-import type { Request } from './candidate.js';
-import { type Blocks, cheapestBlocks, JS } from './linear-plan.js';
-import type { ConvGeometry } from './problem.js';
+import { overGradOutput } from '../../adjoint.js';
+import type { ConvGeometry } from '../../geometry.js';
+import { extent, isUnit } from '../../options/axes.js';
+import { type Blocks, cheapestBlocks, JS } from '../../plans/linear.js';
+import type { Request } from '../algorithm.js';
 
 /** Share of the time of direct sums below which the model is trusted. */
 const MUCH_FASTER = 0.8;

@@ -2,10 +2,10 @@
  * The plan as one Int32Array: what crosses to native code. The order is written down here and in
  * native/core/plan.h; the lists are compared when the addon loads.
  */
-import { DTYPES } from '../tensor/dtype.js';
-import { type AxisTriple, PADDING_MODES } from './axes.js';
-import { ALGORITHMS, type Choice } from './candidate.js';
-import type { ConvGeometry, ConvOp, PoolGeometry } from './problem.js';
+import { DTYPES } from '../../tensor/dtype.js';
+import { ALGORITHMS, type Choice } from '../algorithms/algorithm.js';
+import type { ConvGeometry, ConvOp, PoolGeometry } from '../geometry.js';
+import { type AxisTriple, PADDING_MODES } from '../options/axes.js';
 
 const OPS = ['forward', 'inputGrad', 'weightGrad'] as const satisfies readonly ConvOp[];
 
