@@ -21,9 +21,9 @@
 #include <string>
 #include <vector>
 
-#include "core/conv_algorithm.h"
-#include "core/cpu.h"
-#include "core/thread_pool.h"
+#include "conv/algorithm.h"
+#include "runtime/cpu.h"
+#include "runtime/thread_pool.h"
 #if CONVMAT_WITH_DNNL
   #include <dnnl.hpp>
 #endif

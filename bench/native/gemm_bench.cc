@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.h"
-#include "core/ops.h"
-#include "core/thread_pool.h"
+#include "ops/ops.h"
+#include "runtime/cpu.h"
+#include "runtime/thread_pool.h"
 #if CONVMAT_WITH_OPENBLAS
   #include <cblas.h>
 #endif

@@ -6,7 +6,7 @@ import type { Axis, AxisTriple } from './options/axes.js';
 /**
  * The convolution of stride 1 over dy that gives dx; of a stride, the one of the sub-lattice that the most taps reach.
  * Other padding than zeros is as if x had been padded before, and its gradient is folded back afterwards. Padding may
- * come out negative: it crops dy then. native/core/conv_input_grad.cc derives the same.
+ * come out negative: it crops dy then. native/conv/input_grad.cc derives the same.
  */
 export function overGradOutput(g: ConvGeometry): ConvGeometry {
   return {

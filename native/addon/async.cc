@@ -5,8 +5,8 @@
 
 #include "addon/conv.h"
 #include "addon/environment.h"
-#include "core/executor.h"
-#include "core/pages.h"
+#include "runtime/executor.h"
+#include "runtime/pages.h"
 
 namespace convmat::addon {
 // One convolution and the arrays that it reads and writes, which are its own: nobody else has seen them, so

@@ -8,8 +8,8 @@
 
 #include "addon/prepared.h"
 #include "addon/wire.h"
-#include "core/kernel_table.h"
-#include "core/ops.h"
+#include "ops/ops.h"
+#include "table/table.h"
 
 namespace convmat::addon {
 

@@ -4,7 +4,7 @@
 #include <new>
 
 #include "addon/environment.h"
-#include "core/pages.h"
+#include "runtime/pages.h"
 
 namespace convmat::addon {
 namespace {

@@ -10,8 +10,8 @@
 #include <string>
 #include <type_traits>
 
-#include "core/plan.h"
-#include "core/wire.h"
+#include "plan/plan.h"
+#include "plan/wire.h"
 
 namespace convmat::addon {
 

@@ -5,9 +5,9 @@
 
 #include "addon/async.h"
 #include "addon/door.h"
-#include "core/arena.h"
-#include "core/cpu.h"
-#include "core/thread_pool.h"
+#include "runtime/arena.h"
+#include "runtime/cpu.h"
+#include "runtime/thread_pool.h"
 
 namespace convmat::addon {
 namespace {

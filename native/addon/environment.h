@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::addon {
 

@@ -2,7 +2,7 @@
 
 #include "addon/environment.h"
 #include "addon/wire.h"
-#include "core/fixed.h"
+#include "ops/fixed.h"
 
 namespace convmat::addon {
 namespace {

@@ -7,7 +7,7 @@
 #include "addon/environment.h"
 #include "addon/prepared.h"
 #include "addon/wire.h"
-#include "core/integer.h"
+#include "integer/conv.h"
 
 namespace convmat::addon {
 namespace {

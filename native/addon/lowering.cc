@@ -2,7 +2,7 @@
 
 #include "addon/environment.h"
 #include "addon/wire.h"
-#include "core/ops.h"
+#include "ops/ops.h"
 
 namespace convmat::addon {
 namespace {

@@ -14,7 +14,7 @@
 #include "addon/pool.h"
 #include "addon/signal.h"
 #include "addon/wire.h"
-#include "core/cpu.h"
+#include "runtime/cpu.h"
 
 #if defined(_WIN32)
   #include <windows.h>

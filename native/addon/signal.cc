@@ -1,8 +1,8 @@
 #include "addon/signal.h"
 
 #include "addon/environment.h"
-#include "core/fft.h"
-#include "core/ops.h"
+#include "ops/fft.h"
+#include "ops/ops.h"
 
 namespace convmat::addon {
 namespace {

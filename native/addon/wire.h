@@ -4,7 +4,7 @@
 #include <napi.h>
 
 #include "addon/door.h"
-#include "core/wire.h"
+#include "plan/wire.h"
 
 namespace convmat::addon {
 

@@ -1,7 +1,7 @@
 #define CONVMAT_ISA avx2
 
-#include "core/kernel_table.h"
 #include "simd/vec_avx2.h"
+#include "table/table.h"
 
 namespace convmat::avx2 {
 namespace {
@@ -63,7 +63,7 @@ const KernelTable kernels = {
     integer_blocking,
     signed_quads,
 #define CONVMAT_KERNEL(field, function, type) function,
-#include "kernels/kernels.inc"
+#include "table/kernels.inc"
 #undef CONVMAT_KERNEL
 };
 

@@ -1,7 +1,7 @@
 #define CONVMAT_ISA generic
 
-#include "core/kernel_table.h"
 #include "simd/vec_generic.h"
+#include "table/table.h"
 
 namespace convmat::generic {
 namespace {
@@ -62,7 +62,7 @@ const KernelTable kernels = {
     integer_blocking,
     signed_quads,
 #define CONVMAT_KERNEL(field, function, type) function,
-#include "kernels/kernels.inc"
+#include "table/kernels.inc"
 #undef CONVMAT_KERNEL
 };
 

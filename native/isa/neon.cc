@@ -1,7 +1,7 @@
 #define CONVMAT_ISA neon
 
-#include "core/kernel_table.h"
 #include "simd/vec_neon.h"
+#include "table/table.h"
 
 namespace convmat::neon {
 namespace {
@@ -62,7 +62,7 @@ const KernelTable kernels = {
     integer_blocking,
     signed_quads,
 #define CONVMAT_KERNEL(field, function, type) function,
-#include "kernels/kernels.inc"
+#include "table/kernels.inc"
 #undef CONVMAT_KERNEL
 };
 

@@ -1,7 +1,7 @@
 // Kernels of matrices in compressed sparse rows.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -4,7 +4,7 @@
 // padding hides: nothing is copied.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -2,7 +2,7 @@
 // patch matrix is packed, and pixels come in steps of one, so no part of a small map is computed in vain.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -2,7 +2,7 @@
 // between the two halves of a long transform, which multiplies by twiddles and transposes.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -2,7 +2,7 @@
 // roundings is its own. The loops are plain integers' of one width, which the compiler turns into vectors.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

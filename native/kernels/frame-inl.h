@@ -1,7 +1,7 @@
 // Copies rows of the image into a frame with borders, columns of a stride taken apart.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -3,7 +3,7 @@
 // kGemmWideNv.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

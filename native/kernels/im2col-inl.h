@@ -1,7 +1,7 @@
 // Fills panels of B for GEMM straight from an image.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -1,7 +1,7 @@
 // Exact integer GEMM: the tiles of gemm-inl.h with int16 pairs for operands and int32 accumulators.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

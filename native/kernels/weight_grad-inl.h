@@ -2,7 +2,7 @@
 // convolution with images and gradients exchanged. Nothing is packed but the output's gradient.
 #pragma once
 
-#include "core/kernel_table.h"
+#include "table/table.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -1,13 +1,13 @@
 // Winograd's minimal filtering, y = A'[(G w G') o (B' x B)]A per tile (Lavin & Gray 2016, "Fast algorithms
-// for convolutional neural networks"); G is in core/winograd_points.h.
+// for convolutional neural networks"); G is in table/winograd_points.h.
 //
 // With p the product of (t - point) over the finite points, a row of B' holds the coefficients of p over (t -
 // point), the last one those of p itself; column j of A' holds the powers of point j.
 #pragma once
 
-#include "core/kernel_table.h"
-#include "core/winograd_points.h"
 #include "kernels/transpose-inl.h"
+#include "table/table.h"
+#include "table/winograd_points.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

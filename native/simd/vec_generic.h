@@ -23,7 +23,7 @@
 //   has_dot_quads            whether there is dot_quads(x, w, c): c + the dot product of four bytes of x with
 //   four
 //                            int8 of w; x's are int8 where signed_quads, uint8 elsewhere. It may need more of
-//                            the CPU than the rest: core/cpu.cc withdraws the kernels that use it
+//                            the CPU than the rest: runtime/cpu.cc withdraws the kernels that use it
 //   load_bytes(p), load_bytes(p, n)   of uint8, one per int32 lane; n of them, zeros beyond
 //   pair_words(even, odd)    per lane: the low half of even, with the low half of odd above it
 //   join_bytes(a, b, c, d)   per lane: the low bytes of the four, a's lowest

@@ -5,7 +5,7 @@
 function target(platform, arch, libc, triple, options = {}) {
   const name = [platform, arch, libc].filter(Boolean).join('-');
   const file = `${platform}-${arch}/convmat${libc ? `.${libc}` : ''}.node`;
-  // Which of them core/cpu.cc knows on each system.
+  // Which of them runtime/cpu.cc knows on each system.
   const isas =
     arch === 'arm64' ? ['neon'] : ['generic', 'avx2', ...(platform === 'darwin' ? [] : ['avx512'])];
   return { name, platform, arch, libc, file, triple, kernelTriple: options.kernelTriple ?? triple, isas };

@@ -1,4 +1,4 @@
-#include "core/arena.h"
+#include "runtime/arena.h"
 
 #include <gtest/gtest.h>
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "core/ops.h"
-#include "core/thread_pool.h"
+#include "ops/ops.h"
 #include "reference.h"
+#include "runtime/thread_pool.h"
 #include "support.h"
 
 namespace convmat::test {

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/ops.h"
+#include "ops/ops.h"
 #include "reference.h"
 #include "support.h"
 

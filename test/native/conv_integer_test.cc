@@ -5,9 +5,9 @@
 #include <random>
 #include <vector>
 
-#include "core/integer.h"
-#include "core/thread_pool.h"
+#include "integer/conv.h"
 #include "reference.h"
+#include "runtime/thread_pool.h"
 #include "support.h"
 
 namespace convmat::test {

@@ -5,9 +5,9 @@
 #include <limits>
 #include <vector>
 
-#include "core/ops.h"
-#include "core/thread_pool.h"
+#include "ops/ops.h"
 #include "reference.h"
+#include "runtime/thread_pool.h"
 #include "support.h"
 
 namespace convmat::test {

@@ -3,8 +3,8 @@
 #include <limits>
 #include <vector>
 
-#include "core/ops.h"
-#include "core/thread_pool.h"
+#include "ops/ops.h"
+#include "runtime/thread_pool.h"
 #include "support.h"
 
 namespace convmat::test {

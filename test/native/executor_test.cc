@@ -1,4 +1,4 @@
-#include "core/executor.h"
+#include "runtime/executor.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <mutex>
 #include <utility>
 
-#include "core/thread_pool.h"
+#include "runtime/thread_pool.h"
 
 namespace convmat {
 namespace {

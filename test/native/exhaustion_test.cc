@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "conv_check.h"
-#include "core/executor.h"
-#include "core/fft.h"
-#include "core/fixed.h"
-#include "core/integer.h"
-#include "core/thread_pool.h"
+#include "integer/conv.h"
+#include "ops/fft.h"
+#include "ops/fixed.h"
+#include "runtime/executor.h"
+#include "runtime/thread_pool.h"
 
 #if !defined(_WIN32)
 

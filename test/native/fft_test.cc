@@ -1,11 +1,11 @@
 // Fourier transforms and convolution by them, against sums in long double.
-#include "core/fft.h"
+#include "ops/fft.h"
 
 #include <cmath>
 #include <limits>
 #include <vector>
 
-#include "core/ops.h"
+#include "ops/ops.h"
 #include "support.h"
 
 namespace convmat::test {

@@ -2,7 +2,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/ops.h"
+#include "ops/ops.h"
 #include "support.h"
 
 namespace convmat::test {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/plan.h"
+#include "plan/plan.h"
 
 namespace convmat::test {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.h"
+#include "runtime/cpu.h"
 
 namespace convmat::test {
 

@@ -1,7 +1,7 @@
 // unfold and fold of every element type against their definition.
 #include <vector>
 
-#include "core/ops.h"
+#include "ops/ops.h"
 #include "reference.h"
 #include "support.h"
 

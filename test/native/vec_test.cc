@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.h"
+#include "runtime/cpu.h"
 #include "support.h"
 #include "vec_probe.h"
 

@@ -26,7 +26,7 @@ test('an addon is built until a source of it changes, comes or goes', async () =
     pathToFileURL(join(tree, 'scripts/built.mjs')).href
   );
   write('binding.gyp', '{}');
-  write('native/core/a.cc', 'int a;');
+  write('native/runtime/a.cc', 'int a;');
   expect(isThere('native')).toBe(false);
   expect(() => markBuilt('native')).toThrow('not there');
 
@@ -36,12 +36,12 @@ test('an addon is built until a source of it changes, comes or goes', async () =
   expect(isBuilt('native')).toBe(true);
 
   // A checkout renews times alone.
-  utimesSync(join(tree, 'native/core/a.cc'), new Date(), new Date(Date.now() + 60_000));
+  utimesSync(join(tree, 'native/runtime/a.cc'), new Date(), new Date(Date.now() + 60_000));
   expect(isBuilt('native')).toBe(true);
   const changes = [
-    () => write('native/core/a.cc', 'int b;'),
-    () => write('native/core/new.h', ''),
-    () => rmSync(join(tree, 'native/core/new.h')),
+    () => write('native/runtime/a.cc', 'int b;'),
+    () => write('native/runtime/new.h', ''),
+    () => rmSync(join(tree, 'native/runtime/new.h')),
     () => write('binding.gyp', '{"targets": []}'),
     () => rmSync(join(tree, 'build/Release/convmat.node')),
   ];

@@ -21,7 +21,7 @@ export const ALGORITHMS = [
 export const ALGORITHM_OPTIONS = ['auto', ...ALGORITHMS] as const satisfies readonly Algorithm[];
 export const ACCURACIES = ['fast', 'strict'] as const satisfies readonly Accuracy[];
 
-/** The variant of 'depthwise' by which kernels of rank one go, in two passes: native/core/plan.h. */
+/** The variant of 'depthwise' by which kernels of rank one go, in two passes: native/plan/plan.h. */
 export const SEPARABLE = 1;
 
 /** What the choice knows of the weights' values. */

@@ -122,7 +122,7 @@ function tapsInside(axis: Axis, g: ConvGeometry): number {
   return inside / axis.out;
 }
 
-/** native/core/conv_direct.cc: products that are summed in one go, tiles of a run, and what a chunk reads. */
+/** native/conv/direct.cc: products that are summed in one go, tiles of a run, and what a chunk reads. */
 const BLOCK_PRODUCTS = 256;
 const RUN_TILES = 4;
 const CHUNK_BYTES = 768 * 2 ** 10;
@@ -207,7 +207,7 @@ function timeOfDirect(p: Problem): number {
   );
 }
 
-/** native/core/lowered_product.cc: rows of B per block, and passes over an image from which it is packed all the same. */
+/** native/product/lowered_product.cc: rows of B per block, and passes over an image from which it is packed all the same. */
 const BLOCK_ROWS = 384;
 const IN_PLACE_PASSES = 7;
 
@@ -247,14 +247,14 @@ function timeOfIm2col(p: Problem): number {
   );
 }
 
-/** native/core/toeplitz_taps.cc: what it chooses a form by; toeplitz_box.cc: rows of a band. */
+/** native/conv/toeplitz/taps.cc: what it chooses a form by; box.cc: rows of a band. */
 const TOEPLITZ_LOAD = 1.7;
 const TOEPLITZ_BROADCAST = 0.5;
 const BAND_ROWS = 24;
 const PANEL_BYTES = 192 * 2 ** 10;
 const GATHERED_CHANNELS = 8;
 
-/** native/core/kernel_table.h, toeplitz_count. */
+/** native/table/table.h, toeplitz_count. */
 function toeplitzCount(n: number): number {
   return n >= 8 ? 8 : n >= 6 ? 6 : n >= 4 ? 4 : Math.floor(n);
 }
@@ -395,7 +395,7 @@ function timeOfDepthwise(p: Problem): number {
   return planes * strips * (tiles * (step + rows * t.store) + t.strip) + t.call;
 }
 
-/** native/core/conv_separable.cc: rows that are summed along together. */
+/** native/conv/separable.cc: rows that are summed along together. */
 const SEPARABLE_LINES = 2;
 
 function timeOfSeparable(p: Problem): number {

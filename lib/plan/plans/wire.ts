@@ -1,6 +1,6 @@
 /**
  * The plan as one Int32Array: what crosses to native code. The order is written down here and in
- * native/core/plan.h; the lists are compared when the addon loads.
+ * native/plan/plan.h; the lists are compared when the addon loads.
  */
 import { DTYPES } from '../../tensor/dtype.js';
 import { ALGORITHMS, type Choice } from '../algorithms/algorithm.js';

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "../reference.h"
-#include "core/wire.h"
 #include "fuzz.h"
+#include "plan/wire.h"
 
 namespace convmat::test {
 namespace {

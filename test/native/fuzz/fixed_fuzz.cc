@@ -2,9 +2,9 @@
 // them.
 #include <algorithm>
 
-#include "core/fixed.h"
-#include "core/wire.h"
 #include "fuzz.h"
+#include "ops/fixed.h"
+#include "plan/wire.h"
 
 namespace convmat::test {
 namespace {

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "core/cpu.h"
-#include "core/ops.h"
-#include "core/plan.h"
+#include "ops/ops.h"
+#include "plan/plan.h"
+#include "runtime/cpu.h"
 
 namespace convmat::test {
 

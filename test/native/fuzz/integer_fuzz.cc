@@ -4,9 +4,9 @@
 #include <limits>
 
 #include "../reference.h"
-#include "core/integer.h"
-#include "core/wire.h"
 #include "fuzz.h"
+#include "integer/conv.h"
+#include "plan/wire.h"
 
 namespace convmat::test {
 namespace {

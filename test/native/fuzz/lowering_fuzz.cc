@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "../reference.h"
-#include "core/wire.h"
 #include "fuzz.h"
+#include "plan/wire.h"
 
 namespace convmat::test {
 namespace {

@@ -4,10 +4,10 @@
 #include <map>
 #include <memory>
 
-#include "core/fixed.h"
-#include "core/integer.h"
-#include "core/wire.h"
 #include "fuzz.h"
+#include "integer/conv.h"
+#include "ops/fixed.h"
+#include "plan/wire.h"
 
 namespace convmat::test {
 namespace {

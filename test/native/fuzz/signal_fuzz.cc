@@ -2,8 +2,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/fft.h"
 #include "fuzz.h"
+#include "ops/fft.h"
 
 namespace convmat::test {
 namespace {

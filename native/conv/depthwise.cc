@@ -1,0 +1,116 @@
+// Forward convolution of one input channel per group, by any number of 3 x 3 or 5 x 5 kernels, stride 1 or 2,
+// zeros padding: a plane at a time, straight from image to output.
+#include <algorithm>
+#include <utility>
+
+#include "conv/algorithm.h"
+#include "runtime/aligned.h"
+#include "runtime/thread_pool.h"
+#include "table/typed_kernels.h"
+
+namespace convmat {
+namespace {
+
+// What a chunk should take at least, so that claiming one costs nothing.
+constexpr double kChunkNs = 15e3;
+
+// Of the multiply-add units' peak, about: loads share the time.
+constexpr double kEfficiency = 0.6;
+
+// Rows of a chunk come in multiples of this, so that tiles of rows are as full as in a whole plane.
+constexpr int64_t kRowQuantum = 28;
+
+template <typename T>
+class DepthwiseConv final : public ConvRunner {
+ public:
+  DepthwiseConv(const ConvPlan& plan, const T* weight, const T* bias, T lo, T hi)
+      : weights_(plan.out_channels * plan.axis[1].kernel * plan.axis[2].kernel),
+        bias_(plan.out_channels),
+        lo_(lo),
+        hi_(hi) {
+    std::copy_n(weight, weights_.size(), weights_.data());
+    if (bias != nullptr) {
+      std::copy_n(bias, bias_.size(), bias_.data());
+    } else {
+      std::fill_n(bias_.data(), bias_.size(), T{0});
+    }
+  }
+
+  size_t bytes() const override { return sizeof(*this) + weights_.bytes() + bias_.bytes(); }
+
+  void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
+    const TypedKernels<T> kernels = typed_kernels<T>(*context.kernels);
+    const Axis &height = plan.axis[1], &width = plan.axis[2];
+    const T* const x = static_cast<const T*>(input);
+    T* const y = static_cast<T*>(output);
+    const int64_t planes = plan.batch * plan.out_channels, multiplier = plan.out_channels / plan.groups;
+    const int64_t taps = height.kernel * width.kernel;
+    const int64_t in_plane = height.in * width.in, out_plane = height.out * width.out;
+    if (planes * out_plane == 0) return;
+    // One stride for both axes, but where there is one output, whose stride says nothing.
+    const auto stride = static_cast<int>(std::max(height.stride, width.stride));
+
+    const double row_ns = static_cast<double>(width.out * taps) / (kernels.blocking.fma_per_ns * kEfficiency);
+    const double plane_ns = row_ns * static_cast<double>(height.out);
+    const int64_t planes_each =
+        std::clamp<int64_t>(static_cast<int64_t>(kChunkNs / plane_ns), 1, std::max<int64_t>(planes, 1));
+    const int64_t fit_rows = static_cast<int64_t>(kChunkNs / row_ns) / kRowQuantum * kRowQuantum;
+    const int64_t rows_each = std::clamp<int64_t>(fit_rows, std::min(kRowQuantum, height.out), height.out);
+    const int64_t row_chunks = (height.out + rows_each - 1) / rows_each;
+    const int64_t chunks = (planes + planes_each - 1) / planes_each * row_chunks;
+
+    parallel_for(chunks, plane_ns * static_cast<double>(planes), [&](int64_t index) {
+      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      const int64_t first_plane = index / row_chunks * planes_each,
+                    first_row = index % row_chunks * rows_each;
+      const int64_t end_plane = std::min(first_plane + planes_each, planes);
+      for (int64_t p = first_plane; p < end_plane;) {
+        const int64_t channel = p % plan.out_channels;
+        const int64_t count = multiplier > 1 ? 1 : std::min(end_plane - p, plan.out_channels - channel);
+        kernels.depthwise(
+            static_cast<int>(width.kernel), stride,
+            {x + p / multiplier * in_plane, height.in, width.in, height.pad_before, width.pad_before,
+             weights_.data() + channel * taps, bias_.data() + channel, lo_, hi_, y + p * out_plane,
+             height.out, width.out, first_row, std::min(rows_each, height.out - first_row), count});
+        p += count;
+      }
+    });
+  }
+
+ private:
+  AlignedArray<T> weights_;  // [channel][row][column]
+  AlignedArray<T> bias_;
+  const T lo_, hi_;
+};
+
+template <typename T>
+std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight, const void* bias, double lo,
+                                       double hi) {
+  return std::make_shared<DepthwiseConv<T>>(plan, static_cast<const T*>(weight), static_cast<const T*>(bias),
+                                            static_cast<T>(lo), static_cast<T>(hi));
+}
+
+}  // namespace
+
+bool is_depthwise_plan(const ConvPlan& plan) {
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+  const auto is_served = [](const Axis& axis) {
+    return (axis.kernel == 3 || axis.kernel == 5) && axis.dilation == 1 && axis.pad_before >= 0 &&
+           axis.pad_after >= 0 && (axis.stride <= 2 || axis.out <= 1);
+  };
+  const bool is_padded = height.pad_before + height.pad_after + width.pad_before + width.pad_after > 0;
+  return plan.in_channels == plan.groups && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
+         is_served(height) && is_served(width) && height.kernel == width.kernel &&
+         (height.stride == width.stride || height.out <= 1 || width.out <= 1) &&
+         (plan.padding_mode == PaddingMode::zeros || !is_padded);
+}
+
+std::shared_ptr<const ConvRunner> pack_depthwise_forward(const Context& context, const ConvPlan& plan,
+                                                         const void* weight, const void* bias, double lo,
+                                                         double hi) {
+  // As in fft/fft.cc.
+  if (!is_depthwise_plan(plan)) return pack_im2col_forward(context, plan, weight, bias, lo, hi);
+  return (plan.dtype == DType::f64 ? make<double> : make<float>)(plan, weight, bias, lo, hi);
+}
+
+}  // namespace convmat

@@ -1,0 +1,134 @@
+#include "conv/resummation.h"
+
+#include <algorithm>
+#include <new>
+
+#include "geometry/lowering.h"
+#include "runtime/thread_pool.h"
+#include "table/typed_kernels.h"
+
+namespace convmat {
+
+namespace {
+
+// The part of an axis that `out` outputs from `first` on read. Zeros stay padding; what else is padded
+// becomes part of the image.
+struct Window {
+  Axis axis;
+  int64_t begin;  // position in the whole of the part's first
+};
+
+Window window_of(PaddingMode mode, const Axis& whole, int64_t first, int64_t out) {
+  int64_t begin = first - whole.pad_before, end = begin + out + whole.kernel - 1;
+  Axis part = {0, whole.kernel, 1, 1, 0, 0, out};
+  if (mode == PaddingMode::zeros) {
+    part.pad_before = std::clamp<int64_t>(-begin, 0, end - begin - 1);  // one at least, as the image
+    begin += part.pad_before;
+    part.pad_after = std::clamp<int64_t>(end - whole.in, 0, end - begin - 1);
+    end -= part.pad_after;
+  }
+  part.in = end - begin;
+  return {part, begin};
+}
+
+}  // namespace
+
+TileFlags::TileFlags(ArenaFrame& arena, const ConvPlan& plan, int64_t rows, int64_t columns)
+    : rows_(rows),
+      columns_(columns),
+      down_((plan.axis[1].out + rows - 1) / rows),
+      across_((plan.axis[2].out + columns - 1) / columns),
+      size_(plan.batch * down_ * across_) {
+  flags_ = arena.take<std::atomic<uint8_t>>(size_);
+  for (int64_t i = 0; i < size_; ++i) new (&flags_[i]) std::atomic<uint8_t>(0);
+}
+
+template <typename T>
+Resummation<T>::Resummation(const Context& context, const ConvPlan& plan, PackConvFn* pack, const T* weight,
+                            const T* bias, double lo, double hi)
+    : pack_(pack),
+      weight_size_(plan.out_channels * (plan.in_channels / plan.groups) * plan.axis[1].kernel *
+                   plan.axis[2].kernel),
+      weight_(weight),
+      bias_(bias),
+      lo_(lo),
+      hi_(hi) {
+  if (context.for_one_run) return;
+  const auto copy = [](const T* from, int64_t size, AlignedArray<T>& to) {
+    to = AlignedArray<T>(size);
+    std::copy_n(from, size, to.data());
+    return to.data();
+  };
+  weight_ = copy(weight, weight_size_, weight_copy_);
+  if (bias != nullptr) bias_ = copy(bias, plan.out_channels, bias_copy_);
+}
+
+template <typename T>
+std::shared_ptr<const ConvRunner> Resummation<T>::direct(const Context& context, const ConvPlan& plan) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (direct_ == nullptr) {
+    direct_ = pack_(context, plan, weight_, bias_, lo_, hi_);
+  }
+  return direct_;
+}
+
+template <typename T>
+void Resummation<T>::run(const Context& context, const ConvPlan& plan, const TileFlags& flags, const T* x,
+                         T* y) const {
+  int64_t flagged = 0;
+  for (int64_t i = 0; i < flags.size(); ++i) flagged += flags.is_set(i) ? 1 : 0;
+  if (flagged == 0) return;
+  const std::shared_ptr<const ConvRunner> direct = this->direct(context, plan);
+  const double cost_ns = static_cast<double>(flagged * flags.rows() * flags.columns()) *
+                         static_cast<double>(weight_size_) /
+                         typed_kernels<T>(*context.kernels).blocking.fma_per_ns;
+  parallel_for(flags.size(), cost_ns, [&](int64_t i) {
+    if (!flags.is_set(i)) return;
+    const TileFlags::Place place = flags.place(i);
+    run_tile(context, plan, *direct, place, std::min(flags.rows(), plan.axis[1].out - place.row),
+             std::min(flags.columns(), plan.axis[2].out - place.column), x, y);
+  });
+}
+
+// The same convolution of what the tile reads.
+template <typename T>
+void Resummation<T>::run_tile(const Context& context, const ConvPlan& plan, const ConvRunner& direct,
+                              const TileFlags::Place& place, int64_t rows, int64_t columns, const T* x,
+                              T* y) const {
+  const Axis &height = plan.axis[1], &width = plan.axis[2];
+  const Window down = window_of(plan.padding_mode, height, place.row, rows);
+  const Window across = window_of(plan.padding_mode, width, place.column, columns);
+  ConvPlan part = plan;
+  part.batch = 1;
+  part.axis[1] = down.axis;
+  part.axis[2] = across.axis;
+
+  ArenaFrame arena;
+  const int64_t in_plane = down.axis.in * across.axis.in, out_plane = rows * columns;
+  T* const input = arena.take<T>(plan.in_channels * in_plane);
+  T* const output = arena.take<T>(plan.out_channels * out_plane);
+  T* to = input;
+  for (int64_t c = 0; c < plan.in_channels; ++c) {
+    const T* const from = x + (place.image * plan.in_channels + c) * height.in * width.in;
+    for (int64_t i = 0; i < down.axis.in; ++i) {
+      const int64_t row = padded_position(plan.padding_mode, down.begin + i, height.in);
+      for (int64_t j = 0; j < across.axis.in; ++j) {
+        const int64_t column = padded_position(plan.padding_mode, across.begin + j, width.in);
+        *to++ = row < 0 || column < 0 ? T{0} : from[row * width.in + column];
+      }
+    }
+  }
+  direct.run(context, part, input, output);
+  for (int64_t o = 0; o < plan.out_channels; ++o) {
+    T* const plane = y + (place.image * plan.out_channels + o) * height.out * width.out;
+    for (int64_t i = 0; i < rows; ++i) {
+      std::copy_n(output + o * out_plane + i * columns, columns,
+                  plane + (place.row + i) * width.out + place.column);
+    }
+  }
+}
+
+template class Resummation<float>;
+template class Resummation<double>;
+
+}  // namespace convmat

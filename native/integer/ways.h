@@ -1,0 +1,21 @@
+// The ways of integer convolution, between which pack_integer_conv chooses. Operands as there.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "integer/conv.h"
+
+namespace convmat {
+
+// Output channels on the lanes, by the direct kernels: any geometry.
+std::shared_ptr<const PackedIntegerConv> pack_integer_lanes(const Context&, const IntegerConvPlan&,
+                                                            const uint8_t* weight, const int32_t* zeros,
+                                                            const int32_t* bias, const double* multipliers);
+
+// Pixels on the lanes: for groups of one input channel.
+std::shared_ptr<const PackedIntegerConv> pack_integer_rows(const Context&, const IntegerConvPlan&,
+                                                           const uint8_t* weight, const int32_t* zeros,
+                                                           const int32_t* bias, const double* multipliers);
+
+}  // namespace convmat

@@ -1,0 +1,196 @@
+#include "plan/wire.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "ops/ops.h"
+
+namespace convmat {
+
+const std::vector<const char*> kConvPlanFields = {CONVMAT_CONV_PLAN_FIELDS};
+const std::vector<const char*> kIntegerPlanFields = {CONVMAT_INTEGER_PLAN_FIELDS};
+const std::vector<const char*> kPoolPlanFields = {CONVMAT_POOL_PLAN_FIELDS};
+const std::vector<const char*> kFixedPlanFields = {CONVMAT_FIXED_PLAN_FIELDS};
+
+namespace {
+
+// Reads the fields one after the other, each within its bounds.
+class Fields {
+ public:
+  Fields(const int32_t* values, const std::vector<const char*>& names) : names_(names), values_(values) {}
+
+  int64_t next(int64_t least, int64_t most = INT32_MAX) {
+    const int64_t value = values_[index_];
+    const char* const name = names_[index_++];
+    if (value < least || value > most) {
+      throw Refusal(std::string("plan.") + name + ": expected at least " + quantity(least) + " and at most " +
+                    quantity(most) + ", got " + quantity(value));
+    }
+    return value;
+  }
+
+  template <class Enum>
+  Enum next_of(Enum last) {
+    return static_cast<Enum>(next(0, static_cast<int64_t>(last)));
+  }
+
+  Axis next_axis() {
+    Axis axis;
+    axis.in = next(0);
+    axis.kernel = next(1);
+    axis.stride = next(1);
+    axis.dilation = next(1);
+    axis.pad_before = next(0);
+    axis.pad_after = next(0);
+    axis.out = next(0);
+    return axis;
+  }
+
+ private:
+  const std::vector<const char*>& names_;
+  const int32_t* values_;
+  size_t index_ = 0;
+};
+
+// Every tap of every output lies inside the padded input, and the padding finds its source.
+void check_axis(const Axis& axis, PaddingMode mode) {
+  const int64_t padded = axis.in + axis.pad_before + axis.pad_after;
+  const int64_t span = (axis.kernel - 1) * axis.dilation + 1;
+  if (axis.out > 0 && (axis.out - 1) * axis.stride + span > padded) {
+    throw Refusal("plan: expected windows inside the padded input");
+  }
+  const int64_t pad = axis.pad_before > axis.pad_after ? axis.pad_before : axis.pad_after;
+  const bool sourced = mode == PaddingMode::zeros || pad == 0 ||
+                       (mode == PaddingMode::reflect    ? pad < axis.in
+                        : mode == PaddingMode::circular ? pad <= axis.in
+                                                        : axis.in > 0);
+  if (!sourced) throw Refusal("plan: expected padding that the input can fill");
+}
+
+WirePlan next_conv_plan(Fields& fields, unsigned operations) {
+  ConvPlan plan;
+  plan.op = fields.next_of(ConvOp::weight_grad);
+  plan.dtype = fields.next_of(DType::u32);
+  plan.algorithm = fields.next_of(Algorithm::toeplitz);
+  plan.variant = static_cast<int32_t>(fields.next(0));
+  plan.padding_mode = fields.next_of(PaddingMode::replicate);
+  plan.batch = fields.next(0);
+  plan.groups = fields.next(1);
+  // Kernels divide by channels. Patches, whose plans name no kernel, may be of none.
+  plan.in_channels = fields.next(plan.op == ConvOp::forward && plan.algorithm == Algorithm::im2col ? 0 : 1);
+  plan.out_channels = fields.next(1);
+  for (Axis& axis : plan.axis) {
+    axis = fields.next_axis();
+    check_axis(axis, plan.padding_mode);
+    // Nothing is a stride away from a single output. Kernels prepare something for every residue of a stride,
+    // which must be bounded by the size of the arrays. It stays above 1: what skips elements is told by it.
+    if (axis.out <= 1) axis.stride = std::min(axis.stride, axis.in + axis.kernel);
+  }
+  if ((operations & operation(plan.op)) == 0)
+    throw Refusal("plan.op: expected an operation of this function");
+  if (plan.in_channels % plan.groups != 0 || plan.out_channels % plan.groups != 0) {
+    throw Refusal("plan.groups: expected a divisor of both channel counts");
+  }
+  if (plan.algorithm == Algorithm::fft && plan.op == ConvOp::forward && !is_fft_plan(plan)) {
+    throw Refusal("plan.variant: expected the size of Fourier tiles that hold the kernel");
+  }
+  if (plan.algorithm == Algorithm::winograd && plan.op != ConvOp::weight_grad && !is_winograd_plan(plan)) {
+    throw Refusal("plan.variant: expected tiles of 2 or 4 outputs for a 3x3 kernel of stride 1");
+  }
+  if (plan.algorithm == Algorithm::depthwise && plan.op == ConvOp::forward) {
+    if (plan.variant == kSeparable && !is_separable_plan(plan))
+      throw Refusal("plan.variant: expected one channel per group and stride 1 for two passes");
+    if (plan.variant != kSeparable && !is_depthwise_plan(plan))
+      throw Refusal("plan.algorithm: expected one channel per group and a 3x3 or 5x5 kernel for depthwise");
+  }
+  const Axis(&a)[3] = plan.axis;
+  return {plan, checked_product({plan.batch, plan.in_channels, a[0].in, a[1].in, a[2].in}),
+          checked_product(
+              {plan.out_channels, plan.in_channels / plan.groups, a[0].kernel, a[1].kernel, a[2].kernel}),
+          checked_product({plan.batch, plan.out_channels, a[0].out, a[1].out, a[2].out})};
+}
+
+}  // namespace
+
+int64_t checked_product(std::initializer_list<int64_t> sizes) {
+  // Every element is at most 8 bytes, so that a byte count stays within int64.
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 8;
+  int64_t product = 1;
+  for (const int64_t size : sizes) {
+    if (size == 0) return 0;
+    if (product > kMost / size) throw Refusal("plan: expected sizes whose product is countable");
+    product *= size;
+  }
+  return product;
+}
+
+std::string quantity(int64_t n) { return std::to_string(n); }
+
+WirePlan conv_plan(const int32_t* values, unsigned operations) {
+  Fields fields(values, kConvPlanFields);
+  return next_conv_plan(fields, operations);
+}
+
+WireIntegerPlan integer_conv_plan(const int32_t* values) {
+  Fields fields(values, kIntegerPlanFields);
+  const WirePlan wire = next_conv_plan(fields, operation(ConvOp::forward));
+  IntegerConvPlan plan{wire.conv, fields.next_of(DType::u32), fields.next_of(DType::u32), 0, 0};
+  const auto is_byte = [](DType dtype) { return dtype == DType::i8 || dtype == DType::u8; };
+  if (!is_byte(plan.conv.dtype) || !is_byte(plan.weight_dtype))
+    throw Refusal("plan.dtype: expected int8 or uint8");
+  if (!is_byte(plan.output_dtype) && plan.output_dtype != DType::i32) {
+    throw Refusal("plan.outputDType: expected int8, uint8 or int32");
+  }
+  plan.input_zero_point = static_cast<int32_t>(fields.next(-128, 255));
+  plan.output_zero_point = static_cast<int32_t>(fields.next(-128, 255));
+  return {plan, wire.input_length, wire.weight_length, wire.output_length};
+}
+
+WirePoolPlan pool_plan(const int32_t* values) {
+  Fields fields(values, kPoolPlanFields);
+  PoolPlan plan;
+  plan.dtype = fields.next_of(DType::u32);
+  plan.planes = fields.next(0);
+  plan.count_include_pad = fields.next(0, 1) != 0;
+  for (Axis& axis : plan.axis) {
+    axis = fields.next_axis();
+    // In ceil mode the last window starts before the input ends, but may end less than a stride past the
+    // padding.
+    const int64_t padded = axis.in + axis.pad_before + axis.pad_after;
+    const int64_t last = (axis.out - 1) * axis.stride, span = (axis.kernel - 1) * axis.dilation + 1;
+    if (axis.out > 0 && (last >= axis.in + axis.pad_before || last + span >= padded + axis.stride)) {
+      throw Refusal("plan: expected windows inside the padded input");
+    }
+    if (axis.out > 0 && axis.in == 0) throw Refusal("plan: expected an input under the windows");
+  }
+  const Axis(&a)[3] = plan.axis;
+  return {plan, checked_product({plan.planes, a[0].in, a[1].in, a[2].in}),
+          checked_product({plan.planes, a[0].out, a[1].out, a[2].out})};
+}
+
+WireFixedPlan fixed_conv_plan(const int32_t* values) {
+  Fields fields(values, kFixedPlanFields);
+  FixedConvPlan plan;
+  plan.rows = fields.next(0);
+  plan.columns = fields.next(0);
+  plan.planes = fields.next(1);
+  plan.kernel_rows = fields.next(1);
+  plan.kernel_columns = fields.next(1);
+  plan.pad_top = fields.next(0);
+  plan.pad_left = fields.next(0);
+  plan.out_rows = fields.next(0);
+  plan.out_columns = fields.next(0);
+  plan.bits = static_cast<int32_t>(fields.next(16, 64));
+  plan.shift = static_cast<int32_t>(fields.next(-63, 63));
+  if (plan.shift >= plan.bits) throw Refusal("plan.shift: expected less than plan.bits");
+  plan.rounding = fields.next_of(Rounding::round);
+  plan.every_step = fields.next(0, 1) != 0;
+  plan.wrap = fields.next(0, 1) != 0;
+  plan.is_signed = fields.next(0, 1) != 0;
+  plan.word_length = static_cast<int32_t>(fields.next(1, 32));
+  return {plan, checked_product({plan.rows, plan.columns, plan.planes}),
+          checked_product({plan.kernel_rows, plan.kernel_columns}),
+          checked_product({plan.out_rows, plan.out_columns, plan.planes})};
+}
+
+}  // namespace convmat

@@ -1,0 +1,80 @@
+#include "runtime/arena.h"
+
+#include <atomic>
+#include <optional>
+
+#include "runtime/pages.h"
+
+namespace convmat {
+namespace {
+
+constexpr size_t kLine = 64;  // cache line, and the widest vector
+
+std::atomic<size_t> g_peak_bytes{0};
+
+size_t round_up(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+
+struct Arena {
+  // The system zeroes a page when it is first touched, so the part that no call needs costs address space
+  // only.
+  std::optional<Block> block;
+  size_t top = 0;             // bytes of the block in use
+  size_t overflow_bytes = 0;  // bytes in use beyond it
+  size_t peak_bytes = 0;
+
+  void note_peak() {
+    const size_t used = top + overflow_bytes;
+    if (used <= peak_bytes) return;
+    peak_bytes = used;
+    size_t seen = g_peak_bytes.load(std::memory_order_relaxed);
+    while (seen < used && !g_peak_bytes.compare_exchange_weak(seen, used, std::memory_order_relaxed)) {
+    }
+  }
+};
+
+Arena& arena_of_this_thread() {
+  thread_local Arena arena;
+  return arena;
+}
+
+}  // namespace
+
+// Heads each block from the heap; one line long, so that what follows it is aligned.
+struct alignas(kLine) ArenaFrame::Overflow {
+  Overflow* next;
+  size_t bytes;
+};
+
+ArenaFrame::ArenaFrame() : top_before_(arena_of_this_thread().top) {}
+
+ArenaFrame::~ArenaFrame() {
+  Arena& arena = arena_of_this_thread();
+  arena.top = top_before_;
+  while (overflow_ != nullptr) {
+    Overflow* const block = overflow_;
+    overflow_ = block->next;
+    arena.overflow_bytes -= block->bytes;
+    ::operator delete (block, std::align_val_t{kLine});
+  }
+}
+
+void* ArenaFrame::take_bytes(size_t bytes) {
+  Arena& arena = arena_of_this_thread();
+  bytes = round_up(bytes);
+  if (bytes <= kArenaBytes - arena.top) {
+    if (!arena.block) arena.block.emplace(kArenaBytes);
+    void* const taken = arena.block->data() + arena.top;
+    arena.top += bytes;
+    arena.note_peak();
+    return taken;
+  }
+  void* const memory = ::operator new (sizeof(Overflow) + bytes, std::align_val_t{kLine});
+  overflow_ = new (memory) Overflow{overflow_, bytes};
+  arena.overflow_bytes += bytes;
+  arena.note_peak();
+  return overflow_ + 1;
+}
+
+size_t arena_peak_bytes() { return g_peak_bytes.load(std::memory_order_relaxed); }
+
+}  // namespace convmat
