@@ -94,6 +94,9 @@ Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   define_list(exports, "integerPlanFields", kIntegerPlanFields);
   define_list(exports, "poolPlanFields", kPoolPlanFields);
   define_list(exports, "fixedPlanFields", kFixedPlanFields);
+  const auto enumerations = Napi::Object::New(env);
+  for (const Enumeration& e : kEnumerations) define_list(enumerations, e.name, e.values);
+  exports.Set("enumerations", enumerations);
   return exports;
 }
 

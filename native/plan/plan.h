@@ -1,18 +1,74 @@
 // The plan as it crosses from TypeScript: one Int32Array, whose field order is in CONVMAT_*_PLAN_FIELDS below
-// and in lib/plan/plans/wire.ts on the other side. The lists are compared when the addon loads.
+// and in lib/plan/plans/wire.ts on the other side. Enumerations cross by the place of a value in its list.
+// All lists are compared when the addon loads.
 #pragma once
 
 #include <cstdint>
 
 namespace convmat {
 
-enum class DType : int32_t { f32, f64, i8, u8, i16, u16, i32, u32 };
-enum class ConvOp : int32_t { forward, input_grad, weight_grad };
-enum class Algorithm : int32_t { im2col, direct, depthwise, winograd, fft, toeplitz };
+// Every enumeration that crosses: V(value, its name in JavaScript), in order.
+// clang-format off
+#define CONVMAT_DTYPES(V) \
+  V(f32, "float32")       \
+  V(f64, "float64")       \
+  V(i8, "int8")           \
+  V(u8, "uint8")          \
+  V(i16, "int16")         \
+  V(u16, "uint16")        \
+  V(i32, "int32")         \
+  V(u32, "uint32")
+#define CONVMAT_CONV_OPS(V)    \
+  V(forward, "forward")        \
+  V(input_grad, "inputGrad")   \
+  V(weight_grad, "weightGrad")
+#define CONVMAT_ALGORITHMS(V) \
+  V(im2col, "im2col")         \
+  V(direct, "direct")         \
+  V(depthwise, "depthwise")   \
+  V(winograd, "winograd")     \
+  V(fft, "fft")               \
+  V(toeplitz, "toeplitz")
+#define CONVMAT_PADDING_MODES(V) \
+  V(zeros, "zeros")              \
+  V(circular, "circular")        \
+  V(reflect, "reflect")          \
+  V(replicate, "replicate")
+#define CONVMAT_ROUNDINGS(V)  \
+  V(nearest, "nearest")       \
+  V(floor, "floor")           \
+  V(ceiling, "ceiling")       \
+  V(zero, "zero")             \
+  V(convergent, "convergent") \
+  V(round, "round")
+// clang-format on
+
+#define CONVMAT_VALUE(value, name) value,
+enum class DType : int32_t { CONVMAT_DTYPES(CONVMAT_VALUE) };
+enum class ConvOp : int32_t { CONVMAT_CONV_OPS(CONVMAT_VALUE) };
+enum class Algorithm : int32_t { CONVMAT_ALGORITHMS(CONVMAT_VALUE) };
+enum class PaddingMode : int32_t { CONVMAT_PADDING_MODES(CONVMAT_VALUE) };
+enum class Rounding : int32_t { CONVMAT_ROUNDINGS(CONVMAT_VALUE) };
+#undef CONVMAT_VALUE
+
+// How many values an enumeration has.
+#define CONVMAT_ONE(value, name) +1
+template <class Enum>
+constexpr int32_t kValues = 0;
+template <>
+constexpr int32_t kValues<DType> = CONVMAT_DTYPES(CONVMAT_ONE);
+template <>
+constexpr int32_t kValues<ConvOp> = CONVMAT_CONV_OPS(CONVMAT_ONE);
+template <>
+constexpr int32_t kValues<Algorithm> = CONVMAT_ALGORITHMS(CONVMAT_ONE);
+template <>
+constexpr int32_t kValues<PaddingMode> = CONVMAT_PADDING_MODES(CONVMAT_ONE);
+template <>
+constexpr int32_t kValues<Rounding> = CONVMAT_ROUNDINGS(CONVMAT_ONE);
+#undef CONVMAT_ONE
+
 // The variant of Algorithm::depthwise for kernels of rank one, by two passes.
 constexpr int32_t kSeparable = 1;
-
-enum class PaddingMode : int32_t { zeros, circular, reflect, replicate };
 
 // One spatial axis of the forward convolution; counts and distances are in elements.
 //   input position = output * stride + tap * dilation - pad_before
@@ -63,9 +119,6 @@ struct PoolPlan {
 #define CONVMAT_INTEGER_PLAN_FIELDS \
   CONVMAT_CONV_PLAN_FIELDS, "weightDType", "outputDType", "inputZeroPoint", "outputZeroPoint"
 #define CONVMAT_POOL_PLAN_FIELDS "dtype", "planes", "countIncludePad", CONVMAT_AXES_FIELDS
-
-// In the order of lib/plan/options/numeric-type.ts.
-enum class Rounding : int32_t { nearest, floor, ceiling, zero, convergent, round };
 
 // image [rows][columns][planes], kernel [kernel_rows][kernel_columns] (flipped here), out
 // [out_rows][out_columns] [planes]. A sum or product p becomes p / 2^shift, rounded and brought into the

@@ -12,6 +12,14 @@ const std::vector<const char*> kIntegerPlanFields = {CONVMAT_INTEGER_PLAN_FIELDS
 const std::vector<const char*> kPoolPlanFields = {CONVMAT_POOL_PLAN_FIELDS};
 const std::vector<const char*> kFixedPlanFields = {CONVMAT_FIXED_PLAN_FIELDS};
 
+#define CONVMAT_NAME(value, name) name,
+const std::vector<Enumeration> kEnumerations = {{"op", {CONVMAT_CONV_OPS(CONVMAT_NAME)}},
+                                                {"dtype", {CONVMAT_DTYPES(CONVMAT_NAME)}},
+                                                {"algorithm", {CONVMAT_ALGORITHMS(CONVMAT_NAME)}},
+                                                {"paddingMode", {CONVMAT_PADDING_MODES(CONVMAT_NAME)}},
+                                                {"rounding", {CONVMAT_ROUNDINGS(CONVMAT_NAME)}}};
+#undef CONVMAT_NAME
+
 namespace {
 
 // Reads the fields one after the other, each within its bounds.
@@ -30,8 +38,8 @@ class Fields {
   }
 
   template <class Enum>
-  Enum next_of(Enum last) {
-    return static_cast<Enum>(next(0, static_cast<int64_t>(last)));
+  Enum next_of() {
+    return static_cast<Enum>(next(0, kValues<Enum> - 1));
   }
 
   Axis next_axis() {
@@ -69,11 +77,11 @@ void check_axis(const Axis& axis, PaddingMode mode) {
 
 WirePlan next_conv_plan(Fields& fields, unsigned operations) {
   ConvPlan plan;
-  plan.op = fields.next_of(ConvOp::weight_grad);
-  plan.dtype = fields.next_of(DType::u32);
-  plan.algorithm = fields.next_of(Algorithm::toeplitz);
+  plan.op = fields.next_of<ConvOp>();
+  plan.dtype = fields.next_of<DType>();
+  plan.algorithm = fields.next_of<Algorithm>();
   plan.variant = static_cast<int32_t>(fields.next(0));
-  plan.padding_mode = fields.next_of(PaddingMode::replicate);
+  plan.padding_mode = fields.next_of<PaddingMode>();
   plan.batch = fields.next(0);
   plan.groups = fields.next(1);
   // Kernels divide by channels. Patches, whose plans name no kernel, may be of none.
@@ -134,7 +142,7 @@ WirePlan conv_plan(const int32_t* values, unsigned operations) {
 WireIntegerPlan integer_conv_plan(const int32_t* values) {
   Fields fields(values, kIntegerPlanFields);
   const WirePlan wire = next_conv_plan(fields, operation(ConvOp::forward));
-  IntegerConvPlan plan{wire.conv, fields.next_of(DType::u32), fields.next_of(DType::u32), 0, 0};
+  IntegerConvPlan plan{wire.conv, fields.next_of<DType>(), fields.next_of<DType>(), 0, 0};
   const auto is_byte = [](DType dtype) { return dtype == DType::i8 || dtype == DType::u8; };
   if (!is_byte(plan.conv.dtype) || !is_byte(plan.weight_dtype))
     throw Refusal("plan.dtype: expected int8 or uint8");
@@ -149,7 +157,7 @@ WireIntegerPlan integer_conv_plan(const int32_t* values) {
 WirePoolPlan pool_plan(const int32_t* values) {
   Fields fields(values, kPoolPlanFields);
   PoolPlan plan;
-  plan.dtype = fields.next_of(DType::u32);
+  plan.dtype = fields.next_of<DType>();
   plan.planes = fields.next(0);
   plan.count_include_pad = fields.next(0, 1) != 0;
   for (Axis& axis : plan.axis) {
@@ -183,7 +191,7 @@ WireFixedPlan fixed_conv_plan(const int32_t* values) {
   plan.bits = static_cast<int32_t>(fields.next(16, 64));
   plan.shift = static_cast<int32_t>(fields.next(-63, 63));
   if (plan.shift >= plan.bits) throw Refusal("plan.shift: expected less than plan.bits");
-  plan.rounding = fields.next_of(Rounding::round);
+  plan.rounding = fields.next_of<Rounding>();
   plan.every_step = fields.next(0, 1) != 0;
   plan.wrap = fields.next(0, 1) != 0;
   plan.is_signed = fields.next(0, 1) != 0;

@@ -30,6 +30,13 @@ extern const std::vector<const char*> kIntegerPlanFields;
 extern const std::vector<const char*> kPoolPlanFields;
 extern const std::vector<const char*> kFixedPlanFields;
 
+// The values' names of each enumeration that a plan holds, in order, for the same comparison.
+struct Enumeration {
+  const char* name;  // as the fields that hold it
+  std::vector<const char*> values;
+};
+extern const std::vector<Enumeration> kEnumerations;
+
 struct WirePlan {
   ConvPlan conv;
   // Elements of x, w and y of the forward convolution.

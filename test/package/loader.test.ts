@@ -201,6 +201,19 @@ describe.skipIf(withoutAddon)('a sound binary', () => {
   });
 });
 
+describe.skipIf(withoutAddon)('an enumeration in another order', () => {
+  test.each(['op', 'dtype', 'algorithm', 'paddingMode', 'rounding'])('%s: the binary is refused', (name) => {
+    install({ [LOCAL]: 'sound' });
+    appendFileSync(
+      join(folder, 'dist/plan/plans/wire.js'),
+      `\nexports.ENUMERATIONS = { ...exports.ENUMERATIONS, ${name}: [...exports.ENUMERATIONS.${name}].reverse() };\n`,
+    );
+    const info = running();
+    expect(info.backend).toBe('js');
+    expect(info.fallbackReason).toMatch(`of another version of convmat (its values of ${name} differ)`);
+  });
+});
+
 describe('the C library, by the files mapped into a process', () => {
   test.each([
     [

@@ -12,6 +12,8 @@ export interface NativeAddon {
   readonly integerPlanFields: readonly string[];
   readonly poolPlanFields: readonly string[];
   readonly fixedPlanFields: readonly string[];
+  /** The values of each enumeration in a plan, in order: a value crosses as its place. */
+  readonly enumerations: Readonly<Record<string, readonly string[]>>;
 
   /** To be called first. `threads` counts for the whole process, and only the first environment's. */
   configure(options: {

@@ -1,6 +1,7 @@
 /** Finds the addon for this machine: a local build first, then the prebuilt binary. «Missing» is not «broken». */
 import {
   CONV_PLAN_FIELDS,
+  ENUMERATIONS,
   FIXED_PLAN_FIELDS,
   INTEGER_PLAN_FIELDS,
   POOL_PLAN_FIELDS,
@@ -88,12 +89,15 @@ function isNotFound(error: unknown): boolean {
   return code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND';
 }
 
-/** The kind of plan that the addon reads differently; null when they agree. */
+/** The kind of plan, or the enumeration in them, that the addon reads differently; null when they agree. */
 function differingPlan(addon: NativeAddon): string | null {
   const same = (a: readonly string[] | undefined, b: readonly string[]) => a?.join() === b.join();
   if (!same(addon.convPlanFields, CONV_PLAN_FIELDS)) return 'convolution plans';
   if (!same(addon.integerPlanFields, INTEGER_PLAN_FIELDS)) return 'integer plans';
   if (!same(addon.poolPlanFields, POOL_PLAN_FIELDS)) return 'pooling plans';
   if (!same(addon.fixedPlanFields, FIXED_PLAN_FIELDS)) return 'fixed-point plans';
+  for (const [name, values] of Object.entries(ENUMERATIONS)) {
+    if (!same(addon.enumerations?.[name], values)) return `values of ${name}`;
+  }
   return null;
 }

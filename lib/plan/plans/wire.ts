@@ -6,8 +6,18 @@ import { DTYPES } from '../../tensor/dtype.js';
 import { ALGORITHMS, type Choice } from '../algorithms/algorithm.js';
 import type { ConvGeometry, ConvOp, PoolGeometry } from '../geometry.js';
 import { type AxisTriple, PADDING_MODES } from '../options/axes.js';
+import { ROUNDINGS } from '../options/numeric-type.js';
 
 const OPS = ['forward', 'inputGrad', 'weightGrad'] as const satisfies readonly ConvOp[];
+
+/** Each crosses as the place of its value in the list: these are compared too. */
+export const ENUMERATIONS: Readonly<Record<string, readonly string[]>> = {
+  op: OPS,
+  dtype: DTYPES,
+  algorithm: ALGORITHMS,
+  paddingMode: PADDING_MODES,
+  rounding: ROUNDINGS,
+};
 
 const HEADER_FIELDS = [
   'op',
