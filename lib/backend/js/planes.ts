@@ -28,6 +28,9 @@ const factors = new Float64Array(PASS);
  */
 const CALL_OUTPUTS = 512;
 
+/** Where zeros lie: taps that fill up the last pass read them, since zero times infinity is not zero. */
+const ZEROS = 3 * LINE_CAPACITY - CALL_OUTPUTS;
+
 /** Outputs of a strip, the gaps between its rows among them: with what they read, they stay in a first-level cache. */
 const STRIP = 2048;
 /** Rows of a strip, when the image has them: what a strip reads beyond its own rows is laid out again for the next. */
@@ -83,7 +86,7 @@ export function planeLayout({ kernel, source, written }: Direction, [gd, gh, gw]
   const more = Math.floor(reach(gh) / gh.jump);
   const rows = Math.min(gh.count, Math.max(MIN_ROWS, Math.floor(STRIP / pitch)));
   const size = (rows + more) * pitch;
-  if (size * gh.jump * gw.jump > lines.length || rows * pitch > LINE_CAPACITY) return null;
+  if (size * gh.jump * gw.jump > ZEROS || rows * pitch > LINE_CAPACITY) return null;
   const places: number[] = [];
   const weights: number[] = [];
   gh.offsets.forEach((down, i) => {
@@ -186,11 +189,12 @@ function sumStrip(
 ): void {
   const count = (rows - 1) * pitch + columns;
   sums.fill(0, 0, count);
+  if (taps.length % PASS !== 0) lines.fill(0, ZEROS);
   for (let first = 0; first < count; first += CALL_OUTPUTS) {
     for (let tap = 0; tap < taps.length; tap += PASS) {
       for (let k = 0; k < PASS; k++) {
         const isTap = tap + k < taps.length;
-        places[k] = first + (isTap ? taps[tap + k] : 0);
+        places[k] = isTap ? first + taps[tap + k] : ZEROS;
         factors[k] = isTap ? weight[own + weights[tap + k]] : 0;
       }
       addNine(first, Math.min(CALL_OUTPUTS, count - first));
