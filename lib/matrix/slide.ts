@@ -1,5 +1,7 @@
 /** The one product behind every structured matrix: a window of its diagonals slides along the vector. */
+import { wholeLine } from '../backend/by-transforms.js';
 import { backend } from '../backend/select.js';
+import { convolveLines } from '../conv/lines.js';
 import { planLinear } from '../plan/plans/linear.js';
 import type { FloatArray } from '../tensor/dtype.js';
 
@@ -11,9 +13,9 @@ import type { FloatArray } from '../tensor/dtype.js';
 export function slide(diagonals: FloatArray, kernel: FloatArray, out: FloatArray): void {
   const last = kernel.length - 1;
   const axis = { a: diagonals.length, b: kernel.length, start: last, out: out.length };
-  const { algorithm, block } = planLinear([axis], true, backend().machine, 'loop');
-  if (algorithm === 'fft' && allFinite(diagonals) && allFinite(kernel)) {
-    backend().fftConvolve(diagonals, kernel, block, last, out);
+  const { algorithm, block } = planLinear([axis], 'fast', backend().machine, 'loop');
+  if (algorithm === 'fft') {
+    convolveLines(wholeLine(diagonals), wholeLine(kernel), block, last, out);
     return;
   }
   for (let i = 0; i < out.length; i++) {
@@ -21,11 +23,4 @@ export function slide(diagonals: FloatArray, kernel: FloatArray, out: FloatArray
     for (let j = 0; j <= last; j++) sum += diagonals[i + last - j] * kernel[j];
     out[i] = sum;
   }
-}
-
-/** A transform spreads one infinity or NaN over every output; the sum by definition puts it where it belongs. */
-function allFinite(values: FloatArray): boolean {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
-  return sum === 0;
 }

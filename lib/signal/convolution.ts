@@ -1,11 +1,17 @@
 /** MATLAB's convolutions. The kernel is flipped: out[i] = Σ_j a[j]·b[i − j]. */
-import { checkInteger, checkOneOf } from '../check.js';
+import { checkInteger, checkOneOf, checkOptions } from '../check.js';
+import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../plan/plans/linear.js';
 import { zeros } from '../tensor/dtype.js';
 import type { TensorLike, VectorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 import { convolveLinear } from './linear.js';
 import { type DoubleTensor, takeDoubles, takeMatrix, takeVector } from './operands.js';
+
+export interface LinearOptions {
+  /** 'fast' (the default) takes transforms for long operands, 'strict' direct sums always. */
+  readonly accuracy?: Accuracy;
+}
 
 /**
  * Convolution of two vectors, MATLAB's `conv`: the product of polynomials. The kernel is flipped.
@@ -14,18 +20,27 @@ import { type DoubleTensor, takeDoubles, takeMatrix, takeVector } from './operan
  *
  * @param shape  'full' (the default): all of w. 'same': a.length values around the centre, from ⌈(b.length − 1)/2⌉ on.
  *   'valid': those that need no zeros beyond a, max(a.length − b.length + 1, 0) of them.
- * @throws {ShapeError} for an empty operand or one that is no vector, {ArgumentError} for an unknown shape.
+ *   `options` may stand in its place.
+ * @throws {ShapeError} for an empty operand or one that is no vector, {ArgumentError} for an unknown shape or option.
  * @example signal.conv([1, 2, 3], [1, 1])   // [1, 3, 5, 3]
+ * @example signal.conv(p, p, { accuracy: 'strict' })   // tails of a distribution, to the last digit
  *
- * Accuracy: computed in float64. Where it is cheaper (thousands of products per output), by overlap-save with Fourier
- * transforms: each value then errs by at most about 4·2⁻⁵²·log₂(n)·‖a‖₂·‖b‖₂ rather than in proportion to its own
- * terms. Whole numbers stay exact either way while that bound is below 1/4, and data with NaN or infinity is always
- * summed directly. Source: Oppenheim & Schafer, Discrete-Time Signal Processing, §8.7.
+ * Accuracy: computed in float64. 'strict' sums directly: each value errs in proportion to its own terms. So does 'fast' (the
+ * default) where that takes little time (up to some 1200 × 1200 elements); beyond, by overlap-save with Fourier
+ * transforms, each value errs by at most about 4·2⁻⁵²·log₂(n)·‖a‖₂·‖b‖₂. Either way whole numbers stay exact while that
+ * bound is below 1/4, operands of one sign each give no value of the other, and NaN and infinity come out where the sums
+ * that read them put them. Source: Oppenheim & Schafer, Discrete-Time Signal Processing, §8.7.
  */
-export function conv(a: VectorLike, b: VectorLike, shape: ConvShape = 'full'): Float64Array {
+export function conv(
+  a: VectorLike,
+  b: VectorLike,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): Float64Array {
   const u = takeVector(a, 'a');
   const v = takeVector(b, 'b');
-  return convolveLinear(u, v, [linearAxis(u.length, v.length, readShape(shape))]);
+  const { value: window, accuracy } = readTail(shape, options);
+  return convolveLinear(u, v, [linearAxis(u.length, v.length, readShape(window))], accuracy);
 }
 
 /**
@@ -36,10 +51,16 @@ export function conv(a: VectorLike, b: VectorLike, shape: ConvShape = 'full'): F
  * @param A, B   Matrices [rows, columns].
  * @param shape  As in `conv`, along each axis: 'full' [ma + mb − 1, na + nb − 1], 'same' [ma, na],
  *   'valid' [max(ma − mb + 1, 0), max(na − nb + 1, 0)].
- * @returns a float64 tensor. Errors and accuracy as in `conv`.
+ * @returns a float64 tensor. Options, errors and accuracy as in `conv`.
  */
-export function conv2(A: TensorLike, B: TensorLike, shape: ConvShape = 'full'): Tensor<Float64Array> {
-  return convolveTensors(takeMatrix(A, 'A'), takeMatrix(B, 'B'), readShape(shape));
+export function conv2(
+  A: TensorLike,
+  B: TensorLike,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): Tensor<Float64Array> {
+  const { value: window, accuracy } = readTail(shape, options);
+  return convolveTensors(takeMatrix(A, 'A'), takeMatrix(B, 'B'), readShape(window), accuracy);
 }
 
 /**
@@ -56,8 +77,8 @@ export function conv2Separable(
   const v = takeVector(row, 'row');
   const matrix = takeMatrix(A, 'A');
   const kind = readShape(shape);
-  const tall = convolveTensors(matrix, { data: u, shape: [u.length, 1] }, kind);
-  return convolveTensors(tall, { data: v, shape: [1, v.length] }, kind);
+  const tall = convolveTensors(matrix, { data: u, shape: [u.length, 1] }, kind, 'fast');
+  return convolveTensors(tall, { data: v, shape: [1, v.length] }, kind, 'fast');
 }
 
 /**
@@ -65,9 +86,15 @@ export function conv2Separable(
  *
  * @param A, B   Tensors of any rank; the axes that the one of lower rank lacks are trailing ones, of size 1.
  * @param shape  As in `conv`, along each axis.
- * @returns a float64 tensor of the higher rank. Errors and accuracy as in `conv`.
+ * @returns a float64 tensor of the higher rank. Options, errors and accuracy as in `conv`.
  */
-export function convn(A: TensorLike, B: TensorLike, shape: ConvShape = 'full'): Tensor<Float64Array> {
+export function convn(
+  A: TensorLike,
+  B: TensorLike,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): Tensor<Float64Array> {
+  const { value: window, accuracy } = readTail(shape, options);
   const a = takeDoubles(A, 'A');
   const b = takeDoubles(B, 'B');
   const rank = Math.max(a.shape.length, b.shape.length, 1);
@@ -75,7 +102,7 @@ export function convn(A: TensorLike, B: TensorLike, shape: ConvShape = 'full'): 
     data,
     shape: [...sizes, ...new Array<number>(rank - sizes.length).fill(1)],
   });
-  return convolveTensors(extended(a), extended(b), readShape(shape));
+  return convolveTensors(extended(a), extended(b), readShape(window), accuracy);
 }
 
 /**
@@ -88,7 +115,7 @@ export function filter2(h: TensorLike, X: TensorLike, shape: ConvShape = 'same')
   const filter = takeMatrix(h, 'h');
   const matrix = takeMatrix(X, 'X');
   const turned = { data: filter.data.slice().reverse(), shape: filter.shape };
-  return convolveTensors(matrix, turned, readShape(shape));
+  return convolveTensors(matrix, turned, readShape(shape), 'fast');
 }
 
 /**
@@ -99,15 +126,22 @@ export function filter2(h: TensorLike, X: TensorLike, shape: ConvShape = 'same')
  *
  * @param n  Any integer ≥ 1: shorter than the operands too (they wrap), or longer (zeros follow). By default
  *   a.length + b.length − 1: then nothing wraps, and the result is that of `conv`.
+ *   `options`, those of `conv`, may stand in its place.
  * @throws {ArgumentError} unless n is an integer ≥ 1; otherwise as `conv`.
  * @example signal.cconv([0.5, -0.25, 1, 0, 0.75], [1, 2, 0, 5], 2)   // [0.5, 15.5]
  */
-export function cconv(a: VectorLike, b: VectorLike, n?: number): Float64Array {
+export function cconv(
+  a: VectorLike,
+  b: VectorLike,
+  n?: number | LinearOptions,
+  options?: LinearOptions,
+): Float64Array {
   const u = takeVector(a, 'a');
   const v = takeVector(b, 'b');
-  const period = n === undefined ? u.length + v.length - 1 : checkInteger(n, 'n', 1);
+  const { value: points, accuracy } = readTail(n, options);
+  const period = points === undefined ? u.length + v.length - 1 : checkInteger(points, 'n', 1);
   const [x, y] = [wrap(u, period), wrap(v, period)];
-  const linear = convolveLinear(x, y, [linearAxis(x.length, y.length, 'full')]);
+  const linear = convolveLinear(x, y, [linearAxis(x.length, y.length, 'full')], accuracy);
   if (linear.length === period) return linear;
   if (linear.length > period) return wrap(linear, period);
   const padded = zeros('float64', period);
@@ -126,12 +160,30 @@ function wrap(values: Float64Array, period: number): Float64Array {
   return wrapped;
 }
 
-function convolveTensors(a: DoubleTensor, b: DoubleTensor, shape: ConvShape): Tensor<Float64Array> {
+function convolveTensors(
+  a: DoubleTensor,
+  b: DoubleTensor,
+  shape: ConvShape,
+  accuracy: Accuracy,
+): Tensor<Float64Array> {
   const axes: LinearAxis[] = a.shape.map((size, axis) => linearAxis(size, b.shape[axis], shape));
   const out = axes.map((axis) => axis.out);
-  return new Tensor(convolveLinear(a.data, b.data, axes), out);
+  return new Tensor(convolveLinear(a.data, b.data, axes, accuracy), out);
 }
 
 function readShape(shape: unknown): ConvShape {
-  return checkOneOf(shape, 'shape', CONV_SHAPES);
+  return shape === undefined ? 'full' : checkOneOf(shape, 'shape', CONV_SHAPES);
+}
+
+/** An optional argument and the options behind it, or the options in its place. */
+function readTail<T extends string | number>(
+  last: T | LinearOptions | undefined,
+  options: LinearOptions | undefined,
+): { value: T | undefined; accuracy: Accuracy } {
+  const isOptions = options === undefined && typeof last === 'object' && last !== null;
+  const given = checkOptions(isOptions ? last : options, ['accuracy']);
+  return {
+    value: isOptions ? undefined : (last as T | undefined),
+    accuracy: checkOneOf(given.accuracy ?? 'fast', 'options.accuracy', ACCURACIES),
+  };
 }

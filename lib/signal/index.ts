@@ -2,6 +2,7 @@
 export type { ConvShape } from '../plan/plans/linear.js';
 export type { BlockKind } from './blocks.js';
 export { col2im, im2col } from './blocks.js';
+export type { LinearOptions } from './convolution.js';
 export { cconv, conv, conv2, conv2Separable, convn, filter2 } from './convolution.js';
 export type { Complex, ComplexLike } from './transform.js';
 export { fft, ifft } from './transform.js';

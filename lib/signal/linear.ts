@@ -1,29 +1,93 @@
 /** Linear convolution over any number of axes: the plan carried out, by direct sums or by transforms. */
 
+import { convolveAny, type Line, wholeLine } from '../backend/by-transforms.js';
+import { runAll } from '../backend/js/work.js';
 import { backend } from '../backend/select.js';
 import { elementCount } from '../check.js';
+import { convolveLines } from '../conv/lines.js';
+import type { Accuracy } from '../plan/algorithms/algorithm.js';
 import type { Axis, Rank } from '../plan/options/axes.js';
 import { planConv } from '../plan/plans/conv.js';
 import { flatten, type LinearAxis, planLinear } from '../plan/plans/linear.js';
 import { uninitialised, zeros } from '../tensor/dtype.js';
 
-/** out[i] = Σ_j a[j]·b[i − j] for the window that the axes give. Operands have ∏ axis.a and ∏ axis.b elements. */
-export function convolveLinear(a: Float64Array, b: Float64Array, axes: readonly LinearAxis[]): Float64Array {
+/**
+ * out[i] = Σ_j a[j]·b[i − j] for the window that the axes give. Operands have ∏ axis.a and ∏ axis.b elements.
+ *
+ * @param accuracy  'strict' sums directly.
+ */
+export function convolveLinear(
+  a: Float64Array,
+  b: Float64Array,
+  axes: readonly LinearAxis[],
+  accuracy: Accuracy,
+): Float64Array {
   const count = elementCount(
     axes.map(({ out }) => out),
     'output',
   );
   if (count === 0) return zeros('float64', 0);
-  const [normA, normB] = [norm(a), norm(b)];
-  const plan = planLinear(axes, Number.isFinite(normA * normB), backend().machine);
-  if (plan.algorithm === 'direct') return convolveDirect(a, b, axes, count);
-  const out = convolveByTransforms(a, b, axes, plan.block, count);
+  const plan = planLinear(axes, accuracy, backend().machine);
+  if (plan.algorithm === 'direct') return sumDirectly(a, b, axes, count);
+  const out = convolveFlat(a, b, axes, count, (signal, kernel, start, stretch) =>
+    convolveLines(signal, kernel, plan.block, start, stretch),
+  );
   // Whole numbers convolve to whole numbers: when the error is known to be below a half, rounding removes it.
-  const error = Number.EPSILON * 4 * Math.log2(2 * plan.block) * normA * normB;
+  const error = Number.EPSILON * 4 * Math.log2(2 * plan.block) * norm(a) * norm(b);
   if (error < 0.25 && isWhole(a) && isWhole(b)) {
     for (let i = 0; i < count; i++) out[i] = Math.round(out[i]) + 0;
   }
   return out;
+}
+
+/**
+ * Of the two operands the shorter is the kernel, unless it alone is not finite: the kernel meets the zeros around the signal
+ * as well, which are no terms of the sum.
+ */
+function sumDirectly(
+  a: Float64Array,
+  b: Float64Array,
+  axes: readonly LinearAxis[],
+  count: number,
+): Float64Array {
+  const swapped = axes.map(exchanged);
+  const [finiteA, finiteB] = [areFinite(a), areFinite(b)];
+  if (finiteB && (a.length >= b.length || !finiteA || swapped.some(crops))) {
+    return convolveDirect(a, b, axes, count);
+  }
+  if (finiteA && !swapped.some(crops)) return convolveDirect(b, a, swapped, count);
+  return convolveFlat(a, b, axes, count, (signal, kernel, start, stretch) => {
+    runAll(
+      // biome-ignore lint/correctness/useYield: one convolution is one unit of work.
+      convolveAny(signal, kernel, start, stretch, function* (x, y, to) {
+        to.set(sumStretch(Float64Array.from(x), Float64Array.from(y), start, to.length));
+      }),
+    );
+  });
+}
+
+function exchanged({ a, b, start, out }: LinearAxis): LinearAxis {
+  return { a: b, b: a, start, out };
+}
+
+/** Whether the window leaves out elements of a that reach no output. */
+function crops(axis: LinearAxis): boolean {
+  const { padBefore, padAfter } = correlationAxis(axis);
+  return padBefore < 0 || padAfter < 0;
+}
+
+/** A stretch of the convolution of finite numbers along one axis. */
+function sumStretch(x: Float64Array, y: Float64Array, start: number, out: number): Float64Array {
+  const first = Math.min(Math.max(start - y.length + 1, 0), x.length - 1);
+  const read = x.subarray(first, Math.max(Math.min(x.length, start + out), first + 1));
+  const axis = { a: read.length, b: y.length, start: start - first, out };
+  return convolveDirect(read, y, [axis], out);
+}
+
+function areFinite(values: Float64Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * 0;
+  return sum === 0;
 }
 
 /** The Euclidean norm: Infinity or NaN when a value is, or when the sum of squares overflows. */
@@ -127,45 +191,59 @@ function positions(sizes: readonly number[]): number[][] {
   );
 }
 
-function convolveByTransforms(
+/** All axes as one: rows laid out so far apart that they cannot reach into one another. */
+function convolveFlat(
   a: Float64Array,
   b: Float64Array,
   axes: readonly LinearAxis[],
-  block: number,
   count: number,
+  convolve: (signal: Line, kernel: Line, start: number, stretch: Float64Array) => void,
 ): Float64Array {
   const flat = flatten(axes);
-  const [paddedA, paddedB] = [
-    spread(
+  const sizes = (of: (axis: LinearAxis) => number): number[] => axes.map(of);
+  const lines = [
+    lay(
       a,
-      axes.map((axis) => axis.a),
+      sizes((axis) => axis.a),
       flat.strides,
     ),
-    spread(
+    lay(
       b,
-      axes.map((axis) => axis.b),
+      sizes((axis) => axis.b),
       flat.strides,
     ),
   ];
-  const [signal, kernel] = paddedA.length >= paddedB.length ? [paddedA, paddedB] : [paddedB, paddedA];
+  const [signal, kernel] = lines[0].values.length >= lines[1].values.length ? lines : lines.reverse();
   const stretch = uninitialised('float64', elementCount([flat.out], 'workspace'));
-  backend().fftConvolve(signal, kernel, block, flat.start, stretch);
+  convolve(signal, kernel, flat.start, stretch);
   if (axes.length === 1) return stretch;
   const out = uninitialised('float64', count);
-  const sizes = axes.map((axis) => axis.out);
-  eachRow(sizes, flat.strides, (row, length, at) => out.set(stretch.subarray(at, at + length), row));
+  eachRow(
+    sizes((axis) => axis.out),
+    flat.strides,
+    (row, length, at) => out.set(stretch.subarray(at, at + length), row),
+  );
   return out;
 }
 
 /** Rows laid out by these strides, zeros between them. */
-function spread(values: Float64Array, sizes: readonly number[], strides: readonly number[]): Float64Array {
-  if (sizes.length === 1) return values;
+function lay(values: Float64Array, sizes: readonly number[], strides: readonly number[]): Line {
+  if (sizes.length === 1) return wholeLine(values);
   const padded = zeros(
     'float64',
     elementCount([1 + sizes.reduce((last, size, i) => last + (size - 1) * strides[i], 0)], 'workspace'),
   );
   eachRow(sizes, strides, (row, length, at) => padded.set(values.subarray(row, row + length), at));
-  return padded;
+  return {
+    values: padded,
+    places() {
+      const places = new Int32Array(values.length);
+      eachRow(sizes, strides, (row, length, at) => {
+        for (let i = 0; i < length; i++) places[row + i] = at + i;
+      });
+      return places;
+    },
+  };
 }
 
 /** Visits the rows along the last axis: where each begins in a dense array, its length, and where by the strides. */

@@ -2,10 +2,11 @@
  * Convolution of one channel by Fourier transforms: the padded channel as one line, and the kernel as a line with the same
  * distance between its rows, so that their convolution is the one over both axes. See plan/algorithms/js/fft.ts.
  *
- * A result that is not finite is summed again directly, so NaN and infinity stand where direct sums put them.
+ * What is not finite reaches those outputs alone that read it: see by-transforms.ts.
  */
 import { flatPlane } from '../../plan/algorithms/js/fft.js';
 import type { FloatArray } from '../../tensor/dtype.js';
+import { convolveAny, wholeLine } from '../by-transforms.js';
 import { type Direction, product } from './direction.js';
 import { convolveBlocks } from './fft.js';
 import type { AxisGather, Lattice } from './gather.js';
@@ -30,6 +31,8 @@ export function* convolveSpectra(
   const channel = new Float64Array(signal);
   const taps = new Float64Array(kernel);
   const sums = new Float64Array(out);
+  const line = wholeLine(channel);
+  const places = () => placesOf(lattice, pitch, kernel);
   for (let group = 0; group < groups; group++) {
     const from = (inputImage * groups + group) * product(source);
     layChannel(lattice, source[2], input, from, pitch, channel);
@@ -43,8 +46,9 @@ export function* convolveSpectra(
             taps[kernel - 1 - down * pitch - right] = weight[own + gh.taps[i] * sizes[2] + gw.taps[j]];
         });
       });
-      yield* convolveBlocks(channel, taps, block, kernel - 1, sums);
-      if (!areFinite(lattice, pitch, sums)) yield* sumDirectly(lattice, pitch, channel, taps, sums);
+      yield* convolveAny(line, { values: taps, places }, kernel - 1, sums, (x, y, to) =>
+        convolveBlocks(x, y, block, kernel - 1, to),
+      );
       const plane = (outputImage * groups + group) * writtenChannels + m;
       store(direction, lattice, pitch, finish, output, plane, sums);
       yield;
@@ -80,32 +84,12 @@ function layChannel(
   }
 }
 
-function areFinite([, gh, gw]: Lattice, pitch: number, sums: Float64Array): boolean {
-  for (let i = 0; i < gh.count; i++) {
-    let all = 0;
-    for (let j = 0; j < gw.count; j++) all += sums[i * pitch + j] * 0;
-    if (all !== 0) return false;
-  }
-  return true;
-}
-
-/** sums ← every output by definition; a zero weight counts, as in any direct sum. */
-function* sumDirectly(
-  [, gh, gw]: Lattice,
-  pitch: number,
-  channel: Float64Array,
-  taps: Float64Array,
-  sums: Float64Array,
-): Work {
-  sums.fill(0);
-  for (const down of gh.offsets) {
-    for (const right of gw.offsets) {
-      const factor = taps[taps.length - 1 - down * pitch - right];
-      const from = down * pitch + right;
-      for (let i = 0; i < sums.length; i++) sums[i] += factor * channel[from + i];
-      yield;
-    }
-  }
+/** Where the taps lie in their line, but for those that meet padding alone. */
+function placesOf([, gh, gw]: Lattice, pitch: number, kernel: number): Int32Array {
+  const [downs, rights] = [gh, gw].map((gather) =>
+    Array.from(gather.offsets).filter((offset) => readsElements(gather, offset)),
+  );
+  return Int32Array.from(downs.flatMap((down) => rights.map((right) => kernel - 1 - down * pitch - right)));
 }
 
 function store(

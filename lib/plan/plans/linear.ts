@@ -2,6 +2,7 @@
  * Linear convolution over any number of axes, out[i] = Σ_j a[j]·b[i − j], or a window of it: which way is cheaper,
  * summing directly or transforming. Numbers of axes lead with the slowest.
  */
+import type { Accuracy } from '../algorithms/algorithm.js';
 import type { Machine } from '../isa.js';
 
 export type ConvShape = 'full' | 'same' | 'valid';
@@ -48,38 +49,43 @@ export const JS: Costs = { product: 0.4, call: 3000, point: 1.5 };
  */
 const MIN_KERNEL = 64;
 
+/**
+ * Nanoseconds up to which sums stay direct although transforms take less: exact to each element's own terms is worth that.
+ * Some 1200 × 1200 elements natively.
+ */
+const LITTLE = 1e5;
+
 /** A transform of more points than the second-level cache holds takes about twice as long per point. */
 const CACHED_POINTS = 1 << 16;
 
 /** What sums directly: a convolution of the backend's, or a loop in JavaScript, which sums in float64. */
 export type Summation = 'backend' | 'loop';
 
-/**
- * @param summable  Whether a transform would keep the result: false when a value is not finite, or so large that
- *   its square is not. A transform spreads such values over a whole block.
- */
+/** @param accuracy  'strict' sums directly, whatever it takes. */
 export function planLinear(
   axes: readonly LinearAxis[],
-  summable: boolean,
+  accuracy: Accuracy,
   machine: Machine,
   summation: Summation = 'backend',
 ): LinearPlan {
-  if (!summable) return { algorithm: 'direct', block: 0, reason: 'values that a transform would spread' };
+  if (accuracy === 'strict') return direct('as exact as each element’s own terms: accuracy is strict');
   const [sizeA, sizeB] = axes.reduce(([p, q], { a, b }) => [p * a, q * b], [1, 1]);
-  if (Math.min(sizeA, sizeB) < MIN_KERNEL) {
-    return { algorithm: 'direct', block: 0, reason: `a kernel of fewer than ${MIN_KERNEL} elements` };
-  }
+  const kernel = Math.min(sizeA, sizeB);
+  if (kernel < MIN_KERNEL) return direct(`a kernel of fewer than ${MIN_KERNEL} elements`);
   const costs = machine.isa === 'js' ? JS : NATIVE;
-  const products = axes.reduce((count, { b, out }) => count * b * out, 1);
-  const direct = summation === 'loop' ? LOOP_PRODUCT * products : costs.call + costs.product * products;
+  const products = axes.reduce((count, { out }) => count * out, kernel);
+  const sums = summation === 'loop' ? LOOP_PRODUCT * products : costs.call + costs.product * products;
   const { block, time } = cheapestBlocks(flatten(axes), costs);
-  return direct <= time
-    ? { algorithm: 'direct', block: 0, reason: `${products} products are cheaper than transforms` }
-    : {
-        algorithm: 'fft',
-        block,
-        reason: `transforms of ${block} points are cheaper than ${products} products`,
-      };
+  if (sums <= Math.max(time, LITTLE)) return direct(`${products} products take little time`);
+  return {
+    algorithm: 'fft',
+    block,
+    reason: `transforms of ${block} points are cheaper than ${products} products`,
+  };
+}
+
+function direct(reason: string): LinearPlan {
+  return { algorithm: 'direct', block: 0, reason };
 }
 
 /** Transforms of blocks, and what they take in nanoseconds. */
