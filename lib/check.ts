@@ -101,6 +101,11 @@ export function checkBoolean(value: unknown, argument: string): boolean {
   return value;
 }
 
+export function checkFunction<F extends (...args: never[]) => unknown>(value: F, argument: string): F {
+  if (typeof value !== 'function') throw mistake(ArgumentError, argument, 'a function', value);
+  return value;
+}
+
 export function checkOneOf<const T extends string>(
   value: unknown,
   argument: string,

@@ -46,6 +46,9 @@ export interface CsrParts {
   readonly data: FloatArray;
 }
 
+/** C = A·B, or C = A + B. */
+export type CsrCombination = 'product' | 'sum';
+
 /** Weight as OIHW; one zero point for each output channel. */
 export interface IntegerOperands {
   readonly weight: ByteArray;
@@ -138,6 +141,18 @@ export interface Backend {
   csrMatvec(matrix: CsrParts, x: FloatArray, y: FloatArray): void;
   csrRmatvec(matrix: CsrParts, y: FloatArray, x: FloatArray): void;
   csrMatmat(matrix: CsrParts, columns: number, x: FloatArray, y: FloatArray): void;
+  /**
+   * Offsets of the rows of A·B or A + B, in which every place that a term reaches counts, cancelled or not; returns how
+   * many entries there are. Past 2³¹ − 1 of them the offsets mean nothing.
+   */
+  csrCombinedSizes(operation: CsrCombination, a: CsrParts, b: CsrParts, indptr: Int32Array): number;
+  /** The entries, columns ascending, into arrays of csrCombinedSizes' size; all data of one dtype. */
+  csrCombine(operation: CsrCombination, a: CsrParts, b: CsrParts, result: CsrParts): void;
+
+  /** y ← a·x + b·y, the old y being nothing where b is 0; returns the sum of the new y's squares. One floating dtype. */
+  vectorCombine(a: number, x: FloatArray, b: number, y: FloatArray): number;
+  /** Σ x[i]·y[i], in float64. */
+  vectorDot(x: FloatArray, y: FloatArray): number;
 
   /** Stored integers in, stored integers out: see FixedConvPlan. A backend serves every width but 'big'. */
   fixedConv2(plan: FixedConvPlan, image: TypedArray, kernel: TypedArray, out: TypedArray): void;

@@ -2,7 +2,7 @@
 
 import type { BoundConv } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
-import { checkInteger, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
+import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from '../plan/entries.js';
 import type { ConvOp } from '../plan/geometry.js';
@@ -157,6 +157,16 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
     return { indices, values: convert(values, this.dtype) };
   }
 
+  /** α·B: the matrix of the convolution with each weight times α, in the matrix's precision. */
+  scale(alpha: number): ConvMatrix {
+    const factor = checkNumber(alpha, 'alpha');
+    const { weight } = this.#structure;
+    const scaled: FloatArray = uninitialised(this.dtype, weight.length);
+    for (let i = 0; i < weight.length; i++) scaled[i] = weight[i] * factor;
+    const { weightShape } = this.#plan;
+    return new ConvMatrix({ ...this.#request, ...weightsOf(scaled, weightShape, 'auto') }, scaled);
+  }
+
   toDense(options?: DenseOptions): Tensor<FloatArray> {
     const { maxBytes } = checkOptions(options, ['maxBytes']);
     checkDenseSize(this.shape, this.dtype, maxBytes);
@@ -194,6 +204,20 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
     this.#bound[op].run(input, output);
   }
 
+  /** B·from or Bᵀ·from on threads of the library's own, with a copy of `from`. @internal */
+  async productAsync(
+    transposed: boolean,
+    from: FloatArray,
+    signal: AbortSignal | undefined,
+  ): Promise<FloatArray> {
+    const operand = convert(from, this.dtype);
+    const op = transposed ? 'inputGrad' : 'forward';
+    const [rows, cols] = this.shape;
+    if (rows === 0 || cols === 0) return zeros(this.dtype, transposed ? cols : rows);
+    this.#bound[op] ??= this.#bind(op);
+    return this.#bound[op].runAsync(operand, signal);
+  }
+
   #bind(op: 'forward' | 'inputGrad'): BoundConv {
     const plan = op === 'forward' ? this.#plan : planConv({ ...this.#request, op }, backend().machine);
     const { weight } = this.#structure;
@@ -216,6 +240,15 @@ export class TransposedConvMatrix implements LinearOperator, SparseFormats {
   constructor(matrix: ConvMatrix) {
     this.shape = Object.freeze([matrix.shape[1], matrix.shape[0]] as const);
     this.T = matrix;
+  }
+
+  get dtype(): FloatDType {
+    return this.T.dtype;
+  }
+
+  /** @internal */
+  productAsync(transposed: boolean, from: FloatArray, signal: AbortSignal | undefined): Promise<FloatArray> {
+    return this.T.productAsync(!transposed, from, signal);
   }
 
   get nnz(): number {

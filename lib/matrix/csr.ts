@@ -1,7 +1,9 @@
 /** Compressed sparse rows: the format of matrices that are stored. */
-import type { CsrParts } from '../backend/backend.js';
+import type { CsrCombination, CsrParts } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import {
+  checkInteger,
+  checkNumber,
   checkOptions,
   describeShape,
   elementCount,
@@ -9,12 +11,15 @@ import {
   MAX_ELEMENTS,
   mismatch,
   mistake,
+  sameShape,
 } from '../check.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
   checkFloat,
+  convert,
   type FloatArray,
   type FloatDType,
+  floatDTypeOf,
   isTypedArray,
   type TypedArray,
   uninitialised,
@@ -25,6 +30,7 @@ import { checkData, Tensor } from '../tensor/tensor.js';
 import {
   type Coo,
   checkDenseSize,
+  checkEntryCount,
   type DenseOptions,
   type LinearOperator,
   resultVector,
@@ -33,6 +39,9 @@ import {
   takeVector,
 } from './operator.js';
 
+/** What only this module can hand the constructor, for parts that are right by construction. */
+const SOUND = Symbol('sound parts');
+
 /**
  * Row i holds data[p] in column indices[p] for indptr[i] ≤ p < indptr[i + 1]. The arrays are shared, not copied.
  * Column indices ascend within a row in every matrix that the library makes; unsorted ones are accepted, and entries
@@ -40,10 +49,11 @@ import {
  */
 export class CsrMatrix implements LinearOperator, SparseFormats {
   readonly shape: readonly [rows: number, cols: number];
-  readonly indptr: Int32Array;
-  readonly indices: Int32Array;
-  readonly data: FloatArray;
   readonly dtype: FloatDType;
+  // Kernels walk by these: nobody may put others in their place after they were checked.
+  readonly #indptr: Int32Array;
+  readonly #indices: Int32Array;
+  readonly #data: FloatArray;
 
   /**
    * @param indptr   rows + 1 offsets, from 0 to the number of entries, never falling.
@@ -57,12 +67,19 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
     indptr: Int32Array,
     indices: Int32Array,
     data: FloatArray,
+    /** @internal */
+    origin?: typeof SOUND,
   ) {
-    this.shape = Object.freeze(checkMatrixShape(shape));
-    this.dtype = checkParts(this.shape, indptr, indices, data);
-    this.indptr = indptr;
-    this.indices = indices;
-    this.data = data;
+    if (origin === SOUND) {
+      this.shape = Object.freeze([shape[0], shape[1]] as const);
+      this.dtype = floatDTypeOf(data);
+    } else {
+      this.shape = Object.freeze(checkMatrixShape(shape));
+      this.dtype = checkParts(this.shape, indptr, indices, data);
+    }
+    this.#indptr = indptr;
+    this.#indices = indices;
+    this.#data = data;
   }
 
   /** From coordinates in any order; entries of one place are summed. */
@@ -104,6 +121,21 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
     return csrOf([rows, cols], indptr, indices, data);
   }
 
+  /** rows + 1 offsets of the rows' entries. */
+  get indptr(): Int32Array {
+    return this.#indptr;
+  }
+
+  /** The column of each entry. */
+  get indices(): Int32Array {
+    return this.#indices;
+  }
+
+  /** The value of each entry. */
+  get data(): FloatArray {
+    return this.#data;
+  }
+
   /** Stored entries. */
   get nnz(): number {
     return this.indices.length;
@@ -133,10 +165,15 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
     return csrOf([cols, rows], starts, newIndices, newData);
   }
 
-  /** A·x. @param out  Receives it and is returned; shares no memory with x. */
+  /** What a result must not lie over. */
+  get #memory(): readonly TypedArray[] {
+    return [this.#indptr, this.#indices, this.#data];
+  }
+
+  /** A·x. @param out  Receives it and is returned; shares no memory with x or the matrix. */
   matvec(x: VectorLike, out?: TypedArray): FloatArray {
     const operand = takeVector(x, this.shape[1], 'x', this.dtype);
-    const result = resultVector(out, this.shape[0], this.dtype, operand);
+    const result = resultVector(out, this.shape[0], this.dtype, operand, this.#memory);
     backend().csrMatvec(partsOf(this), operand, result);
     return result;
   }
@@ -144,7 +181,7 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
   /** Aᵀ·y. */
   rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
     const operand = takeVector(y, this.shape[0], 'y', this.dtype);
-    const result = resultVector(out, this.shape[1], this.dtype, operand);
+    const result = resultVector(out, this.shape[1], this.dtype, operand, this.#memory);
     backend().csrRmatvec(partsOf(this), operand, result);
     return result;
   }
@@ -156,6 +193,102 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
     const result: FloatArray = uninitialised(this.dtype, elementCount([rows, columns], 'output'));
     backend().csrMatmat(partsOf(this), columns, data, result);
     return new Tensor(result, [rows, columns]);
+  }
+
+  /**
+   * A·B, a matrix of its own, in the wider of the two precisions; sums are in float64. Places whose products cancel keep
+   * an entry of 0, so that the structure follows from the operands' alone (SciPy drops it).
+   *
+   * @throws {ShapeError} unless B has as many rows as this has columns, {ArgumentError} when B is no CsrMatrix,
+   *   {MemoryError} past 2³¹ − 1 entries.
+   */
+  multiply(B: CsrMatrix): CsrMatrix {
+    checkCsr(B);
+    const [rows, inner] = this.shape;
+    if (B.shape[0] !== inner) throw mismatch(ShapeError, 'B', `${inner} rows`, describeShape(B.shape));
+    return this.#combine(B, [rows, B.shape[1]], 'multiply', 'product');
+  }
+
+  /**
+   * A + B, a matrix of its own, in the wider of the two precisions. Entries that cancel are kept as 0, as in multiply.
+   *
+   * @throws {ShapeError} unless the shapes are equal, {ArgumentError} when B is no CsrMatrix, {MemoryError} past
+   *   2³¹ − 1 entries.
+   */
+  add(B: CsrMatrix): CsrMatrix {
+    checkCsr(B);
+    if (!sameShape(B.shape, this.shape))
+      throw mismatch(ShapeError, 'B', describeShape(this.shape), describeShape(B.shape));
+    return this.#combine(B, this.shape, 'add', 'sum');
+  }
+
+  #combine(
+    B: CsrMatrix,
+    [rows, cols]: readonly [number, number],
+    name: string,
+    operation: CsrCombination,
+  ): CsrMatrix {
+    const dtype = this.dtype === B.dtype ? this.dtype : 'float64';
+    const [a, b] = [this, B].map((matrix) => ({
+      ...partsOf(matrix),
+      data: matrix.dtype === dtype ? matrix.data : convert(matrix.data, dtype),
+    }));
+    const indptr = uninitialised('int32', rows + 1);
+    const entries = backend().csrCombinedSizes(operation, a, b, indptr);
+    checkEntryCount(entries, name);
+    const indices = uninitialised('int32', entries);
+    const data: FloatArray = uninitialised(dtype, entries);
+    backend().csrCombine(operation, a, b, { rows, cols, indptr, indices, data });
+    return csrOf([rows, cols], indptr, indices, data);
+  }
+
+  /** α·A, with the same places. @throws {ArgumentError} when alpha is no number. */
+  scale(alpha: number): CsrMatrix {
+    const factor = checkNumber(alpha, 'alpha');
+    return this.#withData((value) => value * factor);
+  }
+
+  /** diag(d)·A. @throws {ShapeError} unless d has an element for each row. */
+  scaleRows(d: VectorLike): CsrMatrix {
+    const factors = takeVector(d, this.shape[0], 'd', 'float64');
+    return this.#withData((value, row) => value * factors[row]);
+  }
+
+  /** A·diag(d). @throws {ShapeError} unless d has an element for each column. */
+  scaleColumns(d: VectorLike): CsrMatrix {
+    const factors = takeVector(d, this.shape[1], 'd', 'float64');
+    return this.#withData((value, _row, column) => value * factors[column]);
+  }
+
+  /** The same places with other values: each array is copied. */
+  #withData(value: (old: number, row: number, column: number) => number): CsrMatrix {
+    const indices = this.#indices.slice();
+    const data: FloatArray = uninitialised(this.dtype, this.nnz);
+    for (let i = 0; i < this.shape[0]; i++) {
+      for (let p = this.#indptr[i]; p < this.#indptr[i + 1]; p++)
+        data[p] = value(this.#data[p], i, indices[p]);
+    }
+    return csrOf(this.shape, this.#indptr.slice(), indices, data);
+  }
+
+  /**
+   * Rows from … to − 1, a matrix of its own.
+   *
+   * @throws {ArgumentError} unless 0 ≤ from ≤ to ≤ rows.
+   */
+  rows(from: number, to: number): CsrMatrix {
+    const first = checkInteger(from, 'from', 0, this.shape[0]);
+    const end = checkInteger(to, 'to', first, this.shape[0]);
+    const start = this.#indptr[first];
+    const stop = this.#indptr[end];
+    const indptr = this.#indptr.slice(first, end + 1);
+    for (let i = 0; i < indptr.length; i++) indptr[i] -= start;
+    return csrOf(
+      [end - first, this.shape[1]],
+      indptr,
+      this.#indices.slice(start, stop),
+      this.#data.slice(start, stop),
+    );
   }
 
   toDense(options?: DenseOptions): Tensor<FloatArray> {
@@ -190,15 +323,11 @@ export function csrOf(
   indices: Int32Array,
   data: FloatArray,
 ): CsrMatrix {
-  const dtype = data instanceof Float32Array ? 'float32' : 'float64';
-  const matrix = Object.create(CsrMatrix.prototype) as object;
-  return Object.assign(matrix, {
-    shape: Object.freeze([...shape]),
-    indptr,
-    indices,
-    data,
-    dtype,
-  }) as CsrMatrix;
+  return new CsrMatrix(shape, indptr, indices, data, SOUND);
+}
+
+function checkCsr(B: unknown): void {
+  if (!(B instanceof CsrMatrix)) throw mistake(ArgumentError, 'B', 'a CsrMatrix', B);
 }
 
 function partsOf({ shape, indptr, indices, data }: CsrMatrix): CsrParts {

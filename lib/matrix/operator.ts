@@ -1,5 +1,5 @@
 /** What every matrix here is to its users: an operator on vectors, and perhaps a source of sparse formats. */
-import { describe, elementCount, mismatch, mistake } from '../check.js';
+import { describe, elementCount, isInteger, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
   BYTES,
@@ -80,12 +80,17 @@ export function takeColumns(
   return { data, columns: matrix.shape[1] };
 }
 
-/** Where a product goes: a new array, or the caller's `out` after checking that it may receive it. */
+/**
+ * Where a product goes: a new array, or the caller's `out` after checking that it may receive it.
+ *
+ * @param memory  What else the product reads: arrays of the operator itself that its users can reach.
+ */
 export function resultVector(
   out: unknown,
   length: number,
   dtype: FloatDType,
   operand: FloatArray,
+  memory: readonly TypedArray[] = [],
 ): FloatArray {
   if (out === undefined) return uninitialised(dtype, length);
   if (dtypeOf(out) === undefined) throw mistake(ArgumentError, 'out', `a typed array of ${dtype}`, out);
@@ -97,10 +102,13 @@ export function resultVector(
   if (overlaps(result, operand)) {
     throw mismatch(ArgumentError, 'out', 'memory of its own', 'memory shared with the operand');
   }
+  if (memory.some((array) => overlaps(result, array))) {
+    throw mismatch(ArgumentError, 'out', 'memory of its own', "memory shared with the matrix's arrays");
+  }
   return result;
 }
 
-function overlaps(a: FloatArray, b: FloatArray): boolean {
+function overlaps(a: TypedArray, b: TypedArray): boolean {
   return (
     a.buffer === b.buffer &&
     a.byteOffset < b.byteOffset + b.byteLength &&
@@ -139,4 +147,26 @@ export function checkEntryCount(entries: number, format: string): void {
   if (entries > MAX_ENTRIES) {
     throw mismatch(MemoryError, format, 'at most 2^31 - 1 entries', `${entries}`);
   }
+}
+
+/** An operator by its three members, whoever made it. */
+export function checkOperator(A: LinearOperator, argument = 'A'): readonly [number, number] {
+  const { shape, matvec, rmatvec } = (A ?? {}) as Partial<LinearOperator>;
+  const isShape =
+    Array.isArray(shape) && shape.length === 2 && shape.every((size) => isInteger(size) && size >= 0);
+  if (!isShape || typeof matvec !== 'function' || typeof rmatvec !== 'function') {
+    throw mistake(ArgumentError, argument, 'an operator {shape: [rows, cols], matvec, rmatvec}', A);
+  }
+  return [shape[0], shape[1]];
+}
+
+/** A user's operator may return anything: what is not a vector of the right length must not become a NaN. */
+export function checkProduct(product: TypedArray, length: number, name: string): TypedArray {
+  if (!ArrayBuffer.isView(product) && !Array.isArray(product)) {
+    throw mistake(ArgumentError, name, 'a typed array', product);
+  }
+  if (product.length !== length) {
+    throw mismatch(ShapeError, name, `${length} elements`, describe(product));
+  }
+  return product;
 }

@@ -1,21 +1,36 @@
-/** Iterative solvers that ask of a matrix nothing but its products. */
-import { checkInteger, checkNumber, checkOptions, describe, isInteger, mismatch, mistake } from '../check.js';
-import { ArgumentError, ShapeError } from '../errors.js';
-import { type TypedArray, zeros } from '../tensor/dtype.js';
+/**
+ * Iterative solvers that ask of a matrix nothing but its products. Each is a generator of the products that it needs, so
+ * that one description runs to its end at once, or asynchronously with the event loop free in between.
+ */
+import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, mismatch } from '../check.js';
+import { ShapeError } from '../errors.js';
+import { convert, type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
 import type { VectorLike } from '../tensor/take.js';
-import { type LinearOperator, takeVector } from './operator.js';
+import { checkOperator, type LinearOperator, takeVector } from './operator.js';
+import { productOf, runSteps, runStepsAsync, type Steps } from './products.js';
+import { combine, dot, norm } from './vectors.js';
 
 export interface SolveOptions {
   /** On the relative residual (cg), on btol and atol (lsqr). Default 1e-8. */
   readonly tolerance?: number;
-  /** Default 2·cols. */
+  /** Default min(2·cols, 10 000). */
   readonly maxIterations?: number;
   /** λ in (A + λ²·I)·x = b (cg), in min ‖A·x − b‖² + λ²‖x‖² (lsqr). Default 0. */
   readonly damp?: number;
-  /** Where to start. Default zeros. */
+  /** Where to start; the answer is the one without it. Default zeros. */
   readonly x0?: VectorLike;
-  /** Called after every iteration, with the norm of the residual as the recurrence has it. */
-  onIteration?(iteration: number, residualNorm: number): void;
+  /** Of the vectors between products. Default 'float64'. */
+  readonly dtype?: FloatDType;
+  /**
+   * Called after every iteration, with the norm of the residual as the recurrence has it, and x as it stands: it changes
+   * in the next iteration, so copy what you keep. Returning false ends the solution, unconverged.
+   */
+  onIteration?(iteration: number, residualNorm: number, x: FloatArray): unknown;
+}
+
+export interface AsyncSolveOptions extends SolveOptions {
+  /** Rejects with the signal's reason, after the product that is under way. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Solution {
@@ -28,206 +43,265 @@ export interface Solution {
 }
 
 interface Problem {
+  readonly A: LinearOperator;
   readonly rows: number;
   readonly cols: number;
-  readonly b: Float64Array;
-  readonly x: Float64Array;
+  readonly dtype: FloatDType;
+  readonly b: FloatArray;
+  /** Null when it is zeros. */
+  readonly x0: FloatArray | null;
   readonly tolerance: number;
   readonly maxIterations: number;
   readonly damp: number;
-  readonly onIteration: (iteration: number, residualNorm: number) => void;
-  multiply(x: Float64Array): TypedArray;
-  multiplyTransposed(y: Float64Array): TypedArray;
+  /** False when the caller wants to stop. */
+  readonly goesOn: (iteration: number, residualNorm: number, x: FloatArray) => boolean;
 }
 
 /**
  * Least squares by Golub–Kahan bidiagonalisation: min ‖A·x − b‖² + damp²‖x‖², A of any shape.
  *
  * Stops when ‖r‖ ≤ tolerance·(‖b‖ + ‖A‖‖x‖) (the system is consistent), or ‖Aᵀr‖ ≤ tolerance·‖A‖‖r‖ (x is a least
- * squares solution). The vectors are float64; an operator of float32 limits what can be reached to about 1e-6.
+ * squares solution). An operator of float32 limits what can be reached to about 1e-6. NaN or infinity in A or b end it,
+ * unconverged, with a residual that is not a number.
  *
  * @throws {ShapeError} when b or x0 has not the operator's length, {ArgumentError} for a bad operator or option.
+ * @example lsqr(CsrMatrix.fromDense([[1, 0], [1, 1], [0, 1]]), [1, 2, 1]).x   // Float64Array [1, 1]
+ *
  * Source: Paige, Saunders, LSQR, ACM TOMS 8 (1982).
  */
 export function lsqr(A: LinearOperator, b: VectorLike, options?: SolveOptions): Solution {
-  const problem = readProblem(A, b, options);
-  const { x, damp, tolerance } = problem;
-  const startNorm = norm(problem.b);
-  const u = residual(problem, x, 0);
-  let beta = normalise(u);
-  const v = problem.cols === 0 ? zeros('float64', 0) : Float64Array.from(problem.multiplyTransposed(u));
-  let alpha = normalise(v);
-  const w = v.slice();
-  let rhoBar = alpha;
-  let phiBar = beta;
-  let matrixNorm2 = 0;
-  let dampedResidual2 = 0;
-  let iterations = 0;
-  let converged = alpha * beta === 0;
-  while (!converged && iterations < problem.maxIterations) {
-    iterations++;
-    advance(u, problem.multiply(v), alpha);
-    beta = normalise(u);
-    matrixNorm2 += alpha * alpha + beta * beta + damp * damp;
-    advance(v, problem.multiplyTransposed(u), beta);
-    alpha = normalise(v);
-    // A rotation removes the damping, a second one the subdiagonal.
-    const rhoDamped = Math.hypot(rhoBar, damp);
-    dampedResidual2 += ((damp / rhoDamped) * phiBar) ** 2;
-    phiBar *= rhoBar / rhoDamped;
-    const rho = Math.hypot(rhoDamped, beta);
-    const c = rhoDamped / rho;
-    const s = beta / rho;
-    const theta = s * alpha;
-    rhoBar = -c * alpha;
-    const phi = c * phiBar;
-    phiBar *= s;
-    const step = phi / rho;
-    const turn = theta / rho;
-    for (let i = 0; i < x.length; i++) {
-      x[i] += step * w[i];
-      w[i] = v[i] - turn * w[i];
-    }
-    const residualNorm = Math.sqrt(phiBar * phiBar + dampedResidual2);
-    const gradientNorm = Math.abs(phiBar * alpha * c);
-    const matrixNorm = Math.sqrt(matrixNorm2);
-    problem.onIteration(iterations, residualNorm);
-    converged =
-      residualNorm <= tolerance * (startNorm + matrixNorm * norm(x)) ||
-      gradientNorm <= tolerance * matrixNorm * residualNorm ||
-      // An exact solution: nothing is left to divide by.
-      gradientNorm === 0;
-    if (Number.isNaN(residualNorm)) break;
-  }
-  return { x, iterations, residualNorm: norm(residual(problem, x, 0)), converged };
+  return runSteps(lsqrSteps(readProblem(A, b, options, SOLVE_OPTIONS)));
+}
+
+/** As lsqr, with the event loop free between products, and meanwhile where A is a convolution's matrix. */
+export async function lsqrAsync(
+  A: LinearOperator,
+  b: VectorLike,
+  options?: AsyncSolveOptions,
+): Promise<Solution> {
+  return solveAsync(lsqrSteps, A, b, options);
 }
 
 /**
  * Conjugate gradients for (A + damp²·I)·x = b with A symmetric and positive definite. Stops when the residual's norm
- * is at most tolerance·‖b‖, or (unconverged) when a direction shows that A is not positive definite.
+ * is at most tolerance·‖b‖, or (unconverged) when a direction shows that A is not positive definite, or is not finite.
  *
  * @throws {ShapeError} unless A is square and lengths agree, {ArgumentError} for a bad operator or option.
  * Source: Hestenes, Stiefel (1952).
  */
 export function cg(A: LinearOperator, b: VectorLike, options?: SolveOptions): Solution {
-  const problem = readProblem(A, b, options);
-  const { rows, cols, x, damp } = problem;
-  if (rows !== cols) throw mismatch(ShapeError, 'A', 'a square matrix', `${rows} × ${cols}`);
-  const limit = problem.tolerance * norm(problem.b);
-  const shift = damp * damp;
-  const r = residual(problem, x, shift);
-  const p = r.slice();
-  let squared = dot(r, r);
+  return runSteps(cgSteps(readProblem(A, b, options, SOLVE_OPTIONS)));
+}
+
+/** As cg, with the event loop free as in lsqrAsync. */
+export async function cgAsync(
+  A: LinearOperator,
+  b: VectorLike,
+  options?: AsyncSolveOptions,
+): Promise<Solution> {
+  return solveAsync(cgSteps, A, b, options);
+}
+
+async function solveAsync(
+  steps: (problem: Problem) => Steps<Solution>,
+  A: LinearOperator,
+  b: VectorLike,
+  options: AsyncSolveOptions | undefined,
+): Promise<Solution> {
+  const problem = readProblem(A, b, options, ASYNC_SOLVE_OPTIONS);
+  return runStepsAsync(steps(problem), options?.signal);
+}
+
+/** Norms between these leave products of two vectors, and their squares, within the range of numbers. */
+const LEAST_NORM = 2 ** -200;
+const MOST_NORM = 2 ** 200;
+
+/** Brings a vector of extreme norm to norm 1; returns the norm that it has then. */
+function tame(vector: FloatArray, size: number): number {
+  if ((size > LEAST_NORM && size < MOST_NORM) || !(size > 0 && size < Infinity)) return size;
+  combine(1 / size, vector, 0, vector);
+  return 1;
+}
+
+/**
+ * The vectors u and v of the bidiagonalisation stand as they come out of their sums, with the norms that they have beside
+ * them: the unit vectors û and v̂ are never written, which saves two passes over memory an iteration.
+ */
+function* lsqrSteps(given: Problem): Steps<Solution> {
+  // With a start the damping pulls x, and not the step from x0, to zero: the rows damp·I stand below A then.
+  const isAugmented = given.damp !== 0 && given.x0 !== null;
+  const { rows, cols, dtype, tolerance, maxIterations } = given;
+  const damp = isAugmented ? 0 : given.damp;
+  const length = isAugmented ? rows + cols : rows;
+  const vector = (size: number): FloatArray => zeros(dtype, size);
+
+  function* multiply(x: FloatArray, y: FloatArray): Steps<void> {
+    yield* productOf(given.A, false, x, y.subarray(0, rows));
+    if (isAugmented) combine(given.damp, x, 0, y.subarray(rows));
+  }
+  function* multiplyTransposed(y: FloatArray, x: FloatArray): Steps<void> {
+    yield* productOf(given.A, true, y.subarray(0, rows), x);
+    if (isAugmented) combine(given.damp, y.subarray(rows), 1, x);
+  }
+
+  const x = vector(cols);
+  const u = vector(length);
+  u.set(given.b);
+  const product = vector(length);
+  const back = vector(cols);
+  if (given.x0 !== null) {
+    x.set(given.x0);
+    yield* multiply(x, product);
+    combine(-1, product, 1, u);
+  }
+  const startNorm = norm(given.b);
+  let beta = norm(u);
+  let sizeOfU = tame(u, beta);
+  const v = vector(cols);
+  let alpha = 0;
+  if (beta > 0) {
+    yield* multiplyTransposed(u, back);
+    alpha = combine(1 / sizeOfU, back, 0, v);
+  }
+  let sizeOfV = tame(v, alpha);
+  const w = vector(cols);
+  if (alpha > 0) combine(1 / sizeOfV, v, 0, w);
+  let rhoBar = alpha;
+  let phiBar = beta;
+  let matrixNorm = 0;
+  let dampedResidual = 0;
   let iterations = 0;
-  while (Math.sqrt(squared) > limit && iterations < problem.maxIterations) {
-    const product = problem.multiply(p);
-    const curvature = dot(p, product) + shift * dot(p, p);
+  let converged = alpha === 0 || beta === 0;
+  while (!converged && iterations < maxIterations && Number.isFinite(alpha) && Number.isFinite(beta)) {
+    iterations++;
+    yield* multiply(v, product);
+    beta = combine(1 / sizeOfV, product, -alpha / sizeOfU, u);
+    sizeOfU = tame(u, beta);
+    matrixNorm = Math.hypot(matrixNorm, alpha, beta, damp);
+    // A rotation removes the damping, a second one the subdiagonal.
+    const rhoDamped = Math.hypot(rhoBar, damp);
+    dampedResidual = Math.hypot(dampedResidual, (damp / rhoDamped) * phiBar);
+    phiBar *= rhoBar / rhoDamped;
+    const rho = Math.hypot(rhoDamped, beta);
+    const c = rhoDamped / rho;
+    const s = beta / rho;
+    const sizeOfX = combine(c * (phiBar / rho), w, 1, x);
+    phiBar *= s;
+    alpha = 0;
+    if (beta > 0) {
+      yield* multiplyTransposed(u, back);
+      alpha = combine(1 / sizeOfU, back, -beta / sizeOfV, v);
+      sizeOfV = tame(v, alpha);
+      if (alpha > 0) combine(1 / sizeOfV, v, -s * (alpha / rho), w);
+    }
+    rhoBar = -c * alpha;
+    const residualNorm = Math.hypot(phiBar, dampedResidual);
+    const stopped = !given.goesOn(iterations, residualNorm, x);
+    converged =
+      // An exact solution: nothing is left to divide by.
+      alpha === 0 ||
+      beta === 0 ||
+      residualNorm <= tolerance * (startNorm + matrixNorm * sizeOfX) ||
+      Math.abs(alpha * c) * Math.abs(phiBar / residualNorm) <= tolerance * matrixNorm;
+    if (stopped || !Number.isFinite(residualNorm)) break;
+  }
+  const residual = vector(rows);
+  residual.set(given.b);
+  yield* productOf(given.A, false, x, product.subarray(0, rows));
+  const residualNorm = combine(-1, product.subarray(0, rows), 1, residual);
+  return {
+    x: convert(x, 'float64'),
+    iterations,
+    residualNorm,
+    converged: converged && Number.isFinite(residualNorm),
+  };
+}
+
+/** Sizes are relative to ‖r₀‖, so that no inner product leaves the range of numbers where b and x do not. */
+function* cgSteps(given: Problem): Steps<Solution> {
+  const { rows, cols, dtype, damp, maxIterations } = given;
+  if (rows !== cols) throw mismatch(ShapeError, 'A', 'a square matrix', `${rows} × ${cols}`);
+  const shift = damp * damp;
+  const vector = (size: number): FloatArray => zeros(dtype, size);
+
+  function* multiply(x: FloatArray, y: FloatArray): Steps<void> {
+    yield* productOf(given.A, false, x, y);
+    if (shift !== 0) combine(shift, x, 1, y);
+  }
+
+  const x = vector(cols);
+  const r = vector(rows);
+  r.set(given.b);
+  const product = vector(rows);
+  if (given.x0 !== null) {
+    x.set(given.x0);
+    yield* multiply(x, product);
+    combine(-1, product, 1, r);
+  }
+  const limit = given.tolerance * norm(given.b);
+  const scale = norm(r);
+  let size = scale; // ‖r‖
+  if (scale > 0 && Number.isFinite(scale)) combine(1 / scale, r.slice(), 0, r);
+  const p = r.slice();
+  let squared = size > 0 ? 1 : 0; // ‖r/scale‖²
+  let iterations = 0;
+  while (size > limit && Number.isFinite(size) && iterations < maxIterations) {
+    yield* multiply(p, product);
+    const curvature = dot(p, product);
     if (!(curvature > 0)) break;
     iterations++;
     const step = squared / curvature;
-    for (let i = 0; i < x.length; i++) {
-      x[i] += step * p[i];
-      r[i] -= step * (product[i] + shift * p[i]);
-    }
-    const next = dot(r, r);
-    problem.onIteration(iterations, Math.sqrt(next));
-    const turn = next / squared;
-    for (let i = 0; i < p.length; i++) p[i] = r[i] + turn * p[i];
+    combine(scale * step, p, 1, x);
+    const relative = combine(-step, product, 1, r);
+    size = relative * scale;
+    const next = relative * relative;
+    const goesOn = given.goesOn(iterations, size, x);
+    combine(1, r, next / squared, p);
     squared = next;
+    if (!goesOn) break;
   }
-  const residualNorm = norm(residual(problem, x, shift));
-  return { x, iterations, residualNorm, converged: Math.sqrt(squared) <= limit };
+  const residual = vector(rows);
+  residual.set(given.b);
+  yield* multiply(x, product);
+  const residualNorm = combine(-1, product, 1, residual);
+  return {
+    x: convert(x, 'float64'),
+    iterations,
+    residualNorm,
+    converged: size <= limit && Number.isFinite(residualNorm),
+  };
 }
 
-const SOLVE_OPTIONS = ['tolerance', 'maxIterations', 'damp', 'x0', 'onIteration'] as const;
+const SOLVE_OPTIONS = ['tolerance', 'maxIterations', 'damp', 'x0', 'dtype', 'onIteration'] as const;
+const ASYNC_SOLVE_OPTIONS = [...SOLVE_OPTIONS, 'signal'] as const;
+const MOST_ITERATIONS = 10_000;
 
-function readProblem(A: LinearOperator, b: VectorLike, options: SolveOptions | undefined): Problem {
+function readProblem(
+  A: LinearOperator,
+  b: VectorLike,
+  options: SolveOptions | undefined,
+  known: readonly string[],
+): Problem {
   const [rows, cols] = checkOperator(A);
-  const given = checkOptions(options, SOLVE_OPTIONS);
-  const { onIteration } = given;
-  if (onIteration !== undefined && typeof onIteration !== 'function') {
-    throw mistake(ArgumentError, 'options.onIteration', 'a function', onIteration);
-  }
+  const given = checkOptions(options, known);
+  const dtype = checkOneOf(given.dtype ?? 'float64', 'options.dtype', ['float32', 'float64']);
+  const onIteration =
+    given.onIteration === undefined ? undefined : checkFunction(given.onIteration, 'options.onIteration');
   return {
+    A,
     rows,
     cols,
-    b: Float64Array.from(takeVector(b, rows, 'b', 'float64')),
-    x:
-      given.x0 === undefined
-        ? zeros('float64', cols)
-        : Float64Array.from(takeVector(given.x0, cols, 'options.x0', 'float64')),
+    dtype,
+    b: convert(takeVector(b, rows, 'b', dtype), dtype),
+    x0: given.x0 === undefined ? null : convert(takeVector(given.x0, cols, 'options.x0', dtype), dtype),
     tolerance: checkNumber(given.tolerance ?? 1e-8, 'options.tolerance', 0),
     maxIterations: checkInteger(
-      given.maxIterations ?? 2 * cols,
+      given.maxIterations ?? Math.min(2 * cols, MOST_ITERATIONS),
       'options.maxIterations',
       0,
       Number.MAX_SAFE_INTEGER,
     ),
     damp: checkNumber(given.damp ?? 0, 'options.damp'),
-    onIteration: (iteration, residualNorm) => onIteration?.call(given, iteration, residualNorm),
-    multiply: (x) => checkProduct(A.matvec(x), rows, 'A.matvec(x)'),
-    multiplyTransposed: (y) => checkProduct(A.rmatvec(y), cols, 'A.rmatvec(y)'),
+    goesOn: (iteration, residualNorm, x) => onIteration?.call(given, iteration, residualNorm, x) !== false,
   };
-}
-
-/** An operator by its three members, whoever made it. */
-export function checkOperator(A: LinearOperator): readonly [number, number] {
-  const { shape, matvec, rmatvec } = (A ?? {}) as Partial<LinearOperator>;
-  const isShape =
-    Array.isArray(shape) && shape.length === 2 && shape.every((size) => isInteger(size) && size >= 0);
-  if (!isShape || typeof matvec !== 'function' || typeof rmatvec !== 'function') {
-    throw mistake(ArgumentError, 'A', 'an operator {shape: [rows, cols], matvec, rmatvec}', A);
-  }
-  return [shape[0], shape[1]];
-}
-
-/** A user's operator may return anything: what is not a vector of the right length must not become a NaN. */
-export function checkProduct(product: TypedArray, length: number, name: string): TypedArray {
-  if (!ArrayBuffer.isView(product) && !Array.isArray(product)) {
-    throw mistake(ArgumentError, name, 'a typed array', product);
-  }
-  if (product.length !== length) {
-    throw mismatch(ShapeError, name, `${length} elements`, describe(product));
-  }
-  return product;
-}
-
-/** b − (A + shift·I)·x */
-function residual({ b, multiply }: Problem, x: Float64Array, shift: number): Float64Array {
-  const r = b.slice();
-  if (x.every((value) => value === 0)) return r;
-  const product = multiply(x);
-  for (let i = 0; i < r.length; i++) r[i] -= product[i] + (shift === 0 ? 0 : shift * x[i]);
-  return r;
-}
-
-/** target ← product − scale·target */
-function advance(target: Float64Array, product: TypedArray, scale: number): void {
-  for (let i = 0; i < target.length; i++) target[i] = product[i] - scale * target[i];
-}
-
-export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-/** ‖a‖₂, scaled so that squares neither overflow nor vanish. */
-export function norm(a: ArrayLike<number>): number {
-  let largest = 0;
-  for (let i = 0; i < a.length; i++) {
-    const size = Math.abs(a[i]);
-    if (!(size <= largest)) largest = size;
-  }
-  if (largest === 0 || !Number.isFinite(largest)) return largest;
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] / largest) ** 2;
-  return largest * Math.sqrt(sum);
-}
-
-/** Divides by the norm, which it returns; zeros stay. */
-export function normalise(a: Float64Array): number {
-  const size = norm(a);
-  if (size > 0) for (let i = 0; i < a.length; i++) a[i] /= size;
-  return size;
 }

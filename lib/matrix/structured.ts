@@ -23,7 +23,7 @@ import {
   takeVector,
 } from './operator.js';
 import { slide } from './slide.js';
-import { norm } from './solvers.js';
+import { norm } from './vectors.js';
 
 /** A Toeplitz or circulant matrix. */
 export interface StructuredMatrix extends LinearOperator {

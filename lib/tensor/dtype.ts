@@ -100,6 +100,11 @@ export function checkFloat(dtype: DType, argument: string): FloatDType {
   return dtype;
 }
 
+/** The dtype of a floating array. */
+export function floatDTypeOf(array: FloatArray): FloatDType {
+  return array.BYTES_PER_ELEMENT === 4 ? 'float32' : 'float64';
+}
+
 // Below this many bytes zero-filling costs less than leaving V8's own allocator.
 const UNINITIALISED_BYTES = 1 << 16;
 

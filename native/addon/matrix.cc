@@ -4,6 +4,7 @@
 
 #include "addon/environment.h"
 #include "addon/wire.h"
+#include "ops/csr_combine.h"
 #include "ops/ops.h"
 
 namespace convmat::addon {
@@ -12,18 +13,21 @@ namespace {
 // Offsets and columns are int32.
 constexpr int64_t kMostEntries = std::numeric_limits<int32_t>::max();
 
-// rows, cols, indptr, indices, data.
-CsrMatrix read_matrix(const Napi::CallbackInfo& call) {
+// rows, cols, indptr, indices, data, from the argument `at` on.
+constexpr size_t kMatrixArguments = 5;
+CsrMatrix read_matrix(const Napi::CallbackInfo& call, size_t at = 0) {
   CsrMatrix matrix{};
-  matrix.rows = read_size(call[0], "rows");
-  matrix.cols = read_size(call[1], "cols");
-  matrix.indptr = static_cast<const int32_t*>(read_elements(call[2], DType::i32, matrix.rows + 1, "indptr"));
-  const Array data = read_array(call[4], "data");
+  matrix.rows = read_size(call[at], "rows");
+  matrix.cols = read_size(call[at + 1], "cols");
+  matrix.indptr =
+      static_cast<const int32_t*>(read_elements(call[at + 2], DType::i32, matrix.rows + 1, "indptr"));
+  const Array data = read_array(call[at + 4], "data");
   matrix.dtype = dtype_of(data, "data");
   if (matrix.dtype != DType::f32 && matrix.dtype != DType::f64)
     throw Refusal("data: expected float32 or float64");
   matrix.nnz = static_cast<int64_t>(data.length);
-  matrix.indices = static_cast<const int32_t*>(read_elements(call[3], DType::i32, matrix.nnz, "indices"));
+  matrix.indices =
+      static_cast<const int32_t*>(read_elements(call[at + 3], DType::i32, matrix.nnz, "indices"));
   matrix.data = data.data;
   return matrix;
 }
@@ -32,6 +36,24 @@ Context context_of(const Napi::CallbackInfo& call) { return Context{&Environment
 
 void check_sound(bool is_sound) {
   if (!is_sound) throw Refusal("indices: expected columns within the matrix, got others since it was made");
+}
+
+struct Combination {
+  CsrCombination operation;
+  CsrMatrix a, b;
+  size_t next;  // the argument behind them
+};
+
+// Whether it is a product, a, b.
+Combination read_combination(const Napi::CallbackInfo& call) {
+  const bool is_product = call[0].ToBoolean();
+  const CsrMatrix a = read_matrix(call, 1), b = read_matrix(call, 1 + kMatrixArguments);
+  if (a.dtype != b.dtype) throw Refusal("data: expected two matrices of one dtype");
+  if (a.cols > kMostEntries || b.cols > kMostEntries) throw Refusal("cols: expected at most 2^31 - 1");
+  if (is_product ? a.cols != b.rows : a.rows != b.rows || a.cols != b.cols)
+    throw Refusal("b: expected a shape that fits a's");
+  const auto operation = is_product ? CsrCombination::product : CsrCombination::sum;
+  return {operation, a, b, 1 + 2 * kMatrixArguments};
 }
 
 }  // namespace
@@ -74,6 +96,25 @@ void csr_matmat(const Napi::CallbackInfo& call) {
   const void* const x = read_elements(call[6], matrix.dtype, checked_product({matrix.cols, columns}), "x");
   void* const y = read_result(call[7], matrix.dtype, checked_product({matrix.rows, columns}), "y");
   check_sound(convmat::csr_matmat(context_of(call), matrix, columns, x, y));
+}
+
+Napi::Value csr_combined_sizes(const Napi::CallbackInfo& call) {
+  const auto [operation, a, b, next] = read_combination(call);
+  auto* const indptr = static_cast<int32_t*>(read_elements(call[next], DType::i32, a.rows + 1, "indptr"));
+  int64_t entries = 0;
+  check_sound(convmat::csr_combined_sizes(operation, a, b, indptr, &entries));
+  return Napi::Number::New(call.Env(), static_cast<double>(entries));
+}
+
+void csr_combine(const Napi::CallbackInfo& call) {
+  const auto [operation, a, b, next] = read_combination(call);
+  CsrParts parts{};
+  parts.indptr = static_cast<int32_t*>(read_elements(call[next], DType::i32, a.rows + 1, "indptr"));
+  const Array indices = read_array(call[next + 1], "indices");
+  parts.nnz = static_cast<int64_t>(indices.length);
+  parts.indices = static_cast<int32_t*>(read_elements(call[next + 1], DType::i32, parts.nnz, "indices"));
+  parts.data = read_elements(call[next + 2], a.dtype, parts.nnz, "data");
+  check_sound(convmat::csr_combine(operation, a, b, parts));
 }
 
 }  // namespace convmat::addon

@@ -13,6 +13,7 @@
 #include "addon/matrix.h"
 #include "addon/pool.h"
 #include "addon/signal.h"
+#include "addon/vectors.h"
 #include "addon/wire.h"
 #include "runtime/cpu.h"
 
@@ -56,6 +57,10 @@ constexpr Export kExports[] = {
     {"csrMatvec", entry<csr_matvec>},
     {"csrRmatvec", entry<csr_rmatvec>},
     {"csrMatmat", entry<csr_matmat>},
+    {"csrCombinedSizes", entry<csr_combined_sizes>},
+    {"csrCombine", entry<csr_combine>},
+    {"vectorCombine", entry<vector_combine>},
+    {"vectorDot", entry<vector_dot>},
     {"fft", entry<fft>},
     {"fftConvolve", entry<fft_convolve>},
     {"fixedConv2", entry<fixed_conv2>},

@@ -1,4 +1,14 @@
-import { CsrMatrix, cg, convMatrix, type LinearOperator, lsqr, toeplitz } from 'convmat';
+import {
+  CsrMatrix,
+  cg,
+  cgAsync,
+  convMatrix,
+  type LinearOperator,
+  lsqr,
+  lsqrAsync,
+  operators,
+  toeplitz,
+} from 'convmat';
 import { describe, expect, test } from 'vitest';
 import { random } from '../support/random';
 
@@ -80,7 +90,9 @@ describe('lsqr', () => {
     const steps: [number, number][] = [];
     const { converged, iterations, residualNorm } = lsqr(blur, b, {
       maxIterations: 3,
-      onIteration: (...step) => steps.push(step),
+      onIteration: (iteration, residual) => {
+        steps.push([iteration, residual]);
+      },
     });
     expect([converged, iterations]).toEqual([false, 3]);
     expect(steps.map(([iteration]) => iteration)).toEqual([1, 2, 3]);
@@ -137,6 +149,122 @@ describe('cg', () => {
       iterations: 0,
       converged: true,
     });
+  });
+});
+
+describe('what is asked for is what comes', () => {
+  const identity = { shape: [1, 1], matvec: (x: unknown) => x, rmatvec: (y: unknown) => y } as LinearOperator;
+
+  test('damping pulls x to zero, wherever it starts', () => {
+    for (const x0 of [0, 1, 10]) {
+      expect(lsqr(identity, [1], { damp: 1, x0: [x0] }).x[0]).toBeCloseTo(0.5, 12);
+      expect(cg(identity, [1], { damp: 1, x0: [x0] }).x[0]).toBeCloseTo(0.5, 12);
+    }
+    const b = random([blur.shape[0]], 'float64', 2).data;
+    const x0 = random([blur.shape[1]], 'float64', 3).data;
+    const options = { damp: 0.3, tolerance: 1e-13, maxIterations: 500 };
+    const [with0, without] = [lsqr(blur, b, { ...options, x0 }).x, lsqr(blur, b, options).x];
+    expect(difference(with0, without)).toBeLessThan(1e-9 * norm(without));
+  });
+
+  test.each([1e-300, 1e-170, 1e-160, 1e160, 1e300])('numbers near %d', (size) => {
+    const known = random([8], 'float64', 8).data as Float64Array;
+    const b = definite.matvec(known).map((value) => value * size);
+    for (const solve of [lsqr, cg]) {
+      const { x, converged, residualNorm } = solve(definite, b, { tolerance: 1e-12 });
+      expect(converged).toBe(true);
+      expect(
+        difference(
+          x.map((value) => value / size),
+          known,
+        ),
+      ).toBeLessThan(1e-9);
+      expect(residualNorm / size).toBeLessThan(1e-9);
+    }
+    // The same of the matrix: a solution of size 1.
+    const scaled = toeplitz(Float64Array.of(4 * size, -size, size / 2));
+    const three = known.slice(0, 3);
+    for (const solve of [lsqr, cg])
+      expect(difference(solve(scaled, scaled.matvec(three), { tolerance: 1e-12 }).x, three)).toBeLessThan(
+        1e-9,
+      );
+  });
+
+  test.each([NaN, Infinity])('%d in b or A does not pass for a solution', (bad) => {
+    const b = Float64Array.of(1, bad, 1, 1, 1, 1, 1, 1);
+    const matrix = CsrMatrix.fromDense({ data: Float64Array.of(1, bad, bad, 1), shape: [2, 2] });
+    for (const solve of [lsqr, cg]) {
+      for (const solution of [solve(definite, b), solve(matrix, [1, 2])]) {
+        expect(solution.converged).toBe(false);
+        expect(Number.isFinite(solution.residualNorm)).toBe(false);
+      }
+    }
+  });
+
+  test.each([lsqr, cg])('%o: onIteration sees x, and stops', (solve) => {
+    const known = random([8], 'float64', 8).data;
+    const b = definite.matvec(known);
+    const sizes: number[] = [];
+    const { iterations, converged, x } = solve(definite, b, {
+      onIteration: (iteration, _norm, current) => {
+        sizes.push(norm(current));
+        return iteration < 3;
+      },
+    });
+    expect([iterations, converged, sizes.length]).toEqual([3, false, 3]);
+    expect(norm(x)).toBeCloseTo(sizes[2], 12);
+  });
+
+  test('float32 inside where asked', () => {
+    const known = random([8], 'float32', 8).data;
+    const seen: unknown[] = [];
+    const { x } = lsqr(definite, definite.matvec(known), {
+      dtype: 'float32',
+      tolerance: 1e-6,
+      onIteration: (_i, _n, current) => {
+        seen.push(current.constructor);
+      },
+    });
+    expect(x).toBeInstanceOf(Float64Array);
+    expect(seen[0]).toBe(Float32Array);
+    expect(difference(x, known)).toBeLessThan(1e-4);
+  });
+});
+
+describe('asynchronously', () => {
+  const image = convMatrix(random([5, 5], 'float64', 1), { inputShape: [160, 160], padding: 'same' });
+  const b = random([image.shape[0]], 'float64', 2).data as Float64Array;
+  const options = { maxIterations: 20, damp: 0.1 };
+
+  test('the same, of a convolution, of an expression, and many at once', async () => {
+    const stacked = operators.vstack(image, operators.scale(0.1, operators.gradient([160, 160])));
+    const target = new Float64Array(stacked.shape[0]);
+    target.set(b);
+    const [plain, expression] = [lsqr(image, b, options), lsqr(stacked, target, { maxIterations: 20 })];
+    const all = await Promise.all([
+      ...Array.from({ length: 4 }, () => lsqrAsync(image, b, options)),
+      ...Array.from({ length: 4 }, () => lsqrAsync(stacked, target, { maxIterations: 20 })),
+    ]);
+    all.forEach((solution, i) => {
+      expect(solution).toEqual(i < 4 ? plain : expression);
+    });
+    expect(await cgAsync(definite, new Float64Array(8).fill(1))).toEqual(
+      cg(definite, new Float64Array(8).fill(1)),
+    );
+  });
+
+  test('lets other work run, and stops by its signal', async () => {
+    const controller = new AbortController();
+    let turns = 0;
+    const ticking = setInterval(() => {
+      turns++;
+      if (turns === 3) controller.abort(new Error('enough'));
+    }, 1);
+    await expect(
+      lsqrAsync(image, b, { maxIterations: 100_000, tolerance: 0, signal: controller.signal }),
+    ).rejects.toThrow('enough');
+    clearInterval(ticking);
+    await expect(cgAsync(definite, [1], {})).rejects.toMatchObject({ code: 'ERR_CONVMAT_SHAPE' });
   });
 });
 

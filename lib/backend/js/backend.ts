@@ -12,12 +12,14 @@ import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
 import { convBiasGrad } from './bias-grad.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { convEntries, csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
+import { csrCombine, csrCombinedSizes } from './csr-combine.js';
 import { product } from './direction.js';
 import { fft, fftConvolve } from './fft.js';
 import { fixedConv2 } from './fixed.js';
 import { matmul } from './matmul.js';
 import { avgPool, maxPool, maxPoolGrad } from './pool.js';
 import { fold, unfold } from './unfold.js';
+import { vectorCombine, vectorDot } from './vectors.js';
 import { convWeightGrad } from './weight-grad.js';
 import { runAll, runInSlices, SLICED_UNIT } from './work.js';
 
@@ -54,6 +56,10 @@ export function createJsBackend(): Backend {
     csrMatvec,
     csrRmatvec,
     csrMatmat,
+    csrCombinedSizes,
+    csrCombine,
+    vectorCombine,
+    vectorDot,
   };
 }
 

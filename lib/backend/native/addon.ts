@@ -3,6 +3,15 @@ import type { Isa } from '../../plan/isa.js';
 import type { ByteArray, FloatArray, TypedArray } from '../../tensor/dtype.js';
 
 /** Wrong arguments throw `ArgumentError`, failing allocations `MemoryError`: classes handed over by `configure`. */
+/** A matrix in compressed sparse rows, as it crosses. */
+export type CsrArguments = [
+  rows: number,
+  cols: number,
+  indptr: Int32Array,
+  indices: Int32Array,
+  data: FloatArray,
+];
+
 export interface NativeAddon {
   /** What this machine can run, the fastest first. */
   readonly isas: readonly NativeIsa[];
@@ -118,34 +127,26 @@ export interface NativeAddon {
     data: FloatArray,
   ): void;
   /** Columns that lead outside the matrix, written there since it was checked, are refused. */
-  csrMatvec(
-    rows: number,
-    cols: number,
-    indptr: Int32Array,
-    indices: Int32Array,
-    data: FloatArray,
-    x: FloatArray,
-    y: FloatArray,
+  csrMatvec(...args: [...CsrArguments, x: FloatArray, y: FloatArray]): void;
+  csrRmatvec(...args: [...CsrArguments, y: FloatArray, x: FloatArray]): void;
+  csrMatmat(...args: [...CsrArguments, columns: number, x: FloatArray, y: FloatArray]): void;
+  /** Whether it is a product, the two matrices, offsets to write; returns the number of entries. */
+  csrCombinedSizes(
+    ...args: [isProduct: boolean, ...CsrArguments, ...CsrArguments, indptr: Int32Array]
+  ): number;
+  csrCombine(
+    ...args: [
+      isProduct: boolean,
+      ...CsrArguments,
+      ...CsrArguments,
+      indptr: Int32Array,
+      indices: Int32Array,
+      data: FloatArray,
+    ]
   ): void;
-  csrRmatvec(
-    rows: number,
-    cols: number,
-    indptr: Int32Array,
-    indices: Int32Array,
-    data: FloatArray,
-    y: FloatArray,
-    x: FloatArray,
-  ): void;
-  csrMatmat(
-    rows: number,
-    cols: number,
-    indptr: Int32Array,
-    indices: Int32Array,
-    data: FloatArray,
-    columns: number,
-    x: FloatArray,
-    y: FloatArray,
-  ): void;
+  /** y ← a·x + b·y; returns Σ y². */
+  vectorCombine(a: number, x: FloatArray, b: number, y: FloatArray): number;
+  vectorDot(x: FloatArray, y: FloatArray): number;
 
   fft(re: FloatArray, im: FloatArray | null, outRe: FloatArray, outIm: FloatArray, scale: number): void;
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;

@@ -3,10 +3,10 @@ import { elementCount } from '../../check.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
 import { onAbort } from '../abort.js';
-import type { Backend, BoundConv } from '../backend.js';
+import type { Backend, BoundConv, CsrParts } from '../backend.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
-import type { AsyncCallback, NativeAddon, NativeIsa, RunFunction } from './addon.js';
+import type { AsyncCallback, CsrArguments, NativeAddon, NativeIsa, RunFunction } from './addon.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
   const settled = (start: (callback: AsyncCallback) => number, signal: AbortSignal | undefined) =>
@@ -125,12 +125,22 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     fixedConv2: (plan, image, kernel, out) => addon.fixedConv2(plan.wire, image, kernel, out),
     convEntries: (plan, weight, { indptr, indices, data }) =>
       addon.convEntries(plan.wire, weight, indptr, indices, data),
-    csrMatvec: ({ rows, cols, indptr, indices, data }, x, y) =>
-      addon.csrMatvec(rows, cols, indptr, indices, data, x, y),
-    csrRmatvec: ({ rows, cols, indptr, indices, data }, y, x) =>
-      addon.csrRmatvec(rows, cols, indptr, indices, data, y, x),
-    csrMatmat: ({ rows, cols, indptr, indices, data }, columns, x, y) =>
-      addon.csrMatmat(rows, cols, indptr, indices, data, columns, x, y),
+    csrMatvec: (matrix, x, y) => addon.csrMatvec(...csrArguments(matrix), x, y),
+    csrRmatvec: (matrix, y, x) => addon.csrRmatvec(...csrArguments(matrix), y, x),
+    csrMatmat: (matrix, columns, x, y) => addon.csrMatmat(...csrArguments(matrix), columns, x, y),
+    vectorCombine: (a, x, b, y) => addon.vectorCombine(a, x, b, y),
+    vectorDot: (x, y) => addon.vectorDot(x, y),
+    csrCombinedSizes: (operation, a, b, indptr) =>
+      addon.csrCombinedSizes(operation === 'product', ...csrArguments(a), ...csrArguments(b), indptr),
+    csrCombine: (operation, a, b, { indptr, indices, data }) =>
+      addon.csrCombine(
+        operation === 'product',
+        ...csrArguments(a),
+        ...csrArguments(b),
+        indptr,
+        indices,
+        data,
+      ),
   };
 }
 
@@ -140,4 +150,8 @@ function resultOf({ op, dtype, inputShape, outputShape }: ConvPlan): FloatArray 
     dtype as FloatDType,
     elementCount(op === 'forward' ? outputShape : inputShape, 'output'),
   );
+}
+
+function csrArguments({ rows, cols, indptr, indices, data }: CsrParts): CsrArguments {
+  return [rows, cols, indptr, indices, data];
 }

@@ -1,0 +1,87 @@
+/**
+ * Products as steps: a solver, or an operator made of others, yields the products that it needs of simple operators, and
+ * somebody runs them, all at once or with the event loop free in between.
+ */
+import { type FloatArray, floatDTypeOf } from '../tensor/dtype.js';
+import { nextTurn } from '../turns.js';
+import { checkProduct, type LinearOperator } from './operator.js';
+
+/** to ← A·from, or Aᵀ·from. */
+export interface ProductStep {
+  readonly A: LinearOperator;
+  readonly transposed: boolean;
+  readonly from: FloatArray;
+  readonly to: FloatArray;
+}
+
+export type Steps<Result> = Generator<ProductStep, Result, void>;
+
+/** An operator that is made of others: its product is theirs, and arithmetic in between. */
+export interface CompositeOperator extends LinearOperator {
+  productSteps(transposed: boolean, from: FloatArray, to: FloatArray): Steps<void>;
+}
+
+/** An operator whose products can run on threads of the library's own. */
+interface AsyncOperator extends LinearOperator {
+  productAsync(transposed: boolean, from: FloatArray, signal: AbortSignal | undefined): Promise<FloatArray>;
+}
+
+/** to ← A·from, or Aᵀ·from, by products of simple operators alone. */
+export function* productOf(
+  A: LinearOperator,
+  transposed: boolean,
+  from: FloatArray,
+  to: FloatArray,
+): Steps<void> {
+  if (isComposite(A)) yield* A.productSteps(transposed, from, to);
+  else yield { A, transposed, from, to };
+}
+
+function isComposite(A: LinearOperator): A is CompositeOperator {
+  return 'productSteps' in A && typeof A.productSteps === 'function';
+}
+
+function isAsync(A: LinearOperator): A is AsyncOperator {
+  return 'productAsync' in A && typeof A.productAsync === 'function';
+}
+
+export function runSteps<Result>(steps: Steps<Result>): Result {
+  while (true) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    multiply(value);
+  }
+}
+
+/** How long the event loop may be held at a stretch, but for the product or the arithmetic that ends it. */
+const SLICE_MS = 2;
+
+/** As runSteps; rejects with the signal's reason once it has fired. */
+export async function runStepsAsync<Result>(
+  steps: Steps<Result>,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  let end = performance.now() + SLICE_MS;
+  while (true) {
+    signal?.throwIfAborted();
+    const { done, value } = steps.next();
+    if (done) return value;
+    const { A, transposed, from, to } = value;
+    // What is over soon is not worth the way to another thread.
+    if (isAsync(A) && from.length + to.length > ASYNC_ELEMENTS)
+      to.set(await A.productAsync(transposed, from, signal));
+    else multiply(value);
+    if (performance.now() < end) continue;
+    await nextTurn();
+    end = performance.now() + SLICE_MS;
+  }
+}
+
+const ASYNC_ELEMENTS = 2 ** 14;
+
+/** Operators of the library write into `to`; what a user's own returns is checked and copied. */
+function multiply({ A, transposed, from, to }: ProductStep): void {
+  const out = 'dtype' in A && A.dtype === floatDTypeOf(to) ? to : undefined;
+  const product = transposed ? A.rmatvec(from, out) : A.matvec(from, out);
+  if (product !== to) to.set(checkProduct(product, to.length, transposed ? 'A.rmatvec(y)' : 'A.matvec(x)'));
+}

@@ -1,0 +1,120 @@
+/** Operators that multiply, pick or leave single elements. */
+import { checkInteger, checkOneOf, checkOptions, listOf, mismatch, mistake } from '../check.js';
+import { ArgumentError, ShapeError } from '../errors.js';
+import { checkFloat, convert, type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
+import { takeTensor, type VectorLike } from '../tensor/take.js';
+import { LinearMap, type Operator } from './operator.js';
+
+export interface PrecisionOptions {
+  /** Of the vectors that the operator computes with. Default 'float64'. */
+  readonly dtype?: FloatDType;
+}
+
+/** The dtype of an operator that has no elements of its own. */
+export function readPrecision(options: PrecisionOptions | undefined): FloatDType {
+  const { dtype } = checkOptions(options, ['dtype']);
+  return checkOneOf(dtype ?? 'float64', 'options.dtype', ['float32', 'float64']);
+}
+
+/** x ↦ d ⊙ x. */
+export class Diagonal extends LinearMap {
+  readonly elements: FloatArray;
+
+  constructor(elements: FloatArray, dtype: FloatDType) {
+    super(elements.length, elements.length, dtype);
+    this.elements = elements;
+  }
+
+  override get T(): Operator {
+    return this;
+  }
+
+  protected multiply(x: FloatArray, y: FloatArray): void {
+    const { elements } = this;
+    for (let i = 0; i < y.length; i++) y[i] = elements[i] * x[i];
+  }
+
+  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
+    this.multiply(y, x);
+  }
+}
+
+export class Identity extends LinearMap {
+  constructor(n: number, dtype: FloatDType) {
+    super(n, n, dtype);
+  }
+
+  override get T(): Operator {
+    return this;
+  }
+
+  protected multiply(x: FloatArray, y: FloatArray): void {
+    y.set(x);
+  }
+
+  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
+    x.set(y);
+  }
+}
+
+class Restriction extends LinearMap {
+  readonly #indices: Int32Array;
+
+  constructor(n: number, indices: Int32Array, dtype: FloatDType) {
+    super(indices.length, n, dtype);
+    this.#indices = indices;
+  }
+
+  protected multiply(x: FloatArray, y: FloatArray): void {
+    const indices = this.#indices;
+    for (let i = 0; i < y.length; i++) y[i] = x[indices[i]];
+  }
+
+  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
+    const indices = this.#indices;
+    x.fill(0);
+    for (let i = 0; i < y.length; i++) x[indices[i]] += y[i];
+  }
+}
+
+/**
+ * The identity of size n × n.
+ *
+ * @throws {ArgumentError} unless n is an integer ≥ 0, or for a bad option.
+ */
+export function identity(n: number, options?: PrecisionOptions): Operator {
+  return new Identity(checkInteger(n, 'n', 0), readPrecision(options));
+}
+
+/**
+ * The matrix with d on its diagonal: x ↦ d ⊙ x. A copy of d is kept, and its dtype is the operator's.
+ *
+ * @throws {DTypeError} for integers.
+ */
+export function diagonal(d: VectorLike): Operator {
+  const { data, dtype } = takeTensor(d, 'd', 'float64');
+  const precision = checkFloat(dtype, 'd');
+  return new Diagonal(convert(data, precision), precision);
+}
+
+/**
+ * Picks elements: y[i] = x[indices[i]]. The transpose adds each y[i] back to its place, so an index may recur.
+ *
+ * @param n        Elements of x.
+ * @param indices  Integers from 0 to n − 1; a copy is kept.
+ * @throws {ArgumentError} for an index out of range or a bad option.
+ * @example restriction(4, [3, 0]).matvec([1, 2, 3, 4])   // Float64Array [4, 1]
+ */
+export function restriction(n: number, indices: ArrayLike<number>, options?: PrecisionOptions): Operator {
+  const size = checkInteger(n, 'n', 0);
+  const list = listOf(indices);
+  if (list === null) throw mistake(ArgumentError, 'indices', 'an array of integers', indices);
+  if (size === 0 && list.length > 0) {
+    throw mismatch(ShapeError, 'indices', 'no indices into a vector of no elements', `${list.length}`);
+  }
+  const own = uninitialised('int32', list.length);
+  list.forEach((index, i) => {
+    own[i] = checkInteger(index, `indices[${i}]`, 0, size - 1);
+  });
+  return new Restriction(size, own, readPrecision(options));
+}

@@ -1,0 +1,171 @@
+/** What an operator is in the algebra of operators, and how anything linear becomes one. */
+import { backend } from '../backend/select.js';
+import { describeShape, mismatch } from '../check.js';
+import { ShapeError } from '../errors.js';
+import {
+  checkOperator,
+  checkProduct,
+  type LinearOperator,
+  resultVector,
+  takeVector,
+} from '../matrix/operator.js';
+import { type CompositeOperator, productOf, runSteps, type Steps } from '../matrix/products.js';
+import { checkFloat, convert, type FloatArray, type FloatDType, type TypedArray } from '../tensor/dtype.js';
+import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
+
+/** A linear operator that knows its precision and its transpose. */
+export interface Operator extends LinearOperator {
+  readonly dtype: FloatDType;
+  /** The transpose: `T.matvec` is `rmatvec`, and the other way round. */
+  readonly T: Operator;
+  matvec(x: VectorLike, out?: TypedArray): FloatArray;
+  rmatvec(y: VectorLike, out?: TypedArray): FloatArray;
+}
+
+/** An operator by its two products on whole arrays of its dtype; arguments are checked here. */
+export abstract class LinearMap implements Operator {
+  readonly shape: readonly [rows: number, cols: number];
+  readonly dtype: FloatDType;
+
+  constructor(rows: number, cols: number, dtype: FloatDType) {
+    this.shape = Object.freeze([rows, cols] as const);
+    this.dtype = dtype;
+  }
+
+  /** y ← A·x. */
+  protected abstract multiply(x: FloatArray, y: FloatArray): void;
+  /** x ← Aᵀ·y. */
+  protected abstract multiplyTransposed(y: FloatArray, x: FloatArray): void;
+
+  get T(): Operator {
+    return new Transposed(this);
+  }
+
+  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+    const [rows, cols] = this.shape;
+    const operand = takeVector(x, cols, 'x', this.dtype);
+    const result = resultVector(out, rows, this.dtype, operand);
+    this.multiply(operand, result);
+    return result;
+  }
+
+  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+    const [rows, cols] = this.shape;
+    const operand = takeVector(y, rows, 'y', this.dtype);
+    const result = resultVector(out, cols, this.dtype, operand);
+    this.multiplyTransposed(operand, result);
+    return result;
+  }
+}
+
+/** An operator made of others. */
+export abstract class Composite extends LinearMap implements CompositeOperator {
+  abstract productSteps(transposed: boolean, from: FloatArray, to: FloatArray): Steps<void>;
+
+  protected multiply(x: FloatArray, y: FloatArray): void {
+    runSteps(this.productSteps(false, x, y));
+  }
+
+  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
+    runSteps(this.productSteps(true, y, x));
+  }
+}
+
+class Transposed implements Operator, CompositeOperator {
+  readonly shape: readonly [rows: number, cols: number];
+  readonly dtype: FloatDType;
+  readonly T: Operator;
+
+  constructor(operator: Operator) {
+    this.shape = Object.freeze([operator.shape[1], operator.shape[0]] as const);
+    this.dtype = operator.dtype;
+    this.T = operator;
+  }
+
+  productSteps(transposed: boolean, from: FloatArray, to: FloatArray): Steps<void> {
+    return productOf(this.T, !transposed, from, to);
+  }
+
+  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+    return this.T.rmatvec(x, out);
+  }
+
+  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+    return this.T.matvec(y, out);
+  }
+}
+
+/** A dense matrix, row-major. */
+class Dense extends LinearMap {
+  readonly #elements: FloatArray;
+
+  constructor(rows: number, cols: number, elements: FloatArray, dtype: FloatDType) {
+    super(rows, cols, dtype);
+    this.#elements = elements;
+  }
+
+  protected multiply(x: FloatArray, y: FloatArray): void {
+    const [rows, cols] = this.shape;
+    if (cols === 0) y.fill(0);
+    else if (rows > 0) backend().matmul(rows, 1, cols, this.#elements, x, y);
+  }
+
+  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
+    const [rows, cols] = this.shape;
+    if (rows === 0) x.fill(0);
+    else if (cols > 0) backend().matmul(1, cols, rows, y, this.#elements, x);
+  }
+}
+
+/** A user's own `{ shape, matvec, rmatvec }`, which may ignore `out` and return any array of numbers. */
+class Foreign extends LinearMap {
+  readonly #operator: LinearOperator;
+
+  constructor(operator: LinearOperator, [rows, cols]: readonly [number, number], dtype: FloatDType) {
+    super(rows, cols, dtype);
+    this.#operator = operator;
+  }
+
+  protected multiply(x: FloatArray, y: FloatArray): void {
+    y.set(checkProduct(this.#operator.matvec(x), y.length, 'A.matvec(x)'));
+  }
+
+  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
+    x.set(checkProduct(this.#operator.rmatvec(y), x.length, 'A.rmatvec(y)'));
+  }
+}
+
+function isOperator(value: object): value is Operator {
+  return 'dtype' in value && 'T' in value && 'matvec' in value && 'rmatvec' in value && 'shape' in value;
+}
+
+/**
+ * Anything linear as an operator with `T` and `dtype`. An operator of this library is returned as it is.
+ *
+ * @param A  An operator `{ shape, matvec, rmatvec }`, whose precision is its `dtype` or else float64; or a dense matrix
+ *   [rows, cols], of which a copy is kept.
+ * @throws {ArgumentError} for anything else, {ShapeError} for a tensor that has not two axes, {DTypeError} for integers.
+ * @example asOperator([[1, 2], [3, 4]]).T.matvec([1, 1])   // Float32Array [4, 6]
+ */
+export function asOperator(A: LinearOperator | TensorLike): Operator {
+  return named(A, 'A');
+}
+
+/** As asOperator; `argument` names A in errors. */
+export function named(A: LinearOperator | TensorLike, argument: string): Operator {
+  if (typeof A !== 'object' || A === null || !('matvec' in A)) {
+    const dense = takeTensor(A, argument);
+    const dtype = checkFloat(dense.dtype, argument);
+    const { shape } = dense;
+    if (shape.length !== 2) throw mismatch(ShapeError, argument, '2 axes [rows, cols]', describeShape(shape));
+    return new Dense(shape[0], shape[1], convert(dense.data, dtype), dtype);
+  }
+  const shape = checkOperator(A, argument);
+  if (isOperator(A) && (A.dtype === 'float32' || A.dtype === 'float64')) return A;
+  return new Foreign(A, shape, 'dtype' in A && A.dtype === 'float32' ? 'float32' : 'float64');
+}
+
+/** float64 as soon as one operator is. */
+export function commonDType(operators: readonly Operator[]): FloatDType {
+  return operators.some((operator) => operator.dtype === 'float64') ? 'float64' : 'float32';
+}
