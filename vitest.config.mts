@@ -20,7 +20,7 @@ function targets(): Record<string, string>[] {
 }
 
 const shared = {
-  resolve: { alias: { convmat: join(dist, 'index.mjs') } },
+  resolve: { alias: { convmat: join(dist, 'index.js') } },
 };
 // Runs of `npm run test:fuzz` end by the number of their cases.
 const patience = process.env.CONVMAT_FUZZ_FACTOR === undefined ? 1 : 1000;
@@ -28,6 +28,7 @@ const server = { deps: { external: [/\/dist\//] } };
 
 export default defineConfig({
   test: {
+    globalSetup: './scripts/bundle.mjs',
     projects: [
       // What the library computes: once per backend and instruction set.
       ...targets().map((env) => ({

@@ -4,11 +4,6 @@
  */
 export class ConvmatError extends Error {
   readonly code: string = 'ERR_CONVMAT';
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = new.target.name;
-  }
 }
 
 /** Shapes are of the wrong rank, or disagree with one another. */
@@ -44,4 +39,20 @@ export class SingularError extends ConvmatError {
 /** A file is not what its format demands. */
 export class FormatError extends ConvmatError {
   override readonly code = 'ERR_CONVMAT_FORMAT';
+}
+
+const CLASSES = {
+  ConvmatError,
+  ShapeError,
+  DTypeError,
+  ArgumentError,
+  UnsupportedError,
+  MemoryError,
+  SingularError,
+  FormatError,
+};
+// Names are written out, since minified classes have others; on the prototypes, where the first line of a stack trace finds
+// them.
+for (const [name, error] of Object.entries(CLASSES)) {
+  Object.defineProperty(error.prototype, 'name', { value: name, writable: true, configurable: true });
 }

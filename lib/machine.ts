@@ -3,6 +3,7 @@
 import { backend } from './backend/select.js';
 import { checkInteger } from './check.js';
 import type { Isa } from './plan/isa.js';
+import { VERSION } from './version.js';
 
 export interface BackendInfo {
   readonly backend: 'native' | 'js';
@@ -21,13 +22,12 @@ const MAX_THREADS = 1024;
  */
 export function backendInfo(): BackendInfo {
   const { name, machine, fallbackReason } = backend();
-  const { version } = require('../package.json') as { version: string };
   return {
     backend: name,
     isa: machine.isa,
     threads: machine.threads,
     ...(fallbackReason && { fallbackReason }),
-    version,
+    version: VERSION,
   };
 }
 

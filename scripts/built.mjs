@@ -11,8 +11,8 @@ const root = join(import.meta.dirname, '..');
 const PARTS = {
   native: { sources: ['binding.gyp', 'native'], product: 'build/Release/convmat.node' },
   typescript: {
-    sources: ['tsconfig.json', 'tsconfig.types.json', 'scripts/write-esm.mjs', 'lib'],
-    product: 'dist/index.js',
+    sources: ['package.json', 'tsconfig.json', 'tsconfig.types.json', 'scripts/bundle.mjs', 'lib'],
+    product: 'dist/node/index.cjs',
   },
 };
 

@@ -1,14 +1,6 @@
 /** The package as its users get it: packed, and installed in an empty folder. */
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,9 +32,10 @@ export function run(command, args, { cwd, ...options } = {}) {
 export function pack(scratch) {
   run('npm', ['run', 'build:ts'], { cwd: root });
   const staged = join(scratch, 'staged');
-  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  for (const name of [...files, 'package.json', 'README.md', 'LICENSE']) {
-    if (existsSync(join(root, name))) cpSync(join(root, name), join(staged, name), { recursive: true });
+  const listed = run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
+  for (const { path } of JSON.parse(listed)[0].files) {
+    mkdirSync(dirname(join(staged, path)), { recursive: true });
+    copyFileSync(join(root, path), join(staged, path));
   }
   const { platform, arch } = process;
   const { runningLibc } = createRequire(import.meta.url)('../dist/backend/native/libc.js');

@@ -2,6 +2,7 @@
  * The operands of a call off the event loop, copied: other threads read them, and a buffer that JavaScript can reach may
  * be transferred or shrunk at any time, which would pull the memory from under those threads.
  */
+import { nextTurn } from '#host';
 import { describe, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { copyOf, dtypeOf, type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
@@ -38,7 +39,7 @@ async function copyInSlices<Name extends string>(
   for (const { name, from, to } of whole) {
     for (let at = 0; at < to.length; ) {
       if (room < to.BYTES_PER_ELEMENT) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await nextTurn();
         signal?.throwIfAborted();
         room = COPIED_AT_ONCE;
       }

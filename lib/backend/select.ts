@@ -1,13 +1,12 @@
-/** The backend that this process runs on: chosen once, when this module loads, by the environment and what there is. */
-import { describe } from '../check.js';
-import { ArgumentError, MemoryError, UnsupportedError } from '../errors.js';
+/**
+ * The backend that this process runs on: chosen once, when this module loads. What there is to choose from differs between
+ * Node.js (choose-node.ts) and browsers (choose-browser.ts): `imports` of package.json picks one of them, as #backend.
+ */
+import { chooseBackend } from '#backend';
 import type { Backend } from './backend.js';
-import { createJsBackend } from './js/backend.js';
 import type { NativeIsa } from './native/addon.js';
-import { createNativeBackend } from './native/backend.js';
-import { loadAddon } from './native/loader.js';
 
-interface Chosen {
+export interface ChosenBackend {
   readonly backend: Backend;
   readonly isas: readonly NativeIsa[];
   readonly cpuFeatures: readonly string[];
@@ -15,11 +14,7 @@ interface Chosen {
   readonly from?: string;
 }
 
-const BACKENDS = ['native', 'js'];
-const ISAS = ['avx512', 'avx2', 'neon', 'generic'];
-const MAX_THREADS = 1024;
-
-const chosen = choose(process.env);
+const chosen = chooseBackend();
 
 export function backend(): Backend {
   return chosen.backend;
@@ -31,63 +26,6 @@ export function nativeIsas(): readonly string[] {
 }
 
 /** What the addon knows of this machine, and where it came from. */
-export function addonReport(): Pick<Chosen, 'isas' | 'cpuFeatures' | 'from'> {
+export function addonReport(): Pick<ChosenBackend, 'isas' | 'cpuFeatures' | 'from'> {
   return chosen;
-}
-
-function choose(env: NodeJS.ProcessEnv): Chosen {
-  const wanted = readChoice(env, 'CONVMAT_BACKEND', BACKENDS);
-  const isa = readChoice(env, 'CONVMAT_ISA', ISAS);
-  const threads = readThreads(env);
-  if (wanted === 'js') return inJavaScript('CONVMAT_BACKEND=js asks for JavaScript', isa);
-
-  const loaded = loadAddon();
-  if (loaded.addon === undefined) {
-    if (wanted !== 'native') return inJavaScript(loaded.reason, isa);
-    const remedy = 'reinstall convmat, build it from a clone (docs/install.md), or unset CONVMAT_BACKEND';
-    throw new UnsupportedError(
-      `CONVMAT_BACKEND: expected the native backend to load, but ${loaded.reason}; ${remedy}`,
-      {
-        cause: loaded.cause,
-      },
-    );
-  }
-  const { addon, from } = loaded;
-  const { isas, cpuFeatures } = addon;
-  const active = isa === undefined ? isas[0] : isas.find((name) => name === isa);
-  if (active === undefined) throw absentIsa(isa, `this machine has ${isas.join(', ')}`);
-  addon.configure({ ArgumentError, MemoryError, isa: active, threads });
-  return { backend: createNativeBackend(addon, active), isas, cpuFeatures, from };
-}
-
-function inJavaScript(fallbackReason: string, isa: string | undefined): Chosen {
-  if (isa !== undefined) throw absentIsa(isa, `there is none, since ${fallbackReason}`);
-  return { backend: { ...createJsBackend(), fallbackReason }, isas: [], cpuFeatures: [] };
-}
-
-function absentIsa(isa: string | undefined, present: string): UnsupportedError {
-  return new UnsupportedError(
-    `CONVMAT_ISA: expected an instruction set that can run here, got '${isa}'; ${present}`,
-  );
-}
-
-function readChoice(env: NodeJS.ProcessEnv, name: string, choices: readonly string[]): string | undefined {
-  const value = env[name];
-  if (value === undefined || value === '') return undefined;
-  if (!choices.includes(value)) {
-    throw new ArgumentError(`${name}: expected one of ${choices.join(', ')}, got ${describe(value)}`);
-  }
-  return value;
-}
-
-function readThreads(env: NodeJS.ProcessEnv): number | undefined {
-  const value = env['CONVMAT_NUM_THREADS'];
-  if (value === undefined || value === '') return undefined;
-  const threads = /^\d+$/.test(value) ? Number(value) : 0;
-  if (threads < 1 || threads > MAX_THREADS) {
-    throw new ArgumentError(
-      `CONVMAT_NUM_THREADS: expected an integer from 1 to ${MAX_THREADS}, got ${describe(value)}`,
-    );
-  }
-  return threads;
 }

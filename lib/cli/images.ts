@@ -16,9 +16,9 @@ interface ImageInfo {
   readonly channels: number;
 }
 
-function loadSharp(): Sharp {
+async function loadSharp(): Promise<Sharp> {
   try {
-    return require('sharp') as Sharp;
+    return (await import('sharp')).default;
   } catch (cause) {
     throw new UnsupportedError('reading and writing images needs the package sharp: npm install sharp', {
       cause,
@@ -34,10 +34,8 @@ export interface Image {
 }
 
 export async function readImage(path: string): Promise<Image> {
-  const { data, info } = await loadSharp()(path)
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+  const sharp = await loadSharp();
+  const { data, info } = await sharp(path).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   const pixels = new Float32Array(channels * height * width);
   for (let i = 0; i < height * width; i++) {
@@ -54,5 +52,6 @@ export async function writeImage(path: string, { data, shape }: Tensor): Promise
     for (let c = 0; c < channels; c++) bytes[i * channels + c] = data[c * height * width + i];
   }
   const raw = { width, height, channels };
-  await loadSharp()(new Uint8Array(bytes.buffer), { raw }).toFile(path);
+  const sharp = await loadSharp();
+  await sharp(new Uint8Array(bytes.buffer), { raw }).toFile(path);
 }

@@ -62,7 +62,7 @@ export async function writeArchive(
   };
   await replaceFile(path, async (handle) => {
     // Only archives need the library: it is loaded with the first.
-    const { ZipFile: ZipWriter } = require('yazl') as typeof import('yazl');
+    const { ZipFile: ZipWriter } = await import('yazl');
     const zip = new ZipWriter();
     for (const { name, parts } of entries) {
       zip.addReadStream(Readable.from(slices(parts, told)), `${checkEntryName(name)}.npy`, {
@@ -100,7 +100,7 @@ export async function forEachEntry(
   path: string,
   visit: (name: string, source: ByteSource) => Promise<void>,
 ): Promise<void> {
-  const { fromFd } = require('yauzl') as typeof import('yauzl');
+  const { fromFd } = await import('yauzl');
   const fd = await promisify(open)(checkPath(path), 'r');
   let zip: ZipFile | undefined;
   try {

@@ -1,6 +1,7 @@
 /** Pictures of where a convolution's matrix is not zero, each kernel tap in a colour of its own. */
 import { checkInteger, checkOneOf, checkOptions } from '../check.js';
 import { forEachRowRun, type RowRun, type Structure } from '../plan/entries.js';
+import { encodePng, type Raster } from './png.js';
 
 export interface SpyOptions {
   /** 'svg' (the default) gives a string, 'png' the file's bytes. */
@@ -39,13 +40,6 @@ export function spyPicture(
   return cell >= LEAST_CELL
     ? cellSvg(structure, shape, cell)
     : imageSvg(binnedRaster(structure, shape, maxSize));
-}
-
-interface Raster {
-  readonly width: number;
-  readonly height: number;
-  /** RGBA, row-major. */
-  readonly data: Uint8Array;
 }
 
 function blank(width: number, height: number): Raster {
@@ -159,17 +153,11 @@ function binnedRaster(
 /** An SVG of one embedded picture: a rectangle per pixel would be a hundred times as long. */
 function imageSvg(raster: Raster): string {
   const { width, height } = raster;
-  const png = Buffer.from(encodePng(raster)).toString('base64');
+  // Piece by piece: a call takes only so many arguments.
+  const bytes = Array.from(encodePng(raster), (byte) => String.fromCharCode(byte));
+  const png = btoa(bytes.join(''));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
 <image width="${width}" height="${height}" href="data:image/png;base64,${png}"/>
 </svg>
 `;
-}
-
-function encodePng({ width, height, data }: Raster): Uint8Array {
-  // Only pictures need the encoder: it is loaded with the first.
-  const { PNG } = require('pngjs') as typeof import('pngjs');
-  const png = new PNG({ width, height });
-  png.data = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return new Uint8Array(PNG.sync.write(png));
 }

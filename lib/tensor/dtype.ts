@@ -1,5 +1,6 @@
 /** The eight element types, and the typed arrays that hold them. */
 
+import { uninitialisedBuffer } from '#host';
 import { checkOneOf, mismatch } from '../check.js';
 import { DTypeError, MemoryError } from '../errors.js';
 
@@ -118,8 +119,7 @@ export function uninitialised<D extends DType>(dtype: D, length: number): ArrayO
   const bytes = length * BYTES[dtype];
   if (bytes < UNINITIALISED_BYTES) return zeros(dtype, length);
   return guardAllocation(dtype, length, () => {
-    const { buffer } = Buffer.allocUnsafeSlow(bytes);
-    return new ARRAYS[dtype](buffer as ArrayBuffer, 0, length) as ArrayOf<D>;
+    return new ARRAYS[dtype](uninitialisedBuffer(bytes), 0, length) as ArrayOf<D>;
   });
 }
 
@@ -139,6 +139,7 @@ function guardAllocation<A>(dtype: DType, length: number, allocate: () => A): A 
   try {
     return allocate();
   } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
     throw new MemoryError(`cannot allocate ${length} elements of ${dtype} (${length * BYTES[dtype]} bytes)`, {
       cause,
     });

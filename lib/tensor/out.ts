@@ -1,4 +1,5 @@
 /** Where a result goes: a new tensor, or the caller's `out` after checking that it may receive it. */
+import { nextTurn } from '#host';
 import { describe, describeShape, elementCount, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { type DType, type TypedArray, uninitialised } from './dtype.js';
@@ -58,7 +59,7 @@ export async function deliver(result: TypedArray, shape: Shape, out: Tensor | un
     out.data.set(result.subarray(at, at + step), at);
     at += step;
     if (at >= result.length) return out;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }
 

@@ -157,7 +157,8 @@ export function checkData(data: unknown, argument: string): DType {
     throw mistake(ArgumentError, argument, 'a typed array', data);
   }
   const { buffer } = data as TypedArray;
-  if (buffer instanceof SharedArrayBuffer) {
+  // Pages that are not isolated from other origins have no SharedArrayBuffer.
+  if (typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer) {
     throw mismatch(
       ArgumentError,
       argument,

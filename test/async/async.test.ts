@@ -48,6 +48,20 @@ describe('results', () => {
     for (let i = 0; i < 20; i++) expectSame(await conv.runAsync(input), expected);
   });
 
+  test('come while a test holds the clocks', async () => {
+    const input = random([1, 4, 512, 512]); // 4 MiB, which no call copies in one turn of the event loop
+    const weight = random([4, 4, 3, 3], 'float32', 2);
+    const out = new Tensor(new Float32Array(4 * 512 * 512), [1, 4, 512, 512]);
+    using conv = prepareConv(weight, { padding: 1 });
+    vi.useFakeTimers();
+    try {
+      expectSame(await conv2dAsync(input, weight, { padding: 1 }), conv.run(input));
+      expectSame(await conv.runAsync(input, { out }), conv.run(input));
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('of an empty batch', async () => {
     const { weight } = problem();
     const result = await conv2dAsync(new Tensor(new Float32Array(0), [0, 8, 5, 5]), weight, options);

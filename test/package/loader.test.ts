@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import {
-  appendFileSync,
   copyFileSync,
   cpSync,
   mkdirSync,
@@ -10,17 +9,15 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { libcAmong, runningLibc } from '../../dist/backend/native/libc.js';
+import { loadAddon } from '../../dist/backend/native/loader.js';
 import { binary, withoutAddon } from '../support/addon';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const { libcAmong, runningLibc } = createRequire(import.meta.url)(
-  join(root, 'dist/backend/native/libc.js'),
-) as { libcAmong(maps: string): string | undefined; runningLibc(): string | undefined };
 const linux = process.platform === 'linux';
 const libc = runningLibc();
 const target = `${process.platform}-${process.arch}`;
@@ -33,7 +30,7 @@ const { dependencies, version } = JSON.parse(readFileSync(join(root, 'package.js
 // The package as installed, without binaries. A copy, since the loader looks for them from where it really is.
 const folder = mkdtempSync(join(tmpdir(), 'convmat-'));
 // What tests write to is copied anew for each.
-const WRITTEN = ['dist/plan/plans/wire.js'];
+const WRITTEN = ['dist/node/convmat.cjs'];
 
 beforeAll(() => {
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
@@ -56,6 +53,14 @@ function install(binaries: Readonly<Record<string, 'sound' | 'broken'>>): void {
     if (state === 'sound') copyFileSync(binary, join(folder, path));
     else writeFileSync(join(folder, path), 'not a library');
   }
+}
+
+function rewriteBundle(what: string | RegExp, by: string): void {
+  const [path] = WRITTEN;
+  const code = readFileSync(join(folder, path), 'utf8');
+  const changed = code.replace(what, by);
+  expect(changed).not.toBe(code);
+  writeFileSync(join(folder, path), changed);
 }
 
 interface Outcome {
@@ -189,10 +194,7 @@ describe.skipIf(withoutAddon)('a sound binary', () => {
     ['POOL_PLAN_FIELDS', 'pooling plans'],
   ])('of another version (%s) is refused', (fields, what) => {
     install({ [LOCAL]: 'sound' });
-    appendFileSync(
-      join(folder, 'dist/plan/plans/wire.js'),
-      `\nexports.${fields} = [...exports.${fields}, 'new'];\n`,
-    );
+    rewriteBundle(`const ${fields} = [`, `$&'new', `);
     const info = running();
     expect(info.backend).toBe('js');
     expect(info.fallbackReason).toBe(
@@ -204,9 +206,9 @@ describe.skipIf(withoutAddon)('a sound binary', () => {
 describe.skipIf(withoutAddon)('an enumeration in another order', () => {
   test.each(['op', 'dtype', 'algorithm', 'paddingMode', 'rounding'])('%s: the binary is refused', (name) => {
     install({ [LOCAL]: 'sound' });
-    appendFileSync(
-      join(folder, 'dist/plan/plans/wire.js'),
-      `\nexports.ENUMERATIONS = { ...exports.ENUMERATIONS, ${name}: [...exports.ENUMERATIONS.${name}].reverse() };\n`,
+    rewriteBundle(
+      /const ENUMERATIONS = (\{.*?\n\});/s,
+      `const ENUMERATIONS = ((all) => ({ ...all, ${name}: [...all.${name}].reverse() }))($1);`,
     );
     const info = running();
     expect(info.backend).toBe('js');
@@ -261,10 +263,7 @@ describe('the environment', () => {
   });
 
   // Asked of the addon itself: this process may be the one that is forced to JavaScript.
-  const { loadAddon } = createRequire(import.meta.url)(join(root, 'dist/backend/native/loader.js')) as {
-    loadAddon(): { addon?: { isas: readonly string[] } };
-  };
-  const isas = loadAddon().addon?.isas ?? [];
+  const isas: readonly string[] = loadAddon().addon?.isas ?? [];
 
   test.skipIf(withoutAddon).each(['avx512', 'avx2', 'neon', 'generic'])(
     'CONVMAT_ISA=%s: that, or an error',

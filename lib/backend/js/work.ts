@@ -1,5 +1,7 @@
 /** Long work without blocking the event loop: many small units, some milliseconds of them at a time. */
 
+import { nextTurn, now } from '#host';
+
 /** Work that pauses between units: each step of the iterator runs one. */
 export type Work = Iterable<void>;
 
@@ -18,11 +20,11 @@ export function runAll(work: Work): void {
 export async function runInSlices(work: Work, signal: AbortSignal | undefined): Promise<void> {
   const units = work[Symbol.iterator]();
   while (true) {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     signal?.throwIfAborted();
-    const end = performance.now() + SLICE_MS;
+    const end = now() + SLICE_MS;
     do {
       if (units.next().done) return;
-    } while (performance.now() < end);
+    } while (now() < end);
   }
 }

@@ -7,14 +7,13 @@ import {
   POOL_PLAN_FIELDS,
 } from '../../plan/plans/wire.js';
 import type { NativeAddon } from './addon.js';
+import { LOCAL, requireBinary } from './binaries.cjs';
 import { type Libc, runningLibc } from './libc.js';
 
 /** The addon, or why there is none. `cause` is the error of one that is there but does not load. */
 export type Loaded =
   | { readonly addon: NativeAddon; readonly from: string }
   | { readonly addon?: undefined; readonly reason: string; readonly cause?: unknown };
-
-const LOCAL = 'build/Release';
 
 export function loadAddon(): Loaded {
   const local = attempt(LOCAL);
@@ -39,7 +38,7 @@ function prebuiltNames(): readonly string[] {
 /** Null when there is no such binary. */
 function attempt(name: string): Loaded | null {
   try {
-    const addon = requireAddon(name);
+    const addon = requireBinary(name);
     const differing = addon === null ? null : differingPlan(addon);
     if (differing === null) return addon === null ? null : { addon, from: name };
     return {
@@ -49,44 +48,6 @@ function attempt(name: string): Loaded | null {
     const message = error instanceof Error ? error.message : String(error);
     return { reason: `the binary in ${name} does not load: ${message}`, cause: error };
   }
-}
-
-/** Null when there is no such binary; throws when it does not load. */
-function requireAddon(name: string): NativeAddon | null {
-  // Bundlers and file tracers follow a require only when its path is written out, and forgive one that leads
-  // nowhere only inside a try.
-  try {
-    switch (name) {
-      case LOCAL:
-        return require('../../../build/Release/convmat.node');
-      case 'linux-x64-glibc':
-        return require('../../../prebuilds/linux-x64/convmat.glibc.node');
-      case 'linux-x64-musl':
-        return require('../../../prebuilds/linux-x64/convmat.musl.node');
-      case 'linux-arm64-glibc':
-        return require('../../../prebuilds/linux-arm64/convmat.glibc.node');
-      case 'linux-arm64-musl':
-        return require('../../../prebuilds/linux-arm64/convmat.musl.node');
-      case 'darwin-x64':
-        return require('../../../prebuilds/darwin-x64/convmat.node');
-      case 'darwin-arm64':
-        return require('../../../prebuilds/darwin-arm64/convmat.node');
-      case 'win32-x64':
-        return require('../../../prebuilds/win32-x64/convmat.node');
-      case 'win32-arm64':
-        return require('../../../prebuilds/win32-arm64/convmat.node');
-      default:
-        return null;
-    }
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
-}
-
-function isNotFound(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND';
 }
 
 /** The kind of plan, or the enumeration in them, that the addon reads differently; null when they agree. */

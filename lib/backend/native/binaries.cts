@@ -1,0 +1,46 @@
+/**
+ * The addon's binaries, by name. A CommonJS module in every build of the package: bundlers and file tracers follow `require`
+ * of a binary there, while in ES modules some of them do not know it.
+ */
+import type { NativeAddon } from './addon.js' with { 'resolution-mode': 'import' };
+
+/** Built here. */
+export const LOCAL = 'build/Release';
+
+/** Null when there is no such binary; throws when it does not load. */
+export function requireBinary(name: string): NativeAddon | null {
+  // Bundlers and file tracers follow a require only when its path is written out, and forgive one that leads
+  // nowhere only inside a try.
+  try {
+    switch (name) {
+      case LOCAL:
+        return require('../../../build/Release/convmat.node');
+      case 'linux-x64-glibc':
+        return require('../../../prebuilds/linux-x64/convmat.glibc.node');
+      case 'linux-x64-musl':
+        return require('../../../prebuilds/linux-x64/convmat.musl.node');
+      case 'linux-arm64-glibc':
+        return require('../../../prebuilds/linux-arm64/convmat.glibc.node');
+      case 'linux-arm64-musl':
+        return require('../../../prebuilds/linux-arm64/convmat.musl.node');
+      case 'darwin-x64':
+        return require('../../../prebuilds/darwin-x64/convmat.node');
+      case 'darwin-arm64':
+        return require('../../../prebuilds/darwin-arm64/convmat.node');
+      case 'win32-x64':
+        return require('../../../prebuilds/win32-x64/convmat.node');
+      case 'win32-arm64':
+        return require('../../../prebuilds/win32-arm64/convmat.node');
+      default:
+        return null;
+    }
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND';
+}

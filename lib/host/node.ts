@@ -1,0 +1,32 @@
+/**
+ * What the machine's side gives besides the language: in Node.js, Bun and Deno. browser.ts gives the same to a browser;
+ * `imports` of package.json picks one, as #host.
+ */
+import { setImmediate } from 'node:timers';
+
+// Taken when the module loads: tests put clocks of their own in place of these, which stand still until told to move.
+const immediately = setImmediate;
+
+/** Milliseconds since some moment. */
+export const now = performance.now.bind(performance);
+
+/** The variables that the process was started with. */
+export const environment: Readonly<Record<string, string | undefined>> = process.env;
+
+/** Resolves after the event loop has served what else was waiting. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    immediately(resolve);
+  });
+}
+
+/** Memory that holds whatever it held before: for results whose every element is about to be written. */
+export function uninitialisedBuffer(bytes: number): ArrayBuffer {
+  return Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer;
+}
+
+/** Bytes as a zlib stream; undefined where nothing deflates synchronously. */
+export function deflated(bytes: Uint8Array): Uint8Array | undefined {
+  // Looked up when used, since loading it takes longer than loading all of convmat. Node.js has this since 20.16.
+  return process.getBuiltinModule?.('node:zlib').deflateSync(bytes);
+}

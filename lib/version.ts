@@ -1,0 +1,2 @@
+/** The version of package.json, which no bundle carries along. */
+export const VERSION = '0.1.0';

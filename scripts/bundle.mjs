@@ -1,0 +1,110 @@
+/**
+ * Finishes dist/ after the compiler: the modules in it are what bundlers take; Node.js gets them bundled, in dist/node, since
+ * opening a file for each module takes several times as long. `import` and `require` share that one bundle, and with it the
+ * backend, the caches and the classes.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const require = createRequire(import.meta.url);
+const { exports: conditions, dependencies, peerDependencies } = require('../package.json');
+const dist = join(root, 'dist');
+const types = join(dist, 'types');
+const target = join(dist, 'node');
+/** Seen from a bundle in dist/node. */
+const BINARIES = '../backend/native/binaries.cjs';
+
+const entries = Object.values(conditions).filter((entry) => typeof entry !== 'string');
+const nameOf = (path) => path.match(/([^/]+)\.[cm]js$/)[1];
+
+function files(folder) {
+  if (!existsSync(folder)) return [];
+  const names = readdirSync(folder, { recursive: true }).map((name) => join(folder, name));
+  return names.filter((name) => statSync(name).isFile());
+}
+
+/** What was compiled from a source that is gone would be published still. */
+function removeOrphans() {
+  for (const path of files(dist)) {
+    const place = relative(path.startsWith(types) ? types : dist, path);
+    const source = place.replace(/(\.d)?\.([cm]?)[jt]s$/, '.$2ts');
+    const isCompiled = source !== place && !path.startsWith(target);
+    if (isCompiled && !existsSync(join(root, 'lib', source))) rmSync(path);
+  }
+}
+
+async function bundle() {
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  const input = Object.fromEntries(
+    entries.map(({ import: { module }, require: { default: file } }) => [nameOf(file), join(root, module)]),
+  );
+  const packages = Object.keys({ ...dependencies, ...peerDependencies });
+  const build = await rolldown({
+    input: { ...input, cli: join(dist, 'cli/main.js') },
+    cwd: root,
+    platform: 'node',
+    external: (id) => id.startsWith('node:') || packages.includes(id),
+    plugins: [
+      {
+        name: 'binaries stay where they are found from, by file tracers too',
+        resolveId: (id) => (id.endsWith('/binaries.cjs') ? { id: BINARIES, external: 'relative' } : null),
+      },
+    ],
+  });
+  await build.write({
+    dir: target,
+    format: 'cjs',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: '[name].cjs',
+    codeSplitting: { groups: [{ name: 'convmat', test: /dist[\\/](?!cli[\\/])/ }] },
+  });
+  await build.close();
+}
+
+/** The ES modules of Node.js hand on what the bundle exports: there is one copy, however it is asked for. */
+function writeFaces() {
+  for (const { import: imported, require: required } of entries) {
+    const file = join(root, required.default);
+    const names = Object.keys(require(file)).filter((name) => name !== '__esModule');
+    const lines = [
+      `import cjs from './${nameOf(file)}.cjs';`,
+      `export const {\n${names
+        .sort()
+        .map((name) => `  ${name},`)
+        .join('\n')}\n} = cjs;`,
+      '',
+    ];
+    writeFileSync(join(root, imported.default), lines.join('\n'));
+    const declaration = join(root, imported.types);
+    if (existsSync(dirname(declaration))) writeFileSync(declaration, "export * from './index.js';\n");
+  }
+}
+
+async function finish() {
+  removeOrphans();
+  await bundle();
+  // One set of declarations serves import and require, so that a class is one class. ES modules may import declarations of
+  // CommonJS, not the other way round.
+  if (existsSync(types)) writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n');
+  writeFaces();
+}
+
+function isFresh() {
+  const result = join(target, 'index.mjs');
+  if (!existsSync(result)) return false;
+  const modules = files(dist).filter((path) => path.endsWith('.js'));
+  const inputs = [...modules, fileURLToPath(import.meta.url), join(root, 'package.json')];
+  return inputs.every((path) => statSync(path).mtimeMs <= statSync(result).mtimeMs);
+}
+
+/** For vitest, so that programs which tests start run what was compiled last. */
+export async function setup() {
+  if (!isFresh()) await finish();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await finish();
