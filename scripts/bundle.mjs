@@ -85,9 +85,24 @@ function writeFaces() {
   }
 }
 
+/** What `browser` of package.json puts in the place of files: the same names, which say why they are of no use. */
+function writeAbsentFiles() {
+  const { io } = require(join(target, 'index.cjs'));
+  const lines = [
+    "import { UnsupportedError } from '../errors.js';",
+    'const absent = (name) => () => {',
+    "  throw new UnsupportedError(name + ' needs files of Node.js, and this is a build for browsers');",
+    '};',
+    ...Object.keys(io).map((name) => `export const ${name} = /* @__PURE__ */ absent('io.${name}');`),
+    '',
+  ];
+  writeFileSync(join(dist, 'io/browser.js'), lines.join('\n'));
+}
+
 async function finish() {
   removeOrphans();
   await bundle();
+  writeAbsentFiles();
   // One set of declarations serves import and require, so that a class is one class. ES modules may import declarations of
   // CommonJS, not the other way round.
   if (existsSync(types)) writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n');
