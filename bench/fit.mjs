@@ -1,4 +1,4 @@
-// Fits the constants of lib/plan/model/time.ts to what choose.bench.mjs measured, and prints them with the regret they give.
+// Fits the constants of lib/plan/model/times.ts to what choose.bench.mjs measured, and prints them with the regret they give.
 //
 //   node bench/choose.bench.mjs --seed 1 --count 300 --json one.json      (and other seeds)
 //   node bench/fit.mjs one.json two.json …
@@ -9,9 +9,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
-const { timeOf } = require('../dist/plan/model/time.js');
+const { separable: separableAlgorithm } = require('../dist/plan/algorithms/separable.js');
+const { choose } = require('../dist/plan/choice.js');
 const { TIMES } = require('../dist/plan/model/times.js');
-const { SEPARABLE } = require('../dist/plan/algorithms/algorithm.js');
+const { TUNING } = require('../dist/plan/model/tuning.js');
+const { Workload } = require('../dist/plan/model/workload.js');
 const { planForward } = require('../dist/conv/operands.js');
 
 /** Slower than the fastest by this factor an algorithm is never taken, whatever its prediction. */
@@ -40,14 +42,13 @@ function sampleOf({ geometry: { inputShape, weightShape, options, separable = fa
       const manner = { algorithm: name, accuracy: 'fast', density: 1, separable };
       const rank = weightShape.length - 2;
       const { plan } = planForward('forward', 'float32', rank, inputShape, weightShape, options, manner);
-      const { algorithm, variant, ...geometry } = plan;
-      const room = algorithm === 'depthwise' && variant === SEPARABLE ? 'separable' : algorithm;
+      const { algorithm } = choose(plan, manner, { isa, threads: 1 });
       const ms = times[name];
       return {
         algorithm,
-        variant,
-        geometry,
-        room,
+        manner,
+        geometry: plan,
+        room: algorithm === separableAlgorithm ? 'separable' : name,
         ms,
         weight: ms < 1.5 * least ? 2 : ms < 3 * least ? 1 : 0.4,
       };
@@ -60,7 +61,8 @@ function predict(constants, room) {
   for (const { ways } of samples) {
     for (const way of ways) {
       if (room !== 'core' && room !== way.room) continue;
-      way.expected = timeOf(way.algorithm, way.variant, way.geometry, 1, constants) / 1e6;
+      const work = new Workload(way.geometry, TUNING[isa], constants);
+      way.expected = way.algorithm.time(work, way.manner, 1) / 1e6;
     }
   }
 }
@@ -82,8 +84,8 @@ function lossNow() {
   return sum;
 }
 
-/** Every constant, as a place to read and to write: nanoseconds, by what is timed. Sizes are no constants to fit. */
-function placesOf({ lanes: _lanes, tiles: _tiles, ...rooms }) {
+/** Every constant, as a place to read and to write: nanoseconds, by what is timed. */
+function placesOf(rooms) {
   return Object.entries(rooms).flatMap(([name, room]) => Object.keys(room).map((key) => [name, room, key]));
 }
 

@@ -3,8 +3,8 @@
  * Node.js (choose-node.ts) and browsers (choose-browser.ts): `imports` of package.json picks one of them, as #backend.
  */
 import { chooseBackend } from '#backend';
+import type { NativeIsa } from '../plan/isa.js';
 import type { Backend } from './backend.js';
-import type { NativeIsa } from './native/addon.js';
 
 export interface ChosenBackend {
   readonly backend: Backend;

@@ -3,14 +3,20 @@
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, describeShape, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { ACCURACIES, type Accuracy, type AlgorithmName, type Weights } from '../plan/algorithms/algorithm.js';
-import { type Cost, costOf } from '../plan/algorithms/cost.js';
-import { eligibleAlgorithms, usualVariant } from '../plan/choice.js';
+import {
+  ACCURACIES,
+  type Accuracy,
+  type AlgorithmName,
+  type Request,
+  type Weights,
+} from '../plan/algorithms/algorithm.js';
+import type { Cost } from '../plan/algorithms/cost.js';
+import { costsOf } from '../plan/explain.js';
 import type { Machine } from '../plan/isa.js';
 import { GEOMETRY_OPTIONS, type Geometry, likeInput } from '../plan/options/window.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
-import { BYTES, type FloatArray, type FloatDType } from '../tensor/dtype.js';
+import type { FloatArray, FloatDType } from '../tensor/dtype.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Shape } from '../tensor/tensor.js';
 import { planForward, takeFloat } from './operands.js';
@@ -65,7 +71,7 @@ export function explainConv(
   const shape = checkShape(inputShape, 'inputShape');
   const manner = { algorithm: 'auto', accuracy, ...w.traits } as const;
   const { plan, input } = planForward('forward', w.dtype, rank, shape, w.shape, given, manner);
-  return explainPlan(plan, w.traits, likeInput(plan.outputShape, input), backend().machine);
+  return explainPlan(plan, manner, likeInput(plan.outputShape, input), backend().machine);
 }
 
 interface ExplainedWeight {
@@ -89,29 +95,20 @@ function weightOf(weight: unknown, dtype: FloatDType): ExplainedWeight {
 
 export function explainPlan(
   plan: ConvPlan,
-  weights: Weights,
+  request: Request,
   outputShape: Shape,
   machine: Machine,
 ): Explanation {
-  const algorithms = new Set<Cost['algorithm']>([
-    'dense-toeplitz',
-    'toeplitz',
-    ...eligibleAlgorithms(plan, weights, machine),
-  ]);
-  const { algorithm: chosen, reason } = plan;
-  const transformed = machine.isa === 'js' ? 'float64' : plan.dtype;
-  const costs = [...algorithms].map((algorithm) => {
-    const variant = algorithm === chosen ? plan.variant : usualVariant(algorithm, plan, machine);
-    return costOf(algorithm, plan, variant, transformed);
-  });
-  const { weightBytes, extraBytes } = costOf(chosen, plan, plan.variant, transformed);
-  const plainBytes = BYTES[plan.dtype] * plan.weightShape.reduce((count, size) => count * size, 1);
-  const threadBytes = extraBytes - Math.max(0, weightBytes - plainBytes);
+  const {
+    reason,
+    variant: { algorithm: chosen },
+  } = plan;
+  const { all: costs, workspace } = costsOf(plan, request, machine);
   return {
     chosen,
     reason,
     outputShape,
-    workspace: { weightBytes, threadBytes },
+    workspace,
     costs,
     toString: () => table(costs, chosen, reason),
   };

@@ -1,5 +1,6 @@
 /** The input gradient as a convolution over the output's gradient: what the algorithms of the forward one are chosen by. */
 
+import { gcd } from '../numbers.js';
 import type { ConvGeometry } from './geometry.js';
 import type { Axis, AxisTriple } from './options/axes.js';
 
@@ -29,8 +30,4 @@ function axisOver(a: Axis, padsBefore: boolean): Axis {
   const span = (kernel - 1) * dilation;
   const padBefore = span - Math.floor(pad / a.stride);
   return { in: a.out, kernel, stride: 1, dilation, padBefore, padAfter: out + span - padBefore - a.out, out };
-}
-
-export function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
 }

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Clamp } from '../../dist/backend/backend.js';
 import { createJsBackend } from '../../dist/backend/js/backend.js';
-import { jsFftVariant } from '../../dist/plan/algorithms/js/fft.js';
+import type { Variant } from '../../dist/plan/algorithms/algorithm.js';
+import { jsFft } from '../../dist/plan/algorithms/js/fft.js';
 import { type Axis, extent, perAxis, type Rank } from '../../dist/plan/options/axes.js';
 import { axisOptions, forwardAxes, readWindow } from '../../dist/plan/options/window.js';
 import { type ConvPlan, planConv } from '../../dist/plan/plans/conv.js';
@@ -11,6 +12,9 @@ import { type FloatArray, type FloatDType, zeros } from '../../dist/tensor/dtype
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden';
 
 const backend = createJsBackend();
+
+const BY_PRODUCT: Variant = { algorithm: 'im2col' };
+const BY_PLANES: Variant = { algorithm: 'depthwise', kernels: 'any' };
 
 const CLAMPS: Record<string, Clamp> = {
   none: { min: -Infinity, max: Infinity },
@@ -236,8 +240,8 @@ describe('planes of one channel', () => {
         const integers = (length: number) => Float64Array.from({ length }, (_, i) => ((i * 7919) % 17) - 8);
         const problem = { weight: integers(count(plan.weightShape)), bias: null, clamp: CLAMPS.none };
         const [expected, actual] = [zeros('float64', count(to)), zeros('float64', count(to)).fill(7)];
-        backend.conv({ ...plan, algorithm: 'im2col' }, problem, integers(count(from)), expected);
-        backend.conv({ ...plan, algorithm: 'depthwise' }, problem, integers(count(from)), actual);
+        backend.conv({ ...plan, variant: BY_PRODUCT }, problem, integers(count(from)), expected);
+        backend.conv({ ...plan, variant: BY_PLANES }, problem, integers(count(from)), actual);
         expect(actual.every((value, i) => value === expected[i])).toBe(true);
       }
     }
@@ -278,13 +282,15 @@ describe('Fourier transforms', () => {
     const operands = { weight: integers(count(plan.weightShape)), bias, clamp: CLAMPS.none };
     return { plan, operands, input: integers(count(from)), output: zeros('float64', count(to)) };
   };
-  const run = (
-    { plan, operands, input, output }: ReturnType<typeof problem>,
-    algorithm: 'fft' | 'im2col',
-    variant: number,
-  ) => {
-    backend.conv({ ...plan, algorithm, variant }, operands, input, output.fill(7));
+  const run = ({ plan, operands, input, output }: ReturnType<typeof problem>, variant: Variant) => {
+    backend.conv({ ...plan, variant }, operands, input, output.fill(7));
     return output.slice();
+  };
+  const byBlocksOf = (columns: number): Variant => ({ algorithm: 'fft', rows: 1, columns });
+  /** Points of the blocks that the plan takes. */
+  const blockOf = ({ plan }: ReturnType<typeof problem>): number => {
+    const variant = jsFft.variant(plan, { algorithm: 'fft', accuracy: 'fast', density: 1, separable: false });
+    return variant.algorithm === 'fft' ? variant.columns : Number.NaN;
   };
 
   test.each(
@@ -299,10 +305,10 @@ describe('Fourier transforms', () => {
   )('$kernel taps, dilation $dilation, $mode', ({ kernel, dilation, mode }) => {
     for (const op of ['forward', 'inputGrad'] as const) {
       const one = problem(op, [12, 23], kernel as [number, number], dilation as number, mode);
-      const exact = run(one, 'im2col', 0);
+      const exact = run(one, BY_PRODUCT);
       // Blocks of the size that the plan takes, of twice that, and one for all.
-      for (const variant of [jsFftVariant(one.plan), jsFftVariant(one.plan) + 1, 13]) {
-        const actual = run(one, 'fft', variant);
+      for (const block of [blockOf(one), 2 * blockOf(one), 2 ** 13]) {
+        const actual = run(one, byBlocksOf(block));
         actual.forEach((value, i) => {
           expect(Math.abs(value - exact[i])).toBeLessThan(1e-10);
         });
@@ -316,9 +322,9 @@ describe('Fourier transforms', () => {
     one.operands.weight.forEach((_, i) => {
       if (i % 3 === 1) one.operands.weight[i] = 0;
     });
-    const exact = run(one, 'im2col', 0);
+    const exact = run(one, BY_PRODUCT);
     expect(exact.some((value) => value !== 0)).toBe(true);
-    expect(run(one, 'fft', jsFftVariant(one.plan))).toEqual(exact);
+    expect(run(one, byBlocksOf(blockOf(one)))).toEqual(exact);
   });
 
   test('NaN and infinity reach the outputs whose windows hold them, and no others', () => {
@@ -326,25 +332,19 @@ describe('Fourier transforms', () => {
     one.input[35] = Number.NaN;
     one.input[2000] = Number.POSITIVE_INFINITY;
     const odd = (y: FloatArray) => Array.from(y, (value) => (Number.isFinite(value) ? 0 : value));
-    const exact = run(one, 'im2col', 0);
-    expect(odd(run(one, 'fft', jsFftVariant(one.plan)))).toEqual(odd(exact));
+    const exact = run(one, BY_PRODUCT);
+    expect(odd(run(one, byBlocksOf(blockOf(one))))).toEqual(odd(exact));
     expect(odd(exact).filter((value) => value !== 0).length).toBeGreaterThan(40);
   });
 });
 
 describe('Winograd', () => {
-  const run = (
-    plan: ConvPlan,
-    algorithm: 'winograd' | 'im2col',
-    tile: number,
-    input: FloatArray,
-    weight: FloatArray,
-  ) => {
+  const run = (plan: ConvPlan, variant: Variant, input: FloatArray, weight: FloatArray) => {
     const bias = zeros('float64', plan.op === 'forward' ? plan.outChannels : plan.inChannels).fill(0.5);
     const size = (plan.op === 'forward' ? plan.outputShape : plan.inputShape).reduce((a, b) => a * b, 1);
     const output = zeros('float64', size);
     const operands = { weight, bias, clamp: { min: -Infinity, max: 40 } };
-    backend.conv({ ...plan, algorithm, variant: tile }, operands, input, output);
+    backend.conv({ ...plan, variant }, operands, input, output);
     return output;
   };
   const geometry = (
@@ -382,12 +382,12 @@ describe('Winograd', () => {
   const expectExact = (plan: ConvPlan, tile: number) => {
     const input = integers(size(plan.op === 'forward' ? plan.inputShape : plan.outputShape));
     const weight = integers(size(plan.weightShape));
-    const exact = run(plan, 'im2col', 0, input, weight);
+    const exact = run(plan, BY_PRODUCT, input, weight);
     // Of the largest sum there can be: sixteen roundings; by the points that only float32 results are made by, what is as
     // small beside their rounding as a unit beside 2¹⁶.
     const points = tile + Math.ceil(plan.axes[2].kernel / plan.axes[2].stride) - 1;
     const bound = 64 * 9 * 1000 * (points > 6 ? 2 ** -40 : 2 ** -49);
-    run(plan, 'winograd', tile, input, weight).forEach((value, i) => {
+    run(plan, { algorithm: 'winograd', tile }, input, weight).forEach((value, i) => {
       expect(Math.abs(value - exact[i])).toBeLessThan(bound);
     });
   };
@@ -450,9 +450,9 @@ describe('Winograd', () => {
       input[35] = Number.NaN;
       input[230] = Number.POSITIVE_INFINITY;
       const weight = integers(size(plan.weightShape));
-      const exact = run(plan, 'im2col', 0, input, weight);
+      const exact = run(plan, BY_PRODUCT, input, weight);
       const odd = (y: FloatArray) => Array.from(y, (value) => (Number.isFinite(value) ? 0 : value));
-      expect(odd(run(plan, 'winograd', tile, input, weight))).toEqual(odd(exact));
+      expect(odd(run(plan, { algorithm: 'winograd', tile }, input, weight))).toEqual(odd(exact));
       expect(odd(exact).filter((value) => value !== 0).length).toBeGreaterThan(8);
     },
   );

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { backendInfo, conv2d, explainConv, Tensor, UnsupportedError } from 'convmat';
 import { describe, expect, test } from 'vitest';
-import { TIMES } from '../../dist/plan/model/times.js';
+import { TUNING } from '../../dist/plan/model/tuning.js';
 import { conv } from '../oracle/conv';
 import { random } from '../support/random';
 
@@ -138,16 +138,19 @@ test.each(['avx512', 'avx2', 'neon', 'generic'] as const)(
   (isa) => {
     const source = readFileSync(new URL(`../../native/isa/${isa}.cc`, import.meta.url), 'utf8');
     const constant = (name: string) => Number(new RegExp(`\\b${name} = (\\d+)`).exec(source)?.[1]);
-    const { tiles } = TIMES[isa];
-    expect(tiles).toMatchObject({
-      gemmRows: constant('kGemmMr'),
-      gemmVectors: constant('kGemmNv'),
-      wideRows: constant('kGemmWideMr'),
-      wideVectors: constant('kGemmWideNv'),
-      directVectors: constant('kDirectNv'),
-      directSums: constant('kDirectAccumulators'),
-      directPixels: constant('kDirectPixels'),
-      depthwiseRows: constant('kDepthwiseRows'),
+    expect(TUNING[isa]).toMatchObject({
+      gemm: {
+        rows: constant('kGemmMr'),
+        vectors: constant('kGemmNv'),
+        wideRows: constant('kGemmWideMr'),
+        wideVectors: constant('kGemmWideNv'),
+      },
+      direct: {
+        vectors: constant('kDirectNv'),
+        sums: constant('kDirectAccumulators'),
+        pixels: constant('kDirectPixels'),
+      },
+      depthwise: { rows: constant('kDepthwiseRows') },
     });
   },
 );

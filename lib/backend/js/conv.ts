@@ -3,7 +3,7 @@
  *   written[n, m, j] = bias[m] + Σ_{c,t} source[n, c, at(j, t)] · w[m, c, t], clamped
  */
 
-import type { AlgorithmName } from '../../plan/algorithms/algorithm.js';
+import type { Variant } from '../../plan/algorithms/algorithm.js';
 import type { Axis, AxisTriple } from '../../plan/options/axes.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import type { FloatArray } from '../../tensor/dtype.js';
@@ -70,14 +70,13 @@ function withoutPadding(axis: Axis): Axis {
 }
 
 function makeImageConvolution(
-  { algorithm, variant }: ConvPlan,
+  { variant }: ConvPlan,
   direction: Direction,
   operands: ConvOperands,
   isReused: boolean,
 ): ImageConvolution {
-  const makeParts = PARTS[algorithm] ?? productParts;
   const parts = direction.lattices.flatMap((lattice) =>
-    makeParts(direction, lattice, operands, isReused, variant),
+    partsOf(variant, direction, lattice, operands, isReused),
   );
   return function* (input, inputImage, output, outputImage, unitSize) {
     if (!direction.isCovered) storeBias(direction, operands, output, outputImage);
@@ -85,21 +84,28 @@ function makeImageConvolution(
   };
 }
 
-type PartsMaker = (
+function partsOf(
+  variant: Variant,
   direction: Direction,
   lattice: Lattice,
   operands: ConvOperands,
   isReused: boolean,
-  variant: number,
-) => ImageConvolution[];
-
-const PARTS: Partial<Record<AlgorithmName, PartsMaker>> = {
-  depthwise: planeParts,
-  direct: directParts,
-  fft: spectralParts,
-  toeplitz: toeplitzParts,
-  winograd: winogradParts,
-};
+): ImageConvolution[] {
+  switch (variant.algorithm) {
+    case 'im2col':
+      return productParts(direction, lattice, operands, isReused);
+    case 'direct':
+      return directParts(direction, lattice, operands, isReused);
+    case 'depthwise':
+      return planeParts(direction, lattice, operands, isReused);
+    case 'winograd':
+      return winogradParts(direction, lattice, operands, isReused, variant.tile);
+    case 'fft':
+      return spectralParts(direction, lattice, operands, variant.columns);
+    case 'toeplitz':
+      return toeplitzParts(direction, lattice, operands);
+  }
+}
 
 /** Per group. */
 function winogradParts(
@@ -168,15 +174,14 @@ function spectralParts(
   direction: Direction,
   lattice: Lattice,
   operands: ConvOperands,
-  _isReused: boolean,
-  variant: number,
+  block: number,
 ): ImageConvolution[] {
   return [
     (input, inputImage, output, outputImage) =>
       convolveSpectra(
         direction,
         lattice,
-        2 ** variant,
+        block,
         operands.weight,
         operands,
         input,

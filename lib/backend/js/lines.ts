@@ -4,7 +4,7 @@
  * Three taps lie at the same place of three arrays, so that they share an index and its bounds check; what gemm.ts and
  * scratch.ts say of constant arrays holds here too.
  */
-import { LINE_CAPACITY } from '../../plan/algorithms/js/index.js';
+import { LINE_CAPACITY } from '../../plan/algorithms/js/rows.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import type { AxisGather } from './gather.js';

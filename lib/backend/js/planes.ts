@@ -4,7 +4,7 @@
  * loop over all its rows. What lies between the rows is summed as well, and not stored.
  *   sums[i] += Σ_{nine taps} factor · lines[place + i]
  */
-import { LINE_CAPACITY } from '../../plan/algorithms/js/index.js';
+import { LINE_CAPACITY } from '../../plan/algorithms/js/rows.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import { type AxisGather, type Lattice, sourceAt } from './gather.js';

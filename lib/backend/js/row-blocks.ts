@@ -2,7 +2,7 @@
  * How a lattice is cut into blocks for the direct algorithm: which source rows a block of outputs needs, and in what
  * order they are laid, so that a call of the inner loop goes over as many rows as it can.
  */
-import { LINE_CAPACITY, MIN_LINE_WIDTH } from '../../plan/algorithms/js/index.js';
+import { LINE_CAPACITY, MIN_LINE_WIDTH } from '../../plan/algorithms/js/rows.js';
 import type { Direction } from './direction.js';
 import { type Lattice, sourceAt } from './gather.js';
 

@@ -2,7 +2,7 @@
  * Convolution by rows with the weights that are not zero, one list per written channel: what the rows of its Toeplitz
  * matrix hold, without the matrix. The work is in proportion to the density.
  */
-import { LINE_CAPACITY } from '../../plan/algorithms/js/index.js';
+import { LINE_CAPACITY } from '../../plan/algorithms/js/rows.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type Direction, product } from './direction.js';
 import type { Lattice } from './gather.js';

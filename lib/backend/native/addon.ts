@@ -1,5 +1,5 @@
 /** The addon's surface as native/addon/module.cc exports it. It re-checks memory safety only: callers pass checked plans. */
-import type { Isa } from '../../plan/isa.js';
+import type { NativeIsa } from '../../plan/isa.js';
 import type { ByteArray, FloatArray, TypedArray } from '../../tensor/dtype.js';
 
 /** Wrong arguments throw `ArgumentError`, failing allocations `MemoryError`: classes handed over by `configure`. */
@@ -154,8 +154,6 @@ export interface NativeAddon {
 }
 
 type ErrorClass = new (message: string) => Error;
-
-export type NativeIsa = Exclude<Isa, 'js'>;
 
 /** A prepared convolution: the call itself, bound to its weights. */
 export interface RunFunction {

@@ -1,12 +1,13 @@
 /** The backend in C++: passes plans and arrays on to the addon, and turns its callbacks into promises. */
 import { elementCount } from '../../check.js';
+import type { NativeIsa } from '../../plan/isa.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
 import { onAbort } from '../abort.js';
 import type { Backend, BoundConv, CsrParts } from '../backend.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
-import type { AsyncCallback, CsrArguments, NativeAddon, NativeIsa, RunFunction } from './addon.js';
+import type { AsyncCallback, CsrArguments, NativeAddon, RunFunction } from './addon.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
   const settled = (start: (callback: AsyncCallback) => number, signal: AbortSignal | undefined) =>

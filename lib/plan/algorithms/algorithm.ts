@@ -1,28 +1,28 @@
-/** What an algorithm is to the choice among them: the words that the candidates' files and the list share. */
-
+/** What an algorithm is: its name, the choices within it, and what the choice among algorithms asks of each. */
 import type { ConvGeometry } from '../geometry.js';
-import type { Machine } from '../isa.js';
-
-export type AlgorithmName = 'im2col' | 'direct' | 'depthwise' | 'winograd' | 'fft' | 'toeplitz';
-/** 'auto' picks by shape, density and CPU. */
-export type Algorithm = 'auto' | AlgorithmName;
-/** 'strict' keeps 'auto' to algorithms whose error is no larger than im2col's. */
-export type Accuracy = 'fast' | 'strict';
+import type { Workload } from '../model/workload.js';
+import type { Counts } from './cost.js';
 
 /** In the order of the native side's enumeration. */
-export const ALGORITHMS = [
-  'im2col',
-  'direct',
-  'depthwise',
-  'winograd',
-  'fft',
-  'toeplitz',
-] as const satisfies readonly AlgorithmName[];
+export const ALGORITHMS = ['im2col', 'direct', 'depthwise', 'winograd', 'fft', 'toeplitz'] as const;
+export type AlgorithmName = (typeof ALGORITHMS)[number];
+/** 'auto' picks by shape, density and CPU. */
+export type Algorithm = 'auto' | AlgorithmName;
 export const ALGORITHM_OPTIONS = ['auto', ...ALGORITHMS] as const satisfies readonly Algorithm[];
+
+/** 'strict' keeps 'auto' to algorithms whose error is no larger than im2col's. */
+export type Accuracy = 'fast' | 'strict';
 export const ACCURACIES = ['fast', 'strict'] as const satisfies readonly Accuracy[];
 
-/** The variant of 'depthwise' by which kernels of rank one go, in two passes: native/plan/plan.h. */
-export const SEPARABLE = 1;
+/** An algorithm with the choices within it: what a backend runs. */
+export type Variant =
+  | { readonly algorithm: 'im2col' | 'direct' | 'toeplitz' }
+  /** 'separable' goes in two passes, a column and a row of taps: for kernels of rank one. */
+  | { readonly algorithm: 'depthwise'; readonly kernels: 'any' | 'separable' }
+  /** Outputs along one side of a tile. */
+  | { readonly algorithm: 'winograd'; readonly tile: number }
+  /** Points along the axes of a tile: one row makes it a line, one column a bundle of lines side by side. */
+  | { readonly algorithm: 'fft'; readonly rows: number; readonly columns: number };
 
 /** What the choice knows of the weights' values. */
 export interface Weights {
@@ -38,23 +38,52 @@ export interface Request extends Weights {
   readonly accuracy: Accuracy;
 }
 
-export interface Choice {
-  readonly algorithm: AlgorithmName;
-  /** A choice within the algorithm, such as Winograd's output tile; 0 where there is none. */
-  readonly variant: number;
+/** What every algorithm tells, of either backend. */
+export interface AnyAlgorithm {
+  readonly name: AlgorithmName;
+  /** Why it cannot serve this geometry and these weights; null when it can. */
+  declines(g: ConvGeometry, weights: Weights): string | null;
+  /** How it goes about a geometry that it serves. */
+  variant(g: ConvGeometry, request: Request): Variant;
+  /** What it takes, counted from the geometry; sizes are of the forward convolution. */
+  cost(g: ConvGeometry, request: Request): Counts;
+  /** The share of nonzero weights up to which visiting them alone is faster; null where the choice compares times. */
+  readonly sparseLimit: ((g: ConvGeometry, request: Request) => number) | null;
+}
+
+/**
+ * An algorithm of the native backend. Its functions see the forward convolution that it computes: over the input, or over
+ * the gradient of the output (adjoint.ts).
+ */
+export interface NativeAlgorithm extends AnyAlgorithm {
+  /** Which input gradients it serves: a stride's sub-lattices have kernels that differ in size. */
+  readonly gradients: 'every stride' | 'stride 1' | 'none';
+  /** Whether it errs by no more than 'auto' may at the accuracy that was asked for: docs/accuracy.md. */
+  isAccurate(g: ConvGeometry, request: Request): boolean;
+  /**
+   * Nanoseconds on one core, by a model of its loops.
+   *
+   * @param density  The share of weights that are visited by an algorithm that visits those alone which are not zero.
+   */
+  time(work: Workload, request: Request, density: number): number;
+  /**
+   * Why 'auto' takes it, in words: what it saves over the others.
+   *
+   * @param isSparse  Whether so few weights are nonzero that it decides.
+   */
+  reason(g: ConvGeometry, request: Request, isSparse: boolean): string;
+  /** How it computes gradients of the weight; null where it does not. */
+  readonly weightGrad: WeightGradAlgorithm | null;
+}
+
+export interface WeightGradAlgorithm {
+  declines(g: ConvGeometry): string | null;
+  time(work: Workload): number;
   readonly reason: string;
 }
 
-export interface Candidate {
-  readonly algorithm: AlgorithmName;
-  /** Why it cannot serve this geometry and these weights on this machine; null when it can. */
-  declines(geometry: ConvGeometry, machine: Machine, weights: Weights): string | null;
-  /** The choice within the algorithm; 0 when absent. */
-  variant?(geometry: ConvGeometry, request: Request): number;
-}
-
-/** One of a list that is read from the top. */
-export interface OrderedCandidate extends Candidate {
-  /** Why it is worth taking when it can serve; null when a later candidate is expected to be faster. */
-  suits(geometry: ConvGeometry, request: Request): string | null;
+/** An algorithm of the JavaScript backend, one of a list that is read from the top. Its functions see the geometry as it is. */
+export interface JsAlgorithm extends AnyAlgorithm {
+  /** Why it is worth taking when it can serve; null when a later one is expected to be faster. */
+  suits(g: ConvGeometry, request: Request, isSparse: boolean): string | null;
 }

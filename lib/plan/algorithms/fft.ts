@@ -1,8 +1,42 @@
-/** Fourier tiles of the fft algorithm: which size, and what they take. */
-
+/** Fourier tiles: which size a convolution goes by, what they take, and how long. */
+import { product } from '../../numbers.js';
 import { BYTES } from '../../tensor/dtype.js';
 import type { ConvGeometry } from '../geometry.js';
+import type { Workload } from '../model/workload.js';
 import { isUnit } from '../options/axes.js';
+import type { NativeAlgorithm } from './algorithm.js';
+import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
+
+export const fft: NativeAlgorithm = {
+  name: 'fft',
+  gradients: 'stride 1',
+  declines,
+  variant: (g) => ({ algorithm: 'fft', ...workOf(g).tile }),
+  // An element errs by its tile's size, not by its own.
+  isAccurate: (_g, { accuracy }) => accuracy === 'fast',
+  time,
+  cost(g) {
+    const { item, weights, operandBytes } = sizesOf(g);
+    const { multiplications, additions, spectraBytes } = workOf(g);
+    return {
+      multiplications,
+      additions,
+      bytes: operandBytes + Math.max(0, spectraBytes - item * weights),
+      extraBytes: spectraBytes + BLOCKED_WORKSPACE_BYTES,
+      weightBytes: spectraBytes + item * weights, // those for direct sums, where they are needed
+    };
+  },
+  reason(g) {
+    const { multiplications, additions, tile } = workOf(g);
+    const taps = product(g.axes.map((axis) => axis.kernel));
+    const places = product(g.axes.map((axis) => axis.out));
+    const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * taps * places;
+    const saving = (direct / (multiplications + additions)).toPrecision(2);
+    return `Fourier tiles of ${tile.rows}×${tile.columns} take ${saving} times less arithmetic`;
+  },
+  sparseLimit: null,
+  weightGrad: null,
+};
 
 /** Points along an axis of the tiles there are: products of 2 and 3, in whole cache lines. */
 const SIDES = [32, 48, 64, 96, 128, 192, 256, 512, 1024] as const;
@@ -18,13 +52,13 @@ const SPECTRA_BYTES = 128 * 2 ** 20;
 /** Bytes of the spectra of a tile's channels, beside which the tile's own remain. */
 const CHANNELS_BYTES = 2.5 * 2 ** 20;
 
-/** Points of a tile: one row makes it a line, one column a bundle of lines side by side. */
-export interface FftTile {
+/** Points of a tile along its axes. */
+interface FftTile {
   readonly rows: number;
   readonly columns: number;
 }
 
-export interface FftWork {
+interface FftWork {
   readonly tile: FftTile;
   readonly multiplications: number;
   readonly additions: number;
@@ -64,7 +98,7 @@ function* tilesOf({ axes: [, height, width] }: ConvGeometry): Generator<FftTile>
  * What tiles of a size take: per pair of them a transform of every channel, radix 4 (per point and two passes 8.5 flops,
  * of which 3 multiply), and a complex product per pair of channels. Null where they would not fit the workspace.
  */
-function workOf(g: ConvGeometry, tile: FftTile): FftWork | null {
+function workBy(tile: FftTile, g: ConvGeometry): FftWork | null {
   const [, height, width] = g.axes;
   const lanes = LINE_BYTES / BYTES[g.dtype];
   const size = tile.rows * (tile.columns === 1 ? lanes : tile.columns);
@@ -94,7 +128,7 @@ function workOf(g: ConvGeometry, tile: FftTile): FftWork | null {
 const known = new WeakMap<ConvGeometry, FftWork | null>();
 
 /** The fastest tile's; null when none fits. */
-export function fftWork(g: ConvGeometry): FftWork | null {
+function fastestWork(g: ConvGeometry): FftWork | null {
   const before = known.get(g);
   if (before !== undefined) return before;
   const work = leastWork(g);
@@ -102,11 +136,18 @@ export function fftWork(g: ConvGeometry): FftWork | null {
   return work;
 }
 
+/** Of a geometry that is not declined. */
+function workOf(g: ConvGeometry): FftWork {
+  const work = fastestWork(g);
+  if (work === null) throw new RangeError('expected a geometry that a Fourier tile fits');
+  return work;
+}
+
 function leastWork(g: ConvGeometry): FftWork | null {
   let best: FftWork | null = null;
   let least = Number.POSITIVE_INFINITY;
   for (const tile of tilesOf(g)) {
-    const work = workOf(g, tile);
+    const work = workBy(tile, g);
     if (work === null) continue;
     const time = work.passes + POINT * work.points + PRODUCT * work.products;
     if (time >= least) continue;
@@ -116,18 +157,19 @@ function leastWork(g: ConvGeometry): FftWork | null {
   return best;
 }
 
-/** The tile as the plan's variant: rows and columns in a half of it each. */
-export function fftVariant(g: ConvGeometry): number {
-  const work = fftWork(g);
-  return work === null ? 0 : work.tile.rows * 2 ** 16 + work.tile.columns;
-}
-
-/** Why transforms cannot serve; null when they can. */
-export function declinesFft(g: ConvGeometry): string | null {
+function declines(g: ConvGeometry): string | null {
   const [depth, ...axes] = g.axes;
   if (!isUnit(depth)) return 'serves one or two spatial axes';
   if (axes.some((axis) => Math.min(axis.padBefore, axis.padAfter) < 0)) return 'cannot crop';
   if (axes.some((axis) => axis.stride !== 1)) return 'needs stride 1';
   if (axes.some((axis) => axis.dilation !== 1)) return 'needs dilation 1';
-  return fftWork(g) === null ? 'its kernel or its channels exceed the largest tile' : null;
+  return fastestWork(g) === null ? 'its kernel or its channels exceed the largest tile' : null;
+}
+
+function time(work: Workload): number {
+  const { tile, passes, points, products, spectraBytes } = workOf(work.g);
+  const { fft: t } = work.times;
+  const wide = work.bytes / BYTES.float32;
+  const sums = passes * (tile.rows === 1 ? t.line : t.pass) + points * t.point + products * t.product;
+  return wide * sums + work.streamed(spectraBytes, work.g.batch) + t.call;
 }

@@ -1,26 +1,11 @@
-/** What the model of time.ts measures by: tiles of the kernels, and nanoseconds of one core, for each instruction set. */
-import type { Isa } from '../isa.js';
-
-/** The tiles of native/isa: sums that stay in registers, in rows or pixels by vectors. */
-export interface Tiles {
-  readonly gemmRows: number;
-  readonly gemmVectors: number;
-  readonly wideRows: number;
-  readonly wideVectors: number;
-  readonly directVectors: number;
-  readonly directSums: number;
-  readonly directPixels: number;
-  readonly depthwiseRows: number;
-  readonly toeplitzSums: number;
-}
+/** What the model measures by: nanoseconds of one core, for each instruction set. */
+import type { NativeIsa } from '../isa.js';
 
 /**
  * Nanoseconds, of a vector of float32 where nothing else is said; float64 has half the lanes. `call` is what a call takes
  * beside its work, `spill` and `leave` what a vector of a result takes that stays in no second-level cache, or in none.
  */
 export interface Times {
-  readonly lanes: number;
-  readonly tiles: Tiles;
   readonly core: {
     /** A multiply-add among many, and one that waits for the one before; a load. */
     readonly multiply: number;
@@ -121,18 +106,6 @@ export interface Times {
 
 /** One core of an Intel Xeon of 2023 (Sapphire Rapids), as its AVX2 runs. */
 const AVX2: Times = {
-  lanes: 8,
-  tiles: {
-    gemmRows: 6,
-    gemmVectors: 2,
-    wideRows: 3,
-    wideVectors: 4,
-    directVectors: 2,
-    directSums: 12,
-    directPixels: 12,
-    depthwiseRows: 7,
-    toeplitzSums: 8,
-  },
   core: { multiply: 0.143, latency: 1.33, load: 0.132, weightByte: 0.0184 },
   direct: {
     tile: 0.846,
@@ -186,23 +159,11 @@ const AVX2: Times = {
 /**
  * Fitted by bench/fit.mjs to random geometries on one core of an Intel Xeon of 2023 (Sapphire Rapids: two units for 512
  * bits): AVX-512 to 1750 of them, AVX2 to 1300, generic to 850. Those of separable kernels are by hand, to five timings.
- * NEON's are AVX2's with NEON's tiles: cores of its class work on as many vectors at a time, only that these are half as
+ * NEON's are AVX2's: cores of its class work on as many vectors at a time, only that these are half as
  * long, and so the same steps take the same time.
  */
-export const TIMES: Readonly<Record<Exclude<Isa, 'js'>, Times>> = {
+export const TIMES: Readonly<Record<NativeIsa, Times>> = {
   avx512: {
-    lanes: 16,
-    tiles: {
-      gemmRows: 14,
-      gemmVectors: 2,
-      wideRows: 6,
-      wideVectors: 4,
-      directVectors: 4,
-      directSums: 28,
-      directPixels: 14,
-      depthwiseRows: 7,
-      toeplitzSums: 8,
-    },
     core: { multiply: 0.176, latency: 1.62, load: 0.188, weightByte: 0.0199 },
     direct: {
       tile: 1.91,
@@ -253,34 +214,8 @@ export const TIMES: Readonly<Record<Exclude<Isa, 'js'>, Times>> = {
     fft: { pass: 0.0798, line: 0.0945, point: 0.67, product: 0.19, call: 706 },
   },
   avx2: AVX2,
-  neon: {
-    ...AVX2,
-    lanes: 4,
-    tiles: {
-      gemmRows: 8,
-      gemmVectors: 3,
-      wideRows: 4,
-      wideVectors: 6,
-      directVectors: 4,
-      directSums: 24,
-      directPixels: 12,
-      depthwiseRows: 7,
-      toeplitzSums: 8,
-    },
-  },
+  neon: AVX2,
   generic: {
-    lanes: 4,
-    tiles: {
-      gemmRows: 4,
-      gemmVectors: 2,
-      wideRows: 2,
-      wideVectors: 4,
-      directVectors: 2,
-      directSums: 8,
-      directPixels: 8,
-      depthwiseRows: 2,
-      toeplitzSums: 8,
-    },
     core: { multiply: 0.239, latency: 1.18, load: 0.188, weightByte: 0.0165 },
     direct: {
       tile: 21.1,

@@ -1,8 +1,8 @@
 /** A convolution with every number derived: frozen, the same for every backend, made once per geometry. */
 import { elementCount } from '../../check.js';
 import type { Shape } from '../../tensor/tensor.js';
-import type { Accuracy, Algorithm, Choice } from '../algorithms/algorithm.js';
-import { chooseAlgorithm } from '../choice.js';
+import type { Accuracy, Algorithm } from '../algorithms/algorithm.js';
+import { type Choice, choose } from '../choice.js';
 import type { ConvGeometry } from '../geometry.js';
 import type { Machine } from '../isa.js';
 import { type Axis, toTriple } from '../options/axes.js';
@@ -52,14 +52,15 @@ function makePlan(
   elementCount(inputShape, 'input');
   elementCount(weightShape, 'weight');
   elementCount(outputShape, 'output');
-  const choice = chooseAlgorithm(geometry, { algorithm, accuracy, density, separable }, machine);
+  const { variant, reason } = choose(geometry, { algorithm, accuracy, density, separable }, machine);
   return Object.freeze({
     ...geometry,
-    ...choice,
+    variant,
+    reason,
     inputShape: Object.freeze(inputShape),
     weightShape: Object.freeze(weightShape),
     outputShape: Object.freeze(outputShape),
-    wire: encodeConvPlan(geometry, choice),
+    wire: encodeConvPlan(geometry, variant),
   });
 }
 

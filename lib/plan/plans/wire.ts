@@ -3,7 +3,7 @@
  * native/plan/plan.h; the lists are compared when the addon loads.
  */
 import { DTYPES } from '../../tensor/dtype.js';
-import { ALGORITHMS, type Choice } from '../algorithms/algorithm.js';
+import { ALGORITHMS, type Variant } from '../algorithms/algorithm.js';
 import type { ConvGeometry, ConvOp, PoolGeometry } from '../geometry.js';
 import { type AxisTriple, PADDING_MODES } from '../options/axes.js';
 import { ROUNDINGS } from '../options/numeric-type.js';
@@ -64,15 +64,12 @@ export const FIXED_PLAN_FIELDS = [
   'wordLength',
 ] as const;
 
-export function encodeConvPlan(
-  geometry: ConvGeometry,
-  choice: Pick<Choice, 'algorithm' | 'variant'>,
-): Int32Array {
+export function encodeConvPlan(geometry: ConvGeometry, variant: Variant): Int32Array {
   const header: Record<(typeof HEADER_FIELDS)[number], number> = {
     op: OPS.indexOf(geometry.op),
     dtype: DTYPES.indexOf(geometry.dtype),
-    algorithm: ALGORITHMS.indexOf(choice.algorithm),
-    variant: choice.variant,
+    algorithm: ALGORITHMS.indexOf(variant.algorithm),
+    variant: variantNumber(variant),
     paddingMode: PADDING_MODES.indexOf(geometry.paddingMode),
     batch: geometry.batch,
     groups: geometry.groups,
@@ -80,6 +77,22 @@ export function encodeConvPlan(
     outChannels: geometry.outChannels,
   };
   return Int32Array.from([...HEADER_FIELDS.map((field) => header[field]), ...encodeAxes(geometry.axes)]);
+}
+
+/** The choice within an algorithm as native/plan/plan.h has it. */
+function variantNumber(variant: Variant): number {
+  switch (variant.algorithm) {
+    case 'im2col':
+    case 'direct':
+    case 'toeplitz':
+      return 0;
+    case 'depthwise':
+      return variant.kernels === 'separable' ? 1 : 0;
+    case 'winograd':
+      return variant.tile;
+    case 'fft':
+      return variant.rows * 2 ** 16 + variant.columns;
+  }
 }
 
 export function encodePoolPlan({ dtype, planes, countIncludePad, axes }: PoolGeometry): Int32Array {

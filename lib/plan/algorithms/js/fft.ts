@@ -2,16 +2,39 @@
  * Convolution by Fourier transforms in JavaScript: a padded channel as one line, whose rows lie a line's length apart, is
  * convolved with the kernel laid out alike, block by block.
  */
+import { product } from '../../../numbers.js';
+import { BYTES } from '../../../tensor/dtype.js';
 import { overGradOutput } from '../../adjoint.js';
 import type { ConvGeometry } from '../../geometry.js';
 import { extent, isUnit } from '../../options/axes.js';
 import { type Blocks, cheapestBlocks, JS } from '../../plans/linear.js';
-import type { Request } from '../algorithm.js';
+import type { JsAlgorithm, Request } from '../algorithm.js';
+import { sizesOf } from '../cost.js';
 
 /** Share of the time of direct sums below which the model is trusted. */
 const MUCH_FASTER = 0.8;
 /** Density from which direct sums take their full time: below, nonzero weights alone are visited. */
 const DENSE = 0.5;
+
+export const jsFft: JsAlgorithm = {
+  name: 'fft',
+  declines,
+  // A block is a line.
+  variant: (g) => ({ algorithm: 'fft', rows: 1, columns: blocksOf(g).block }),
+  suits,
+  cost(g) {
+    const { item, weights, operandBytes } = sizesOf(g);
+    const padded = product(g.axes.map((axis) => axis.in + axis.padBefore + axis.padAfter));
+    const plane = padded + product(g.axes.map((axis) => axis.out));
+    return {
+      ...arithmeticOf(g),
+      bytes: operandBytes,
+      extraBytes: BYTES.float64 * (plane + 6 * blocksOf(g).block),
+      weightBytes: item * weights,
+    };
+  },
+  sparseLimit: null,
+};
 
 /** Elements of a channel and of a kernel, and the stretch of outputs, along that line. */
 export interface FlatPlane {
@@ -32,7 +55,7 @@ export function flatPlane(rows: number, columns: number, rowReach: number, colum
   };
 }
 
-export function declinesJsFft(geometry: ConvGeometry): string | null {
+function declines(geometry: ConvGeometry): string | null {
   if (geometry.op === 'weightGrad') return 'serves what writes an image';
   const [depth, height, width] = geometry.axes;
   if (!isUnit(depth)) return 'serves one or two spatial axes';
@@ -52,23 +75,8 @@ function blocksOf(geometry: ConvGeometry): Blocks {
   return cheapestBlocks(flatPlane(height.out, width.out, reach[0], reach[1]), JS);
 }
 
-/** The points of a block, as their logarithm to the base of two. */
-export function jsFftVariant(g: ConvGeometry): number {
-  return Math.log2(blocksOf(g).block);
-}
-
-/** Whether a variant is one of these: native ones count tiles' rows in their upper half. */
-export function isJsFft(variant: number): boolean {
-  return variant > 0 && variant < 2 ** 16;
-}
-
-export interface JsFftWork {
-  readonly multiplications: number;
-  readonly additions: number;
-}
-
 /** Radix-2 butterflies, and a complex product of the spectra for every second transform. */
-export function jsFftWork(g: ConvGeometry): JsFftWork {
+function arithmeticOf(g: ConvGeometry): { multiplications: number; additions: number } {
   const { block, transforms } = blocksOf(g);
   const planes = g.batch * (g.op === 'forward' ? g.outChannels : g.inChannels);
   const passes = planes * transforms * block * Math.log2(block);
@@ -76,10 +84,10 @@ export function jsFftWork(g: ConvGeometry): JsFftWork {
   return { multiplications: 2 * passes + 4 * products, additions: 3 * passes + 2 * products };
 }
 
-export function suitsJsFft(geometry: ConvGeometry, { accuracy, density }: Request): string | null {
+function suits(geometry: ConvGeometry, { accuracy, density }: Request): string | null {
   if (accuracy === 'strict') return null; // an element errs by its block's size, not by its own
   const g = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
-  const products = g.axes.reduce((count, axis) => count * axis.kernel * axis.out, 1);
+  const products = product(g.axes.map((axis) => axis.kernel * axis.out));
   const direct = products * JS.product * Math.min(1, density / DENSE);
   const { block, time } = blocksOf(geometry);
   if (time > MUCH_FASTER * direct) return null;

@@ -1,9 +1,9 @@
 /** Winograd's tiles in JavaScript: which one a convolution goes by, and what it takes. Everything is float64 there. */
-
 import { overGradOutput } from '../../adjoint.js';
 import type { ConvGeometry } from '../../geometry.js';
 import { isUnit } from '../../options/axes.js';
-import { tileProducts, winogradPoints, winogradTiles } from '../winograd.js';
+import type { JsAlgorithm, Request } from '../algorithm.js';
+import { tileProducts, winogradCost, winogradPoints, winogradSaving, winogradTiles } from '../winograd.js';
 
 /**
  * Points of a line that there are transforms for. The more, the fewer products, and the larger the errors: those of eight
@@ -37,7 +37,31 @@ const ONCE = 0.5;
 /** Transformed weights up to this size are kept. */
 export const KEPT_WEIGHT_BYTES = 32 * 2 ** 20;
 
-export function declinesJsWinograd(geometry: ConvGeometry): string | null {
+/** Share of the time of the direct sum below which the model is trusted. */
+const MUCH_FASTER = 0.9;
+/** The share of nonzero weights up to which visiting them alone is faster. */
+const SPARSE = 0.15;
+
+export const jsWinograd: JsAlgorithm = {
+  name: 'winograd',
+  declines,
+  variant: (g) => ({ algorithm: 'winograd', tile: fastestTile(g) }),
+  suits(g, request) {
+    if (!isWorthwhile(g, request)) return null;
+    const tile = fastestTile(g);
+    return `${winogradSaving(g, tile).toFixed(1)} times fewer multiplications, by tiles of ${tile}×${tile} in float64`;
+  },
+  cost: (g) => winogradCost(g, fastestTile(g), 'float64'),
+  sparseLimit: (g, request) => (isWorthwhile(g, request) ? SPARSE : 1),
+};
+
+function isWorthwhile(g: ConvGeometry, request: Request): boolean {
+  if (request.accuracy === 'strict' || declines(g) !== null) return false;
+  const { byTiles, directly } = timesOf(g);
+  return byTiles < MUCH_FASTER * directly;
+}
+
+function declines(geometry: ConvGeometry): string | null {
   if (geometry.op === 'weightGrad') return 'serves what writes an image';
   const [depth, height, width] = geometry.axes;
   if (!isUnit(depth)) return 'serves two spatial axes';
@@ -72,20 +96,20 @@ function tilesOf(g: ConvGeometry): number[] {
 }
 
 /** Outputs along one side of the fastest tile. */
-export function jsWinogradTile(geometry: ConvGeometry): number {
+function fastestTile(geometry: ConvGeometry): number {
   const g = computed(geometry);
   const tiles = tilesOf(g);
   return tiles.reduce((best, tile) => (timeOf(g, tile) < timeOf(g, best) ? tile : best));
 }
 
-/** Times of Winograd by its fastest tile, and of the direct sum, in nanoseconds. */
-export function jsWinogradTimes(geometry: ConvGeometry): { winograd: number; direct: number } {
+/** Times by the fastest tile, and of the direct sum, in nanoseconds. */
+function timesOf(geometry: ConvGeometry): { byTiles: number; directly: number } {
   const g = computed(geometry);
   const [, height, width] = g.axes;
   const taps = height.kernel * width.kernel;
   return {
-    winograd: timeOf(g, jsWinogradTile(geometry)),
-    direct: g.batch * g.outChannels * (g.inChannels / g.groups) * taps * height.out * width.out * PRODUCT,
+    byTiles: timeOf(g, fastestTile(geometry)),
+    directly: g.batch * g.outChannels * (g.inChannels / g.groups) * taps * height.out * width.out * PRODUCT,
   };
 }
 
