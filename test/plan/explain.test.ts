@@ -57,6 +57,40 @@ describe('explainConv', () => {
     );
   });
 
+  // 1 → 1 channels, 256×256, 5×5: Fourier tiles of 64×64 points do not lose their counts where another algorithm runs.
+  test.runIf(convmat.backendInfo().backend === 'native')('of an algorithm that is not chosen, too', () => {
+    const explanation = explainConv([1, 1, 256, 256], { shape: [1, 1, 5, 5] });
+    expect(explanation.chosen).not.toBe('fft');
+    expect(costs(explanation).fft).toMatchObject({ multiplications: 1_427_456, extraBytes: 4_202_496 });
+  });
+
+  test('an algorithm costs the same whether it is chosen or named', () => {
+    check(
+      fc.property(
+        anyProblem(),
+        fc.constantFrom('fast' as const, 'strict' as const),
+        fc.boolean(),
+        ({ input, weight, options, dtype }, accuracy, isSeparable) => {
+          const w = random(weight, dtype, 2);
+          // Kernels that are all ones are a column times a row.
+          if (isSeparable) w.data.fill(1);
+          for (const cost of explainConv(input, w, { ...options, accuracy }).costs) {
+            const { algorithm } = cost;
+            if (algorithm === 'dense-toeplitz') continue;
+            try {
+              using prepared = prepareConv(w, { ...options, accuracy, algorithm });
+              expect(costs(prepared.explain(input))[algorithm]).toEqual(cost);
+            } catch (error) {
+              // Its counts are shown wherever there is a matrix, whether or not it can run by them.
+              if (!(error instanceof convmat.UnsupportedError) || algorithm !== 'toeplitz') throw error;
+            }
+          }
+        },
+      ),
+      { seed: 82, numRuns: 200 },
+    );
+  });
+
   test('the chosen algorithm is among the costs, has a reason, and is what auto runs', () => {
     check(
       fc.property(
