@@ -33,8 +33,7 @@ function shown(value: unknown, depth: number): string {
   if (typeof value === 'symbol') return 'a symbol';
   if (typeof value === 'function') return 'a function';
   if (value === null || typeof value !== 'object') return String(value);
-  if (ArrayBuffer.isView(value))
-    return `${className(value)}(${(value as { length?: number }).length ?? '?'})`;
+  if (ArrayBuffer.isView(value)) return `${className(value)}(${'length' in value ? value.length : '?'})`;
   if (!Array.isArray(value)) return className(value);
   if (depth === SHOWN_DEPTH) return '[…]';
   const entries = Array.from(value.slice(0, 8), (entry) => shown(entry, depth + 1)).join(', ');
@@ -111,10 +110,11 @@ export function checkOneOf<const T extends string>(
   argument: string,
   choices: readonly T[],
 ): T {
-  if (!choices.includes(value as T)) {
+  const chosen = choices.find((choice) => choice === value);
+  if (chosen === undefined) {
     throw mistake(ArgumentError, argument, `one of ${choices.map((c) => `'${c}'`).join(', ')}`, value);
   }
-  return value as T;
+  return chosen;
 }
 
 /**
@@ -146,9 +146,9 @@ export function checkOptions<T extends object>(
 /** The entries of an array or typed array, without holes (a detached one has none); null for anything else. */
 export function listOf(value: unknown): unknown[] | null {
   if (Array.isArray(value)) return Array.from(value);
-  if (!ArrayBuffer.isView(value) || value instanceof DataView) return null;
-  const view = value as unknown as ArrayLike<unknown>;
-  return Array.from({ length: view.length }, (_, index) => view[index]);
+  // A DataView has no length.
+  if (!ArrayBuffer.isView(value) || !('length' in value)) return null;
+  return Array.from({ length: Number(value.length) }, (_, index) => Reflect.get(value, index));
 }
 
 /** A list of sizes (integers ≥ 0), or ArgumentError. */

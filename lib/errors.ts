@@ -6,6 +6,13 @@ export class ConvmatError extends Error {
   readonly code: string = 'ERR_CONVMAT';
 }
 
+/** What went wrong, of anything that was thrown; errors of another realm are no `Error` here. */
+export function messageOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error
+    ? String(error.message)
+    : String(error);
+}
+
 /** Shapes are of the wrong rank, or disagree with one another. */
 export class ShapeError extends ConvmatError {
   override readonly code = 'ERR_CONVMAT_SHAPE';

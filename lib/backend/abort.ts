@@ -1,13 +1,33 @@
-/** Listening to an AbortSignal that many calls share: Node takes more than ten listeners on one for a leak, and warns. */
+/** AbortSignals, of this realm or another, and listening to one that many calls share. */
+
+/** What is asked of an AbortSignal: declared here, so that the types stand without a platform's. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+/** By what it can do: test environments and frames have an AbortSignal of their own. */
+export function isSignal(value: unknown): value is AbortSignalLike {
+  if (typeof value !== 'object' || value === null) return false;
+  const { aborted, throwIfAborted, addEventListener, removeEventListener }: Partial<AbortSignalLike> = value;
+  return (
+    typeof aborted === 'boolean' &&
+    [throwIfAborted, addEventListener, removeEventListener].every((method) => typeof method === 'function')
+  );
+}
 
 interface Listeners {
   readonly actions: Set<() => void>;
   readonly listener: () => void;
 }
-const listenersOf = new WeakMap<AbortSignal, Listeners>();
+// Node takes more than ten listeners on one signal for a leak, and warns.
+const listenersOf = new WeakMap<AbortSignalLike, Listeners>();
 
 /** Runs `action` when the signal fires, unless the returned function has been called before. */
-export function onAbort(signal: AbortSignal, action: () => void): () => void {
+export function onAbort(signal: AbortSignalLike, action: () => void): () => void {
   const { actions, listener } = listenersOf.get(signal) ?? listen(signal);
   actions.add(action);
   return () => {
@@ -17,7 +37,7 @@ export function onAbort(signal: AbortSignal, action: () => void): () => void {
   };
 }
 
-function listen(signal: AbortSignal): Listeners {
+function listen(signal: AbortSignalLike): Listeners {
   const actions = new Set<() => void>();
   const listener = () => {
     for (const action of actions) action();

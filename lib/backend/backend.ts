@@ -9,6 +9,7 @@ import type { FixedConvPlan } from '../plan/plans/fixed.js';
 import type { IntegerConvPlan } from '../plan/plans/integer.js';
 import type { PoolPlan } from '../plan/plans/pool.js';
 import type { ByteArray, FloatArray, TypedArray } from '../tensor/dtype.js';
+import type { AbortSignalLike } from './abort.js';
 
 /** Results are clamped to [min, max]; NaN passes through. (-∞, ∞) is no clamp. */
 export interface Clamp {
@@ -32,7 +33,7 @@ export interface BoundConv {
    * As run, off the event loop. The input is copied first: see copies.ts. The result is in an array of its own, which
    * nobody sees until it is complete: threads write to it, so nobody must be able to transfer or shrink it meanwhile.
    */
-  runAsync(input: FloatArray, signal?: AbortSignal): Promise<FloatArray>;
+  runAsync(input: FloatArray, signal?: AbortSignalLike): Promise<FloatArray>;
   /** Frees the packed weights once runs in flight have ended. */
   release(): void;
 }
@@ -80,7 +81,7 @@ export interface Backend {
     plan: ConvPlan,
     operands: ConvOperands,
     input: FloatArray,
-    signal?: AbortSignal,
+    signal?: AbortSignalLike,
   ): Promise<FloatArray>;
   /** `similar` may lend its packed weights when they are packed alike. */
   bindConv(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): BoundConv;

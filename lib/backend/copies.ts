@@ -5,7 +5,8 @@
 import { nextTurn } from '#host';
 import { describe, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
-import { copyOf, dtypeOf, type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
+import { copyOf, type FloatArray, uninitialisedLike, viewOf } from '../tensor/dtype.js';
+import type { AbortSignalLike } from './abort.js';
 
 /** Stands for the bias of a call that has none. */
 export const NO_BIAS = new Float32Array(0);
@@ -19,7 +20,7 @@ export const COPIED_AT_ONCE = 2 ** 20;
  */
 export function copiesOf<Name extends string>(
   arrays: Readonly<Record<Name, FloatArray>>,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Record<Name, FloatArray> | Promise<Record<Name, FloatArray>> {
   const named = Object.entries(arrays) as [Name, FloatArray][];
   const bytes = named.reduce((sum, [, array]) => sum + array.byteLength, 0);
@@ -29,11 +30,10 @@ export function copiesOf<Name extends string>(
 
 async function copyInSlices<Name extends string>(
   named: readonly (readonly [Name, FloatArray])[],
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Promise<Record<Name, FloatArray>> {
   const whole = named.map(([name, from]) => {
-    const to = uninitialised(dtypeOf(from) as FloatDType, from.length);
-    return { name, from, to: to as FloatArray };
+    return { name, from, to: uninitialisedLike(from) };
   });
   let room = COPIED_AT_ONCE;
   for (const { name, from, to } of whole) {
@@ -48,16 +48,10 @@ async function copyInSlices<Name extends string>(
         throw mismatch(ArgumentError, name, lasting, describe(from));
       }
       const end = Math.min(to.length, at + Math.floor(room / to.BYTES_PER_ELEMENT));
-      to.set(sliceOf(from, at, end), at);
+      to.set(viewOf(from, at, end - at), at);
       room -= (end - at) * to.BYTES_PER_ELEMENT;
       at = end;
     }
   }
   return Object.fromEntries(whole.map(({ name, to }) => [name, to])) as Record<Name, FloatArray>;
-}
-
-/** A view of some elements, by none of the array's own methods. */
-function sliceOf(from: FloatArray, start: number, end: number): FloatArray {
-  const Plain = dtypeOf(from) === 'float32' ? Float32Array : Float64Array;
-  return new Plain(from.buffer as ArrayBuffer, from.byteOffset + start * from.BYTES_PER_ELEMENT, end - start);
 }

@@ -8,9 +8,9 @@ import { likeInput } from '../plan/options/window.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
 import { weightsOf } from '../plan/weights.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
-import type { TensorLike } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
-import { type ConvTensors, checkBias, type FloatTensor, planForward, takeConvTensors } from './operands.js';
+import type { FloatOf, TensorLike } from '../tensor/take.js';
+import type { FloatTensor, Shape, Tensor } from '../tensor/tensor.js';
+import { type ConvTensors, checkBias, planForward, takeConvTensors } from './operands.js';
 import {
   ASYNC_OPTIONS,
   type AsyncOptions,
@@ -21,7 +21,12 @@ import {
 } from './options.js';
 
 /** 1-D cross-correlation of a batch: as conv2d, over [n, ic, il] and [oc, ic/groups, kl]. */
-export function conv1d(input: TensorLike, weight: TensorLike, options?: ConvOptions): Tensor {
+export function conv1d<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvOptions,
+): Tensor<FloatOf<I, W>>;
+export function conv1d(input: TensorLike, weight: TensorLike, options?: ConvOptions): FloatTensor {
   return conv(1, input, weight, options);
 }
 
@@ -42,21 +47,36 @@ export function conv1d(input: TensorLike, weight: TensorLike, options?: ConvOpti
  * Accuracy: each y sums (ic/groups)·kh·kw products in the operands' dtype; docs/accuracy.md gives the bounds.
  * Source: Chellapilla, Puri, Simard 2006 (convolution as GEMM).
  */
-export function conv2d(input: TensorLike, weight: TensorLike, options?: ConvOptions): Tensor {
+export function conv2d<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvOptions,
+): Tensor<FloatOf<I, W>>;
+export function conv2d(input: TensorLike, weight: TensorLike, options?: ConvOptions): FloatTensor {
   return conv(2, input, weight, options);
 }
 
 /** 3-D cross-correlation of a batch: as conv2d, over [n, ic, id, ih, iw] and [oc, ic/groups, kd, kh, kw]. */
-export function conv3d(input: TensorLike, weight: TensorLike, options?: ConvOptions): Tensor {
+export function conv3d<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvOptions,
+): Tensor<FloatOf<I, W>>;
+export function conv3d(input: TensorLike, weight: TensorLike, options?: ConvOptions): FloatTensor {
   return conv(3, input, weight, options);
 }
 
 /** As conv1d, off the event loop. */
+export function conv1dAsync<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvOptions & AsyncOptions,
+): Promise<Tensor<FloatOf<I, W>>>;
 export function conv1dAsync(
   input: TensorLike,
   weight: TensorLike,
   options?: ConvOptions & AsyncOptions,
-): Promise<Tensor> {
+): Promise<FloatTensor> {
   return convAsync(1, input, weight, options);
 }
 
@@ -68,20 +88,30 @@ export function conv1dAsync(
  * @returns rejects with the signal's reason (an AbortError by default) when `options.signal` fires first, and with
  *   the errors of conv2d for arguments that it would refuse.
  */
+export function conv2dAsync<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvOptions & AsyncOptions,
+): Promise<Tensor<FloatOf<I, W>>>;
 export function conv2dAsync(
   input: TensorLike,
   weight: TensorLike,
   options?: ConvOptions & AsyncOptions,
-): Promise<Tensor> {
+): Promise<FloatTensor> {
   return convAsync(2, input, weight, options);
 }
 
 /** As conv3d, off the event loop: see conv2dAsync. */
+export function conv3dAsync<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvOptions & AsyncOptions,
+): Promise<Tensor<FloatOf<I, W>>>;
 export function conv3dAsync(
   input: TensorLike,
   weight: TensorLike,
   options?: ConvOptions & AsyncOptions,
-): Promise<Tensor> {
+): Promise<FloatTensor> {
   return convAsync(3, input, weight, options);
 }
 
@@ -93,10 +123,10 @@ interface ConvCall {
   readonly shape: Shape;
 }
 
-function conv(rank: Rank, input: TensorLike, weight: TensorLike, given?: ConvOptions): Tensor {
+function conv(rank: Rank, input: TensorLike, weight: TensorLike, given?: ConvOptions): FloatTensor {
   const options = checkOptions(given, CONV_OPTIONS);
   const { plan, operands, tensors, shape } = readCall(rank, input, weight, options);
-  const output = resultTensor(options.out, shape, tensors.dtype, inputsOf(tensors)) as FloatTensor;
+  const output = resultTensor(options.out, shape, tensors.dtype, inputsOf(tensors));
   backend().conv(plan, operands, tensors.input.data, output.data);
   return output;
 }
@@ -106,12 +136,12 @@ async function convAsync(
   input: TensorLike,
   weight: TensorLike,
   given?: ConvOptions & AsyncOptions,
-): Promise<Tensor> {
+): Promise<FloatTensor> {
   const options = checkOptions(given, ASYNC_OPTIONS);
   const signal = readSignal(options.signal);
-  const { out } = options;
   const { plan, operands, tensors, shape } = readCall(rank, input, weight, options);
-  if (out !== undefined) checkOut(out, shape, tensors.dtype, inputsOf(tensors));
+  const out =
+    options.out === undefined ? undefined : checkOut(options.out, shape, tensors.dtype, inputsOf(tensors));
   signal?.throwIfAborted();
   const result = await backend().convAsync(plan, operands, tensors.input.data, signal);
   return deliver(result, shape, out);

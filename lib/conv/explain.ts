@@ -16,10 +16,10 @@ import type { Machine } from '../plan/isa.js';
 import { GEOMETRY_OPTIONS, type Geometry, likeInput } from '../plan/options/window.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
-import type { FloatArray, FloatDType } from '../tensor/dtype.js';
-import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
-import type { Shape } from '../tensor/tensor.js';
-import { planForward, takeFloat } from './operands.js';
+import type { FloatDType } from '../tensor/dtype.js';
+import { isNested, type TensorLike, takeFloat } from '../tensor/take.js';
+import type { Nested, Shape } from '../tensor/tensor.js';
+import { planForward } from './operands.js';
 
 export interface Explanation {
   readonly chosen: AlgorithmName;
@@ -74,23 +74,29 @@ export function explainConv(
   return explainPlan(plan, manner, likeInput(plan.outputShape, input), backend().machine);
 }
 
+function isShapeAlone(
+  weight: Exclude<TensorLike, Nested> | { readonly shape: Shape },
+): weight is { readonly shape: Shape } {
+  return !('data' in weight) && 'shape' in weight;
+}
+
 interface ExplainedWeight {
   readonly shape: Shape;
   readonly dtype: FloatDType;
   readonly traits: Weights;
 }
 
-function weightOf(weight: unknown, dtype: FloatDType): ExplainedWeight {
+function weightOf(weight: TensorLike | { readonly shape: Shape }, dtype: FloatDType): ExplainedWeight {
   if (isNested(weight)) {
-    const { data, shape } = takeTensor(weight, 'weight', dtype);
-    return { shape, dtype, traits: weightsOf(data as FloatArray, shape, 'auto') };
+    const { data, shape } = takeFloat(weight, 'weight', dtype);
+    return { shape, dtype, traits: weightsOf(data, shape, 'auto') };
   }
   if (typeof weight !== 'object' || weight === null)
     throw mistake(ArgumentError, 'weight', 'a tensor or {shape}', weight);
-  if (!('data' in weight) && 'shape' in weight)
+  if (isShapeAlone(weight))
     return { shape: checkShape(weight.shape, 'weight.shape'), dtype, traits: UNKNOWN_WEIGHTS };
-  const { data, shape, dtype: own } = takeFloat(weight as TensorLike, 'weight');
-  return { shape, dtype: own as FloatDType, traits: weightsOf(data, shape, 'auto') };
+  const { data, shape, dtype: own } = takeFloat(weight, 'weight');
+  return { shape, dtype: own, traits: weightsOf(data, shape, 'auto') };
 }
 
 export function explainPlan(

@@ -6,11 +6,10 @@ import { ShapeError } from '../errors.js';
 import { ACCURACIES } from '../plan/algorithms/algorithm.js';
 import type { Rank } from '../plan/options/axes.js';
 import { checkSameShape, likeInput } from '../plan/options/window.js';
-import { checkFloat } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
-import { type TensorLike, takeOperands } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
-import { type FloatTensor, planForward, takeFloat } from './operands.js';
+import { type FloatOf, type TensorLike, takeFloat, takeFloats } from '../tensor/take.js';
+import type { FloatTensor, Shape, Tensor } from '../tensor/tensor.js';
+import { planForward } from './operands.js';
 import { GRAD_OPTIONS, type GradOptions, type Manner, NO_CLAMP } from './options.js';
 
 /**
@@ -24,20 +23,26 @@ import { GRAD_OPTIONS, type GradOptions, type Manner, NO_CLAMP } from './options
  * @returns dx, of inputShape.
  * @throws {ShapeError} when shapes disagree, otherwise as convNd.
  */
+export function convInputGrad<W extends TensorLike, G extends TensorLike>(
+  inputShape: Shape,
+  weight: W,
+  gradOutput: G,
+  options?: GradOptions,
+): Tensor<FloatOf<W, G>>;
 export function convInputGrad(
   inputShape: Shape,
   weight: TensorLike,
   gradOutput: TensorLike,
   options?: GradOptions,
-): Tensor {
+): FloatTensor {
   const given = checkOptions(options, GRAD_OPTIONS);
   const shape = checkShape(inputShape, 'inputShape');
-  const [w, g] = takeOperands(['weight', 'gradOutput'], [weight, gradOutput]) as [FloatTensor, FloatTensor];
-  const dtype = checkFloat(w.dtype, 'weight');
+  const [w, g] = takeFloats(['weight', 'gradOutput'], [weight, gradOutput]);
+  const { dtype } = w;
   const rank = rankOf(w.shape, 'weight');
   const { plan, input } = planForward('inputGrad', dtype, rank, shape, w.shape, given, readAccuracy(given));
   checkSameShape(g.shape, likeInput(plan.outputShape, input), 'gradOutput');
-  const result = resultTensor(undefined, shape, dtype, {}) as FloatTensor;
+  const result = resultTensor(undefined, shape, dtype, {});
   backend().conv(plan, { weight: w.data, bias: null, clamp: NO_CLAMP }, g.data, result.data);
   return result;
 }
@@ -53,20 +58,26 @@ export function convInputGrad(
  * @returns dw, of weightShape; zeros for an empty batch.
  * @throws {ShapeError} when shapes disagree, otherwise as convNd.
  */
+export function convWeightGrad<I extends TensorLike, G extends TensorLike>(
+  input: I,
+  weightShape: Shape,
+  gradOutput: G,
+  options?: GradOptions,
+): Tensor<FloatOf<I, G>>;
 export function convWeightGrad(
   input: TensorLike,
   weightShape: Shape,
   gradOutput: TensorLike,
   options?: GradOptions,
-): Tensor {
+): FloatTensor {
   const given = checkOptions(options, GRAD_OPTIONS);
   const shape = checkShape(weightShape, 'weightShape');
-  const [x, g] = takeOperands(['input', 'gradOutput'], [input, gradOutput]) as [FloatTensor, FloatTensor];
-  const dtype = checkFloat(x.dtype, 'input');
+  const [x, g] = takeFloats(['input', 'gradOutput'], [input, gradOutput]);
+  const { dtype } = x;
   const rank = rankOf(shape, 'weightShape');
   const planned = planForward('weightGrad', dtype, rank, x.shape, shape, given, readAccuracy(given));
   checkSameShape(g.shape, likeInput(planned.plan.outputShape, planned.input), 'gradOutput');
-  const result = resultTensor(undefined, shape, dtype, {}) as FloatTensor;
+  const result = resultTensor(undefined, shape, dtype, {});
   backend().convWeightGrad(planned.plan, x.data, g.data, result.data);
   return result;
 }
@@ -77,14 +88,15 @@ export function convWeightGrad(
  * @param gradOutput  g, [n, oc, spatial…] with one to three spatial axes. (Of three axes the first is the batch.)
  * @returns db, [oc].
  */
-export function convBiasGrad(gradOutput: TensorLike): Tensor {
+export function convBiasGrad<G extends TensorLike>(gradOutput: G): Tensor<FloatOf<G>>;
+export function convBiasGrad(gradOutput: TensorLike): FloatTensor {
   const g = takeFloat(gradOutput, 'gradOutput');
   if (g.shape.length < 3 || g.shape.length > 5) {
     throw mismatch(ShapeError, 'gradOutput', 'axes [N, C, spatial…]', describeShape(g.shape));
   }
   const [batch, channels, ...spatial] = g.shape;
   const places = spatial.reduce((product, n) => product * n, 1);
-  const result = resultTensor(undefined, [channels], checkFloat(g.dtype, 'gradOutput'), {}) as FloatTensor;
+  const result = resultTensor(undefined, [channels], g.dtype, {});
   backend().convBiasGrad(batch, channels, places, g.data, result.data);
   return result;
 }

@@ -3,10 +3,24 @@
 import { backend } from '../backend/select.js';
 import { describeShape, mismatch } from '../check.js';
 import { DTypeError, ShapeError } from '../errors.js';
-import type { DType } from '../tensor/dtype.js';
+import type { ArrayOf, ByteDType, DType, FloatDType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
-import { isNested, type TensorLike, takeOperands, takeTensor } from '../tensor/take.js';
+import { type DTypeIn, isNested, type TensorLike, takeOperands, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
+
+/** What a product of these dtypes is: int8 and uint8 give int32, in any mix; null is of nested arrays. */
+type ProductDType<L, R> = L extends null
+  ? R extends null
+    ? 'float32'
+    : SumDType<R>
+  : R extends null
+    ? SumDType<L>
+    : L extends ByteDType
+      ? R extends ByteDType
+        ? 'int32'
+        : never
+      : SumDType<L & R>;
+type SumDType<D> = D extends ByteDType ? 'int32' : Extract<D, FloatDType>;
 
 const BYTE_DTYPES: readonly DType[] = ['int8', 'uint8'];
 
@@ -18,6 +32,10 @@ const BYTE_DTYPES: readonly DType[] = ['int8', 'uint8'];
  * @returns c, [m, n]. Integers are exact modulo 2^32; k = 0 gives zeros.
  * @throws {ShapeError} when shapes disagree, {DTypeError} for other dtypes.
  */
+export function matmul<A extends TensorLike, B extends TensorLike>(
+  a: A,
+  b: B,
+): Tensor<ArrayOf<ProductDType<DTypeIn<A>, DTypeIn<B>>>>;
 export function matmul(a: TensorLike, b: TensorLike): Tensor {
   const [left, right] = takeFactors(a, b);
   for (const [name, factor] of [

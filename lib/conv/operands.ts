@@ -2,7 +2,7 @@
 
 import { backend } from '../backend/select.js';
 import { describeShape, mismatch } from '../check.js';
-import { DTypeError, ShapeError } from '../errors.js';
+import { type ConvmatError, ShapeError } from '../errors.js';
 import type { Weights } from '../plan/algorithms/algorithm.js';
 import type { Rank } from '../plan/options/axes.js';
 import {
@@ -15,13 +15,10 @@ import {
   type Window,
 } from '../plan/options/window.js';
 import { type ConvPlan, planConv } from '../plan/plans/conv.js';
-import { checkFloat, type FloatArray, type FloatDType } from '../tensor/dtype.js';
-import { type TensorLike, takeOperands, takeTensor } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
+import type { FloatDType } from '../tensor/dtype.js';
+import { type TensorLike, takeFloats } from '../tensor/take.js';
+import type { FloatTensor, Shape, Tensor } from '../tensor/tensor.js';
 import type { Manner } from './options.js';
-
-/** A tensor of a floating dtype. */
-export type FloatTensor = Tensor<FloatArray>;
 
 export interface ConvTensors {
   readonly dtype: FloatDType;
@@ -38,31 +35,24 @@ export function takeConvTensors(
 ): ConvTensors {
   const [x, w, b] =
     bias == null
-      ? [...takeOperands(['input', 'weight'], [input, weight]), null]
-      : takeOperands(['input', 'weight', 'options.bias'], [input, weight, bias]);
-  return {
-    dtype: checkFloat(w.dtype, 'weight'),
-    input: x as FloatTensor,
-    weight: w as FloatTensor,
-    bias: b as FloatTensor | null,
-  };
-}
-
-/** One operand of a floating dtype. */
-export function takeFloat(value: TensorLike, argument: string, dtype?: FloatDType): FloatTensor {
-  const t = takeTensor(value, argument, dtype);
-  checkFloat(t.dtype, argument);
-  if (dtype !== undefined && t.dtype !== dtype) throw mismatch(DTypeError, argument, dtype, t.dtype);
-  return t as FloatTensor;
+      ? [...takeFloats(['input', 'weight'], [input, weight]), null]
+      : takeFloats(['input', 'weight', 'options.bias'], [input, weight, bias]);
+  return { dtype: w.dtype, input: x, weight: w, bias: b };
 }
 
 const WEIGHT_LAYOUTS = { 1: 'l', 2: 'h, w', 3: 'd, h, w' } as const;
 
-export function checkWeightRank(shape: Shape, rank: Rank, leading = 'outChannels, inChannels/groups'): void {
-  if (shape.length !== rank + 2) {
-    const expected = `${rank + 2} axes [${leading}, ${WEIGHT_LAYOUTS[rank]}]`;
-    throw mismatch(ShapeError, 'weight', expected, describeShape(shape));
-  }
+export function checkWeightRank(shape: Shape, rank: Rank, leading?: string): void {
+  if (shape.length !== rank + 2) throw wrongWeightRank(shape, rank, leading);
+}
+
+export function wrongWeightRank(
+  shape: Shape,
+  rank: Rank,
+  leading = 'outChannels, inChannels/groups',
+): ConvmatError {
+  const expected = `${rank + 2} axes [${leading}, ${WEIGHT_LAYOUTS[rank]}]`;
+  return mismatch(ShapeError, 'weight', expected, describeShape(shape));
 }
 
 export function checkBias(bias: Tensor | null, channels: number): void {

@@ -1,5 +1,6 @@
 /** The options of convolutions: read once, copied, and never looked at again. */
 
+import { type AbortSignalLike, isSignal } from '../backend/abort.js';
 import type { Clamp } from '../backend/backend.js';
 import { checkNumber, checkOneOf, checkOptions, describe, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
@@ -36,7 +37,7 @@ export interface ConvTransposeOptions extends ConvOptions {
 
 export interface AsyncOptions {
   /** Rejects with the signal's reason when it fires first: work not yet begun is dropped, begun work stops at the next tile. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 export interface GradOptions extends Geometry {
@@ -97,7 +98,7 @@ function readActivation(activation: unknown): Clamp {
   );
 }
 
-export function readSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined || signal instanceof AbortSignal) return signal;
+export function readSignal(signal: unknown): AbortSignalLike | undefined {
+  if (signal === undefined || isSignal(signal)) return signal;
   throw mismatch(ArgumentError, 'options.signal', 'an AbortSignal', describe(signal));
 }

@@ -3,24 +3,18 @@
 import type { BoundConv, ConvOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
+import type { SelfDisposing } from '../dispose.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import type { Rank } from '../plan/options/axes.js';
+import { isRank } from '../plan/options/axes.js';
 import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/options/window.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
 import { copyOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
-import { type TensorLike, takeTensor } from '../tensor/take.js';
-import { type Shape, Tensor } from '../tensor/tensor.js';
+import { type FloatOf, type TensorLike, takeFloat } from '../tensor/take.js';
+import { type FloatTensor, isTensor, type Shape, type Tensor } from '../tensor/tensor.js';
 import { type Explanation, explainPlan } from './explain.js';
-import {
-  checkBias,
-  checkWeightRank,
-  type PlannedManner,
-  planWindow,
-  takeConvTensors,
-  takeFloat,
-} from './operands.js';
+import { checkBias, type PlannedManner, planWindow, takeConvTensors, wrongWeightRank } from './operands.js';
 import { type AsyncOptions, type ConvOptions, PREPARE_OPTIONS, readManner, readSignal } from './options.js';
 
 export interface PrepareOptions extends Omit<ConvOptions, 'out'> {
@@ -29,14 +23,14 @@ export interface PrepareOptions extends Omit<ConvOptions, 'out'> {
 }
 
 /** Weights packed once, run many times. Safe to run concurrently. */
-export interface PreparedConv extends Disposable {
+export interface PreparedConv<A extends FloatArray = FloatArray> extends SelfDisposing {
   readonly weightShape: Shape;
   /** The shape of the result for an input of this shape. @throws as conv2d. */
   outputShape(inputShape: Shape): Shape;
   /** As conv2d with the options given at preparation. With `out` nothing is allocated. */
-  run(input: TensorLike, out?: Tensor): Tensor;
+  run(input: TensorLike, out?: Tensor): Tensor<A>;
   /** As conv2dAsync: the input is copied first, and `out` written when the work is done. */
-  runAsync(input: TensorLike, options?: AsyncOptions & { readonly out?: Tensor }): Promise<Tensor>;
+  runAsync(input: TensorLike, options?: AsyncOptions & { readonly out?: Tensor }): Promise<Tensor<A>>;
   explain(inputShape: Shape): Explanation;
   /** Frees the packed weights; runs in flight end first. Later runs are refused, a second dispose does nothing. */
   dispose(): void;
@@ -51,15 +45,19 @@ export interface PreparedConv extends Disposable {
  *   using layer = prepareConv(weight, { padding: 1, activation: 'relu' });
  *   layer.run(image, out);
  */
+export function prepareConv<W extends TensorLike>(
+  weight: W,
+  options?: PrepareOptions,
+): PreparedConv<FloatOf<W>>;
 export function prepareConv(weight: TensorLike, options?: PrepareOptions): PreparedConv {
   const given = checkOptions(options, PREPARE_OPTIONS);
   const manner = readManner(given);
   const w = takeFloat(weight, 'weight');
-  const dtype = w.dtype as FloatDType;
+  const { dtype } = w;
   const rank = w.shape.length - 2;
-  if (rank !== 1 && rank !== 2 && rank !== 3) checkWeightRank(w.shape, 2);
+  if (!isRank(rank)) throw wrongWeightRank(w.shape, 2);
   checkNotEmpty(w.shape);
-  const window = readWindow(given, w.shape.slice(2), rank as Rank);
+  const window = readWindow(given, w.shape.slice(2), rank);
   if (w.shape[0] % window.groups !== 0) {
     throw mismatch(
       ShapeError,
@@ -124,33 +122,40 @@ class Prepared implements PreparedConv {
     this.#bind(checkShape(inputShape, 'options.inputShape'));
   }
 
-  run(input: TensorLike, out?: Tensor): Tensor {
+  run(input: TensorLike, out?: Tensor): FloatTensor {
     const latest = this.#bindings[0];
     if (
       latest !== undefined &&
-      input instanceof Tensor &&
-      out instanceof Tensor &&
-      this.#fits(latest, input, out)
+      isTensor(input) &&
+      isTensor(out) &&
+      this.#isOurs(input) &&
+      this.#isOurs(out) &&
+      fits(latest, input, out)
     ) {
-      latest.conv.run(input.data as FloatArray, out.data as FloatArray);
+      latest.conv.run(input.data, out.data);
       return out;
     }
-    const x = takeTensor(input, 'input', this.#dtype);
+    const x = takeFloat(input, 'input', this.#dtype);
     const binding = this.#bindingOf(x);
     const output = resultTensor(out, binding.outputShape, this.#dtype, { input: x });
-    binding.conv.run(x.data as FloatArray, output.data as FloatArray);
+    binding.conv.run(x.data, output.data);
     return output;
   }
 
-  async runAsync(input: TensorLike, options?: AsyncOptions & { readonly out?: Tensor }): Promise<Tensor> {
+  async runAsync(
+    input: TensorLike,
+    options?: AsyncOptions & { readonly out?: Tensor },
+  ): Promise<FloatTensor> {
     const given = checkOptions(options, ['signal', 'out']);
     const signal = readSignal(given.signal);
-    const x = takeTensor(input, 'input', this.#dtype);
+    const x = takeFloat(input, 'input', this.#dtype);
     const binding = this.#bindingOf(x);
-    const { out } = given;
-    if (out !== undefined) checkOut(out, binding.outputShape, this.#dtype, { input: x });
+    const out =
+      given.out === undefined
+        ? undefined
+        : checkOut(given.out, binding.outputShape, this.#dtype, { input: x });
     signal?.throwIfAborted();
-    const result = await binding.conv.runAsync(x.data as FloatArray, signal);
+    const result = await binding.conv.runAsync(x.data, signal);
     return deliver(result, binding.outputShape, out);
   }
 
@@ -168,29 +173,12 @@ class Prepared implements PreparedConv {
     this.dispose();
   }
 
-  /** Whether the general checks would find nothing wrong: a tiny convolution takes less time than they do. */
-  #fits({ inputShape, inputSize, outputShape, outputSize }: Binding, x: Tensor, out: Tensor): boolean {
-    return (
-      x.dtype === this.#dtype &&
-      out.dtype === this.#dtype &&
-      sameSizes(x.shape, inputShape) &&
-      sameSizes(out.shape, outputShape) &&
-      // A detached array has no elements, and a Tensor is never of shared memory.
-      x.data.length === inputSize &&
-      out.data.length === outputSize &&
-      x.data.buffer !== out.data.buffer
-    );
+  #isOurs(t: Tensor): t is FloatTensor {
+    return t.dtype === this.#dtype;
   }
 
-  #bindingOf(x: Tensor): Binding {
-    const { shape } = x;
-    for (const binding of this.#bindings) {
-      if (sameSizes(binding.inputShape, shape)) {
-        if (x.dtype !== this.#dtype) takeFloat(x, 'input', this.#dtype);
-        return binding;
-      }
-    }
-    takeFloat(x, 'input', this.#dtype);
+  #bindingOf({ shape }: FloatTensor): Binding {
+    for (const binding of this.#bindings) if (sameSizes(binding.inputShape, shape)) return binding;
     return this.#bind(shape);
   }
 
@@ -211,6 +199,22 @@ class Prepared implements PreparedConv {
     const plan = planWindow('forward', this.#dtype, this.#window, input, this.weightShape, this.#manner);
     return { plan, outputShape: likeInput(plan.outputShape, input) };
   }
+}
+
+/** Whether the general checks would find nothing wrong: a tiny convolution takes less time than they do. */
+function fits(
+  { inputShape, inputSize, outputShape, outputSize }: Binding,
+  x: FloatTensor,
+  out: FloatTensor,
+): boolean {
+  return (
+    sameSizes(x.shape, inputShape) &&
+    sameSizes(out.shape, outputShape) &&
+    // A detached array has no elements, and a Tensor is never of shared memory.
+    x.data.length === inputSize &&
+    out.data.length === outputSize &&
+    x.data.buffer !== out.data.buffer
+  );
 }
 
 // Array.prototype.every costs more than a tiny convolution can spare.

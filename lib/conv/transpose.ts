@@ -14,17 +14,22 @@ import {
 } from '../plan/options/window.js';
 import { planConv } from '../plan/plans/conv.js';
 import { resultTensor } from '../tensor/out.js';
-import type { TensorLike } from '../tensor/take.js';
-import type { Tensor } from '../tensor/tensor.js';
-import { checkBias, checkWeightRank, type FloatTensor, takeConvTensors } from './operands.js';
+import type { FloatOf, TensorLike } from '../tensor/take.js';
+import type { FloatTensor, Tensor } from '../tensor/tensor.js';
+import { checkBias, checkWeightRank, takeConvTensors } from './operands.js';
 import { type ConvTransposeOptions, readManner, TRANSPOSE_OPTIONS } from './options.js';
 
 /** 1-D transposed convolution: as convTranspose2d, over [n, ic, il] and [ic, oc/groups, kl]. */
+export function convTranspose1d<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvTransposeOptions,
+): Tensor<FloatOf<I, W>>;
 export function convTranspose1d(
   input: TensorLike,
   weight: TensorLike,
   options?: ConvTransposeOptions,
-): Tensor {
+): FloatTensor {
   return convTranspose(1, input, weight, options);
 }
 
@@ -40,20 +45,30 @@ export function convTranspose1d(
  * @returns y, [n, oc, oh, ow], with oh = (ih − 1)·sh − ph₀ − ph₁ + dh·(kh − 1) + outputPadding + 1.
  * @throws as conv2d; {ShapeError} when the result would have no elements on an axis.
  */
+export function convTranspose2d<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvTransposeOptions,
+): Tensor<FloatOf<I, W>>;
 export function convTranspose2d(
   input: TensorLike,
   weight: TensorLike,
   options?: ConvTransposeOptions,
-): Tensor {
+): FloatTensor {
   return convTranspose(2, input, weight, options);
 }
 
 /** 3-D transposed convolution: as convTranspose2d, over [n, ic, id, ih, iw] and [ic, oc/groups, kd, kh, kw]. */
+export function convTranspose3d<I extends TensorLike, W extends TensorLike>(
+  input: I,
+  weight: W,
+  options?: ConvTransposeOptions,
+): Tensor<FloatOf<I, W>>;
 export function convTranspose3d(
   input: TensorLike,
   weight: TensorLike,
   options?: ConvTransposeOptions,
-): Tensor {
+): FloatTensor {
   return convTranspose(3, input, weight, options);
 }
 
@@ -62,7 +77,7 @@ function convTranspose(
   input: TensorLike,
   weight: TensorLike,
   given?: ConvTransposeOptions,
-): Tensor {
+): FloatTensor {
   const options = checkOptions(given, TRANSPOSE_OPTIONS);
   const manner = readManner(options);
   const { dtype, input: x, weight: w, bias } = takeConvTensors(input, weight, options.bias);
@@ -120,7 +135,7 @@ function convTranspose(
   );
   const shape = likeInput(plan.inputShape, { batch, channels, spatial, batched });
   const inputs = { input: x, weight: w, 'options.bias': bias };
-  const output = resultTensor(options.out, shape, dtype, inputs) as FloatTensor;
+  const output = resultTensor(options.out, shape, dtype, inputs);
   const operands = { weight: w.data, bias: bias === null ? null : bias.data, clamp: manner.clamp };
   backend().conv(plan, operands, x.data, output.data);
   return output;

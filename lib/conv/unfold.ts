@@ -1,14 +1,14 @@
 /** Lowering: unfold (im2col) and its adjoint fold (col2im). */
 
 import { backend } from '../backend/select.js';
-import { checkOptions, describeShape, mismatch, mistake } from '../check.js';
+import { checkOptions, describeShape, listOf, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { type Axes, perAxis, type Rank } from '../plan/options/axes.js';
+import { type Axes, isRank, perAxis, type Rank } from '../plan/options/axes.js';
 import { forwardAxes, type Geometry, readWindow, type Window } from '../plan/options/window.js';
 import { type ConvPlan, planConv } from '../plan/plans/conv.js';
 import type { DType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
-import { type TensorLike, takeTensor } from '../tensor/take.js';
+import { type ArrayIn, type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 export type UnfoldOptions = Omit<Geometry, 'groups'>;
@@ -27,6 +27,11 @@ const FOLD_OPTIONS = ['stride', 'padding', 'dilation'];
  * @returns [n, c·∏kernel, l], or without n: l is the number of outputs. A convolution is weight·columns.
  * @throws {ShapeError} for a wrong rank or a kernel that does not fit, {ArgumentError} for bad options.
  */
+export function unfold<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: UnfoldOptions,
+): Tensor<ArrayIn<I>>;
 export function unfold(input: TensorLike, kernelSize: Axes, options?: UnfoldOptions): Tensor {
   const given = checkOptions(options, UNFOLD_OPTIONS);
   const x = takeTensor(input, 'input');
@@ -59,6 +64,12 @@ export function unfold(input: TensorLike, kernelSize: Axes, options?: UnfoldOpti
  * @returns y, [n, c, …outputSize], or without n. Integers wrap.
  * @throws {ShapeError} when columns are not those of an unfold of that size, {ArgumentError} for bad options.
  */
+export function fold<C extends TensorLike>(
+  columns: C,
+  outputSize: readonly number[],
+  kernelSize: Axes,
+  options?: FoldOptions,
+): Tensor<ArrayIn<C>>;
 export function fold(
   columns: TensorLike,
   outputSize: readonly number[],
@@ -67,10 +78,10 @@ export function fold(
 ): Tensor {
   const given = checkOptions(options, FOLD_OPTIONS);
   const cols = takeTensor(columns, 'columns');
-  if (!Array.isArray(outputSize) || outputSize.length < 1 || outputSize.length > 3) {
+  if (!Array.isArray(outputSize) || !isRank(outputSize.length)) {
     throw mistake(ArgumentError, 'outputSize', 'one to three sizes', outputSize);
   }
-  const rank = outputSize.length as Rank;
+  const rank = outputSize.length;
   const spatial = perAxis(outputSize, rank, 'outputSize', 1);
   const window = readWindow(given, perAxis(kernelSize, rank, 'kernelSize', 1), rank);
   const batched = cols.shape.length === 3;
@@ -100,8 +111,8 @@ export function fold(
 
 /** The rank that the kernel's list gives; of one number, all axes but the batch and channels are spatial. */
 function rankOf(kernelSize: unknown, axes: number): Rank {
-  const rank = typeof kernelSize === 'number' ? axes - 2 : (kernelSize as ArrayLike<number> | null)?.length;
-  if (rank !== 1 && rank !== 2 && rank !== 3) {
+  const rank = typeof kernelSize === 'number' ? axes - 2 : listOf(kernelSize)?.length;
+  if (!isRank(rank)) {
     if (typeof kernelSize === 'number') {
       throw mismatch(ShapeError, 'input', '3 to 5 axes [N, C, spatial…]', `${axes} axes`);
     }

@@ -59,7 +59,7 @@ export function conv2(image: FixedTensor, kernel: FixedTensor, options: FixedCon
   const x = takeFixed(image, 'image');
   const w = takeFixed(kernel, 'kernel');
   const given = checkOptions(options, OPTIONS);
-  const output = readNumericType(given.output as NumericType, 'options.output');
+  const output = readNumericType(given.output, 'options.output');
   const productShift = checkExponent(given.productShift ?? 0, 'options.productShift');
   const shape = checkOneOf(given.shape ?? 'valid', 'options.shape', CONV_SHAPES);
   const accumulate = checkOneOf(given.accumulate ?? 'full', 'options.accumulate', ACCUMULATES);

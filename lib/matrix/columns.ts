@@ -1,24 +1,24 @@
 /** A product with a matrix of vectors, by an operator that takes one vector at a time. */
 import { elementCount } from '../check.js';
-import { type FloatArray, type FloatDType, uninitialised, zeros } from '../tensor/dtype.js';
+import { type FloatArray, uninitialisedLike, zerosLike } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 
 // Neighbouring columns share cache lines: this many are gathered from them at once.
 const BLOCK = 16;
 
-/** [inputs, columns] → [outputs, columns], by `run` on each column. */
-export function byColumns(
+/** [inputs, columns] → [outputs, columns], by `run` on each column; of the dtype of `values`. */
+export function byColumns<A extends FloatArray>(
   data: FloatArray,
   columns: number,
   inputs: number,
   outputs: number,
-  dtype: FloatDType,
+  values: A,
   run: (input: FloatArray, output: FloatArray) => void,
-): Tensor<FloatArray> {
-  const result: FloatArray = uninitialised(dtype, elementCount([outputs, columns], 'output'));
+): Tensor<A> {
+  const result = uninitialisedLike(values, elementCount([outputs, columns], 'output'));
   const width = Math.min(BLOCK, columns);
-  const from: FloatArray = zeros(dtype, width * inputs);
-  const to: FloatArray = zeros(dtype, width * outputs);
+  const from = zerosLike(values, width * inputs);
+  const to = zerosLike(values, width * outputs);
   for (let first = 0; first < columns; first += width) {
     const count = Math.min(width, columns - first);
     for (let i = 0; i < inputs; i++) {

@@ -1,12 +1,13 @@
 /** The matrix of a convolution, as an operator that multiplies by structure and is never stored. */
 
+import type { AbortSignalLike } from '../backend/abort.js';
 import type { BoundConv } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from '../plan/entries.js';
 import type { ConvOp } from '../plan/geometry.js';
-import type { Rank } from '../plan/options/axes.js';
+import { isRank, type Rank } from '../plan/options/axes.js';
 import {
   checkChannels,
   forwardAxes,
@@ -17,15 +18,20 @@ import {
 import { type ConvPlan, type ConvRequest, planConv } from '../plan/plans/conv.js';
 import { weightsOf } from '../plan/weights.js';
 import {
-  checkFloat,
   convert,
+  convertLike,
+  copyOf,
+  type DTypeOf,
+  dtypeOf,
   type FloatArray,
   type FloatDType,
   type TypedArray,
   uninitialised,
+  uninitialisedLike,
   zeros,
+  zerosLike,
 } from '../tensor/dtype.js';
-import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
+import { type FloatOf, type TensorLike, takeFloat, type VectorLike } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { byColumns } from './columns.js';
 import { type CsrMatrix, csrOf } from './csr.js';
@@ -34,9 +40,9 @@ import {
   checkDenseSize,
   checkEntryCount,
   type DenseOptions,
-  type LinearOperator,
   resultVector,
   type SparseFormats,
+  type TypedOperator,
   takeColumns,
   takeVector,
 } from './operator.js';
@@ -56,25 +62,27 @@ type Request = Omit<ConvRequest, 'op' | 'dtype'> & { readonly dtype: FloatDType 
  *
  * It stores the kernel, whatever the input's size, and multiplies by structure. Made by `convMatrix`.
  */
-export class ConvMatrix implements LinearOperator, SparseFormats {
+export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOperator<A>, SparseFormats<A> {
   readonly shape: readonly [rows: number, cols: number];
   /** [C, spatial…]. */
   readonly inputShape: Shape;
   /** [O, spatial…]. */
   readonly outputShape: Shape;
-  readonly dtype: FloatDType;
+  readonly dtype: DTypeOf<A>;
   readonly #request: Request;
   readonly #plan: ConvPlan;
   readonly #structure: Structure;
+  readonly #weight: A;
   readonly #bound: { [op in ConvOp]?: BoundConv } = {};
   #nnz: number | undefined;
 
   /** @internal */
-  constructor(request: Request, weight: FloatArray) {
+  constructor(request: Request, weight: A) {
     this.#request = request;
     this.#plan = planConv({ ...request, op: 'forward' }, backend().machine);
     this.#structure = { ...this.#plan, weight };
-    this.dtype = request.dtype;
+    this.#weight = weight;
+    this.dtype = dtypeOf(weight);
     this.inputShape = Object.freeze(this.#plan.inputShape.slice(1));
     this.outputShape = Object.freeze(this.#plan.outputShape.slice(1));
     this.shape = Object.freeze([product(this.outputShape), product(this.inputShape)] as const);
@@ -104,38 +112,38 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
     return spyPicture(this.#structure, this.shape, options);
   }
 
-  get T(): TransposedConvMatrix {
+  get T(): TransposedConvMatrix<A> {
     return new TransposedConvMatrix(this);
   }
 
   /** B·x: the convolution of x. @param out  Receives it and is returned; shares no memory with x. */
-  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+  matvec(x: VectorLike, out?: TypedArray): A {
     const input = takeVector(x, this.shape[1], 'x', this.dtype);
-    const output = resultVector(out, this.shape[0], this.dtype, input);
+    const output = resultVector(out, this.shape[0], this.#weight, input);
     this.#run('forward', input, output);
     return output;
   }
 
   /** Bᵀ·y: the convolution's input gradient. */
-  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+  rmatvec(y: VectorLike, out?: TypedArray): A {
     const input = takeVector(y, this.shape[0], 'y', this.dtype);
-    const output = resultVector(out, this.shape[1], this.dtype, input);
+    const output = resultVector(out, this.shape[1], this.#weight, input);
     this.#run('inputGrad', input, output);
     return output;
   }
 
   /** B·X, [cols, k] → [rows, k]. */
-  matmat(X: TensorLike): Tensor<FloatArray> {
+  matmat(X: TensorLike): Tensor<A> {
     const [rows, cols] = this.shape;
     const { data, columns } = takeColumns(X, cols, 'X', this.dtype);
-    return byColumns(data, columns, cols, rows, this.dtype, (x, y) => this.#run('forward', x, y));
+    return byColumns(data, columns, cols, rows, this.#weight, (x, y) => this.#run('forward', x, y));
   }
 
   /** Bᵀ·Y, [rows, k] → [cols, k]. */
-  rmatmat(Y: TensorLike): Tensor<FloatArray> {
+  rmatmat(Y: TensorLike): Tensor<A> {
     const [rows, cols] = this.shape;
     const { data, columns } = takeColumns(Y, rows, 'Y', this.dtype);
-    return byColumns(data, columns, rows, cols, this.dtype, (y, x) => this.#run('inputGrad', y, x));
+    return byColumns(data, columns, rows, cols, this.#weight, (y, x) => this.#run('inputGrad', y, x));
   }
 
   /** One entry; 0 outside the structure. */
@@ -148,30 +156,30 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
   }
 
   /** The stored entries of one row, columns ascending. */
-  row(row: number): { indices: Int32Array; values: FloatArray } {
+  row(row: number): { indices: Int32Array; values: A } {
     const [channel, ...position] = unflatten(
       checkInteger(row, 'row', 0, this.shape[0] - 1),
       this.#triple('out'),
     );
     const { indices, values } = buildRow(this.#structure, channel, position);
-    return { indices, values: convert(values, this.dtype) };
+    return { indices, values: convertLike(this.#weight, values) };
   }
 
   /** α·B: the matrix of the convolution with each weight times α, in the matrix's precision. */
-  scale(alpha: number): ConvMatrix {
+  scale(alpha: number): ConvMatrix<A> {
     const factor = checkNumber(alpha, 'alpha');
-    const { weight } = this.#structure;
-    const scaled: FloatArray = uninitialised(this.dtype, weight.length);
+    const weight = this.#weight;
+    const scaled = uninitialisedLike(weight);
     for (let i = 0; i < weight.length; i++) scaled[i] = weight[i] * factor;
     const { weightShape } = this.#plan;
     return new ConvMatrix({ ...this.#request, ...weightsOf(scaled, weightShape, 'auto') }, scaled);
   }
 
-  toDense(options?: DenseOptions): Tensor<FloatArray> {
+  toDense(options?: DenseOptions): Tensor<A> {
     const { maxBytes } = checkOptions(options, ['maxBytes']);
     checkDenseSize(this.shape, this.dtype, maxBytes);
     const [rows, cols] = this.shape;
-    const data: FloatArray = zeros(this.dtype, rows * cols);
+    const data = zerosLike(this.#weight, rows * cols);
     forEachRowRun(this.#structure, ({ first, count, step, entries, columns, values }) => {
       for (let i = 0; i < count; i++) {
         const start = (first + i) * cols + i * step;
@@ -181,16 +189,16 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
     return new Tensor(data, this.shape);
   }
 
-  toCSR(): CsrMatrix {
+  toCSR(): CsrMatrix<A> {
     checkEntryCount(this.nnz, 'toCSR');
     const indptr = uninitialised('int32', this.shape[0] + 1);
     const indices = uninitialised('int32', this.nnz);
-    const data: FloatArray = uninitialised(this.dtype, this.nnz);
-    backend().convEntries(this.#plan, this.#structure.weight, { indptr, indices, data });
+    const data = uninitialisedLike(this.#weight, this.nnz);
+    backend().convEntries(this.#plan, this.#weight, { indptr, indices, data });
     return csrOf(this.shape, indptr, indices, data);
   }
 
-  toCOO(): Coo {
+  toCOO(): Coo<A> {
     return this.toCSR().toCOO();
   }
 
@@ -208,7 +216,7 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
   async productAsync(
     transposed: boolean,
     from: FloatArray,
-    signal: AbortSignal | undefined,
+    signal: AbortSignalLike | undefined,
   ): Promise<FloatArray> {
     const operand = convert(from, this.dtype);
     const op = transposed ? 'inputGrad' : 'forward';
@@ -220,8 +228,11 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
 
   #bind(op: 'forward' | 'inputGrad'): BoundConv {
     const plan = op === 'forward' ? this.#plan : planConv({ ...this.#request, op }, backend().machine);
-    const { weight } = this.#structure;
-    return backend().bindConv(plan, { weight, bias: null, clamp: { min: -Infinity, max: Infinity } });
+    return backend().bindConv(plan, {
+      weight: this.#weight,
+      bias: null,
+      clamp: { min: -Infinity, max: Infinity },
+    });
   }
 
   /** [channels, depth, height, width] of the output or the input. */
@@ -232,22 +243,28 @@ export class ConvMatrix implements LinearOperator, SparseFormats {
 }
 
 /** Bᵀ of a convolution matrix: rows in input order, columns in output order. */
-export class TransposedConvMatrix implements LinearOperator, SparseFormats {
+export class TransposedConvMatrix<A extends FloatArray = FloatArray>
+  implements TypedOperator<A>, SparseFormats<A>
+{
   readonly shape: readonly [rows: number, cols: number];
-  readonly T: ConvMatrix;
+  readonly T: ConvMatrix<A>;
 
   /** @internal */
-  constructor(matrix: ConvMatrix) {
+  constructor(matrix: ConvMatrix<A>) {
     this.shape = Object.freeze([matrix.shape[1], matrix.shape[0]] as const);
     this.T = matrix;
   }
 
-  get dtype(): FloatDType {
+  get dtype(): DTypeOf<A> {
     return this.T.dtype;
   }
 
   /** @internal */
-  productAsync(transposed: boolean, from: FloatArray, signal: AbortSignal | undefined): Promise<FloatArray> {
+  productAsync(
+    transposed: boolean,
+    from: FloatArray,
+    signal: AbortSignalLike | undefined,
+  ): Promise<FloatArray> {
     return this.T.productAsync(!transposed, from, signal);
   }
 
@@ -255,29 +272,29 @@ export class TransposedConvMatrix implements LinearOperator, SparseFormats {
     return this.T.nnz;
   }
 
-  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+  matvec(x: VectorLike, out?: TypedArray): A {
     return this.T.rmatvec(x, out);
   }
 
-  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+  rmatvec(y: VectorLike, out?: TypedArray): A {
     return this.T.matvec(y, out);
   }
 
-  toDense(options?: DenseOptions): Tensor<FloatArray> {
+  toDense(options?: DenseOptions): Tensor<A> {
     const { data } = this.T.toDense(options);
     const [rows, cols] = this.shape;
-    const transposed: FloatArray = uninitialised(this.T.dtype, data.length);
+    const transposed = uninitialisedLike(data);
     for (let i = 0, at = 0; i < rows; i++) {
       for (let j = 0; j < cols; j++) transposed[at++] = data[j * rows + i];
     }
     return new Tensor(transposed, this.shape);
   }
 
-  toCSR(): CsrMatrix {
+  toCSR(): CsrMatrix<A> {
     return this.T.toCSR().T;
   }
 
-  toCOO(): Coo {
+  toCOO(): Coo<A> {
     return this.toCSR().toCOO();
   }
 }
@@ -295,18 +312,20 @@ export class TransposedConvMatrix implements LinearOperator, SparseFormats {
  *   // 0 0 0 1 2 0 3 4 0
  *   // 0 0 0 0 1 2 0 3 4
  */
+export function convMatrix<W extends TensorLike>(
+  weight: W,
+  options: ConvMatrixOptions,
+): ConvMatrix<FloatOf<W>>;
 export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): ConvMatrix {
   const given = checkOptions(options, ['inputShape', ...GEOMETRY_OPTIONS]);
-  const w = takeTensor(weight, 'weight');
-  const dtype = checkFloat(w.dtype, 'weight');
+  const w = takeFloat(weight, 'weight');
   const shape = checkShape(given.inputShape, 'options.inputShape');
   const { rank, weightShape } = readWeightShape(w.shape, shape);
   const [channels, ...spatial] = shape.length === rank ? [1, ...shape] : shape;
   const window = readWindow(given, weightShape.slice(2), rank);
   checkChannels(channels, weightShape, window.groups, 'options.inputShape');
-  const weights = w.data as FloatArray;
   const request: Request = {
-    dtype,
+    dtype: w.dtype,
     rank,
     batch: 1,
     groups: window.groups,
@@ -316,9 +335,9 @@ export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): Conv
     paddingMode: window.paddingMode,
     algorithm: 'auto',
     accuracy: 'strict',
-    ...weightsOf(weights, weightShape, 'auto'),
+    ...weightsOf(w.data, weightShape, 'auto'),
   };
-  return new ConvMatrix(request, weights.slice());
+  return new ConvMatrix(request, copyOf(w.data));
 }
 
 /**
@@ -328,7 +347,7 @@ export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): Conv
 function readWeightShape(weight: Shape, input: Shape): { rank: Rank; weightShape: Shape } {
   const bare = weight.length <= 2 || (weight.length === 3 && input.length >= 3);
   const rank = bare ? weight.length : weight.length - 2;
-  if (rank < 1 || rank > 3) {
+  if (!isRank(rank)) {
     const expected = '[outChannels, inChannels/groups, kernel…] or [kernel…] with 1 to 3 spatial axes';
     throw mismatch(ShapeError, 'weight', expected, describeShape(weight));
   }
@@ -336,7 +355,7 @@ function readWeightShape(weight: Shape, input: Shape): { rank: Rank; weightShape
     const expected = `[channels, spatial…] or [spatial…] with ${rank} spatial axes, as the weight`;
     throw mismatch(ShapeError, 'options.inputShape', expected, describeShape(input));
   }
-  return { rank: rank as Rank, weightShape: bare ? [1, 1, ...weight] : weight };
+  return { rank, weightShape: bare ? [1, 1, ...weight] : weight };
 }
 
 function product(sizes: Shape): number {

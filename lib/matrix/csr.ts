@@ -17,24 +17,30 @@ import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js
 import {
   checkFloat,
   convert,
+  convertLike,
+  copyOf,
+  type DType,
+  type DTypeOf,
+  dtypeOf,
   type FloatArray,
-  type FloatDType,
-  floatDTypeOf,
   isTypedArray,
   type TypedArray,
   uninitialised,
+  uninitialisedLike,
+  viewOf,
   zeros,
+  zerosLike,
 } from '../tensor/dtype.js';
-import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
+import { type FloatOf, type TensorLike, takeFloat, type VectorLike } from '../tensor/take.js';
 import { checkData, Tensor } from '../tensor/tensor.js';
 import {
   type Coo,
   checkDenseSize,
   checkEntryCount,
   type DenseOptions,
-  type LinearOperator,
   resultVector,
   type SparseFormats,
+  type TypedOperator,
   takeColumns,
   takeVector,
 } from './operator.js';
@@ -47,13 +53,13 @@ const SOUND = Symbol('sound parts');
  * Column indices ascend within a row in every matrix that the library makes; unsorted ones are accepted, and entries
  * of one place count as their sum.
  */
-export class CsrMatrix implements LinearOperator, SparseFormats {
+export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperator<A>, SparseFormats<A> {
   readonly shape: readonly [rows: number, cols: number];
-  readonly dtype: FloatDType;
+  readonly dtype: DTypeOf<A>;
   // Kernels walk by these: nobody may put others in their place after they were checked.
   readonly #indptr: Int32Array;
   readonly #indices: Int32Array;
-  readonly #data: FloatArray;
+  readonly #data: A;
 
   /**
    * @param indptr   rows + 1 offsets, from 0 to the number of entries, never falling.
@@ -66,29 +72,28 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
     shape: readonly [rows: number, cols: number],
     indptr: Int32Array,
     indices: Int32Array,
-    data: FloatArray,
+    data: A,
     /** @internal */
     origin?: typeof SOUND,
   ) {
-    if (origin === SOUND) {
-      this.shape = Object.freeze([shape[0], shape[1]] as const);
-      this.dtype = floatDTypeOf(data);
-    } else {
+    if (origin === SOUND) this.shape = Object.freeze([shape[0], shape[1]] as const);
+    else {
       this.shape = Object.freeze(checkMatrixShape(shape));
-      this.dtype = checkParts(this.shape, indptr, indices, data);
+      checkParts(this.shape, indptr, indices, data);
     }
+    this.dtype = dtypeOf(data);
     this.#indptr = indptr;
     this.#indices = indices;
     this.#data = data;
   }
 
   /** From coordinates in any order; entries of one place are summed. */
-  static fromCOO(
+  static fromCOO<A extends FloatArray>(
     shape: readonly [rows: number, cols: number],
     row: ArrayLike<number>,
     col: ArrayLike<number>,
-    data: FloatArray,
-  ): CsrMatrix {
+    data: A,
+  ): CsrMatrix<A> {
     const [rows, cols] = checkMatrixShape(shape);
     checkFloat(checkData(data, 'data'), 'data');
     checkCoordinates(row, data.length, rows, 'row');
@@ -97,9 +102,9 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
   }
 
   /** The nonzero elements of a [rows, cols] matrix; NaN is one of them. */
+  static fromDense<M extends TensorLike>(matrix: M): CsrMatrix<FloatOf<M>>;
   static fromDense(matrix: TensorLike): CsrMatrix {
-    const dense = takeTensor(matrix, 'matrix');
-    const dtype = checkFloat(dense.dtype, 'matrix');
+    const dense = takeFloat(matrix, 'matrix');
     if (dense.shape.length !== 2) {
       throw mismatch(ShapeError, 'matrix', '2 axes [rows, cols]', describeShape(dense.shape));
     }
@@ -109,7 +114,7 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
     for (let i = 0; i < values.length; i++) if (values[i] !== 0) count++;
     const indptr = zeros('int32', rows + 1);
     const indices = uninitialised('int32', count);
-    const data: FloatArray = uninitialised(dtype, count);
+    const data = uninitialisedLike(values, count);
     for (let i = 0, at = 0, end = 0; i < rows; i++) {
       for (let j = 0; j < cols; j++, at++) {
         if (values[at] === 0) continue;
@@ -132,7 +137,7 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
   }
 
   /** The value of each entry. */
-  get data(): FloatArray {
+  get data(): A {
     return this.#data;
   }
 
@@ -148,13 +153,13 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
   }
 
   /** The transpose, as a matrix of its own. Its columns ascend, whatever the order here. */
-  get T(): CsrMatrix {
+  get T(): CsrMatrix<A> {
     const [rows, cols] = this.shape;
     const { indptr, indices, data } = this;
     const starts = countingStarts(indices, cols);
     const next = starts.slice();
     const newIndices = uninitialised('int32', indices.length);
-    const newData: FloatArray = uninitialised(this.dtype, data.length);
+    const newData = uninitialisedLike(data);
     for (let i = 0; i < rows; i++) {
       for (let p = indptr[i]; p < indptr[i + 1]; p++) {
         const to = next[indices[p]]++;
@@ -171,26 +176,26 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
   }
 
   /** A·x. @param out  Receives it and is returned; shares no memory with x or the matrix. */
-  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+  matvec(x: VectorLike, out?: TypedArray): A {
     const operand = takeVector(x, this.shape[1], 'x', this.dtype);
-    const result = resultVector(out, this.shape[0], this.dtype, operand, this.#memory);
+    const result = resultVector(out, this.shape[0], this.#data, operand, this.#memory);
     backend().csrMatvec(partsOf(this), operand, result);
     return result;
   }
 
   /** Aᵀ·y. */
-  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+  rmatvec(y: VectorLike, out?: TypedArray): A {
     const operand = takeVector(y, this.shape[0], 'y', this.dtype);
-    const result = resultVector(out, this.shape[1], this.dtype, operand, this.#memory);
+    const result = resultVector(out, this.shape[1], this.#data, operand, this.#memory);
     backend().csrRmatvec(partsOf(this), operand, result);
     return result;
   }
 
   /** A·X, [cols, k] → [rows, k]. */
-  matmat(X: TensorLike): Tensor<FloatArray> {
+  matmat(X: TensorLike): Tensor<A> {
     const [rows, cols] = this.shape;
     const { data, columns } = takeColumns(X, cols, 'X', this.dtype);
-    const result: FloatArray = uninitialised(this.dtype, elementCount([rows, columns], 'output'));
+    const result = uninitialisedLike(this.data, elementCount([rows, columns], 'output'));
     backend().csrMatmat(partsOf(this), columns, data, result);
     return new Tensor(result, [rows, columns]);
   }
@@ -243,27 +248,27 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
   }
 
   /** α·A, with the same places. @throws {ArgumentError} when alpha is no number. */
-  scale(alpha: number): CsrMatrix {
+  scale(alpha: number): CsrMatrix<A> {
     const factor = checkNumber(alpha, 'alpha');
     return this.#withData((value) => value * factor);
   }
 
   /** diag(d)·A. @throws {ShapeError} unless d has an element for each row. */
-  scaleRows(d: VectorLike): CsrMatrix {
+  scaleRows(d: VectorLike): CsrMatrix<A> {
     const factors = takeVector(d, this.shape[0], 'd', 'float64');
     return this.#withData((value, row) => value * factors[row]);
   }
 
   /** A·diag(d). @throws {ShapeError} unless d has an element for each column. */
-  scaleColumns(d: VectorLike): CsrMatrix {
+  scaleColumns(d: VectorLike): CsrMatrix<A> {
     const factors = takeVector(d, this.shape[1], 'd', 'float64');
     return this.#withData((value, _row, column) => value * factors[column]);
   }
 
   /** The same places with other values: each array is copied. */
-  #withData(value: (old: number, row: number, column: number) => number): CsrMatrix {
+  #withData(value: (old: number, row: number, column: number) => number): CsrMatrix<A> {
     const indices = this.#indices.slice();
-    const data: FloatArray = uninitialised(this.dtype, this.nnz);
+    const data = uninitialisedLike(this.#data);
     for (let i = 0; i < this.shape[0]; i++) {
       for (let p = this.#indptr[i]; p < this.#indptr[i + 1]; p++)
         data[p] = value(this.#data[p], i, indices[p]);
@@ -276,7 +281,7 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
    *
    * @throws {ArgumentError} unless 0 ≤ from ≤ to ≤ rows.
    */
-  rows(from: number, to: number): CsrMatrix {
+  rows(from: number, to: number): CsrMatrix<A> {
     const first = checkInteger(from, 'from', 0, this.shape[0]);
     const end = checkInteger(to, 'to', first, this.shape[0]);
     const start = this.#indptr[first];
@@ -287,42 +292,42 @@ export class CsrMatrix implements LinearOperator, SparseFormats {
       [end - first, this.shape[1]],
       indptr,
       this.#indices.slice(start, stop),
-      this.#data.slice(start, stop),
+      copyOf(viewOf(this.#data, start, stop - start)),
     );
   }
 
-  toDense(options?: DenseOptions): Tensor<FloatArray> {
+  toDense(options?: DenseOptions): Tensor<A> {
     const { maxBytes } = checkOptions(options, ['maxBytes']);
     checkDenseSize(this.shape, this.dtype, maxBytes);
     const [rows, cols] = this.shape;
     const { indptr, indices, data } = this;
-    const dense: FloatArray = zeros(this.dtype, rows * cols);
+    const dense = zerosLike(data, rows * cols);
     for (let i = 0; i < rows; i++) {
       for (let p = indptr[i]; p < indptr[i + 1]; p++) dense[i * cols + indices[p]] += data[p];
     }
     return new Tensor(dense, this.shape);
   }
 
-  toCSR(): CsrMatrix {
+  toCSR(): CsrMatrix<A> {
     return this;
   }
 
   /** The entries in stored order. */
-  toCOO(): Coo {
+  toCOO(): Coo<A> {
     const { shape, indptr, indices, data } = this;
     const row = uninitialised('int32', indices.length);
     for (let i = 0; i < shape[0]; i++) row.fill(i, indptr[i], indptr[i + 1]);
-    return { shape, row, col: indices.slice(), data: data.slice() };
+    return { shape, row, col: indices.slice(), data: copyOf(data) };
   }
 }
 
 /** A matrix of parts that are right by construction: they are not checked. @internal */
-export function csrOf(
+export function csrOf<A extends FloatArray>(
   shape: readonly [number, number],
   indptr: Int32Array,
   indices: Int32Array,
-  data: FloatArray,
-): CsrMatrix {
+  data: A,
+): CsrMatrix<A> {
   return new CsrMatrix(shape, indptr, indices, data, SOUND);
 }
 
@@ -349,10 +354,10 @@ function checkParts(
   indptr: Int32Array,
   indices: Int32Array,
   data: FloatArray,
-): FloatDType {
+): void {
   checkInt32(indptr, 'indptr');
   checkInt32(indices, 'indices');
-  const dtype = checkFloat(checkData(data, 'data'), 'data');
+  checkFloat(checkData(data, 'data'), 'data');
   if (indptr.length !== rows + 1) {
     throw mismatch(ShapeError, 'indptr', `${rows + 1} offsets for ${rows} rows`, `${indptr.length}`);
   }
@@ -374,11 +379,10 @@ function checkParts(
       throw mismatch(ArgumentError, `indices[${p}]`, `a column from 0 to ${cols - 1}`, `${indices[p]}`);
     }
   }
-  return dtype;
 }
 
-function checkInt32(array: unknown, argument: string): void {
-  const dtype = checkData(array, argument);
+function checkInt32(array: Int32Array, argument: string): void {
+  const dtype: DType = checkData(array, argument);
   if (dtype !== 'int32') throw mismatch(DTypeError, argument, 'int32', dtype);
 }
 
@@ -406,12 +410,12 @@ function countingStarts(keys: ArrayLike<number>, size: number): Int32Array {
 }
 
 /** Two counting sorts, by column and then by row, put every entry beside those of its place; sums are in float64. */
-function compress(
+function compress<A extends FloatArray>(
   shape: readonly [number, number],
   row: ArrayLike<number>,
   col: ArrayLike<number>,
-  data: FloatArray,
-): CsrMatrix {
+  data: A,
+): CsrMatrix<A> {
   const [rows, cols] = shape;
   const byColumn = bucketOrder(col, cols, (p) => p, data.length);
   const order = bucketOrder(row, rows, (p) => byColumn[p], data.length);
@@ -430,9 +434,7 @@ function compress(
     values[end - 1] += data[p];
   }
   for (let i = 0; i < rows; i++) indptr[i + 1] += indptr[i];
-  const sums: FloatArray =
-    data instanceof Float32Array ? Float32Array.from(values.subarray(0, end)) : values.slice(0, end);
-  return csrOf(shape, indptr, indices.slice(0, end), sums);
+  return csrOf(shape, indptr, indices.slice(0, end), convertLike(data, values.subarray(0, end)));
 }
 
 /** The entries sequence(0), sequence(1), … stably sorted by their key. */

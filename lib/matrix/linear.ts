@@ -2,15 +2,15 @@
 import { checkBoolean, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { GEOMETRY_OPTIONS } from '../plan/options/window.js';
-import { checkFloat, type FloatArray, uninitialised, zeros } from '../tensor/dtype.js';
-import { type TensorLike, takeOperands } from '../tensor/take.js';
-import { type Shape, Tensor } from '../tensor/tensor.js';
+import { copyOf, zerosLike } from '../tensor/dtype.js';
+import { type FloatOf, type TensorLike, takeFloat, takeFloats } from '../tensor/take.js';
+import { type FloatTensor, type Nested, type Shape, Tensor } from '../tensor/tensor.js';
 import { type ConvMatrixOptions, convMatrix } from './conv-matrix.js';
 import type { CsrMatrix } from './csr.js';
 
-export interface ConvToLinearOptions extends ConvMatrixOptions {
+export interface ConvToLinearOptions<B extends TensorLike = TensorLike> extends ConvMatrixOptions {
   /** [O]. Default none. */
-  readonly bias?: TensorLike | null;
+  readonly bias?: B | null;
   /** A CsrMatrix instead of a dense tensor. Default false. */
   readonly sparse?: boolean;
 }
@@ -22,22 +22,22 @@ export interface ConvToLinearOptions extends ConvMatrixOptions {
  * @returns weight [O·∏out, C·∏in], dense or CSR; bias [O·∏out], each channel's repeated over its outputs.
  * @throws as convMatrix; {MemoryError} when the dense weight would exceed 1 GiB: take it sparse.
  */
-export function convToLinear(
-  weight: TensorLike,
-  options: ConvToLinearOptions & { readonly sparse: true },
-): { weight: CsrMatrix; bias: Tensor<FloatArray> };
-export function convToLinear(
-  weight: TensorLike,
-  options: ConvToLinearOptions & { readonly sparse?: false },
-): { weight: Tensor<FloatArray>; bias: Tensor<FloatArray> };
+export function convToLinear<W extends TensorLike, B extends TensorLike = Nested>(
+  weight: W,
+  options: ConvToLinearOptions<B> & { readonly sparse: true },
+): { weight: CsrMatrix<FloatOf<W, B>>; bias: Tensor<FloatOf<W, B>> };
+export function convToLinear<W extends TensorLike, B extends TensorLike = Nested>(
+  weight: W,
+  options: ConvToLinearOptions<B> & { readonly sparse?: false },
+): { weight: Tensor<FloatOf<W, B>>; bias: Tensor<FloatOf<W, B>> };
+export function convToLinear<W extends TensorLike, B extends TensorLike = Nested>(
+  weight: W,
+  options: ConvToLinearOptions<B>,
+): { weight: Tensor<FloatOf<W, B>> | CsrMatrix<FloatOf<W, B>>; bias: Tensor<FloatOf<W, B>> };
 export function convToLinear(
   weight: TensorLike,
   options: ConvToLinearOptions,
-): { weight: Tensor<FloatArray> | CsrMatrix; bias: Tensor<FloatArray> };
-export function convToLinear(
-  weight: TensorLike,
-  options: ConvToLinearOptions,
-): { weight: Tensor<FloatArray> | CsrMatrix; bias: Tensor<FloatArray> } {
+): { weight: FloatTensor | CsrMatrix; bias: FloatTensor } {
   const { bias, sparse, ...geometry } = checkOptions(options, [
     'inputShape',
     'bias',
@@ -50,7 +50,7 @@ export function convToLinear(
   const [channels, ...spatial] = matrix.outputShape;
   checkBiasShape(b, channels);
   const perChannel = spatial.reduce((n, size) => n * size, 1);
-  const repeated: FloatArray = zeros(matrix.dtype, channels * perChannel);
+  const repeated = zerosLike(w.data, channels * perChannel);
   b?.data.forEach((value, o) => {
     repeated.fill(value, o * perChannel, (o + 1) * perChannel);
   });
@@ -69,13 +69,16 @@ export function convToLinear(
  * @returns weight [O, C, spatial…], bias [O] (zeros when absent).
  * @throws {ShapeError} when shapes disagree, {DTypeError} for integers.
  */
+export function linearToConv<W extends TensorLike, B extends TensorLike = Nested>(
+  weight: W,
+  options: { readonly inputShape: Shape; readonly bias?: B | null },
+): { weight: Tensor<FloatOf<W, B>>; bias: Tensor<FloatOf<W, B>> };
 export function linearToConv(
   weight: TensorLike,
   options: { readonly inputShape: Shape; readonly bias?: TensorLike | null },
-): { weight: Tensor<FloatArray>; bias: Tensor<FloatArray> } {
+): { weight: FloatTensor; bias: FloatTensor } {
   const given = checkOptions(options, ['inputShape', 'bias']);
   const [w, b] = takeWithBias(weight, given.bias);
-  const dtype = checkFloat(w.dtype, 'weight');
   const shape = checkShape(given.inputShape, 'options.inputShape', 1);
   if (shape.length < 2 || shape.length > 4) {
     throw mismatch(
@@ -91,9 +94,8 @@ export function linearToConv(
   }
   const outputs = w.shape[0];
   checkBiasShape(b, outputs);
-  const kernel: FloatArray = uninitialised(dtype, w.size);
-  kernel.set(w.data);
-  const offsets: FloatArray = zeros(dtype, outputs);
+  const kernel = copyOf(w.data);
+  const offsets = zerosLike(w.data, outputs);
   if (b !== null) offsets.set(b.data);
   return { weight: new Tensor(kernel, [outputs, ...shape]), bias: new Tensor(offsets, [outputs]) };
 }
@@ -102,9 +104,9 @@ export function linearToConv(
 function takeWithBias(
   weight: TensorLike,
   bias: TensorLike | null | undefined,
-): readonly [Tensor, Tensor | null] {
-  if (bias == null) return [takeOperands(['weight'], [weight])[0], null];
-  return takeOperands(['weight', 'options.bias'], [weight, bias]);
+): readonly [FloatTensor, FloatTensor | null] {
+  if (bias == null) return [takeFloat(weight, 'weight'), null];
+  return takeFloats(['weight', 'options.bias'], [weight, bias]);
 }
 
 function checkBiasShape(bias: Tensor | null, channels: number): void {

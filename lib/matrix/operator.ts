@@ -2,17 +2,20 @@
 import { describe, elementCount, isInteger, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
+  type ArrayOf,
   BYTES,
-  checkFloat,
   convert,
+  type DTypeOf,
   dtypeOf,
   type FloatArray,
   type FloatDType,
+  isFloatArray,
+  isTypedArray,
   type TypedArray,
   uninitialised,
 } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
-import { checkData, type Tensor } from '../tensor/tensor.js';
+import { asFloat, checkArray, hasDType, type Tensor } from '../tensor/tensor.js';
 import type { CsrMatrix } from './csr.js';
 
 /**
@@ -21,10 +24,19 @@ import type { CsrMatrix } from './csr.js';
  */
 export interface LinearOperator {
   readonly shape: readonly [rows: number, cols: number];
-  /** A·x. `out` receives the result and is returned; it must not share memory with x. */
-  matvec(x: VectorLike, out?: TypedArray): TypedArray;
+  /** A·x. `out` may receive the result, which is returned; it shares no memory with x. */
+  matvec(x: FloatArray, out?: FloatArray): TypedArray;
   /** Aᵀ·y. */
-  rmatvec(y: VectorLike, out?: TypedArray): TypedArray;
+  rmatvec(y: FloatArray, out?: FloatArray): TypedArray;
+}
+
+/** An operator of the library's own: it takes what every function takes for a vector, and results have its dtype. */
+export interface TypedOperator<A extends FloatArray = FloatArray> extends LinearOperator {
+  readonly dtype: DTypeOf<A>;
+  /** A·x. @param out  Receives it and is returned; of A's dtype, and of memory that it does not share with x. */
+  matvec(x: VectorLike, out?: TypedArray): A;
+  /** Aᵀ·y. */
+  rmatvec(y: VectorLike, out?: TypedArray): A;
 }
 
 export interface DenseOptions {
@@ -33,70 +45,84 @@ export interface DenseOptions {
 }
 
 /** Coordinates and values, one per stored entry, rows ascending and columns ascending within a row. */
-export interface Coo {
+export interface Coo<A extends FloatArray = FloatArray> {
   readonly shape: readonly [rows: number, cols: number];
   readonly row: Int32Array;
   readonly col: Int32Array;
-  readonly data: FloatArray;
+  readonly data: A;
 }
 
-export interface SparseFormats {
+export interface SparseFormats<A extends FloatArray = FloatArray> {
   /** [rows, cols]. @throws {MemoryError} when it would exceed `maxBytes`. */
-  toDense(options?: DenseOptions): Tensor;
+  toDense(options?: DenseOptions): Tensor<A>;
   /** @throws {MemoryError} past 2³¹ − 1 entries. */
-  toCSR(): CsrMatrix;
+  toCSR(): CsrMatrix<A>;
   /** @throws {MemoryError} past 2³¹ − 1 entries. */
-  toCOO(): Coo;
+  toCOO(): Coo<A>;
 }
 
 /** A vector argument as an array of the operator's dtype: the caller's own memory when it has that dtype. */
-export function takeVector(
+export function takeVector<D extends FloatDType>(
   value: VectorLike,
   length: number,
   argument: string,
-  dtype: FloatDType,
-): FloatArray {
-  const vector = takeTensor(value, argument, dtype);
-  checkFloat(vector.dtype, argument);
+  dtype: D,
+): ArrayOf<D> {
+  const vector = asFloat(takeTensor(value, argument, dtype), argument);
   if (vector.size !== length) {
     throw mismatch(ShapeError, argument, `${length} elements`, `${vector.size} elements`);
   }
-  return (vector.dtype === dtype ? vector.data : convert(vector.data, dtype)) as FloatArray;
+  return hasDType(vector, dtype) ? vector.data : convert(vector.data, dtype);
 }
 
 /** A matrix argument [rows, any]; its dtype is converted as a vector's is. */
-export function takeColumns(
+export function takeColumns<D extends FloatDType>(
   value: TensorLike,
   rows: number,
   argument: string,
-  dtype: FloatDType,
-): { data: FloatArray; columns: number } {
-  const matrix = takeTensor(value, argument, dtype);
-  checkFloat(matrix.dtype, argument);
+  dtype: D,
+): { data: ArrayOf<D>; columns: number } {
+  const matrix = asFloat(takeTensor(value, argument, dtype), argument);
   if (matrix.shape.length !== 2 || matrix.shape[0] !== rows) {
     throw mismatch(ShapeError, argument, `shape [${rows}, columns]`, `shape [${matrix.shape.join(', ')}]`);
   }
-  const data = (matrix.dtype === dtype ? matrix.data : convert(matrix.data, dtype)) as FloatArray;
+  const data = hasDType(matrix, dtype) ? matrix.data : convert(matrix.data, dtype);
   return { data, columns: matrix.shape[1] };
 }
 
 /**
  * Where a product goes: a new array, or the caller's `out` after checking that it may receive it.
  *
+ * @param values  The operator's own, or their dtype: the result's, too.
  * @param memory  What else the product reads: arrays of the operator itself that its users can reach.
  */
+export function resultVector<A extends FloatArray>(
+  out: unknown,
+  length: number,
+  values: A,
+  operand: FloatArray,
+  memory?: readonly TypedArray[],
+): A;
+export function resultVector<D extends FloatDType>(
+  out: unknown,
+  length: number,
+  dtype: D,
+  operand: FloatArray,
+  memory?: readonly TypedArray[],
+): ArrayOf<D>;
 export function resultVector(
   out: unknown,
   length: number,
-  dtype: FloatDType,
+  of: FloatArray | FloatDType,
   operand: FloatArray,
   memory: readonly TypedArray[] = [],
 ): FloatArray {
+  const dtype = typeof of === 'string' ? of : dtypeOf(of);
   if (out === undefined) return uninitialised(dtype, length);
-  if (dtypeOf(out) === undefined) throw mistake(ArgumentError, 'out', `a typed array of ${dtype}`, out);
-  const own = checkData(out, 'out');
-  if (own !== dtype) throw mismatch(DTypeError, 'out', dtype, own);
-  const result = out as FloatArray;
+  if (!isTypedArray(out)) throw mistake(ArgumentError, 'out', `a typed array of ${dtype}`, out);
+  const result: TypedArray = checkArray(out, 'out');
+  if (!isFloatArray(result) || dtypeOf(result) !== dtype)
+    throw mismatch(DTypeError, 'out', dtype, dtypeOf(result));
   if (result.length !== length)
     throw mismatch(ShapeError, 'out', `${length} elements`, `${result.length} elements`);
   if (overlaps(result, operand)) {
@@ -151,22 +177,24 @@ export function checkEntryCount(entries: number, format: string): void {
 
 /** An operator by its three members, whoever made it. */
 export function checkOperator(A: LinearOperator, argument = 'A'): readonly [number, number] {
-  const { shape, matvec, rmatvec } = (A ?? {}) as Partial<LinearOperator>;
-  const isShape =
-    Array.isArray(shape) && shape.length === 2 && shape.every((size) => isInteger(size) && size >= 0);
-  if (!isShape || typeof matvec !== 'function' || typeof rmatvec !== 'function') {
+  const { shape, matvec, rmatvec }: Partial<LinearOperator> = A ?? {};
+  if (!isMatrixShape(shape) || typeof matvec !== 'function' || typeof rmatvec !== 'function') {
     throw mistake(ArgumentError, argument, 'an operator {shape: [rows, cols], matvec, rmatvec}', A);
   }
   return [shape[0], shape[1]];
 }
 
+function isMatrixShape(shape: unknown): shape is readonly [number, number] {
+  return Array.isArray(shape) && shape.length === 2 && shape.every((size) => isInteger(size) && size >= 0);
+}
+
 /** A user's operator may return anything: what is not a vector of the right length must not become a NaN. */
-export function checkProduct(product: TypedArray, length: number, name: string): TypedArray {
-  if (!ArrayBuffer.isView(product) && !Array.isArray(product)) {
+export function checkProduct(product: TypedArray, length: number, name: string): FloatArray {
+  if (!isTypedArray(product) && !Array.isArray(product)) {
     throw mistake(ArgumentError, name, 'a typed array', product);
   }
   if (product.length !== length) {
     throw mismatch(ShapeError, name, `${length} elements`, describe(product));
   }
-  return product;
+  return isFloatArray(product) ? product : convert(product, 'float64');
 }

@@ -2,7 +2,8 @@
  * Products as steps: a solver, or an operator made of others, yields the products that it needs of simple operators, and
  * somebody runs them, all at once or with the event loop free in between.
  */
-import { type FloatArray, floatDTypeOf } from '../tensor/dtype.js';
+import type { AbortSignalLike } from '../backend/abort.js';
+import { dtypeOf, type FloatArray } from '../tensor/dtype.js';
 import { nextTurn } from '../turns.js';
 import { checkProduct, type LinearOperator } from './operator.js';
 
@@ -23,7 +24,11 @@ export interface CompositeOperator extends LinearOperator {
 
 /** An operator whose products can run on threads of the library's own. */
 interface AsyncOperator extends LinearOperator {
-  productAsync(transposed: boolean, from: FloatArray, signal: AbortSignal | undefined): Promise<FloatArray>;
+  productAsync(
+    transposed: boolean,
+    from: FloatArray,
+    signal: AbortSignalLike | undefined,
+  ): Promise<FloatArray>;
 }
 
 /** to ← A·from, or Aᵀ·from, by products of simple operators alone. */
@@ -59,7 +64,7 @@ const SLICE_MS = 2;
 /** As runSteps; rejects with the signal's reason once it has fired. */
 export async function runStepsAsync<Result>(
   steps: Steps<Result>,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Promise<Result> {
   let end = performance.now() + SLICE_MS;
   while (true) {
@@ -81,7 +86,7 @@ const ASYNC_ELEMENTS = 2 ** 14;
 
 /** Operators of the library write into `to`; what a user's own returns is checked and copied. */
 function multiply({ A, transposed, from, to }: ProductStep): void {
-  const out = 'dtype' in A && A.dtype === floatDTypeOf(to) ? to : undefined;
+  const out = 'dtype' in A && A.dtype === dtypeOf(to) ? to : undefined;
   const product = transposed ? A.rmatvec(from, out) : A.matvec(from, out);
   if (product !== to) to.set(checkProduct(product, to.length, transposed ? 'A.rmatvec(y)' : 'A.matvec(x)'));
 }

@@ -2,6 +2,7 @@
  * Iterative solvers that ask of a matrix nothing but its products. Each is a generator of the products that it needs, so
  * that one description runs to its end at once, or asynchronously with the event loop free in between.
  */
+import type { AbortSignalLike } from '../backend/abort.js';
 import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { convert, type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
@@ -30,7 +31,7 @@ export interface SolveOptions {
 
 export interface AsyncSolveOptions extends SolveOptions {
   /** Rejects with the signal's reason, after the product that is under way. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignalLike;
 }
 
 export interface Solution {

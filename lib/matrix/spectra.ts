@@ -2,8 +2,9 @@
 import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { type Random, random } from '../random.js';
-import { checkFloat, convert, type FloatArray } from '../tensor/dtype.js';
+import { convert, type FloatArray } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
+import { asFloat } from '../tensor/tensor.js';
 import { checkOperator, checkProduct, type LinearOperator } from './operator.js';
 import { type ComplexMatrix, singularValues } from './singular-values.js';
 import { dot, norm, normalise } from './vectors.js';
@@ -105,8 +106,7 @@ export function dotTest(A: LinearOperator, options?: DotTestOptions): number {
  * Source: Sedghi, Gupta, Long, The Singular Values of Convolutional Layers, ICLR 2019.
  */
 export function convSingularValues(weight: TensorLike, inputSpatial: readonly number[]): Float64Array {
-  const w = takeTensor(weight, 'weight', 'float64');
-  checkFloat(w.dtype, 'weight');
+  const w = asFloat(takeTensor(weight, 'weight', 'float64'), 'weight');
   const sizes = checkShape(inputSpatial, 'inputSpatial', 1);
   const rank = sizes.length;
   if (rank < 1 || rank > 3) {
@@ -118,7 +118,7 @@ export function convSingularValues(weight: TensorLike, inputSpatial: readonly nu
   }
   const shape = w.shape.length === rank ? [1, 1, ...w.shape] : w.shape;
   const [outputs, inputs, ...kernel] = shape;
-  const spectrum = transferFunction(w.data as FloatArray, outputs * inputs, kernel, sizes);
+  const spectrum = transferFunction(w.data, outputs * inputs, kernel, sizes);
   const points = sizes.reduce((n, size) => n * size, 1);
   const each = Math.min(outputs, inputs);
   const values = new Float64Array(points * each);

@@ -2,32 +2,33 @@
 import { checkInteger, checkOneOf, checkOptions, elementCount, mismatch } from '../check.js';
 import { ArgumentError, ShapeError, SingularError } from '../errors.js';
 import {
-  checkFloat,
-  convert,
+  convertLike,
+  type DTypeOf,
+  dtypeOf,
   type FloatArray,
   type FloatDType,
   type TypedArray,
-  uninitialised,
+  uninitialisedLike,
   zeros,
 } from '../tensor/dtype.js';
-import { takeOperands, type VectorLike } from '../tensor/take.js';
-import { Tensor } from '../tensor/tensor.js';
+import { type FloatOf, takeFloat, takeFloats, type VectorLike } from '../tensor/take.js';
+import { type Nested, Tensor } from '../tensor/tensor.js';
 import type { Attempt } from './attempt.js';
 import { circulantSolve } from './circulant.js';
 import { levinson } from './levinson.js';
 import {
   checkDenseSize,
   type DenseOptions,
-  type LinearOperator,
   resultVector,
+  type TypedOperator,
   takeVector,
 } from './operator.js';
 import { slide } from './slide.js';
 import { norm } from './vectors.js';
 
 /** A Toeplitz or circulant matrix. */
-export interface StructuredMatrix extends LinearOperator {
-  toDense(options?: DenseOptions): Tensor;
+export interface StructuredMatrix<A extends FloatArray = FloatArray> extends TypedOperator<A> {
+  toDense(options?: DenseOptions): Tensor<A>;
   /**
    * x with A·x = b, computed in float64 and returned in the matrix's dtype. Toeplitz matrices by Levinson's recursion,
    * O(n²), circulant ones by Fourier transform.
@@ -35,10 +36,12 @@ export interface StructuredMatrix extends LinearOperator {
    * @throws {ShapeError} unless A is square and b as long, {SingularError} when A (or for the recursion a leading
    *   block of it) is singular to working precision: the message gives the residual that was reached.
    */
-  solve(b: VectorLike): TypedArray;
+  solve(b: VectorLike): A;
 }
 
-export type HankelMatrix = LinearOperator & { toDense(options?: DenseOptions): Tensor };
+export interface HankelMatrix<A extends FloatArray = FloatArray> extends TypedOperator<A> {
+  toDense(options?: DenseOptions): Tensor<A>;
+}
 
 /**
  * The Toeplitz matrix with first column c and first row r: A[i, j] = c[i − j] below the diagonal, r[j − i] above it.
@@ -46,20 +49,25 @@ export type HankelMatrix = LinearOperator & { toDense(options?: DenseOptions): T
  * @param r  Default c: a symmetric matrix. Its first entry must be c's.
  * @throws {ArgumentError} when the first entries differ, {ShapeError} for empty vectors, {DTypeError} for integers.
  */
+export function toeplitz<C extends VectorLike, R extends VectorLike = Nested>(
+  c: C,
+  r?: R,
+): StructuredMatrix<FloatOf<C, R>>;
 export function toeplitz(c: VectorLike, r?: VectorLike): StructuredMatrix {
   const [column, row, dtype] = takePair(c, r);
   if (row !== null) checkCorner(row[0], column[0], "c's first entry");
   const right = row ?? column;
-  return new Toeplitz(diagonalsOf(column, right, dtype), column.length, right.length, dtype, false);
+  return new Toeplitz(diagonalsOf(column, right, dtype), column.length, right.length, false);
 }
 
 /** The circulant matrix with first column c: A[i, j] = c[(i − j) mod n]. */
+export function circulant<C extends VectorLike>(c: C): StructuredMatrix<FloatOf<C>>;
 export function circulant(c: VectorLike): StructuredMatrix {
   const [column, , dtype] = takePair(c, undefined);
   const n = column.length;
   const row: FloatArray = zeros(dtype, n);
   for (let j = 0; j < n; j++) row[j] = column[(n - j) % n];
-  return new Toeplitz(diagonalsOf(column, row, dtype), n, n, dtype, true);
+  return new Toeplitz(diagonalsOf(column, row, dtype), n, n, true);
 }
 
 /**
@@ -68,6 +76,10 @@ export function circulant(c: VectorLike): StructuredMatrix {
  * @param r  Default zeros. Its first entry must be c's last.
  * @throws as toeplitz.
  */
+export function hankel<C extends VectorLike, R extends VectorLike = Nested>(
+  c: C,
+  r?: R,
+): HankelMatrix<FloatOf<C, R>>;
 export function hankel(c: VectorLike, r?: VectorLike): HankelMatrix {
   const [column, row, dtype] = takePair(c, r);
   if (row !== null) checkCorner(row[0], column[column.length - 1], "c's last entry");
@@ -75,7 +87,7 @@ export function hankel(c: VectorLike, r?: VectorLike): HankelMatrix {
   const diagonals: FloatArray = zeros(dtype, column.length + cols - 1);
   diagonals.set(column);
   if (row !== null) diagonals.set(row.subarray(1), column.length);
-  return new Hankel(diagonals, column.length, cols, dtype);
+  return new Hankel(diagonals, column.length, cols);
 }
 
 /**
@@ -86,6 +98,11 @@ export function hankel(c: VectorLike, r?: VectorLike): HankelMatrix {
  *   the shorter vector lies within the longer.
  * @throws {ArgumentError} for n < 1, {ShapeError} for an empty a. As scipy.linalg.convolution_matrix.
  */
+export function convolutionMatrix<V extends VectorLike>(
+  a: V,
+  n: number,
+  mode?: 'full' | 'same' | 'valid',
+): Tensor<FloatOf<V>>;
 export function convolutionMatrix(
   a: VectorLike,
   n: number,
@@ -108,40 +125,41 @@ export function convolutionMatrix(
 }
 
 /** A[i, j] = diagonals[i − j + cols − 1] */
-class Toeplitz implements StructuredMatrix {
+class Toeplitz<A extends FloatArray> implements StructuredMatrix<A> {
   readonly shape: readonly [rows: number, cols: number];
+  readonly dtype: DTypeOf<A>;
 
   constructor(
-    private readonly diagonals: FloatArray,
+    private readonly diagonals: A,
     rows: number,
     cols: number,
-    readonly dtype: FloatDType,
     private readonly isCirculant: boolean,
   ) {
     this.shape = Object.freeze([rows, cols] as const);
+    this.dtype = dtypeOf(diagonals);
   }
 
-  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+  matvec(x: VectorLike, out?: TypedArray): A {
     const operand = takeVector(x, this.shape[1], 'x', this.dtype);
-    const result = resultVector(out, this.shape[0], this.dtype, operand);
+    const result = resultVector(out, this.shape[0], this.diagonals, operand);
     slide(this.diagonals, operand, result);
     return result;
   }
 
-  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+  rmatvec(y: VectorLike, out?: TypedArray): A {
     const operand = takeVector(y, this.shape[0], 'y', this.dtype);
-    const result = resultVector(out, this.shape[1], this.dtype, operand);
+    const result = resultVector(out, this.shape[1], this.diagonals, operand);
     // The transpose is the Toeplitz matrix of the diagonals in reverse.
     slide(this.diagonals.slice().reverse(), operand, result);
     return result;
   }
 
-  toDense(options?: DenseOptions): Tensor<FloatArray> {
+  toDense(options?: DenseOptions): Tensor<A> {
     const cols = this.shape[1];
-    return dense(this.shape, this.dtype, options, (i, j) => this.diagonals[i - j + cols - 1]);
+    return dense(this.shape, this.diagonals, options, (i, j) => this.diagonals[i - j + cols - 1]);
   }
 
-  solve(b: VectorLike): FloatArray {
+  solve(b: VectorLike): A {
     const [rows, cols] = this.shape;
     if (rows !== cols) throw mismatch(ShapeError, 'solve', 'a square matrix', `${rows} × ${cols}`);
     const right = Float64Array.from(takeVector(b, rows, 'b', this.dtype));
@@ -149,39 +167,40 @@ class Toeplitz implements StructuredMatrix {
     const solve = this.isCirculant
       ? (v: Float64Array) => circulantSolve(t.slice(cols - 1), v)
       : (v: Float64Array) => levinson(t, v);
-    return convert(solveRefined(t, right, solve), this.dtype);
+    return convertLike(this.diagonals, solveRefined(t, right, solve));
   }
 }
 
 /** A[i, j] = diagonals[i + j] */
-class Hankel implements HankelMatrix {
+class Hankel<A extends FloatArray> implements HankelMatrix<A> {
   readonly shape: readonly [rows: number, cols: number];
+  readonly dtype: DTypeOf<A>;
 
   constructor(
-    private readonly diagonals: FloatArray,
+    private readonly diagonals: A,
     rows: number,
     cols: number,
-    readonly dtype: FloatDType,
   ) {
     this.shape = Object.freeze([rows, cols] as const);
+    this.dtype = dtypeOf(diagonals);
   }
 
-  matvec(x: VectorLike, out?: TypedArray): FloatArray {
+  matvec(x: VectorLike, out?: TypedArray): A {
     const operand = takeVector(x, this.shape[1], 'x', this.dtype);
-    const result = resultVector(out, this.shape[0], this.dtype, operand);
+    const result = resultVector(out, this.shape[0], this.diagonals, operand);
     slide(this.diagonals, operand.slice().reverse(), result);
     return result;
   }
 
-  rmatvec(y: VectorLike, out?: TypedArray): FloatArray {
+  rmatvec(y: VectorLike, out?: TypedArray): A {
     const operand = takeVector(y, this.shape[0], 'y', this.dtype);
-    const result = resultVector(out, this.shape[1], this.dtype, operand);
+    const result = resultVector(out, this.shape[1], this.diagonals, operand);
     slide(this.diagonals, operand.slice().reverse(), result);
     return result;
   }
 
-  toDense(options?: DenseOptions): Tensor<FloatArray> {
-    return dense(this.shape, this.dtype, options, (i, j) => this.diagonals[i + j]);
+  toDense(options?: DenseOptions): Tensor<A> {
+    return dense(this.shape, this.diagonals, options, (i, j) => this.diagonals[i + j]);
   }
 }
 
@@ -214,16 +233,16 @@ function singular(expected: string, residual: number): SingularError {
   return new SingularError(`solve: expected ${expected}, got a relative residual of ${residual}`);
 }
 
-function dense(
+function dense<A extends FloatArray>(
   shape: readonly [number, number],
-  dtype: FloatDType,
+  diagonals: A,
   options: DenseOptions | undefined,
   at: (i: number, j: number) => number,
-): Tensor<FloatArray> {
+): Tensor<A> {
   const { maxBytes } = checkOptions(options, ['maxBytes']);
-  checkDenseSize(shape, dtype, maxBytes);
+  checkDenseSize(shape, dtypeOf(diagonals), maxBytes);
   const [rows, cols] = shape;
-  const data: FloatArray = uninitialised(dtype, rows * cols);
+  const data = uninitialisedLike(diagonals, rows * cols);
   for (let i = 0, to = 0; i < rows; i++) for (let j = 0; j < cols; j++) data[to++] = at(i, j);
   return new Tensor(data, shape);
 }
@@ -241,15 +260,14 @@ function takePair(
   r: VectorLike | undefined,
   name = 'c',
 ): [FloatArray, FloatArray | null, FloatDType] {
-  const [first, second] = r === undefined ? takeOperands([name], [c]) : takeOperands([name, 'r'], [c, r]);
-  const dtype = checkFloat(first.dtype, name);
+  const [first, second] = r === undefined ? [takeFloat(c, name), undefined] : takeFloats([name, 'r'], [c, r]);
   for (const [vector, argument] of [
     [first, name],
     [second, 'r'],
   ] as const) {
     if (vector?.size === 0) throw mismatch(ShapeError, argument, 'at least one element', 'none');
   }
-  return [first.data as FloatArray, second === undefined ? null : (second.data as FloatArray), dtype];
+  return [first.data, second === undefined ? null : second.data, first.dtype];
 }
 
 function checkCorner(r: number, c: number, which: string): void {

@@ -2,7 +2,6 @@
 import { checkBoolean, checkInteger, checkOptions, checkShape, mismatch } from '../check.js';
 import { conv1d, conv2d, conv3d } from '../conv/conv.js';
 import { convBiasGrad, convInputGrad, convWeightGrad } from '../conv/gradients.js';
-import type { FloatTensor } from '../conv/operands.js';
 import { ArgumentError } from '../errors.js';
 import { type Axes, perAxis, type Rank } from '../plan/options/axes.js';
 import {
@@ -15,11 +14,19 @@ import {
   type Window,
 } from '../plan/options/window.js';
 import { random } from '../random.js';
-import type { FloatDType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
+import type { FloatTensor, Shape } from '../tensor/tensor.js';
 import { defaultInit } from './init.js';
-import { accumulate, Module, makeParameter, type Parameter, takeGradient, takeInput } from './module.js';
+import {
+  accumulate,
+  keptBy,
+  Module,
+  makeParameter,
+  type Output,
+  type Parameter,
+  takeGradient,
+  takeInput,
+} from './module.js';
 import { by, explainAxes } from './words.js';
 
 export interface ConvLayerOptions extends Geometry {
@@ -51,7 +58,7 @@ export class Conv1d extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
   readonly #window: Window;
-  #kept: { input: FloatTensor; batched: boolean; output: { shape: Shape; dtype: FloatDType } } | undefined;
+  #kept: { input: FloatTensor; batched: boolean; output: Output } | undefined;
 
   constructor(inChannels: number, outChannels: number, kernelSize: Axes, options?: ConvLayerOptions) {
     super();
@@ -80,28 +87,28 @@ export class Conv1d extends Module {
   }
 
   /** @param x  [n, ic, spatial…], or without n. @returns [n, oc, spatial…], or without n. */
-  forward(x: TensorLike): Tensor {
+  forward(x: TensorLike): FloatTensor {
     return this.#run(x, 'none');
   }
 
   /** As forward with a ReLU after it, in one pass: each value is rectified as it is written. */
-  forwardRectified(x: TensorLike): Tensor {
+  forwardRectified(x: TensorLike): FloatTensor {
     return this.#run(x, 'relu');
   }
 
-  #run(x: TensorLike, activation: 'none' | 'relu'): Tensor {
-    const dtype = this.weight.data.dtype as FloatDType;
-    const input = takeInput(x, dtype);
+  #run(x: TensorLike, activation: 'none' | 'relu'): FloatTensor {
+    const input = takeInput(x, this.weight.data.dtype);
     const options = { ...this.geometry, bias: this.bias?.data, activation };
     const output = CONV_OF_RANK[this.rank](input, this.weight.data, options);
     const batched = input.shape.length === this.rank + 2;
-    this.#kept = { input, batched, output: { shape: output.shape, dtype } };
+    const { shape, dtype } = output;
+    this.#kept = { input, batched, output: { shape, dtype } };
     return output;
   }
 
-  backward(gradOutput: TensorLike): Tensor {
-    const given = takeGradient(gradOutput, this, this.#kept?.output);
-    const { input, batched } = this.#kept!;
+  backward(gradOutput: TensorLike): FloatTensor {
+    const { input, batched, output } = keptBy(this, this.#kept);
+    const given = takeGradient(gradOutput, output);
     const x = batched ? input : input.reshape([1, ...input.shape]);
     const g = batched ? given : given.reshape([1, ...given.shape]);
     const weight = this.weight.data;
@@ -132,9 +139,13 @@ export class Conv1d extends Module {
   }
 
   override copy(): Conv1d {
-    const Layer = this.constructor as typeof Conv1d;
     const options = { ...this.geometry, bias: this.bias !== null, seed: 0 };
-    const twin = new Layer(this.inChannels, this.outChannels, this.#window.kernel, options);
+    const twin = new LAYER_OF_RANK[this.rank](
+      this.inChannels,
+      this.outChannels,
+      this.#window.kernel,
+      options,
+    );
     twin.loadStateDict(this.stateDict());
     return twin;
   }
@@ -182,3 +193,5 @@ export class Conv3d extends Conv1d {
     return 3;
   }
 }
+
+const LAYER_OF_RANK = { 1: Conv1d, 2: Conv2d, 3: Conv3d } as const;

@@ -1,28 +1,28 @@
 /** From feature maps to vectors. */
 import { checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import type { FloatDType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
-import { Module, takeGradient, takeInput } from './module.js';
+import type { FloatTensor, Shape } from '../tensor/tensor.js';
+import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 import { by } from './words.js';
 
 /** [n, c, spatial…] → [n, c·∏spatial]: the first axis is the batch. The result shares the input's data. */
 export class Flatten extends Module {
-  #kept: { inputShape: Shape; output: { shape: Shape; dtype: FloatDType } } | undefined;
+  #kept: { inputShape: Shape; output: Output } | undefined;
 
-  forward(x: TensorLike): Tensor {
+  forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const output = input.reshape(flat(input.shape, 'x'));
     this.#kept = {
       inputShape: input.shape,
-      output: { shape: output.shape, dtype: output.dtype as FloatDType },
+      output: { shape: output.shape, dtype: output.dtype },
     };
     return output;
   }
 
-  backward(gradOutput: TensorLike): Tensor {
-    return takeGradient(gradOutput, this, this.#kept?.output).reshape(this.#kept!.inputShape);
+  backward(gradOutput: TensorLike): FloatTensor {
+    const { inputShape, output } = keptBy(this, this.#kept);
+    return takeGradient(gradOutput, output).reshape(inputShape);
   }
 
   outputShape(inputShape: Shape): Shape {

@@ -1,10 +1,10 @@
 /** The three matrix products of a linear layer, on the backend's one. */
 import { backend } from '../backend/select.js';
-import { type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
+import { type FloatArray, uninitialisedLike } from '../tensor/dtype.js';
 
 /** c[m][n] = Σ_k a[m][k]·b[k][n]. */
 export function product(m: number, n: number, k: number, a: FloatArray, b: FloatArray): FloatArray {
-  const c = alike(a, m * n);
+  const c = uninitialisedLike(a, m * n);
   backend().matmul(m, n, k, a, b, c);
   return c;
 }
@@ -24,7 +24,7 @@ const TILE = 16;
 
 /** t[cols][rows] ← a[rows][cols]. */
 function transpose(rows: number, cols: number, a: FloatArray): FloatArray {
-  const t = alike(a, rows * cols);
+  const t = uninitialisedLike(a, rows * cols);
   for (let top = 0; top < rows; top += TILE) {
     const bottom = Math.min(top + TILE, rows);
     for (let left = 0; left < cols; left += TILE) {
@@ -35,9 +35,4 @@ function transpose(rows: number, cols: number, a: FloatArray): FloatArray {
     }
   }
   return t;
-}
-
-function alike(array: FloatArray, length: number): FloatArray {
-  const dtype: FloatDType = array instanceof Float32Array ? 'float32' : 'float64';
-  return uninitialised(dtype, length);
 }

@@ -1,14 +1,22 @@
 /** The fully-connected layer. */
 import { checkBoolean, checkInteger, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
-import type { FloatTensor } from '../conv/operands.js';
 import { ShapeError } from '../errors.js';
 import { random } from '../random.js';
-import { type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
+import { convertLike, type FloatArray } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import { type Shape, Tensor } from '../tensor/tensor.js';
+import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
 import { defaultInit } from './init.js';
 import { product, productTransposed, transposedProduct } from './linear-algebra.js';
-import { accumulate, Module, makeParameter, type Parameter, takeGradient, takeInput } from './module.js';
+import {
+  accumulate,
+  keptBy,
+  Module,
+  makeParameter,
+  type Output,
+  type Parameter,
+  takeGradient,
+  takeInput,
+} from './module.js';
 
 export interface LinearOptions {
   /** Add a learned bias per output. Default true. */
@@ -31,7 +39,7 @@ export class Linear extends Module {
   readonly outFeatures: number;
   readonly weight: Parameter;
   readonly bias: Parameter | null;
-  #kept: { input: FloatTensor; output: { shape: Shape; dtype: FloatDType } } | undefined;
+  #kept: { input: FloatTensor; output: Output } | undefined;
 
   constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
     super();
@@ -45,30 +53,24 @@ export class Linear extends Module {
   }
 
   /** @param x  [batch…, inFeatures]. @returns [batch…, outFeatures]. */
-  forward(x: TensorLike): Tensor {
+  forward(x: TensorLike): FloatTensor {
     const { weight, inFeatures, outFeatures } = this;
-    const dtype = weight.data.dtype as FloatDType;
+    const { dtype } = weight.data;
     const input = takeInput(x, dtype);
     const shape = this.#outputShape(input.shape, 'x');
     const rows = input.size / inFeatures;
-    const values = productTransposed(
-      rows,
-      outFeatures,
-      inFeatures,
-      input.data,
-      weight.data.data as FloatArray,
-    );
-    if (this.bias !== null) addToRows(values, this.bias.data.data as FloatArray);
+    const values = productTransposed(rows, outFeatures, inFeatures, input.data, weight.data.data);
+    if (this.bias !== null) addToRows(values, this.bias.data.data);
     this.#kept = { input, output: { shape, dtype } };
     return new Tensor(values, shape);
   }
 
-  backward(gradOutput: TensorLike): Tensor {
-    const { data: g } = takeGradient(gradOutput, this, this.#kept?.output);
-    const { input } = this.#kept!;
+  backward(gradOutput: TensorLike): FloatTensor {
+    const { input, output } = keptBy(this, this.#kept);
+    const { data: g } = takeGradient(gradOutput, output);
     const { weight, bias, inFeatures, outFeatures } = this;
     const rows = input.size / inFeatures;
-    const inputGrad = product(rows, inFeatures, outFeatures, g, weight.data.data as FloatArray);
+    const inputGrad = product(rows, inFeatures, outFeatures, g, weight.data.data);
     const weightGrad = transposedProduct(outFeatures, inFeatures, rows, g, input.data);
     if (bias !== null) accumulate(bias, sumOfRows(g, outFeatures));
     accumulate(weight, new Tensor(weightGrad, weight.data.shape));
@@ -121,12 +123,10 @@ function addToRows(values: FloatArray, row: FloatArray): void {
 }
 
 /** Summed in float64, rounded once. */
-function sumOfRows(values: FloatArray, length: number): Tensor {
+function sumOfRows(values: FloatArray, length: number): FloatTensor {
   const sums = new Float64Array(length);
   for (let start = 0; start < values.length; start += length) {
     for (let i = 0; i < length; i++) sums[i] += values[start + i];
   }
-  const result = zeros(values instanceof Float32Array ? 'float32' : 'float64', length);
-  result.set(sums);
-  return new Tensor(result, [length]);
+  return new Tensor(convertLike(values, sums), [length]);
 }

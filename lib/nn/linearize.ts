@@ -2,12 +2,11 @@
 import { checkShape, describeShape, elementCount, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { convToLinear } from '../matrix/linear.js';
-import type { FloatDType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
+import type { FloatTensor, Shape } from '../tensor/tensor.js';
 import { Conv1d } from './conv.js';
 import { Linear } from './linear.js';
-import { type Module, takeGradient, takeInput } from './module.js';
+import { keptBy, type Module, type Output, takeGradient, takeInput } from './module.js';
 import { Sequential } from './sequential.js';
 import { inLayer } from './summary.js';
 
@@ -25,7 +24,7 @@ import { inLayer } from './summary.js';
  */
 export function linearize(net: Sequential, inputShape: Shape): Sequential {
   if (!(net instanceof Sequential)) throw mistake(ArgumentError, 'net', 'a Sequential', net);
-  let shape = checkShape(inputShape, 'inputShape') as Shape;
+  let shape: Shape = checkShape(inputShape, 'inputShape');
   const modules = net.modules.map((module, i) => {
     const from = shape;
     shape = inLayer(module, i, () => module.outputShape([1, ...from])).slice(1);
@@ -45,7 +44,7 @@ class LinearizedConv extends Linear {
   readonly #conv: Conv1d;
   readonly #from: Shape;
   readonly #to: Shape;
-  #kept: { inputShape: Shape; output: { shape: Shape; dtype: FloatDType } } | undefined;
+  #kept: { inputShape: Shape; output: Output } | undefined;
 
   constructor(conv: Conv1d, inputShape: Shape) {
     const [, ...outputShape] = conv.outputShape([1, ...inputShape]);
@@ -59,21 +58,20 @@ class LinearizedConv extends Linear {
     );
   }
 
-  override forward(x: TensorLike): Tensor {
-    const input = takeInput(x, this.weight.data.dtype as FloatDType);
+  override forward(x: TensorLike): FloatTensor {
+    const input = takeInput(x, this.weight.data.dtype);
     const shape = this.outputShape(input.shape);
     const output = super
       .forward(input.reshape([input.size / this.inFeatures, this.inFeatures]))
       .reshape(shape);
-    this.#kept = { inputShape: input.shape, output: { shape, dtype: output.dtype as FloatDType } };
+    this.#kept = { inputShape: input.shape, output: { shape, dtype: output.dtype } };
     return output;
   }
 
-  override backward(gradOutput: TensorLike): Tensor {
-    const g = takeGradient(gradOutput, this, this.#kept?.output);
-    return super
-      .backward(g.reshape([g.size / this.outFeatures, this.outFeatures]))
-      .reshape(this.#kept!.inputShape);
+  override backward(gradOutput: TensorLike): FloatTensor {
+    const { inputShape, output } = keptBy(this, this.#kept);
+    const g = takeGradient(gradOutput, output);
+    return super.backward(g.reshape([g.size / this.outFeatures, this.outFeatures])).reshape(inputShape);
   }
 
   override outputShape(inputShape: Shape): Shape {

@@ -1,16 +1,15 @@
 /** What training makes small: each loss returns its value and the gradient that `backward` takes. */
 import { checkInteger, checkNumber, describeShape, listOf, mismatch, sameShape } from '../check.js';
-import { type FloatTensor, takeFloat } from '../conv/operands.js';
 import { ShapeError } from '../errors.js';
-import { checkFloat, type FloatDType, uninitialised } from '../tensor/dtype.js';
-import { type TensorLike, takeOperands, takeTensor } from '../tensor/take.js';
-import { Tensor } from '../tensor/tensor.js';
+import { uninitialisedLike } from '../tensor/dtype.js';
+import { type TensorLike, takeFloat, takeFloats, takeTensor } from '../tensor/take.js';
+import { type FloatTensor, Tensor } from '../tensor/tensor.js';
 import { checkParameter, type Parameter } from './module.js';
 
 export interface Loss {
   readonly value: number;
   /** ∂value/∂prediction, of the prediction's shape. */
-  readonly grad: Tensor;
+  readonly grad: FloatTensor;
 }
 
 /**
@@ -21,13 +20,12 @@ export interface Loss {
  * @throws {ShapeError} for different shapes, or no element at all; {DTypeError} for integers or mixed dtypes.
  */
 export function mseLoss(prediction: TensorLike, target: TensorLike): Loss {
-  const [p, t] = takeOperands(['prediction', 'target'], [prediction, target]) as readonly FloatTensor[];
-  const dtype = checkFloat(p.dtype, 'prediction');
+  const [p, t] = takeFloats(['prediction', 'target'], [prediction, target]);
   if (!sameShape(p.shape, t.shape)) {
     throw mismatch(ShapeError, 'target', `${describeShape(p.shape)}, as prediction`, describeShape(t.shape));
   }
   if (p.size === 0) throw mismatch(ShapeError, 'prediction', 'at least one element', describeShape(p.shape));
-  const grad = uninitialised(dtype, p.size);
+  const grad = uninitialisedLike(p.data);
   const scale = 2 / p.size;
   let sum = 0;
   for (let i = 0; i < grad.length; i++) {
@@ -48,13 +46,13 @@ export function mseLoss(prediction: TensorLike, target: TensorLike): Loss {
  *   range; {DTypeError} for integer logits.
  */
 export function crossEntropyLoss(logits: TensorLike, labels: ArrayLike<number> | TensorLike): Loss {
-  const { data: z, shape, dtype } = takeFloat(logits, 'logits');
+  const { data: z, shape } = takeFloat(logits, 'logits');
   if (shape.length !== 2 || z.length === 0) {
     throw mismatch(ShapeError, 'logits', '2 axes [N, classes], neither of them empty', describeShape(shape));
   }
   const [batch, classes] = shape;
   const chosen = takeLabels(labels, batch, classes);
-  const grad = uninitialised(dtype as FloatDType, z.length);
+  const grad = uninitialisedLike(z);
   let sum = 0;
   for (let n = 0; n < batch; n++) {
     const start = n * classes;

@@ -1,17 +1,16 @@
 /** What a layer is, and what it learns: forward, backward, and parameters under PyTorch's names. */
 import { describe, describeShape, mismatch, mistake, sameShape } from '../check.js';
-import { type FloatTensor, takeFloat } from '../conv/operands.js';
 import { ArgumentError, DTypeError, ShapeError, UnsupportedError } from '../errors.js';
-import { checkFloat, convert, type FloatDType, zeros } from '../tensor/dtype.js';
-import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
-import { type Shape, Tensor } from '../tensor/tensor.js';
+import { copyOf, type FloatDType, zerosLike } from '../tensor/dtype.js';
+import { isNested, type TensorLike, takeFloat, takeTensor } from '../tensor/take.js';
+import { asFloat, type FloatTensor, isTensor, type Shape, Tensor } from '../tensor/tensor.js';
 
 /** A tensor that training changes, and the gradient that backward passes accumulate in it. */
 export interface Parameter {
   /** As in PyTorch's state_dict: '0.weight'. */
   readonly name: string;
-  data: Tensor;
-  grad: Tensor;
+  data: FloatTensor;
+  grad: FloatTensor;
 }
 
 /**
@@ -47,9 +46,9 @@ export abstract class Module {
   }
 
   /** Copies of the parameters by name; `io.writeNpz` saves them. */
-  stateDict(): Record<string, Tensor> {
+  stateDict(): Record<string, FloatTensor> {
     return Object.fromEntries(
-      this.parameters().map(({ name, data }) => [name, new Tensor(data.data.slice(), data.shape)]),
+      this.parameters().map(({ name, data }) => [name, new Tensor(copyOf(data.data), data.shape)]),
     );
   }
 
@@ -65,7 +64,7 @@ export abstract class Module {
     const loaded = takeState(state, parameters);
     parameters.forEach((parameter, i) => {
       parameter.data = loaded[i];
-      parameter.grad = zerosLike(loaded[i]);
+      parameter.grad = noGradient(loaded[i]);
     });
     this.forget();
   }
@@ -100,13 +99,13 @@ export function zeroGradients(parameters: readonly Parameter[]): void {
   for (const { grad } of parameters) grad.data.fill(0);
 }
 
-export function zerosLike(tensor: Tensor): Tensor {
-  return new Tensor(zeros(tensor.dtype, tensor.size), tensor.shape);
+function noGradient({ data, shape }: FloatTensor): FloatTensor {
+  return new Tensor(zerosLike(data), shape);
 }
 
 /** A parameter that a layer owns. */
-export function makeParameter(name: string, data: Tensor): Parameter {
-  return { name, data, grad: zerosLike(data) };
+export function makeParameter(name: string, data: FloatTensor): Parameter {
+  return { name, data, grad: noGradient(data) };
 }
 
 /** parameter.grad += gradient. */
@@ -121,17 +120,24 @@ export function takeInput(x: TensorLike, dtype?: FloatDType): FloatTensor {
   return takeFloat(x, 'x', dtype);
 }
 
-/** The gradient of a forward's output, checked against it; `shape` is undefined when there was no forward. */
-export function takeGradient(
-  gradOutput: TensorLike,
-  module: Module,
-  output: { readonly shape: Shape; readonly dtype: FloatDType } | undefined,
-): FloatTensor {
-  if (output === undefined) {
+/** What a layer's latest forward kept for backward, or an error when there was none. */
+export function keptBy<K>(module: Module, kept: K | undefined): K {
+  if (kept === undefined) {
     throw new ArgumentError(
       `${module.constructor.name}.backward: expected a forward call before it, got none`,
     );
   }
+  return kept;
+}
+
+/** All that backward needs to know of forward's output. */
+export interface Output {
+  readonly shape: Shape;
+  readonly dtype: FloatDType;
+}
+
+/** The gradient of a forward's output, checked against it. */
+export function takeGradient(gradOutput: TensorLike, output: Output): FloatTensor {
   const g = takeFloat(gradOutput, 'gradOutput', output.dtype);
   if (!sameShape(g.shape, output.shape)) {
     throw mismatch(
@@ -153,7 +159,7 @@ export function checkParameter(parameter: Parameter, argument: string): void {
     ['data', data],
     ['grad', grad],
   ] as const) {
-    if (!(value instanceof Tensor)) throw mistake(ArgumentError, `${argument}.${name}`, 'a Tensor', value);
+    if (!isTensor(value)) throw mistake(ArgumentError, `${argument}.${name}`, 'a Tensor', value);
     takeFloat(value, `${argument}.${name}`);
   }
   if (grad.dtype !== data.dtype)
@@ -169,7 +175,7 @@ export function checkParameter(parameter: Parameter, argument: string): void {
 }
 
 /** One tensor per parameter, copied: everything is checked before the first is used. */
-function takeState(state: Record<string, TensorLike>, parameters: readonly Parameter[]): Tensor[] {
+function takeState(state: Record<string, TensorLike>, parameters: readonly Parameter[]): FloatTensor[] {
   if (typeof state !== 'object' || state === null || Array.isArray(state) || ArrayBuffer.isView(state)) {
     throw mistake(ArgumentError, 'state', 'an object of tensors by name', state);
   }
@@ -190,12 +196,11 @@ function takeState(state: Record<string, TensorLike>, parameters: readonly Param
     typed === undefined ? parameters[0]?.data.dtype : takeTensor(state[typed], `state['${typed}']`).dtype;
   return parameters.map(({ name, data }) => {
     const argument = `state['${name}']`;
-    const t = takeTensor(state[name], argument, dtype);
-    checkFloat(t.dtype, argument);
+    const t = asFloat(takeTensor(state[name], argument, dtype), argument);
     if (t.dtype !== dtype) throw mismatch(DTypeError, argument, `${dtype}, as the other entries`, t.dtype);
     if (!sameShape(t.shape, data.shape)) {
       throw mismatch(ShapeError, argument, describeShape(data.shape), describeShape(t.shape));
     }
-    return new Tensor(convert(t.data, t.dtype), t.shape);
+    return new Tensor(copyOf(t.data), t.shape);
   });
 }

@@ -1,15 +1,14 @@
 /** Pooling layers. */
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape } from '../check.js';
-import type { FloatTensor } from '../conv/operands.js';
 import type { Axes } from '../plan/options/axes.js';
 import { readBatchShape } from '../plan/options/window.js';
 import { type AvgPoolOptions, type PoolOptions, type PoolPlan, planPool } from '../plan/plans/pool.js';
 import { avgPool2d, maxPool2dWithIndices } from '../pool/pool.js';
-import { type FloatArray, type FloatDType, uninitialised, zeros } from '../tensor/dtype.js';
+import { type FloatArray, uninitialisedLike, zerosLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import { type Shape, Tensor } from '../tensor/tensor.js';
-import { Module, takeGradient, takeInput } from './module.js';
+import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 import { passWhereOn } from './relu.js';
 import { by, explainAxes } from './words.js';
 
@@ -17,7 +16,7 @@ import { by, explainAxes } from './words.js';
 export class MaxPool2d extends Module {
   readonly kernelSize: Axes;
   readonly options: PoolOptions;
-  #kept: { inputShape: Shape; indices: Int32Array; output: FloatTensor; dtype: FloatDType } | undefined;
+  #kept: Maxima | undefined;
 
   /** @throws {ArgumentError} for a kernel and options that maxPool2d would refuse whatever the input. */
   constructor(kernelSize: Axes, options?: PoolOptions) {
@@ -27,40 +26,26 @@ export class MaxPool2d extends Module {
     checkWindow(kernelSize, this.options);
   }
 
-  forward(x: TensorLike): Tensor {
+  forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const { output, indices } = maxPool2dWithIndices(input, this.kernelSize, this.options);
-    const dtype = input.dtype as FloatDType;
-    this.#kept = { inputShape: input.shape, indices: indices.data, output: output as FloatTensor, dtype };
+    this.#kept = { inputShape: input.shape, indices: indices.data, output };
     return output;
   }
 
-  backward(gradOutput: TensorLike): Tensor {
-    return this.#scatter(takeGradient(gradOutput, this, this.#outputLike()).data);
+  backward(gradOutput: TensorLike): FloatTensor {
+    const kept = keptBy(this, this.#kept);
+    return scatter(kept, takeGradient(gradOutput, kept.output).data);
   }
 
   /**
    * As backward with that of a ReLU after it, when the input came from one: only maxima have a gradient, so the ReLU need
    * look at nothing else.
    */
-  backwardRectified(gradOutput: TensorLike): Tensor {
-    const { data: g } = takeGradient(gradOutput, this, this.#outputLike());
-    return this.#scatter(passWhereOn(g, this.#kept!.output.data));
-  }
-
-  #outputLike(): { shape: Shape; dtype: FloatDType } | undefined {
-    return this.#kept && { shape: this.#kept.output.shape, dtype: this.#kept.dtype };
-  }
-
-  #scatter(g: FloatArray): Tensor {
-    const { inputShape, indices, output, dtype } = this.#kept!;
-    const size = inputShape.reduce((product, n) => product * n, 1);
-    const dx = uninitialised(dtype, size);
-    const outputs = area(output.shape);
-    // Without outputs there is nothing to scatter, and perhaps no plane either.
-    const planes = outputs === 0 ? 0 : g.length / outputs;
-    backend().maxPoolGrad(planes, outputs, area(inputShape), g, indices, dx);
-    return new Tensor(dx, inputShape);
+  backwardRectified(gradOutput: TensorLike): FloatTensor {
+    const kept = keptBy(this, this.#kept);
+    const { data: g } = takeGradient(gradOutput, kept.output);
+    return scatter(kept, passWhereOn(g, kept.output.data));
   }
 
   outputShape(inputShape: Shape): Shape {
@@ -88,7 +73,7 @@ export class MaxPool2d extends Module {
 export class AvgPool2d extends Module {
   readonly kernelSize: Axes;
   readonly options: AvgPoolOptions;
-  #kept: { plan: PoolPlan; inputShape: Shape; output: { shape: Shape; dtype: FloatDType } } | undefined;
+  #kept: { plan: PoolPlan; inputShape: Shape; output: Output } | undefined;
 
   /** @throws {ArgumentError} for a kernel and options that avgPool2d would refuse whatever the input. */
   constructor(kernelSize: Axes, options?: AvgPoolOptions) {
@@ -100,22 +85,22 @@ export class AvgPool2d extends Module {
     checkWindow(kernelSize, this.options);
   }
 
-  forward(x: TensorLike): Tensor {
+  forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const output = avgPool2d(input, this.kernelSize, this.options);
     this.#kept = {
       plan: planOf(input.shape, this.kernelSize, this.options),
       inputShape: input.shape,
-      output: { shape: output.shape, dtype: output.dtype as FloatDType },
+      output: { shape: output.shape, dtype: output.dtype },
     };
     return output;
   }
 
-  backward(gradOutput: TensorLike): Tensor {
-    const { data: g } = takeGradient(gradOutput, this, this.#kept?.output);
-    const { plan, inputShape, output } = this.#kept!;
+  backward(gradOutput: TensorLike): FloatTensor {
+    const { plan, inputShape, output } = keptBy(this, this.#kept);
+    const { data: g } = takeGradient(gradOutput, output);
     const size = inputShape.reduce((product, n) => product * n, 1);
-    const dx = zeros(output.dtype, size);
+    const dx = zerosLike(g, size);
     spread(plan, g, dx);
     return new Tensor(dx, inputShape);
   }
@@ -143,6 +128,23 @@ export class AvgPool2d extends Module {
   override explainShape(inputShape: Shape): string {
     return explainAxes(planOf(inputShape, this.kernelSize, this.options).axes.slice(1));
   }
+}
+
+/** What max pooling keeps of a forward pass. */
+interface Maxima {
+  readonly inputShape: Shape;
+  readonly indices: Int32Array;
+  readonly output: FloatTensor;
+}
+
+function scatter({ inputShape, indices, output }: Maxima, g: FloatArray): FloatTensor {
+  const size = inputShape.reduce((product, n) => product * n, 1);
+  const dx = uninitialisedLike(g, size);
+  const outputs = area(output.shape);
+  // Without outputs there is nothing to scatter, and perhaps no plane either.
+  const planes = outputs === 0 ? 0 : g.length / outputs;
+  backend().maxPoolGrad(planes, outputs, area(inputShape), g, indices, dx);
+  return new Tensor(dx, inputShape);
 }
 
 function planOf(inputShape: Shape, kernelSize: Axes, options: PoolOptions & AvgPoolOptions): PoolPlan {

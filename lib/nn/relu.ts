@@ -1,33 +1,29 @@
 /** The rectifier. */
 import { checkShape } from '../check.js';
-import type { FloatTensor } from '../conv/operands.js';
-import { type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
+import { type FloatArray, holds, uninitialised, uninitialisedLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import { type Shape, Tensor } from '../tensor/tensor.js';
-import { Module, takeGradient, takeInput } from './module.js';
+import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import { keptBy, Module, takeGradient, takeInput } from './module.js';
 
 /** y = max(x, 0), element by element, of any shape. NaN stays NaN; the gradient at 0 is 0, as in PyTorch. */
 export class ReLU extends Module {
   #output: FloatTensor | undefined;
 
-  forward(x: TensorLike): Tensor {
-    const { data, shape, dtype } = takeInput(x);
-    const y = uninitialised(dtype as FloatDType, data.length);
-    if (data instanceof Float32Array) rectify32(data, y as Float32Array);
-    else for (let i = 0; i < data.length; i++) y[i] = Math.max(data[i], 0);
-    return this.keep(new Tensor(y, shape));
+  forward(x: TensorLike): FloatTensor {
+    const { data, shape } = takeInput(x);
+    return this.keep(new Tensor(rectified(data), shape));
   }
 
   /** Takes what another layer has rectified for its own output. */
-  keep(output: Tensor): Tensor {
-    this.#output = output as FloatTensor;
+  keep(output: FloatTensor): FloatTensor {
+    this.#output = output;
     return output;
   }
 
-  backward(gradOutput: TensorLike): Tensor {
-    const output = this.#output;
-    const g = takeGradient(gradOutput, this, output as { shape: Shape; dtype: FloatDType } | undefined);
-    return new Tensor(passWhereOn(g.data, output!.data), g.shape);
+  backward(gradOutput: TensorLike): FloatTensor {
+    const output = keptBy(this, this.#output);
+    const g = takeGradient(gradOutput, output);
+    return new Tensor(passWhereOn(g.data, output.data), g.shape);
   }
 
   outputShape(inputShape: Shape): Shape {
@@ -49,8 +45,10 @@ export class ReLU extends Module {
 
 /** dx[i] = y[i] == 0 ? 0 : g[i], for rectified y. */
 export function passWhereOn(g: FloatArray, y: FloatArray): FloatArray {
-  if (g instanceof Float32Array) return passWhereOn32(g, y as Float32Array);
-  return g.map((value, i) => (y[i] === 0 ? 0 : value));
+  if (holds(g, 'float32') && holds(y, 'float32')) return passWhereOn32(g, y);
+  const dx = uninitialisedLike(g);
+  for (let i = 0; i < dx.length; i++) dx[i] = y[i] === 0 ? 0 : g[i];
+  return dx;
 }
 
 // Signs of activations are as good as random, and a branch on one is mispredicted every other time: on the bits there
@@ -59,7 +57,15 @@ export function passWhereOn(g: FloatArray, y: FloatArray): FloatArray {
 const INFINITY_BITS = 0x7f800000;
 
 /** y[i] = x[i] < 0 ? 0 : x[i]. */
-function rectify32(x: Float32Array, y: Float32Array): void {
+function rectified(x: FloatArray): FloatArray {
+  if (holds(x, 'float32')) return rectified32(x);
+  const y = uninitialisedLike(x);
+  for (let i = 0; i < y.length; i++) y[i] = Math.max(x[i], 0);
+  return y;
+}
+
+function rectified32(x: Float32Array): Float32Array {
+  const y = uninitialised('float32', x.length);
   const from = bits(x);
   const to = bits(y);
   for (let i = 0; i < from.length; i++) {
@@ -68,6 +74,7 @@ function rectify32(x: Float32Array, y: Float32Array): void {
     const nan = (INFINITY_BITS - (v & 0x7fffffff)) >> 31;
     to[i] = v & (positive | nan);
   }
+  return y;
 }
 
 function passWhereOn32(g: Float32Array, y: Float32Array): Float32Array {

@@ -1,11 +1,10 @@
 /** Layers one after the other. */
 import { checkShape, mistake, sameShape } from '../check.js';
 import { ArgumentError } from '../errors.js';
-import type { FloatDType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
+import { asFloat, type FloatTensor, type Shape } from '../tensor/tensor.js';
 import { Conv1d, Conv2d, Conv3d } from './conv.js';
-import { Module, type Parameter, takeGradient, takeInput } from './module.js';
+import { keptBy, Module, type Output, type Parameter, takeGradient, takeInput } from './module.js';
 import { MaxPool2d } from './pool.js';
 import { ReLU } from './relu.js';
 import { inLayer, type Summary, summarize } from './summary.js';
@@ -25,7 +24,7 @@ export class Sequential extends Module {
   readonly #parameters = new Map<Parameter, Parameter>();
   /** The input shape that the layers were last found to agree on. */
   #checked: Shape | undefined;
-  #output: { shape: Shape; dtype: FloatDType } | undefined;
+  #output: Output | undefined;
 
   constructor(...modules: Module[]) {
     super();
@@ -36,34 +35,33 @@ export class Sequential extends Module {
     this.modules = Object.freeze([...modules]);
   }
 
-  forward(x: TensorLike): Tensor {
-    const dtypes = this.parameters().map(({ data }) => data.dtype);
-    const input = takeInput(x, dtypes[0] as FloatDType | undefined);
+  forward(x: TensorLike): FloatTensor {
+    const input = takeInput(x, this.parameters()[0]?.data.dtype);
     // A layer that refuses its input must do so before the ones above it forget their last one.
     if (this.#checked === undefined || !sameShape(this.#checked, input.shape)) {
       this.outputShape(input.shape);
       this.#checked = input.shape;
     }
-    let y: Tensor = input;
+    let y: FloatTensor = input;
     for (let i = 0; i < this.modules.length; i++) {
       const [module, next] = [this.modules[i], this.modules[i + 1]];
       if (isPlainConv(module) && isPlain(next, ReLU)) {
         y = next.keep(module.forwardRectified(y));
         i++;
-      } else y = module.forward(y);
+      } else y = asFloat(module.forward(y), `layer ${i}'s output`);
     }
-    this.#output = { shape: y.shape, dtype: y.dtype as FloatDType };
+    this.#output = { shape: y.shape, dtype: y.dtype };
     return y;
   }
 
-  backward(gradOutput: TensorLike): Tensor {
-    let g: Tensor = takeGradient(gradOutput, this, this.#output);
+  backward(gradOutput: TensorLike): FloatTensor {
+    let g = takeGradient(gradOutput, keptBy(this, this.#output));
     for (let i = this.modules.length - 1; i >= 0; i--) {
       const [module, before] = [this.modules[i], this.modules[i - 1]];
       if (isPlain(module, MaxPool2d) && isPlain(before, ReLU)) {
         g = module.backwardRectified(g);
         i--;
-      } else g = module.backward(g);
+      } else g = asFloat(module.backward(g), `layer ${i}'s gradient`);
     }
     return g;
   }
@@ -143,19 +141,19 @@ class NamedParameter implements Parameter {
     this.#own = own;
   }
 
-  get data(): Tensor {
+  get data(): FloatTensor {
     return this.#own.data;
   }
 
-  set data(data: Tensor) {
+  set data(data: FloatTensor) {
     this.#own.data = data;
   }
 
-  get grad(): Tensor {
+  get grad(): FloatTensor {
     return this.#own.grad;
   }
 
-  set grad(grad: Tensor) {
+  set grad(grad: FloatTensor) {
     this.#own.grad = grad;
   }
 }

@@ -6,11 +6,11 @@ export function by(sizes: readonly (number | string)[]): string {
   return sizes.join('×');
 }
 
-const AXIS_NAMES = { 1: ['length'], 2: ['height', 'width'], 3: ['depth', 'height', 'width'] } as const;
+const AXIS_NAMES = ['depth', 'height', 'width'];
 
 /** What a sliding window makes of each axis; axes that are alike share a sentence. */
 export function explainAxes(axes: readonly Axis[]): string {
-  const names = AXIS_NAMES[axes.length as 1 | 2 | 3];
+  const names = axes.length === 1 ? ['length'] : AXIS_NAMES.slice(-axes.length);
   const sentences = new Map<string, string[]>();
   axes.forEach((axis, i) => {
     const sentence = explainAxis(axis);

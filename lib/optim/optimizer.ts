@@ -2,7 +2,7 @@
 import { checkNumber, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { checkParameter, type Parameter, zeroGradients } from '../nn/module.js';
-import { convert, dtypeOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
+import { convertLike, dtypeOf, type FloatArray } from '../tensor/dtype.js';
 
 export interface Optimizer {
   /** Moves every parameter by its gradient. */
@@ -24,7 +24,7 @@ export abstract class ParameterOptimizer implements Optimizer {
   /** What the rule remembers of each parameter: some arrays of its size, in its dtype. */
   #states: FloatArray[][] = [];
 
-  constructor(parameters: Parameter[], lr: number) {
+  constructor(parameters: Parameter[], lr: number | undefined) {
     if (!Array.isArray(parameters) || parameters.length === 0) {
       throw mistake(ArgumentError, 'parameters', 'an array of at least one Parameter', parameters);
     }
@@ -62,13 +62,12 @@ export abstract class ParameterOptimizer implements Optimizer {
     if (this.#steps === 0) this.#states = this.#sizes.map((size) => this.initialState(size));
     this.#steps++;
     this.#parameters.forEach(({ data, grad }, i) => {
-      const dtype = data.dtype as FloatDType;
       const states = this.#states[i];
       // loadStateDict may have changed the dtype since the last step.
       states.forEach((state, k) => {
-        if (dtypeOf(state) !== dtype) states[k] = convert(state, dtype);
+        if (dtypeOf(state) !== data.dtype) states[k] = convertLike(data.data, state);
       });
-      this.update(data.data as FloatArray, grad.data as FloatArray, states, this.#steps);
+      this.update(data.data, grad.data, states, this.#steps);
     });
   }
 
@@ -93,7 +92,7 @@ export abstract class ParameterOptimizer implements Optimizer {
  * 2·10⁻⁸, at every step to the same side, so that trajectories part when one library rounds it and the other does not.
  */
 export function scalarsFor(p: FloatArray): (value: number) => number {
-  return p instanceof Float32Array ? Math.fround : Number;
+  return dtypeOf(p) === 'float32' ? Math.fround : Number;
 }
 
 /** The gradient with its weight decay. Without any, a parameter that is infinite must not make it NaN. */

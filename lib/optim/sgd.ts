@@ -43,7 +43,7 @@ export class SGD extends ParameterOptimizer {
   constructor(parameters: Parameter[], options: SGDOptions) {
     const names = ['lr', 'momentum', 'dampening', 'nesterov', 'weightDecay', 'l1'];
     const given = checkOptions(options, names);
-    super(parameters, given.lr as number);
+    super(parameters, given.lr);
     this.#momentum = checkRate(given.momentum ?? 0, 'options.momentum');
     this.#dampening = checkRate(given.dampening ?? 0, 'options.dampening');
     this.#nesterov = checkBoolean(given.nesterov ?? false, 'options.nesterov');

@@ -1,5 +1,5 @@
 /** Kernels of rank one: a column times a row. What the choice of an algorithm asks of the weights' values, as density. */
-import type { FloatArray } from '../tensor/dtype.js';
+import { type FloatArray, holds } from '../tensor/dtype.js';
 
 /** Sides from which two passes can gain. */
 const MIN_SIDE = 5;
@@ -18,7 +18,7 @@ export function isSeparable(weight: FloatArray, shape: readonly number[]): boole
   if (shape.length !== 4 || perGroup !== 1 || count === 0) return false;
   if (!(height >= MIN_SIDE && width >= MIN_SIDE)) return false;
   const roundings = Math.min(MAX_ROUNDINGS, height * width - height - width - 4);
-  const tolerance = roundings * (weight instanceof Float32Array ? 2 ** -24 : 2 ** -53);
+  const tolerance = roundings * (holds(weight, 'float32') ? 2 ** -24 : 2 ** -53);
   for (let o = 0; o < count; o++) {
     if (!isRankOne(weight, o * height * width, height, width, tolerance)) return false;
   }

@@ -5,17 +5,21 @@ import { checkOptions, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import type { Axes, Rank } from '../plan/options/axes.js';
 import { type AvgPoolOptions, type PoolOptions, planPool } from '../plan/plans/pool.js';
-import { checkFloat, type FloatArray, uninitialised } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
-import { type TensorLike, takeTensor } from '../tensor/take.js';
-import { Tensor } from '../tensor/tensor.js';
+import { type ArrayIn, type FloatOf, type TensorLike, takeTensor } from '../tensor/take.js';
+import { asFloat, type FloatTensor, type Shape, type Tensor } from '../tensor/tensor.js';
 
 const MAX_OPTIONS = ['stride', 'padding', 'dilation', 'ceilMode'];
 const AVG_OPTIONS = ['stride', 'padding', 'ceilMode', 'countIncludePad'];
 
 /** 1-D max pooling: as maxPool2d, over [n, c, l]. */
+export function maxPool1d<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): Tensor<ArrayIn<I>>;
 export function maxPool1d(input: TensorLike, kernelSize: Axes, options?: PoolOptions): Tensor {
-  return maxPool(1, input, kernelSize, options, false).output;
+  return maxPool(1, input, kernelSize, options, noIndices).output;
 }
 
 /**
@@ -28,30 +32,49 @@ export function maxPool1d(input: TensorLike, kernelSize: Axes, options?: PoolOpt
  * @param options.ceilMode  Count a last window that starts inside the input but ends past its padding.
  * @throws {ShapeError} for a wrong rank or a kernel that does not fit, {ArgumentError} for bad options.
  */
+export function maxPool2d<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): Tensor<ArrayIn<I>>;
 export function maxPool2d(input: TensorLike, kernelSize: Axes, options?: PoolOptions): Tensor {
-  return maxPool(2, input, kernelSize, options, false).output;
+  return maxPool(2, input, kernelSize, options, noIndices).output;
 }
 
 /** 3-D max pooling: as maxPool2d, over [n, c, d, h, w]. */
+export function maxPool3d<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): Tensor<ArrayIn<I>>;
 export function maxPool3d(input: TensorLike, kernelSize: Axes, options?: PoolOptions): Tensor {
-  return maxPool(3, input, kernelSize, options, false).output;
+  return maxPool(3, input, kernelSize, options, noIndices).output;
 }
 
 /**
  * As maxPool2d, with the position of each maximum: its flat spatial index in the unpadded input (int32). Of equal
  * maxima the first counts; of NaNs the last, as in PyTorch.
  */
+export function maxPool2dWithIndices<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): { output: Tensor<ArrayIn<I>>; indices: Tensor<Int32Array> };
 export function maxPool2dWithIndices(
   input: TensorLike,
   kernelSize: Axes,
   options?: PoolOptions,
 ): { output: Tensor; indices: Tensor<Int32Array> } {
-  const { output, indices } = maxPool(2, input, kernelSize, options, true);
-  return { output, indices: indices as Tensor<Int32Array> };
+  return maxPool(2, input, kernelSize, options, newIndices);
 }
 
 /** 1-D average pooling: as avgPool2d, over [n, c, l]. */
-export function avgPool1d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): Tensor {
+export function avgPool1d<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: AvgPoolOptions,
+): Tensor<FloatOf<I>>;
+export function avgPool1d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): FloatTensor {
   return avgPool(1, input, kernelSize, options);
 }
 
@@ -64,39 +87,57 @@ export function avgPool1d(input: TensorLike, kernelSize: Axes, options?: AvgPool
  *   the elements of the input that it covers.
  * @throws as maxPool2d; {DTypeError} for integers.
  */
-export function avgPool2d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): Tensor {
+export function avgPool2d<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: AvgPoolOptions,
+): Tensor<FloatOf<I>>;
+export function avgPool2d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): FloatTensor {
   return avgPool(2, input, kernelSize, options);
 }
 
 /** 3-D average pooling: as avgPool2d, over [n, c, d, h, w]. */
-export function avgPool3d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): Tensor {
+export function avgPool3d<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: AvgPoolOptions,
+): Tensor<FloatOf<I>>;
+export function avgPool3d(input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): FloatTensor {
   return avgPool(3, input, kernelSize, options);
 }
 
-function maxPool(
+/** @param indicesOf  Where the positions of the maxima go, by the shape of the result; none when they are not wanted. */
+function maxPool<Indices extends Tensor<Int32Array> | null = null>(
   rank: Rank,
   input: TensorLike,
   kernelSize: Axes,
   options: PoolOptions | undefined,
-  withIndices: boolean,
-): { output: Tensor; indices: Tensor<Int32Array> | null } {
+  indicesOf: (shape: Shape) => Indices,
+): { output: Tensor; indices: Indices } {
   const given = checkOptions(options, MAX_OPTIONS);
   const x = takePooled(input, rank);
   const plan = planPool(x.shape, x.dtype, rank, kernelSize, given);
   const output = resultTensor(undefined, plan.outputShape, x.dtype, {});
-  const indices = withIndices ? new Tensor(uninitialised('int32', output.size), plan.outputShape) : null;
+  const indices = indicesOf(plan.outputShape);
   backend().maxPool(plan, x.data, output.data, indices === null ? null : indices.data);
   return { output, indices };
 }
 
-function avgPool(rank: Rank, input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): Tensor {
+function avgPool(rank: Rank, input: TensorLike, kernelSize: Axes, options?: AvgPoolOptions): FloatTensor {
   const given = checkOptions(options, AVG_OPTIONS);
-  const x = takePooled(input, rank);
-  const dtype = checkFloat(x.dtype, 'input');
-  const plan = planPool(x.shape, dtype, rank, kernelSize, given);
-  const output = resultTensor(undefined, plan.outputShape, dtype, {});
-  backend().avgPool(plan, x.data as FloatArray, output.data as FloatArray);
+  const x = asFloat(takePooled(input, rank), 'input');
+  const plan = planPool(x.shape, x.dtype, rank, kernelSize, given);
+  const output = resultTensor(undefined, plan.outputShape, x.dtype, {});
+  backend().avgPool(plan, x.data, output.data);
   return output;
+}
+
+function newIndices(shape: Shape): Tensor<Int32Array> {
+  return resultTensor(undefined, shape, 'int32', {});
+}
+
+function noIndices(): null {
+  return null;
 }
 
 function takePooled(input: TensorLike, rank: Rank): Tensor {

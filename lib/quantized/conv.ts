@@ -12,7 +12,7 @@ import {
   mismatch,
 } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
-import type { Rank } from '../plan/options/axes.js';
+import { isRank } from '../plan/options/axes.js';
 import {
   checkChannels,
   forwardAxes,
@@ -28,7 +28,7 @@ import { type IntegerConvPlan, planInteger } from '../plan/plans/integer.js';
 import { BYTE_RANGE, type ByteArray, type ByteDType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
+import { hasDType, type Shape, type Tensor } from '../tensor/tensor.js';
 
 export interface IntegerConvOptions extends Geometry {
   /** The input value that stands for 0; padding has it. Default 0. */
@@ -82,9 +82,9 @@ export function convInteger(
 ): Tensor<Int32Array> {
   const given = checkOptions(options, INTEGER_OPTIONS);
   const x = takeBytes(input, 'input', 'uint8');
-  const filter = readFilter(weight, given, x.dtype as ByteDType);
+  const filter = readFilter(weight, given, x.dtype);
   const { plan, shape } = planFilter(filter, x.shape, { dtype: 'int32', zeroPoint: 0 });
-  const output = resultTensor(undefined, shape, 'int32', {}) as Tensor<Int32Array>;
+  const output = resultTensor(undefined, shape, 'int32', {});
   backend().convInteger(plan, { ...filter.operands, bias: null, multipliers: null }, x.data, output.data);
   return output;
 }
@@ -107,12 +107,12 @@ export function qlinearConv(
   weight: TensorLike,
   options: QLinearConvOptions,
 ): Tensor<ByteArray> {
-  const given = checkOptions(options, QLINEAR_OPTIONS) as QLinearConvOptions;
+  const given = checkOptions(options, QLINEAR_OPTIONS);
   const x = takeBytes(input, 'input', 'uint8');
-  const filter = readFilter(weight, given, x.dtype as ByteDType);
+  const filter = readFilter(weight, given, x.dtype);
   const scaling = readScaling(given, filter);
   const { plan, shape } = planFilter(filter, x.shape, scaling);
-  const output = resultTensor(undefined, shape, scaling.dtype, {}) as Tensor<ByteArray>;
+  const output = resultTensor(undefined, shape, scaling.dtype, {});
   backend().convInteger(plan, { ...filter.operands, ...scaling }, x.data, output.data);
   return output;
 }
@@ -138,12 +138,12 @@ export interface Scaling {
 export function readFilter(weight: TensorLike, options: IntegerConvOptions, inputDType: ByteDType): Filter {
   const w = takeBytes(weight, 'weight', 'int8');
   const rank = w.shape.length - 2;
-  if (rank !== 1 && rank !== 2 && rank !== 3) {
+  if (!isRank(rank)) {
     const expected = '3 to 5 axes [outChannels, inChannels/groups, kernel…]';
     throw mismatch(ShapeError, 'weight', expected, describeShape(w.shape));
   }
-  const weightDType = w.dtype as ByteDType;
-  const window = readWindow(options, w.shape.slice(2), rank as Rank);
+  const weightDType = w.dtype;
+  const window = readWindow(options, w.shape.slice(2), rank);
   const readZeroPoint = (zero: unknown, argument: string) =>
     checkInteger(zero, argument, ...BYTE_RANGE[weightDType]);
   const zeroPoints = perChannel(
@@ -166,7 +166,10 @@ export function readFilter(weight: TensorLike, options: IntegerConvOptions, inpu
   };
 }
 
-export function readScaling(options: QLinearConvOptions, { inputDType, weightShape }: Filter): Scaling {
+export function readScaling(
+  options: Partial<QLinearConvOptions>,
+  { inputDType, weightShape }: Filter,
+): Scaling {
   const channels = weightShape[0];
   const dtype = checkOneOf(options.outputDType ?? inputDType, 'options.outputDType', ['int8', 'uint8']);
   const inputScale = readScale(options.inputScale, 'options.inputScale');
@@ -222,19 +225,22 @@ export function planFilter(
 
 export function takeBytes(value: TensorLike, argument: string, nested: ByteDType): Tensor<ByteArray> {
   const t = takeTensor(value, argument, nested);
-  if (t.dtype !== 'int8' && t.dtype !== 'uint8')
-    throw mismatch(DTypeError, argument, 'int8 or uint8', t.dtype);
-  return t as Tensor<ByteArray>;
+  if (hasDType(t, 'int8') || hasDType(t, 'uint8')) return t;
+  throw mismatch(DTypeError, argument, 'int8 or uint8', t.dtype);
 }
 
 function readBias(bias: TensorLike | null | undefined, channels: number): Int32Array | null {
   if (bias === undefined || bias === null) return null;
   const b = takeTensor(bias, 'options.bias', isNested(bias) ? 'int32' : undefined);
-  if (b.dtype !== 'int32') throw mismatch(DTypeError, 'options.bias', 'int32', b.dtype);
+  if (!hasDType(b, 'int32')) throw mismatch(DTypeError, 'options.bias', 'int32', b.dtype);
   if (b.shape.length !== 1 || b.size !== channels) {
     throw mismatch(ShapeError, 'options.bias', `shape [${channels}]`, describeShape(b.shape));
   }
-  return b.data as Int32Array;
+  return b.data;
+}
+
+function hasLength(value: unknown, length: number): value is ArrayLike<unknown> {
+  return typeof value === 'object' && value !== null && 'length' in value && value.length === length;
 }
 
 /** One value for every channel, or one each. */
@@ -244,8 +250,7 @@ function perChannel(
   argument: string,
   read: (value: unknown, argument: string) => number,
 ): number[] {
-  const perChannel = (value as ArrayLike<unknown> | null)?.length === channels;
-  const list = listOf(value) ?? (perChannel ? Array.from(value as ArrayLike<unknown>) : [value]);
+  const list = listOf(value) ?? (hasLength(value, channels) ? Array.from(value) : [value]);
   if (list.length !== channels && list.length !== 1) {
     throw mismatch(
       ArgumentError,

@@ -2,11 +2,12 @@
 import type { BoundInteger, IntegerOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, mismatch, sameShape } from '../check.js';
+import type { SelfDisposing } from '../dispose.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import { type ByteArray, type ByteDType, copyOf } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
-import type { Shape, Tensor } from '../tensor/tensor.js';
+import { hasDType, type Shape, type Tensor } from '../tensor/tensor.js';
 import {
   type Filter,
   planFilter,
@@ -24,7 +25,7 @@ export interface PrepareQLinearConvOptions extends QLinearConvOptions {
   readonly inputShape?: Shape;
 }
 
-export interface PreparedQLinearConv extends Disposable {
+export interface PreparedQLinearConv extends SelfDisposing {
   readonly weightShape: Shape;
   /** The shape of the result for an input of this shape. @throws as qlinearConv. */
   outputShape(inputShape: Shape): Shape;
@@ -50,7 +51,7 @@ export function prepareQLinearConv(
   weight: TensorLike,
   options: PrepareQLinearConvOptions,
 ): PreparedQLinearConv {
-  const given = checkOptions(options, PREPARE_OPTIONS) as PrepareQLinearConvOptions;
+  const given = checkOptions(options, PREPARE_OPTIONS);
   const inputDType = checkOneOf(given.inputDType ?? 'uint8', 'options.inputDType', ['int8', 'uint8']);
   const filter = readFilter(weight, given, inputDType);
   const scaling = readScaling(given, filter);
@@ -96,11 +97,11 @@ class Prepared implements PreparedQLinearConv {
   run(input: TensorLike, out?: Tensor): Tensor<ByteArray> {
     const { inputDType } = this.#filter;
     const x = takeTensor(input, 'input', inputDType);
-    if (x.dtype !== inputDType) throw mismatch(DTypeError, 'input', inputDType, x.dtype);
+    if (!hasDType(x, inputDType)) throw mismatch(DTypeError, 'input', inputDType, x.dtype);
     const { conv, outputShape } =
       this.#bindings.find((b) => sameShape(b.inputShape, x.shape)) ?? this.#bind(x.shape);
-    const output = resultTensor(out, outputShape, this.#scaling.dtype, { input: x }) as Tensor<ByteArray>;
-    conv.run(x.data as ByteArray, output.data);
+    const output = resultTensor(out, outputShape, this.#scaling.dtype, { input: x });
+    conv.run(x.data, output.data);
     return output;
   }
 

@@ -1,7 +1,7 @@
 /** Operands of the signal functions: of any dtype, computed in float64. */
 import { describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { convert } from '../tensor/dtype.js';
+import { convert, holds, isTypedArray } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
 import { checkData, type Shape } from '../tensor/tensor.js';
 
@@ -14,13 +14,13 @@ export interface DoubleTensor {
 export function takeDoubles(value: TensorLike, argument: string): DoubleTensor {
   const { data, shape } = takeTensor(value, argument, 'float64');
   if (data.length === 0) throw mismatch(ShapeError, argument, 'at least one element', describeShape(shape));
-  return { data: data instanceof Float64Array ? data : convert(data, 'float64'), shape };
+  return { data: holds(data, 'float64') ? data : convert(data, 'float64'), shape };
 }
 
 /** A vector: a row, a column, or an array of any number of axes of which one at the most is longer than 1. */
 export function takeVector(value: VectorLike, argument: string): Float64Array {
   // The usual operand, without a tensor around it.
-  if (value instanceof Float64Array && value.length > 0) {
+  if (isTypedArray(value) && holds(value, 'float64') && value.length > 0) {
     checkData(value, argument);
     return value;
   }

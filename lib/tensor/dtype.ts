@@ -4,19 +4,38 @@ import { uninitialisedBuffer } from '#host';
 import { checkOneOf, mismatch } from '../check.js';
 import { DTypeError, MemoryError } from '../errors.js';
 
-export type DType = 'float32' | 'float64' | 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32';
+/** The typed array that holds a dtype. */
+interface ArrayByDType {
+  float32: Float32Array;
+  float64: Float64Array;
+  int8: Int8Array;
+  uint8: Uint8Array;
+  int16: Int16Array;
+  uint16: Uint16Array;
+  int32: Int32Array;
+  uint32: Uint32Array;
+}
+
+export type DType = keyof ArrayByDType;
 export type FloatDType = 'float32' | 'float64';
 
-export type TypedArray =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array;
-export type FloatArray = Float32Array | Float64Array;
+export type ArrayOf<D extends DType> = ArrayByDType[D];
+export type TypedArray = ArrayOf<DType>;
+export type FloatArray = ArrayOf<FloatDType>;
+
+interface DTypeByTag {
+  Float32Array: 'float32';
+  Float64Array: 'float64';
+  Int8Array: 'int8';
+  Uint8Array: 'uint8';
+  Int16Array: 'int16';
+  Uint16Array: 'uint16';
+  Int32Array: 'int32';
+  Uint32Array: 'uint32';
+}
+
+/** The dtype that a typed array holds. */
+export type DTypeOf<A extends TypedArray> = DTypeByTag[A[typeof Symbol.toStringTag]];
 
 /** In the order of the native side's enumeration: the index of a dtype is what crosses. */
 export const DTYPES = [
@@ -30,7 +49,14 @@ export const DTYPES = [
   'uint32',
 ] as const satisfies readonly DType[];
 
-const ARRAYS = {
+type ArrayClass<D extends DType> = new (from: number | ArrayLike<number>) => ArrayOf<D>;
+type ViewClass<D extends DType> = new (
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+  length: number,
+) => ArrayOf<D>;
+
+const ARRAYS: { readonly [D in DType]: ArrayClass<D> & ViewClass<D> } = {
   float32: Float32Array,
   float64: Float64Array,
   int8: Int8Array,
@@ -39,10 +65,7 @@ const ARRAYS = {
   uint16: Uint16Array,
   int32: Int32Array,
   uint32: Uint32Array,
-} as const;
-
-/** The typed array that holds a dtype. */
-export type ArrayOf<D extends DType> = InstanceType<(typeof ARRAYS)[D]>;
+};
 
 /** The dtypes of quantised tensors, and what they hold. */
 export type ByteDType = 'int8' | 'uint8';
@@ -63,31 +86,69 @@ export const BYTES: Readonly<Record<DType, number>> = {
   uint32: 4,
 };
 
-const DTYPE_BY_TAG: Readonly<Record<string, DType>> = Object.fromEntries(
-  DTYPES.map((dtype) => [ARRAYS[dtype].name, dtype]),
-);
+const DTYPE_BY_TAG: Readonly<DTypeByTag> = {
+  Float32Array: 'float32',
+  Float64Array: 'float64',
+  Int8Array: 'int8',
+  Uint8Array: 'uint8',
+  Int16Array: 'int16',
+  Uint16Array: 'uint16',
+  Int32Array: 'int32',
+  Uint32Array: 'uint32',
+};
 
-const tagOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)
-  ?.get as (this: unknown) => string | undefined;
+const typedArrayPrototype: object = Object.getPrototypeOf(Uint8Array.prototype);
 
-/** The dtype of a typed array, Node's Buffer included; undefined for anything else. */
-export function dtypeOf(value: unknown): DType | undefined {
-  // The tag is an internal slot: it holds for subclasses and for arrays of other realms, and cannot be forged.
-  const tag = tagOf.call(value);
-  return tag === undefined ? undefined : DTYPE_BY_TAG[tag];
+// These read internal slots: they hold for subclasses and for arrays of other realms, and cannot be forged.
+const tagOf = getterOf(typedArrayPrototype, Symbol.toStringTag);
+const lengthOf = getterOf(typedArrayPrototype, 'length');
+const bytesOfUnshared = getterOf(ArrayBuffer.prototype, 'byteLength');
+
+function getterOf(prototype: object, name: PropertyKey): (this: unknown) => unknown {
+  const getter = Object.getOwnPropertyDescriptor(prototype, name)?.get;
+  if (getter === undefined) throw new TypeError(`expected a getter of ${String(name)}, got none`);
+  return getter;
 }
 
-const lengthOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), 'length')
-  ?.get as (this: unknown) => number;
+/** The dtype of a typed array, Node's Buffer included; undefined for anything else. */
+export function dtypeOf<A extends TypedArray>(array: A): DTypeOf<A>;
+export function dtypeOf(value: unknown): DType | undefined;
+export function dtypeOf(value: unknown): DType | undefined {
+  const tag = tagOf.call(value);
+  return isTag(tag) ? DTYPE_BY_TAG[tag] : undefined;
+}
+
+function isTag(tag: unknown): tag is keyof DTypeByTag {
+  return typeof tag === 'string' && Object.hasOwn(DTYPE_BY_TAG, tag);
+}
 
 /** Whether a typed array's `length` is the length that it has: a property of its own may hide that. */
 export function tellsItsLength(array: TypedArray): boolean {
   return array.length === lengthOf.call(array);
 }
 
-/** What a value is called in a message about dtypes: a dtype, or the name of the array that has none. */
+/** Whether a buffer is a SharedArrayBuffer, also where pages have no such name to compare with. */
+export function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
+  try {
+    bytesOfUnshared.call(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Whether an array holds this dtype: as `instanceof`, but for arrays of other realms too. */
+export function holds<D extends DType>(array: TypedArray, dtype: D): array is ArrayOf<D> {
+  return dtypeOf(array) === dtype;
+}
+
 export function isTypedArray(value: unknown): value is TypedArray {
   return dtypeOf(value) !== undefined;
+}
+
+export function isFloatArray(value: unknown): value is FloatArray {
+  const dtype = dtypeOf(value);
+  return dtype === 'float32' || dtype === 'float64';
 }
 
 export function checkDType(value: unknown, argument: string): DType {
@@ -101,47 +162,76 @@ export function checkFloat(dtype: DType, argument: string): FloatDType {
   return dtype;
 }
 
-/** The dtype of a floating array. */
-export function floatDTypeOf(array: FloatArray): FloatDType {
-  return array.BYTES_PER_ELEMENT === 4 ? 'float32' : 'float64';
-}
-
 // Below this many bytes zero-filling costs less than leaving V8's own allocator.
 const UNINITIALISED_BYTES = 1 << 16;
 
 /** An array of zeros. */
 export function zeros<D extends DType>(dtype: D, length: number): ArrayOf<D> {
-  return guardAllocation(dtype, length, () => new ARRAYS[dtype](length) as ArrayOf<D>);
+  const Class = ARRAYS[dtype];
+  return guardAllocation(dtype, length, () => new Class(length));
 }
 
 /** An array whose every element the caller is about to write: large ones hold whatever the memory held. */
 export function uninitialised<D extends DType>(dtype: D, length: number): ArrayOf<D> {
   const bytes = length * BYTES[dtype];
   if (bytes < UNINITIALISED_BYTES) return zeros(dtype, length);
-  return guardAllocation(dtype, length, () => {
-    return new ARRAYS[dtype](uninitialisedBuffer(bytes), 0, length) as ArrayOf<D>;
-  });
+  const Class = ARRAYS[dtype];
+  return guardAllocation(dtype, length, () => new Class(uninitialisedBuffer(bytes), 0, length));
 }
 
 /** A converted copy; integers wrap as typed arrays do. */
 export function convert<D extends DType>(values: ArrayLike<number>, dtype: D): ArrayOf<D> {
-  return guardAllocation(dtype, values.length, () => new ARRAYS[dtype](values) as ArrayOf<D>);
+  const Class = ARRAYS[dtype];
+  return guardAllocation(dtype, values.length, () => new Class(values));
+}
+
+/** zeros, in an array of the type of `array`. */
+export function zerosLike<A extends TypedArray>(array: A, length = array.length): A {
+  return typedAs(array, zeros(dtypeOf(array), length));
+}
+
+/** uninitialised, in an array of the type of `array`. */
+export function uninitialisedLike<A extends TypedArray>(array: A, length = array.length): A {
+  return typedAs(array, uninitialised(dtypeOf(array), length));
+}
+
+/** A converted copy of the type of `array`. */
+export function convertLike<A extends TypedArray>(array: A, values: ArrayLike<number>): A {
+  return typedAs(array, convert(values, dtypeOf(array)));
+}
+
+/** A view of `array`'s memory, by none of the array's own methods: a subclass's may do anything. */
+export function viewOf<A extends TypedArray>(array: A, start = 0, length = array.length - start): A {
+  const dtype: DType = dtypeOf(array);
+  const { buffer, byteOffset } = array;
+  return typedAs(array, new ARRAYS[dtype](buffer, byteOffset + start * BYTES[dtype], length));
+}
+
+/** What TypeScript cannot follow: that an array made for A's dtype is an A. */
+function typedAs<A extends TypedArray>(_model: A, made: TypedArray): A {
+  return made as A;
 }
 
 /** The same values in memory of their own: a plain array, whatever subclass (whose slice() may do anything) they come in. */
 export function copyOf<A extends TypedArray>(values: A): A {
-  const copy = uninitialised(dtypeOf(values) as DType, values.length);
+  const copy = uninitialisedLike(values);
   copy.set(values);
-  return copy as A;
+  return copy;
 }
 
+/** What fails for want of memory is a MemoryError; any other failure is not ours to name. */
 function guardAllocation<A>(dtype: DType, length: number, allocate: () => A): A {
   try {
     return allocate();
   } catch (cause) {
-    if (!(cause instanceof RangeError)) throw cause;
+    if (!isRangeError(cause)) throw cause;
     throw new MemoryError(`cannot allocate ${length} elements of ${dtype} (${length * BYTES[dtype]} bytes)`, {
       cause,
     });
   }
+}
+
+/** By name: Node's own errors may be of another realm than this module. */
+function isRangeError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'RangeError';
 }

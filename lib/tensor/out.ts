@@ -2,33 +2,33 @@
 import { nextTurn } from '#host';
 import { describe, describeShape, elementCount, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
-import { type DType, type TypedArray, uninitialised } from './dtype.js';
-import { checkData, type Shape, Tensor } from './tensor.js';
+import { type ArrayOf, type DType, type TypedArray, uninitialised } from './dtype.js';
+import { checkData, hasDType, isTensor, type Shape, Tensor } from './tensor.js';
 
 /**
  * @param out     The caller's option: a Tensor of exactly this shape and dtype that shares no memory with `inputs`.
  * @param inputs  The operands that the call reads, by argument name.
  */
-export function resultTensor(
+export function resultTensor<D extends DType>(
   out: unknown,
   shape: Shape,
-  dtype: DType,
+  dtype: D,
   inputs: Readonly<Record<string, Tensor | null>>,
-): Tensor {
+): Tensor<ArrayOf<D>> {
   if (out === undefined) return new Tensor(uninitialised(dtype, elementCount(shape, 'output')), shape);
   return checkOut(out, shape, dtype, inputs);
 }
 
 /** The caller's `out`, which may receive a result of this shape and dtype, or an error. */
-export function checkOut(
+export function checkOut<D extends DType>(
   out: unknown,
   shape: Shape,
-  dtype: DType,
+  dtype: D,
   inputs: Readonly<Record<string, Tensor | null>>,
-): Tensor {
-  if (!(out instanceof Tensor)) throw mistake(ArgumentError, 'out', 'a Tensor', out);
+): Tensor<ArrayOf<D>> {
+  if (!isTensor(out)) throw mistake(ArgumentError, 'out', 'a Tensor', out);
   checkData(out.data, 'out');
-  if (out.dtype !== dtype) throw mismatch(DTypeError, 'out', dtype, out.dtype);
+  if (!hasDType(out, dtype)) throw mismatch(DTypeError, 'out', dtype, out.dtype);
   if (!sameShape(out.shape, shape)) {
     throw new ShapeError(`out: expected ${describeShape(shape)}, got ${describeShape(out.shape)}`);
   }
@@ -49,7 +49,11 @@ const WRITTEN_AT_ONCE = 2 ** 20;
  * A result that was computed elsewhere, as a tensor: in `out` when the caller gave one that still has its memory. A large
  * one is written there a slice at each turn of the event loop.
  */
-export async function deliver(result: TypedArray, shape: Shape, out: Tensor | undefined): Promise<Tensor> {
+export async function deliver<A extends TypedArray>(
+  result: A,
+  shape: Shape,
+  out: Tensor<A> | undefined,
+): Promise<Tensor<A>> {
   if (out === undefined) return new Tensor(result, shape);
   const step = WRITTEN_AT_ONCE / result.BYTES_PER_ELEMENT;
   for (let at = 0; ; ) {

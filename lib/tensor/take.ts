@@ -1,8 +1,26 @@
 /** Taking other libraries' tensors: everything that TensorLike admits becomes a Tensor, in one place. */
 import { checkShape, describeShape, isInteger, listOf, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
-import { type DType, type TypedArray, uninitialised } from './dtype.js';
-import { checkData, fromNested, type Nested, type Shape, Tensor } from './tensor.js';
+import {
+  type ArrayOf,
+  type DType,
+  type DTypeOf,
+  type FloatDType,
+  type TypedArray,
+  uninitialisedLike,
+  viewOf,
+} from './dtype.js';
+import {
+  asFloat,
+  checkArray,
+  checkData,
+  type FloatTensor,
+  fromNested,
+  isTensor,
+  type Nested,
+  type Shape,
+  Tensor,
+} from './tensor.js';
 
 /**
  * What every function takes for a tensor: a Tensor; `{data, shape}`; onnxruntime's `{data, dims}`; a scijs ndarray
@@ -24,9 +42,28 @@ export type TensorLike =
 /** A vector argument: a typed array of the right length, or a TensorLike with that many elements. */
 export type VectorLike = TypedArray | TensorLike;
 
+/** The dtype that an operand's type tells; null for nested arrays, which take another operand's. */
+export type DTypeIn<T> = T extends TypedArray
+  ? DTypeOf<T>
+  : T extends { readonly data: infer A extends TypedArray }
+    ? DTypeOf<A>
+    : null;
+
+/** The dtype that two operands have in common; null when both are nested arrays. */
+export type SharedDType<L, R> = L extends null ? R : R extends null ? L : L & R;
+
+/** The floating array of what is computed from operands of types T and U. Nested arrays alone are float32. */
+export type FloatOf<T, U = Nested> = ArrayOf<
+  Extract<OrFloat32<SharedDType<DTypeIn<T>, DTypeIn<U>>>, FloatDType>
+>;
+type OrFloat32<D> = D extends null ? 'float32' : D;
+
+/** The array of an operand of any dtype; nested arrays are float32. */
+export type ArrayIn<T> = ArrayOf<Extract<OrFloat32<DTypeIn<T>>, DType>>;
+
 /** One operand. Nested arrays take `dtype`, everything else keeps its own. */
 export function takeTensor(value: TensorLike, argument: string, dtype: DType = 'float32'): Tensor {
-  if (value instanceof Tensor) {
+  if (isTensor(value)) {
     checkData(value.data, argument);
     if (value.data.length !== product(value.shape)) {
       throw mismatch(
@@ -40,15 +77,14 @@ export function takeTensor(value: TensorLike, argument: string, dtype: DType = '
   }
   if (typeof value === 'number' || Array.isArray(value)) return fromNested(value, dtype, argument);
   if (ArrayBuffer.isView(value)) {
-    checkData(value, argument);
-    return new Tensor(value as TypedArray, [(value as TypedArray).length]);
+    const array = checkArray(value, argument);
+    return new Tensor(array, [array.length]);
   }
   if (typeof value !== 'object' || value === null || !('data' in value)) {
     throw mistake(ArgumentError, argument, 'a tensor, {data, shape} or nested arrays of numbers', value);
   }
-  const { data, ...rest } = { data: value.data, ...read(value) };
-  checkData(data, `${argument}.data`);
-  const { shape, name, stride, offset } = rest;
+  const { data: given, shape, name, stride, offset } = { data: value.data, ...read(value) };
+  const data = checkArray(given, `${argument}.data`);
   const sizes = checkShape(shape, `${argument}.${name}`);
   if (stride !== undefined) return gather(data, sizes, stride, offset ?? 0, argument);
   if (data.length !== product(sizes)) {
@@ -62,20 +98,41 @@ export function takeTensor(value: TensorLike, argument: string, dtype: DType = '
 export function takeOperands<const Names extends readonly string[]>(
   names: Names,
   values: { [I in keyof Names]: TensorLike },
-  fallback: DType = 'float32',
-): { [I in keyof Names]: Tensor } {
-  const given = values as readonly TensorLike[];
-  const tensors = given.map((value, i) =>
-    isNested(value) ? undefined : takeTensor(value, names[i] as string),
-  );
-  const leader = tensors.findIndex((t) => t !== undefined);
-  const dtype = tensors[leader]?.dtype ?? fallback;
-  const all = tensors.map((t, i) => t ?? takeTensor(given[i] as TensorLike, names[i] as string, dtype));
-  all.forEach((t, i) => {
-    if (t.dtype !== dtype)
-      throw mismatch(DTypeError, names[i] as string, `${dtype}, as ${names[leader]}`, t.dtype);
+): { [I in keyof Names]: Tensor };
+export function takeOperands(names: readonly string[], values: readonly TensorLike[]): readonly Tensor[] {
+  const tensors = values.map((value, i) => (isNested(value) ? null : takeTensor(value, names[i])));
+  const leader = tensors.findIndex((t) => t !== null);
+  const dtype = tensors[leader]?.dtype ?? 'float32';
+  return tensors.map((given, i) => {
+    const t = given ?? takeTensor(values[i], names[i], dtype);
+    if (t.dtype !== dtype) throw mismatch(DTypeError, names[i], `${dtype}, as ${names[leader]}`, t.dtype);
+    return t;
   });
-  return all as { [I in keyof Names]: Tensor };
+}
+
+/** As takeOperands, of a floating dtype. */
+export function takeFloats<const Names extends readonly string[]>(
+  names: Names,
+  values: { [I in keyof Names]: TensorLike },
+): { [I in keyof Names]: FloatTensor };
+export function takeFloats(names: readonly string[], values: readonly TensorLike[]): readonly FloatTensor[] {
+  // Each is asked for a floating dtype before they are compared: two wrong ones must not point at one another.
+  const tensors = values.map((value, i) =>
+    isNested(value) ? value : asFloat(takeTensor(value, names[i]), names[i]),
+  );
+  return takeOperands(names, tensors).map((t, i) => asFloat(t, names[i]));
+}
+
+/** One operand of a floating dtype: of `dtype` when given, which nested arrays take. */
+export function takeFloat<D extends FloatDType = FloatDType>(
+  value: TensorLike,
+  argument: string,
+  dtype?: D,
+): Tensor<ArrayOf<D>>;
+export function takeFloat(value: TensorLike, argument: string, dtype?: FloatDType): FloatTensor {
+  const t = asFloat(takeTensor(value, argument, dtype), argument);
+  if (dtype !== undefined && t.dtype !== dtype) throw mismatch(DTypeError, argument, dtype, t.dtype);
+  return t;
 }
 
 export function isNested(value: unknown): value is Nested {
@@ -89,8 +146,7 @@ interface Described {
   offset?: unknown;
 }
 
-function read(value: object): Described {
-  const { shape, dims, stride, offset } = value as Record<string, unknown>;
+function read({ shape, dims, stride, offset }: Partial<Record<string, unknown>>): Described {
   return shape === undefined && dims !== undefined
     ? { shape: dims, name: 'dims' }
     : { shape, name: 'shape', stride, offset };
@@ -126,9 +182,8 @@ function gather(
       `elements ${lowest} to ${highest}`,
     );
   }
-  if (isContiguous(shape, strides))
-    return new Tensor(data.subarray(offset, offset + count) as TypedArray, shape);
-  const dense = uninitialised(checkData(data, argument), count);
+  if (isContiguous(shape, strides)) return new Tensor(viewOf(data, offset, count), shape);
+  const dense = uninitialisedLike(data, count);
   let at = 0;
   const walk = (axis: number, from: number): void => {
     const step = strides[axis];

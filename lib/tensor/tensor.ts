@@ -14,7 +14,11 @@ import {
   checkDType,
   convert,
   type DType,
+  type DTypeOf,
   dtypeOf,
+  type FloatArray,
+  isShared,
+  isTypedArray,
   type TypedArray,
   tellsItsLength,
   zeros,
@@ -23,11 +27,14 @@ import {
 export type Shape = readonly number[];
 export type Nested = number | readonly Nested[];
 
+/** A tensor of a floating dtype. */
+export type FloatTensor = Tensor<FloatArray>;
+
 /** Dense, row-major, contiguous: `data.length === product(shape)`. Shares its data with whoever made it. */
 export class Tensor<A extends TypedArray = TypedArray> {
   readonly data: A;
   readonly shape: Shape;
-  readonly dtype: DType;
+  readonly dtype: DTypeOf<A>;
 
   /** @throws {DTypeError|ArgumentError|ShapeError} for data that is no usable typed array, or not of the shape's size. */
   constructor(data: A, shape: Shape) {
@@ -146,19 +153,41 @@ export function fromNested(nested: unknown, dtype: DType, argument: string): Ten
   return new Tensor(data, shape);
 }
 
+export function isTensor(value: unknown): value is Tensor {
+  return value instanceof Tensor;
+}
+
+/** Whether a tensor has this dtype, which its type says from then on. */
+export function hasDType<D extends DType>(t: Tensor, dtype: D): t is Tensor<ArrayOf<D>> {
+  return t.dtype === dtype;
+}
+
+export function isFloat(t: Tensor): t is FloatTensor {
+  return t.dtype === 'float32' || t.dtype === 'float64';
+}
+
+/** The tensor when its dtype is a floating one, or DTypeError. */
+export function asFloat(t: Tensor, argument: string): FloatTensor {
+  if (!isFloat(t)) throw mismatch(DTypeError, argument, 'float32 or float64', t.dtype);
+  return t;
+}
+
 /**
  * The dtype of a typed array that kernels may read and write, or an error. Shared memory is refused: another thread
  * could write it in mid-call, and no result would be defined. A detached array has length 0 and no memory.
  */
-export function checkData(data: unknown, argument: string): DType {
-  const dtype = dtypeOf(data);
-  if (dtype === undefined) {
+export function checkData<A extends TypedArray>(data: A, argument: string): DTypeOf<A> {
+  return dtypeOf(checkArray(data, argument));
+}
+
+/** A typed array that checkData would pass, or an error. */
+export function checkArray<T>(data: T, argument: string): T & TypedArray {
+  if (!isTypedArray(data)) {
     if (ArrayBuffer.isView(data)) throw mistake(DTypeError, argument, 'one of the eight dtypes', data);
     throw mistake(ArgumentError, argument, 'a typed array', data);
   }
-  const { buffer } = data as TypedArray;
-  // Pages that are not isolated from other origins have no SharedArrayBuffer.
-  if (typeof SharedArrayBuffer !== 'undefined' && buffer instanceof SharedArrayBuffer) {
+  const { buffer } = data;
+  if (isShared(buffer)) {
     throw mismatch(
       ArgumentError,
       argument,
@@ -168,15 +197,14 @@ export function checkData(data: unknown, argument: string): DType {
   }
   if (isDetached(buffer))
     throw mismatch(ArgumentError, argument, 'an array with its buffer', 'a detached buffer');
-  if (!tellsItsLength(data as TypedArray))
+  if (!tellsItsLength(data))
     throw mismatch(ArgumentError, argument, 'an array that has the length it tells', describe(data));
-  return dtype;
+  return data;
 }
 
-function isDetached(buffer: ArrayBufferLike): boolean {
+function isDetached(buffer: ArrayBuffer & { readonly detached?: boolean }): boolean {
   if (buffer.byteLength > 0) return false;
-  const { detached } = buffer as ArrayBuffer & { detached?: boolean };
-  if (detached !== undefined) return detached;
+  if (buffer.detached !== undefined) return buffer.detached;
   try {
     // Before ArrayBuffer.prototype.detached, only a refusal tells a detached buffer from an empty one.
     new Uint8Array(buffer);

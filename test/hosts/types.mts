@@ -7,6 +7,14 @@ import { Sequential } from 'convmat/nn';
 import { Adam } from 'convmat/optim';
 import { conv2 } from 'convmat/signal';
 
+/** Compiles when A and B are the same type. */
+function expectType<A>() {
+  return <B,>(
+    _value: B,
+    ..._same: (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? [] : [never]
+  ) => {};
+}
+
 const y: convmat.Tensor = convmat.conv2d(
   [
     [
@@ -31,3 +39,75 @@ conv2(y, y, 'half');
 
 export type { Dataset };
 export const entries = [DataLoader, fi, readNpy, Sequential, Adam];
+
+// Results have the operands' type.
+declare const singles: convmat.Tensor<Float32Array>;
+declare const doubles: convmat.Tensor<Float64Array>;
+declare const bytes: convmat.Tensor<Uint8Array>;
+declare const anything: convmat.TensorLike;
+declare const signal: convmat.AsyncOptions['signal'];
+
+expectType<'float32'>()(singles.dtype);
+expectType<'uint8'>()(bytes.dtype);
+expectType<convmat.Tensor<Float32Array>>()(convmat.conv2d(singles, singles));
+expectType<convmat.Tensor<Float64Array>>()(convmat.conv2d(doubles, [[[[1]]]]));
+expectType<convmat.Tensor<Float64Array>>()(convmat.conv3d([[[[[1]]]]], doubles, { out: doubles }));
+expectType<convmat.Tensor<Float32Array>>()(convmat.conv1d([[[1]]], [[[1]]]));
+expectType<convmat.Tensor<Float32Array | Float64Array>>()(convmat.conv2d(anything, anything));
+expectType<convmat.Tensor<Float32Array>>()(convmat.conv2d(anything, singles));
+expectType<convmat.Tensor<Float32Array>>()(
+  convmat.conv2d(
+    { data: new Float32Array(1), shape: [1, 1, 1, 1] },
+    { data: singles.data, dims: [1, 1, 1, 1] },
+  ),
+);
+expectType<Promise<convmat.Tensor<Float64Array>>>()(convmat.conv2dAsync(doubles, doubles, { signal }));
+expectType<convmat.Tensor<Float32Array>>()(convmat.convTranspose2d(singles, singles));
+expectType<convmat.Tensor<Float64Array>>()(convmat.convInputGrad([1, 1, 4, 4], doubles, doubles));
+expectType<convmat.Tensor<Float32Array>>()(convmat.convWeightGrad(singles, [1, 1, 3, 3], singles));
+expectType<convmat.Tensor<Float32Array>>()(convmat.convBiasGrad(singles));
+expectType<convmat.Tensor<Uint8Array>>()(convmat.unfold(bytes, 3));
+expectType<convmat.Tensor<Uint8Array>>()(convmat.fold(bytes, [4, 4], 3));
+expectType<convmat.Tensor<Uint8Array>>()(convmat.maxPool2d(bytes, 2));
+expectType<convmat.Tensor<Int32Array>>()(convmat.maxPool2dWithIndices(bytes, 2).indices);
+expectType<convmat.Tensor<Float64Array>>()(convmat.avgPool2d(doubles, 2));
+expectType<convmat.Tensor<Float64Array>>()(convmat.matmul(doubles, [[1]]));
+expectType<convmat.Tensor<Int32Array>>()(convmat.matmul(bytes, bytes));
+expectType<convmat.Tensor<Float32Array>>()(convmat.matmul([[1]], [[1]]));
+
+const prepared = convmat.prepareConv(singles, { padding: 1 });
+expectType<convmat.Tensor<Float32Array>>()(prepared.run(anything));
+expectType<Promise<convmat.Tensor<Float32Array>>>()(prepared.runAsync(singles, { out: singles }));
+const network: convmat.PreparedConv = prepared;
+network.dispose();
+
+const matrix = convmat.convMatrix(singles, { inputShape: [1, 8, 8] });
+expectType<Float32Array>()(matrix.matvec([1, 2]));
+expectType<Float32Array>()(matrix.T.rmatvec(doubles));
+expectType<convmat.Tensor<Float32Array>>()(matrix.toDense());
+expectType<Float32Array>()(matrix.toCSR().T.data);
+expectType<Float32Array>()(matrix.toCOO().data);
+expectType<Float64Array>()(convmat.toeplitz(new Float64Array(3)).solve([1, 2, 3]));
+expectType<Float32Array>()(convmat.hankel([1, 2]).matvec([1, 2]));
+expectType<convmat.Tensor<Float64Array>>()(
+  convmat.convToLinear(doubles, { inputShape: [1, 4, 4], bias: [0] }).weight,
+);
+const anyMatrix: convmat.ConvMatrix | convmat.CsrMatrix = matrix;
+
+// Operators of one's own.
+const twice: convmat.LinearOperator = {
+  shape: [2, 2],
+  matvec: (x) => x.map((value) => 2 * value),
+  rmatvec: (y) => y.map((value) => 2 * value),
+};
+class Halves implements convmat.LinearOperator {
+  readonly shape = [2, 2] as const;
+  matvec(x: Float32Array | Float64Array) {
+    return Float64Array.from(x, (value) => value / 2);
+  }
+  rmatvec(y: Float32Array | Float64Array) {
+    return this.matvec(y);
+  }
+}
+expectType<Float64Array>()(convmat.lsqr(twice, [1, 2]).x);
+export const solved = [convmat.cg(new Halves(), [1, 2]), convmat.lsqr(anyMatrix, [1, 2])];

@@ -167,7 +167,7 @@ describe('values', () => {
     (boundary) => {
       for (const shape of [[5], [3, 4], [2, 3, 4], [2, 2, 3, 2]]) {
         const field = random([shape.reduce((n, size) => n * size, 1)], 'float64', 3).data;
-        const sum = shape.reduce(
+        const sum = shape.reduce<Float32Array | Float64Array>(
           (total, _, axis) =>
             difference(shape, axis, { order: 2, boundary })
               .matvec(field)

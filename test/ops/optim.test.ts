@@ -26,8 +26,16 @@ describe('trajectories of PyTorch', () => {
   const ALLOWED = { float64: 1e-12, float32: 1e-6 } as const;
   test.each(golden('torch_optim').cases)('$id', ({ call, args, tensors, expected }) => {
     const parameters = ['weight', 'bias'].map((name): nn.Parameter => {
-      const { data, shape } = tensors[name];
-      return { name, data: new Tensor(data.slice(), shape), grad: new Tensor(data.slice().fill(0), shape) };
+      const { data, shape, dtype } = tensors[name];
+      const values = dtype === 'float64' ? Float64Array.from(data) : Float32Array.from(data);
+      return {
+        name,
+        data: new Tensor(values, shape),
+        grad: new Tensor(
+          values.map(() => 0),
+          shape,
+        ),
+      };
     });
     const dtype = tensors.weight.dtype as keyof typeof ALLOWED;
     const optimizer = OPTIMIZERS[call.slice('optim.'.length)](parameters, args);
@@ -253,8 +261,12 @@ describe.each(Object.entries(OPTIMIZERS))('%s', (_, make) => {
       /^parameters\[0\]\.data: expected a Tensor/,
     );
     expectRefusal(() => make([p, { ...p }]), ArgumentError, /^parameters\[1\]: expected each parameter once/);
-    const integers = { name: 'i', data: tensor(Int32Array.of(1)), grad: tensor(Int32Array.of(1)) };
-    expectRefusal(() => make([integers]), DTypeError, /^parameters\[0\]\.data: expected float32 or float64/);
+    const integers: unknown = { name: 'i', data: tensor(Int32Array.of(1)), grad: tensor(Int32Array.of(1)) };
+    expectRefusal(
+      () => make([integers as nn.Parameter]),
+      DTypeError,
+      /^parameters\[0\]\.data: expected float32 or float64/,
+    );
   });
 });
 

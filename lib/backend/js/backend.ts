@@ -6,6 +6,7 @@
 import type { Machine } from '../../plan/isa.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
+import type { AbortSignalLike } from '../abort.js';
 import type { Backend, BoundConv, ConvOperands } from '../backend.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
@@ -34,7 +35,7 @@ export function createJsBackend(): Backend {
     conv,
     async convAsync(plan, { weight, bias, clamp }, input, signal) {
       const copies = copiesOf({ input, weight, 'options.bias': bias ?? NO_BIAS }, signal);
-      const own = copies instanceof Promise ? await copies : copies;
+      const own = 'then' in copies ? await copies : copies;
       const operands = { weight: own.weight, bias: bias === null ? null : own['options.bias'], clamp };
       return runOwn(plan, makeConvolution(plan, operands, false), own.input, signal);
     },
@@ -75,7 +76,7 @@ function bindConv(plan: ConvPlan, operands: ConvOperands): BoundConv {
     run: (input, output) => runAll(convolve(input, output, Number.POSITIVE_INFINITY)),
     async runAsync(input, signal) {
       const copies = copiesOf({ input }, signal);
-      const own = copies instanceof Promise ? await copies : copies;
+      const own = 'then' in copies ? await copies : copies;
       return runOwn(plan, convolve, own.input, signal);
     },
     // The garbage collector frees what nobody refers to any more.
@@ -92,7 +93,7 @@ async function runOwn(
   plan: ConvPlan,
   convolve: Convolution,
   input: FloatArray,
-  signal: AbortSignal | undefined,
+  signal: AbortSignalLike | undefined,
 ): Promise<FloatArray> {
   const result = zeros(
     plan.dtype as FloatDType,

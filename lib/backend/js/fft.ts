@@ -2,7 +2,7 @@
  * Fourier transforms of any length in JavaScript: Stockham passes of radix 4, 2, 3, 5 and 7, and Bluestein's chirp
  * for lengths with a larger prime factor. Real and imaginary parts are in arrays of their own.
  */
-import type { FloatArray } from '../../tensor/dtype.js';
+import { type FloatArray, holds } from '../../tensor/dtype.js';
 import { runAll, type Work } from './work.js';
 
 /** One pass over all points: `rest` = (remaining length) / radix, `done` = the product of the radices before. */
@@ -47,7 +47,7 @@ export function fft(
   outIm: FloatArray,
   scale: number,
 ): void {
-  const isDouble = outRe instanceof Float64Array && outIm instanceof Float64Array;
+  const isDouble = holds(outRe, 'float64') && holds(outIm, 'float64');
   const resultRe = isDouble ? outRe : new Float64Array(outRe.length);
   const resultIm = isDouble ? outIm : new Float64Array(outIm.length);
   transform(asDouble(re), im === null ? null : asDouble(im), resultRe, resultIm);
@@ -120,7 +120,7 @@ function copyWindow(from: FloatArray, first: number, to: Float64Array): void {
 }
 
 function asDouble(values: FloatArray): Float64Array {
-  return values instanceof Float64Array ? values : new Float64Array(values);
+  return holds(values, 'float64') ? values : new Float64Array(values);
 }
 
 /** X[k] = Σ_j x[j]·e^(−2πi·jk/n), n = re.length; `im` null means real data. The outputs overlap neither input. */

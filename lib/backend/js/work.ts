@@ -1,6 +1,7 @@
 /** Long work without blocking the event loop: many small units, some milliseconds of them at a time. */
 
 import { nextTurn, now } from '#host';
+import type { AbortSignalLike } from '../abort.js';
 
 /** Work that pauses between units: each step of the iterator runs one. */
 export type Work = Iterable<void>;
@@ -17,7 +18,7 @@ export function runAll(work: Work): void {
 }
 
 /** Rejects with the signal's reason after the slice in which it fired. */
-export async function runInSlices(work: Work, signal: AbortSignal | undefined): Promise<void> {
+export async function runInSlices(work: Work, signal: AbortSignalLike | undefined): Promise<void> {
   const units = work[Symbol.iterator]();
   while (true) {
     await nextTurn();

@@ -3,14 +3,14 @@ import { elementCount } from '../../check.js';
 import type { NativeIsa } from '../../plan/isa.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
-import { onAbort } from '../abort.js';
+import { type AbortSignalLike, onAbort } from '../abort.js';
 import type { Backend, BoundConv, CsrParts } from '../backend.js';
 import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
 import type { AsyncCallback, CsrArguments, NativeAddon, RunFunction } from './addon.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
-  const settled = (start: (callback: AsyncCallback) => number, signal: AbortSignal | undefined) =>
+  const settled = (start: (callback: AsyncCallback) => number, signal: AbortSignalLike | undefined) =>
     new Promise<FloatArray>((resolve, reject) => {
       let ignore: (() => void) | undefined;
       const number = start((error, output) => {
@@ -40,12 +40,12 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     get packedBytes(): number {
       return this.run.packedBytes;
     }
-    async runAsync(input: FloatArray, signal?: AbortSignal): Promise<FloatArray> {
+    async runAsync(input: FloatArray, signal?: AbortSignalLike): Promise<FloatArray> {
       // Taken before the result's memory, so that a small input is copied when the call is made.
       const copies = copiesOf({ input }, signal);
       this.#copying++;
       try {
-        const own = copies instanceof Promise ? await copies : copies;
+        const own = 'then' in copies ? await copies : copies;
         const output = resultOf(this.#plan);
         return settled((callback) => addon.runAsync(this.run, own.input, output, callback), signal);
       } finally {
@@ -92,7 +92,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     conv,
     async convAsync(plan, { weight, bias, clamp: { min, max } }, input, signal) {
       const copies = copiesOf({ input, weight, 'options.bias': bias ?? NO_BIAS }, signal);
-      const own = copies instanceof Promise ? await copies : copies;
+      const own = 'then' in copies ? await copies : copies;
       const ownBias = bias === null ? null : own['options.bias'];
       const output = resultOf(plan);
       return settled(

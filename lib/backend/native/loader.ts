@@ -1,4 +1,6 @@
 /** Finds the addon for this machine: a local build first, then the prebuilt binary. «Missing» is not «broken». */
+
+import { messageOf } from '../../errors.js';
 import {
   CONV_PLAN_FIELDS,
   ENUMERATIONS,
@@ -45,8 +47,7 @@ function attempt(name: string): Loaded | null {
       reason: `the binary in ${name} is of another version of convmat (its ${differing} differ): rebuild it`,
     };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { reason: `the binary in ${name} does not load: ${message}`, cause: error };
+    return { reason: `the binary in ${name} does not load: ${messageOf(error)}`, cause: error };
   }
 }
 

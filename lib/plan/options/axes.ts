@@ -16,6 +16,10 @@ export const PADDING_MODES = [
 
 export type Rank = 1 | 2 | 3;
 
+export function isRank(axes: number | undefined): axes is Rank {
+  return axes === 1 || axes === 2 || axes === 3;
+}
+
 /**
  * One spatial axis of a convolution, in elements. Output i, tap t reads
  *   input i·stride + t·dilation − padBefore

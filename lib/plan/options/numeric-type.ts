@@ -38,7 +38,7 @@ export type FullNumericType = Required<NumericType>;
 const FIELDS = ['signed', 'wordLength', 'fractionLength', 'rounding', 'overflow'] as const;
 const MAX_EXPONENT = 2 ** 31 - 1;
 
-export function readNumericType(type: NumericType, argument: string): FullNumericType {
+export function readNumericType(type: NumericType | undefined, argument: string): FullNumericType {
   const { signed, wordLength, fractionLength, rounding, overflow } = checkOptions(type, FIELDS, argument);
   return Object.freeze({
     signed: checkBoolean(signed, `${argument}.signed`),
