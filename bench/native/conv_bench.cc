@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "conv/algorithm.h"
+#include "runtime/context.h"
 #include "runtime/cpu.h"
 #include "runtime/thread_pool.h"
 #if CONVMAT_WITH_DNNL

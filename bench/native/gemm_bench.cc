@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/ops.h"
+#include "ops/matmul.h"
 #include "runtime/cpu.h"
 #include "runtime/thread_pool.h"
 #if CONVMAT_WITH_OPENBLAS

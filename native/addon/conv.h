@@ -8,7 +8,8 @@
 
 #include "addon/prepared.h"
 #include "addon/wire.h"
-#include "ops/ops.h"
+#include "conv/conv.h"
+#include "conv/weight_grad.h"
 #include "table/table.h"
 
 namespace convmat::addon {

@@ -2,7 +2,8 @@
 
 #include "addon/environment.h"
 #include "addon/wire.h"
-#include "ops/ops.h"
+#include "ops/matmul.h"
+#include "ops/unfold.h"
 
 namespace convmat::addon {
 namespace {

@@ -4,8 +4,9 @@
 
 #include "addon/environment.h"
 #include "addon/wire.h"
+#include "ops/csr.h"
 #include "ops/csr_combine.h"
-#include "ops/ops.h"
+#include "ops/entries.h"
 
 namespace convmat::addon {
 namespace {

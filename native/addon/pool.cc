@@ -2,7 +2,7 @@
 
 #include "addon/environment.h"
 #include "addon/wire.h"
-#include "ops/ops.h"
+#include "ops/pool.h"
 
 namespace convmat::addon {
 

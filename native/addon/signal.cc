@@ -2,7 +2,7 @@
 
 #include "addon/environment.h"
 #include "ops/fft.h"
-#include "ops/ops.h"
+#include "runtime/context.h"
 
 namespace convmat::addon {
 namespace {

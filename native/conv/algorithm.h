@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "ops/ops.h"
+#include "conv/conv.h"
 
 namespace convmat {
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "conv/algorithm.h"
+#include "plan/serves.h"
 #include "runtime/aligned.h"
 #include "runtime/thread_pool.h"
 #include "table/typed_kernels.h"
@@ -91,19 +92,6 @@ std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight,
 }
 
 }  // namespace
-
-bool is_depthwise_plan(const ConvPlan& plan) {
-  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
-  const auto is_served = [](const Axis& axis) {
-    return (axis.kernel == 3 || axis.kernel == 5) && axis.dilation == 1 && axis.pad_before >= 0 &&
-           axis.pad_after >= 0 && (axis.stride <= 2 || axis.out <= 1);
-  };
-  const bool is_padded = height.pad_before + height.pad_after + width.pad_before + width.pad_after > 0;
-  return plan.in_channels == plan.groups && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
-         is_served(height) && is_served(width) && height.kernel == width.kernel &&
-         (height.stride == width.stride || height.out <= 1 || width.out <= 1) &&
-         (plan.padding_mode == PaddingMode::zeros || !is_padded);
-}
 
 std::shared_ptr<const ConvRunner> pack_depthwise_forward(const Context& context, const ConvPlan& plan,
                                                          const void* weight, const void* bias, double lo,

@@ -7,6 +7,7 @@
 
 #include "conv/algorithm.h"
 #include "geometry/lowering.h"
+#include "plan/serves.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
@@ -209,13 +210,6 @@ std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight,
 }
 
 }  // namespace
-
-bool is_separable_plan(const ConvPlan& plan) {
-  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
-  return plan.in_channels == plan.groups && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
-         height.kernel >= 1 && width.kernel >= 1 && height.stride == 1 && width.stride == 1 &&
-         height.dilation == 1 && width.dilation == 1;
-}
 
 std::shared_ptr<const ConvRunner> pack_separable_forward(const Context& context, const ConvPlan& plan,
                                                          const void* weight, const void* bias, double lo,

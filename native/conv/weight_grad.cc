@@ -3,12 +3,13 @@
 // operands' rows: blocks of dy and of the lowered image are transposed on their way into the packed panels.
 // The direct way lowers nothing: it broadcasts the image from where it lies, or from a frame with its
 // padding, and transposes blocks of dy alone, to output channels on the lanes.
+#include "conv/weight_grad.h"
+
 #include <algorithm>
 #include <limits>
 
 #include "geometry/lowering.h"
 #include "geometry/view.h"
-#include "ops/ops.h"
 #include "plan/sizes.h"
 #include "product/lowered_product.h"
 #include "runtime/aligned.h"

@@ -498,14 +498,6 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
 
 }  // namespace
 
-bool is_winograd_plan(const ConvPlan& plan) {
-  const auto is_served = [](const Axis& axis, int64_t kernel) {
-    return axis.kernel == kernel && axis.stride == 1 && axis.dilation == 1;
-  };
-  return (plan.variant == 2 || plan.variant == 4) && is_served(plan.axis[0], 1) && plan.axis[0].in == 1 &&
-         plan.axis[0].out == 1 && is_served(plan.axis[1], 3) && is_served(plan.axis[2], 3);
-}
-
 std::shared_ptr<const ConvRunner> pack_winograd_forward(const Context& context, const ConvPlan& plan,
                                                         const void* weight, const void* bias, double lo,
                                                         double hi) {

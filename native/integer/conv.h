@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "ops/ops.h"
 #include "plan/plan.h"
+#include "runtime/context.h"
 
 namespace convmat {
 

@@ -1,11 +1,12 @@
 // Products with matrices in compressed sparse rows. JavaScript can write into the arrays of a matrix after
 // they were checked, so every product checks, block by block, that no column leads outside: what is read for
 // that is still in L1 when it is multiplied.
+#include "ops/csr.h"
+
 #include <algorithm>
 #include <atomic>
 #include <limits>
 
-#include "ops/ops.h"
 #include "runtime/thread_pool.h"
 #include "table/typed_kernels.h"
 

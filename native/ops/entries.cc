@@ -1,11 +1,12 @@
 // The matrix of a convolution in compressed sparse rows, from its structure. A row repeats along the outputs
 // of a line that read alike, each entry `stride` columns further: it is built once, and copied.
+#include "ops/entries.h"
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "geometry/axis.h"
-#include "ops/ops.h"
 #include "runtime/pages.h"
 
 namespace convmat {

@@ -5,8 +5,8 @@
 #include <list>
 #include <mutex>
 
-#include "ops/ops.h"
 #include "runtime/arena.h"
+#include "runtime/context.h"
 #include "runtime/cpu.h"
 #include "runtime/thread_pool.h"
 

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "ops/ops.h"
 #include "plan/plan.h"
+#include "runtime/context.h"
 
 namespace convmat {
 

@@ -1,10 +1,11 @@
 // Plain matrix products, on the kernels of convolution. A is packed a chunk of rows at a time, and B panel by
 // panel.
+#include "ops/matmul.h"
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
-#include "ops/ops.h"
 #include "product/lowered_product.h"
 #include "product/partition.h"
 #include "runtime/aligned.h"

@@ -1,5 +1,7 @@
 // Pooling, exactly as PyTorch's: a row of outputs at a time, and within it a tap at a time over the whole
 // row, so that the inner loop is a plain sweep that compilers vectorise.
+#include "ops/pool.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -7,7 +9,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "ops/ops.h"
 #include "runtime/thread_pool.h"
 #include "simd/compiler.h"
 

@@ -1,9 +1,10 @@
 // im2col and col2im as operations of their own, for every element type: a row of the lowered matrix at a
 // time.
+#include "ops/unfold.h"
+
 #include <cstring>
 
 #include "geometry/lowering.h"
-#include "ops/ops.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "ops/ops.h"
+#include "plan/serves.h"
 
 namespace convmat {
 

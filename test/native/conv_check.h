@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/ops.h"
+#include "conv/conv.h"
 #include "reference.h"
 #include "runtime/thread_pool.h"
 #include "support.h"

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "ops/ops.h"
+#include "ops/entries.h"
 #include "reference.h"
 #include "support.h"
 

@@ -1,5 +1,6 @@
 // Convolution by Fourier transforms: tile edges, padding modes, channels and groups.
 #include "conv_check.h"
+#include "plan/serves.h"
 
 namespace convmat::test {
 namespace {

@@ -1,11 +1,13 @@
 // Whole convolutions against their definition. Whole numbers: every order of summation gives the same result,
 // so the comparison is exact.
+#include "conv/conv.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
 
-#include "ops/ops.h"
+#include "conv/weight_grad.h"
 #include "reference.h"
 #include "runtime/thread_pool.h"
 #include "support.h"

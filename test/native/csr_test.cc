@@ -1,9 +1,10 @@
 // Products with matrices in compressed sparse rows, against the definition.
+#include "ops/csr.h"
+
 #include <algorithm>
 #include <limits>
 #include <vector>
 
-#include "ops/ops.h"
 #include "runtime/thread_pool.h"
 #include "support.h"
 

@@ -10,10 +10,16 @@
 #include <thread>
 #include <vector>
 
+#include "conv/weight_grad.h"
 #include "conv_check.h"
 #include "integer/conv.h"
+#include "ops/csr.h"
+#include "ops/entries.h"
 #include "ops/fft.h"
 #include "ops/fixed.h"
+#include "ops/matmul.h"
+#include "ops/pool.h"
+#include "ops/unfold.h"
 #include "runtime/executor.h"
 #include "runtime/thread_pool.h"
 

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "ops/ops.h"
+#include "runtime/context.h"
 #include "support.h"
 
 namespace convmat::test {

@@ -1,8 +1,9 @@
 // Matrix products against triple loops.
+#include "ops/matmul.h"
+
 #include <limits>
 #include <vector>
 
-#include "ops/ops.h"
 #include "support.h"
 
 namespace convmat::test {

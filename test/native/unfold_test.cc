@@ -1,7 +1,8 @@
 // unfold and fold of every element type against their definition.
+#include "ops/unfold.h"
+
 #include <vector>
 
-#include "ops/ops.h"
 #include "reference.h"
 #include "support.h"
 

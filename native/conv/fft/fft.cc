@@ -13,6 +13,7 @@
 #include "conv/fft/tile_fft.h"
 #include "conv/resummation.h"
 #include "geometry/lowering.h"
+#include "plan/serves.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
@@ -28,8 +29,6 @@ constexpr double kNsPerPointAndPass = 0.25;
 // tile that is being transformed.
 constexpr int64_t kMaxPairs = 4;
 constexpr int64_t kSpectraBytes = 2 << 20;
-
-constexpr bool is_power_of_2(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
 
 template <typename T>
 TileFft<T> tile_of(const ConvPlan& plan) {
@@ -277,21 +276,6 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
 }
 
 }  // namespace
-
-bool is_fft_plan(const ConvPlan& plan) {
-  const int64_t rows = plan.variant >> 16, columns = plan.variant & 0xffff;
-  // A multiple of both types' blocks, and a product of small factors.
-  const auto is_side = [](int64_t n) { return n % 16 == 0 && (is_power_of_2(n) || is_power_of_2(n / 3)); };
-  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
-  const bool is_plain = depth.in == 1 && depth.kernel == 1 && depth.out == 1 && height.stride == 1 &&
-                        width.stride == 1 && height.dilation == 1 && width.dilation == 1;
-  if (!is_plain || height.kernel < 1 || width.kernel < 1) return false;
-  if (rows == 1) {
-    return height.kernel == 1 && columns >= 256 && is_power_of_2(columns) && width.kernel <= columns;
-  }
-  if (columns == 1) return width.kernel == 1 && is_side(rows) && height.kernel <= rows;
-  return is_side(rows) && is_side(columns) && height.kernel <= rows && width.kernel <= columns;
-}
 
 std::shared_ptr<const ConvRunner> pack_fft_forward(const Context& context, const ConvPlan& plan,
                                                    const void* weight, const void* bias, double lo,

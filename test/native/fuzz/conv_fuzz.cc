@@ -4,6 +4,8 @@
 #include <limits>
 
 #include "../reference.h"
+#include "conv/conv.h"
+#include "conv/weight_grad.h"
 #include "fuzz.h"
 #include "plan/wire.h"
 

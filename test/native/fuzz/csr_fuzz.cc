@@ -5,6 +5,8 @@
 
 #include "../reference.h"
 #include "fuzz.h"
+#include "ops/csr.h"
+#include "ops/entries.h"
 #include "plan/wire.h"
 
 namespace convmat::test {

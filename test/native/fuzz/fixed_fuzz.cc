@@ -5,6 +5,7 @@
 #include "fuzz.h"
 #include "ops/fixed.h"
 #include "plan/wire.h"
+#include "runtime/context.h"
 
 namespace convmat::test {
 namespace {

@@ -14,7 +14,6 @@
 #include <string>
 #include <vector>
 
-#include "ops/ops.h"
 #include "plan/plan.h"
 #include "runtime/cpu.h"
 

@@ -6,6 +6,7 @@
 #include "../reference.h"
 #include "fuzz.h"
 #include "integer/conv.h"
+#include "ops/matmul.h"
 #include "plan/wire.h"
 
 namespace convmat::test {

@@ -3,6 +3,8 @@
 
 #include "../reference.h"
 #include "fuzz.h"
+#include "ops/matmul.h"
+#include "ops/unfold.h"
 #include "plan/wire.h"
 
 namespace convmat::test {

@@ -4,9 +4,14 @@
 #include <map>
 #include <memory>
 
+#include "conv/conv.h"
+#include "conv/weight_grad.h"
 #include "fuzz.h"
 #include "integer/conv.h"
+#include "ops/entries.h"
 #include "ops/fixed.h"
+#include "ops/pool.h"
+#include "ops/unfold.h"
 #include "plan/wire.h"
 
 namespace convmat::test {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "fuzz.h"
+#include "ops/pool.h"
 #include "plan/wire.h"
 
 namespace convmat::test {

@@ -4,6 +4,7 @@
 
 #include "fuzz.h"
 #include "ops/fft.h"
+#include "runtime/context.h"
 
 namespace convmat::test {
 namespace {

@@ -1,0 +1,30 @@
+// Convolution and its input gradient by the algorithm that the plan names.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "plan/plan.h"
+#include "runtime/context.h"
+
+namespace convmat {
+
+// Weights (and bias, activation bounds) in the layout that the plan's algorithm reads: immutable, so that any
+// number of threads may run with it at once. For ConvOp::forward and ConvOp::input_grad.
+class PackedConv {
+ public:
+  virtual ~PackedConv() = default;
+  virtual size_t bytes() const = 0;
+};
+
+// weight: OIHW of the forward convolution. bias: one per channel of the written tensor, or null.
+// Results are clamped to [lo, hi]; NaN passes through. -inf and +inf mean no clamp.
+std::shared_ptr<const PackedConv> pack_conv(const Context&, const ConvPlan&, const void* weight,
+                                            const void* bias, double lo, double hi);
+
+// forward: input is x, output is y. input_grad: input is dy, output is dx. Any plan whose packing key (op,
+// dtype, algorithm, variant, groups, channels, kernel, and for input_grad stride and dilation) equals the
+// packed one's.
+void run_conv(const Context&, const ConvPlan&, const PackedConv&, const void* input, void* output);
+
+}  // namespace convmat

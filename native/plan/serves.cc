@@ -1,0 +1,54 @@
+#include "plan/serves.h"
+
+namespace convmat {
+
+namespace {
+
+constexpr bool is_power_of_2(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
+
+}  // namespace
+
+bool is_fft_plan(const ConvPlan& plan) {
+  const int64_t rows = plan.variant >> 16, columns = plan.variant & 0xffff;
+  // A multiple of both types' blocks, and a product of small factors.
+  const auto is_side = [](int64_t n) { return n % 16 == 0 && (is_power_of_2(n) || is_power_of_2(n / 3)); };
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+  const bool is_plain = depth.in == 1 && depth.kernel == 1 && depth.out == 1 && height.stride == 1 &&
+                        width.stride == 1 && height.dilation == 1 && width.dilation == 1;
+  if (!is_plain || height.kernel < 1 || width.kernel < 1) return false;
+  if (rows == 1) {
+    return height.kernel == 1 && columns >= 256 && is_power_of_2(columns) && width.kernel <= columns;
+  }
+  if (columns == 1) return width.kernel == 1 && is_side(rows) && height.kernel <= rows;
+  return is_side(rows) && is_side(columns) && height.kernel <= rows && width.kernel <= columns;
+}
+
+bool is_winograd_plan(const ConvPlan& plan) {
+  const auto is_served = [](const Axis& axis, int64_t kernel) {
+    return axis.kernel == kernel && axis.stride == 1 && axis.dilation == 1;
+  };
+  return (plan.variant == 2 || plan.variant == 4) && is_served(plan.axis[0], 1) && plan.axis[0].in == 1 &&
+         plan.axis[0].out == 1 && is_served(plan.axis[1], 3) && is_served(plan.axis[2], 3);
+}
+
+bool is_depthwise_plan(const ConvPlan& plan) {
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+  const auto is_served = [](const Axis& axis) {
+    return (axis.kernel == 3 || axis.kernel == 5) && axis.dilation == 1 && axis.pad_before >= 0 &&
+           axis.pad_after >= 0 && (axis.stride <= 2 || axis.out <= 1);
+  };
+  const bool is_padded = height.pad_before + height.pad_after + width.pad_before + width.pad_after > 0;
+  return plan.in_channels == plan.groups && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
+         is_served(height) && is_served(width) && height.kernel == width.kernel &&
+         (height.stride == width.stride || height.out <= 1 || width.out <= 1) &&
+         (plan.padding_mode == PaddingMode::zeros || !is_padded);
+}
+
+bool is_separable_plan(const ConvPlan& plan) {
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+  return plan.in_channels == plan.groups && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
+         height.kernel >= 1 && width.kernel >= 1 && height.stride == 1 && width.stride == 1 &&
+         height.dilation == 1 && width.dilation == 1;
+}
+
+}  // namespace convmat

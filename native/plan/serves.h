@@ -1,0 +1,17 @@
+// Which plans an algorithm serves: what the addon re-checks of a choice made in TypeScript.
+#pragma once
+
+#include "plan/plan.h"
+
+namespace convmat {
+
+// Whether an fft plan's variant is the size of tiles that exist and hold its kernel.
+bool is_fft_plan(const ConvPlan& plan);
+// Whether a plan has a kernel that Winograd's tiles are for, and its variant is one of them.
+bool is_winograd_plan(const ConvPlan& plan);
+// Whether a depthwise plan has the geometry that its kernels are for.
+bool is_depthwise_plan(const ConvPlan& plan);
+// Whether a depthwise plan of two passes has the geometry for them.
+bool is_separable_plan(const ConvPlan& plan);
+
+}  // namespace convmat
