@@ -69,7 +69,9 @@ export type {
 } from './quantized/index.js';
 export { convInteger, prepareQLinearConv, qlinearConv } from './quantized/index.js';
 export * as signal from './signal/index.js';
+export { concat } from './tensor/concat.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
+export type { Order } from './tensor/strided.js';
 export type { TensorLike, VectorLike } from './tensor/take.js';
-export type { Nested, Shape } from './tensor/tensor.js';
+export type { FromOptions, Nested, Shape, SliceRange } from './tensor/tensor.js';
 export { Tensor, tensor } from './tensor/tensor.js';

@@ -1,15 +1,8 @@
 /** Taking other libraries' tensors: everything that TensorLike admits becomes a Tensor, in one place. */
 import { checkShape, describeShape, isInteger, listOf, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
-import {
-  type ArrayOf,
-  type DType,
-  type DTypeOf,
-  type FloatDType,
-  type TypedArray,
-  uninitialisedLike,
-  viewOf,
-} from './dtype.js';
+import { type ArrayOf, type DType, type DTypeOf, type FloatDType, type TypedArray, viewOf } from './dtype.js';
+import { gather } from './strided.js';
 import {
   asFloat,
   checkArray,
@@ -86,7 +79,7 @@ export function takeTensor(value: TensorLike, argument: string, dtype: DType = '
   const { data: given, shape, name, stride, offset } = { data: value.data, ...read(value) };
   const data = checkArray(given, `${argument}.data`);
   const sizes = checkShape(shape, `${argument}.${name}`);
-  if (stride !== undefined) return gather(data, sizes, stride, offset ?? 0, argument);
+  if (stride !== undefined) return takeView(data, sizes, stride, offset ?? 0, argument);
   if (data.length !== product(sizes)) {
     const expected = `${product(sizes)} elements for ${describeShape(sizes)}`;
     throw mismatch(ShapeError, `${argument}.data`, expected, `${data.length} elements`);
@@ -153,7 +146,7 @@ function read({ shape, dims, stride, offset }: Partial<Record<string, unknown>>)
 }
 
 /** A strided view as a tensor; the data is shared when the view is contiguous and covers it, otherwise gathered. */
-function gather(
+function takeView(
   data: TypedArray,
   shape: number[],
   stride: unknown,
@@ -183,16 +176,7 @@ function gather(
     );
   }
   if (isContiguous(shape, strides)) return new Tensor(viewOf(data, offset, count), shape);
-  const dense = uninitialisedLike(data, count);
-  let at = 0;
-  const walk = (axis: number, from: number): void => {
-    const step = strides[axis];
-    const size = shape[axis];
-    if (axis === shape.length - 1) for (let i = 0; i < size; i++) dense[at++] = data[from + i * step];
-    else for (let i = 0; i < size; i++) walk(axis + 1, from + i * step);
-  };
-  if (count > 0) walk(0, offset);
-  return new Tensor(dense, shape);
+  return new Tensor(gather(data, shape, strides, offset), shape);
 }
 
 function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {

@@ -1,18 +1,23 @@
 /** The dense, row-major array that every function takes and returns. */
 import {
   checkInteger,
+  checkOneOf,
+  checkOptions,
   checkShape,
   describe,
   describeShape,
   elementCount,
+  listOf,
+  MAX_ELEMENTS,
   mismatch,
   mistake,
 } from '../check.js';
-import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
+import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
   type ArrayOf,
   checkDType,
   convert,
+  copyOf,
   type DType,
   type DTypeOf,
   dtypeOf,
@@ -23,9 +28,37 @@ import {
   tellsItsLength,
   zeros,
 } from './dtype.js';
+import { gather, type Order, stridesOf } from './strided.js';
 
 export type Shape = readonly number[];
 export type Nested = number | readonly Nested[];
+
+/** Nested arrays of known depth. */
+interface NestedByRank {
+  0: number;
+  1: number[];
+  2: number[][];
+  3: number[][][];
+  4: number[][][][];
+  5: number[][][][][];
+}
+
+/** One index; or [start, end, step] of an axis; or all of it. */
+export type SliceRange =
+  | number
+  | null
+  | readonly [start?: number | null, end?: number | null, step?: number | null];
+
+export interface FromOptions<D extends DType> {
+  /** Default: one axis. */
+  readonly shape?: Shape;
+  /** Default: the array's own. */
+  readonly dtype?: D;
+  /** How `data` runs through the tensor; the tensor itself is row-major, always. Default 'C'. */
+  readonly order?: Order;
+}
+
+const ORDERS = ['C', 'F'] as const satisfies readonly Order[];
 
 /** A tensor of a floating dtype. */
 export type FloatTensor = Tensor<FloatArray>;
@@ -51,6 +84,26 @@ export class Tensor<A extends TypedArray = TypedArray> {
     }
     this.data = data;
     this.shape = Object.freeze(sizes);
+  }
+
+  /**
+   * A tensor of flat data in either order, copied. (`tensor` and the constructor share row-major data.)
+   *
+   * @throws {ShapeError} when `shape` has not as many elements as `data`.
+   * @example Tensor.from(Float64Array.of(1, 2, 3, 4, 5, 6), { shape: [2, 3], order: 'F' })   // [[1, 3, 5], [2, 4, 6]]
+   */
+  static from<A extends TypedArray>(data: A, options?: FromOptions<never>): Tensor<A>;
+  static from<D extends DType>(
+    data: ArrayLike<number>,
+    options: FromOptions<D> & { readonly dtype: D },
+  ): Tensor<ArrayOf<D>>;
+  static from(data: ArrayLike<number>, options?: FromOptions<DType>): Tensor<Float32Array>;
+  static from(data: ArrayLike<number>, options?: FromOptions<DType>): Tensor {
+    const given = checkOptions(options, ['shape', 'dtype', 'order']);
+    const order = checkOneOf(given.order ?? 'C', 'options.order', ORDERS);
+    const flat = fromFlat(data, given.dtype);
+    const { shape } = new Tensor(flat, given.shape ?? [flat.length]);
+    return new Tensor(order === 'C' ? flat : gather(flat, shape, stridesOf(shape, 'F'), 0), shape);
   }
 
   get size(): number {
@@ -83,8 +136,110 @@ export class Tensor<A extends TypedArray = TypedArray> {
     return new Tensor(this.data, sizes);
   }
 
-  toNested(): Nested {
+  /**
+   * The axes in another order, as a copy: axis i of the result is axis `axes[i]` of this. Negative ones count from the end.
+   *
+   * @throws {ArgumentError} unless every axis is named once.
+   * @example image.permute(2, 0, 1)   // [h, w, c] → [c, h, w]
+   */
+  permute(...axes: readonly number[] | readonly [axes: readonly number[]]): Tensor<A> {
+    const given = axes.length === 1 ? (listOf(axes[0]) ?? axes) : axes;
+    const { length } = this.shape;
+    if (given.length !== length)
+      throw mistake(ArgumentError, 'axes', `each of ${length} axes once`, [...given]);
+    const order = given.map((axis, i) => checkAxis(axis, length, `axes[${i}]`));
+    if (new Set(order).size !== length) throw mistake(ArgumentError, 'axes', 'each axis once', [...given]);
+    const strides = stridesOf(this.shape, 'C');
+    const shape = order.map((axis) => this.shape[axis]);
+    return new Tensor(
+      gather(
+        this.data,
+        shape,
+        order.map((axis) => strides[axis]),
+        0,
+      ),
+      shape,
+    );
+  }
+
+  /** All axes in reverse, as a copy: the transpose of a matrix. With two axes, these exchanged. */
+  transpose(first?: number, second?: number): Tensor<A> {
+    const axes = this.shape.map((_, axis) => axis);
+    if (first === undefined && second === undefined) return this.permute(axes.reverse());
+    const a = checkAxis(first, axes.length, 'first');
+    const b = checkAxis(second, axes.length, 'second');
+    axes[a] = b;
+    axes[b] = a;
+    return this.permute(axes);
+  }
+
+  /**
+   * Part of every axis, as a copy, by the rules of NumPy: a number takes one index and drops the axis; `[start, end, step]`
+   * takes indices from start to below end (null or nothing for the axis's own ends; steps may be negative); null, or an
+   * axis that is not named, stays whole. Negative indices count from the end; what lies past an end is not there.
+   *
+   * @throws {ArgumentError} for a number that is no index of its axis, a step of 0, or more ranges than axes.
+   * @example t.slice(0, [1, -1], [null, null, -1])   // t[0, 1:-1, ::-1]
+   */
+  slice(...ranges: readonly SliceRange[]): Tensor<A> {
+    const rank = this.shape.length;
+    if (ranges.length > rank)
+      throw mismatch(ArgumentError, 'ranges', `at most ${rank}, one per axis`, `${ranges.length}`);
+    const strides = stridesOf(this.shape, 'C');
+    const kept: { size: number; stride: number }[] = [];
+    let offset = 0;
+    this.shape.forEach((size, axis) => {
+      const range = ranges[axis] ?? [];
+      if (typeof range === 'number') {
+        offset += strides[axis] * checkIndex(range, size, `ranges[${axis}]`);
+        return;
+      }
+      const { start, count, step } = readRange(range, size, `ranges[${axis}]`);
+      if (count > 0) offset += strides[axis] * start;
+      kept.push({ size: count, stride: strides[axis] * step });
+    });
+    const shape = kept.map(({ size }) => size);
+    return new Tensor(
+      gather(
+        this.data,
+        shape,
+        kept.map(({ stride }) => stride),
+        offset,
+      ),
+      shape,
+    );
+  }
+
+  /**
+   * The same numbers in another dtype, as a copy. Integers are converted as typed arrays convert them: fractions are cut
+   * off, what does not fit wraps, NaN and infinity become 0.
+   */
+  cast<D extends DType>(dtype: D): Tensor<ArrayOf<D>> {
+    checkDType(dtype, 'dtype');
+    return new Tensor(convert(this.data, dtype), this.shape);
+  }
+
+  /** A flat copy of the elements: row-major, or with 'F' column-major, as Fortran, MATLAB and Julia keep them. */
+  ravel(order: Order = 'C'): A {
+    checkOneOf(order, 'order', ORDERS);
+    if (order === 'C') return copyOf(this.data);
+    const reversed = [...this.shape].reverse();
+    return gather(this.data, reversed, stridesOf(this.shape, 'C').reverse(), 0);
+  }
+
+  /**
+   * Nested arrays; a number when there are no axes.
+   *
+   * @param rank  When given, the number of axes that there must be, and the type of the result says so.
+   * @throws {ShapeError} for another number of axes; {MemoryError} for more empty arrays than anybody can mean.
+   */
+  toNested(): Nested;
+  toNested<R extends keyof NestedByRank>(rank: R): NestedByRank[R];
+  toNested(rank?: number): Nested {
     const { data, shape } = this;
+    if (rank !== undefined && shape.length !== rank)
+      throw mismatch(ShapeError, 'toNested', `${rank} axes`, describeShape(shape));
+    if (data.length === 0) checkEmptyLists(shape);
     let at = 0;
     const level = (axis: number): Nested => {
       if (axis === shape.length) return data[at++];
@@ -119,6 +274,59 @@ export function tensor(data: TypedArray | Nested, shape?: Shape, dtype?: DType):
   }
   const flat = fromNested(data, dtype ?? 'float32', 'data');
   return shape === undefined ? flat : new Tensor(flat.data, shape);
+}
+
+/** A copy of flat data in `dtype`, or the array's own. */
+function fromFlat(data: unknown, dtype: DType | undefined): TypedArray {
+  if (dtype !== undefined) checkDType(dtype, 'options.dtype');
+  if (Array.isArray(data)) return fromNested(data, dtype ?? 'float32', 'data').ravel();
+  const values = checkArray(data, 'data');
+  return convert(values, dtype ?? checkData(values, 'data'));
+}
+
+/** An axis, counted from the end when it is negative. */
+function checkAxis(axis: unknown, rank: number, argument: string): number {
+  const index = checkInteger(axis, argument, -rank, rank - 1);
+  return index < 0 ? index + rank : index;
+}
+
+function checkIndex(index: number, size: number, argument: string): number {
+  if (size === 0) throw mismatch(ArgumentError, argument, 'no index, of an axis of 0', describe(index));
+  return checkAxis(index, size, argument);
+}
+
+/** Python's slice.indices: which elements a range takes of an axis. */
+function readRange(
+  range: unknown,
+  size: number,
+  argument: string,
+): { start: number; count: number; step: number } {
+  const list = listOf(range);
+  if (list === null || list.length > 3)
+    throw mistake(ArgumentError, argument, 'an index, [start, end, step] or null', range);
+  const step = checkInteger(list[2] ?? 1, `${argument}[2]`, -MAX_ELEMENTS);
+  if (step === 0) throw mistake(ArgumentError, `${argument}[2]`, 'a step that is not 0', step);
+  // The places that an index may be moved to: before the first element, or past the last.
+  const [lowest, highest] = step > 0 ? [0, size] : [-1, size - 1];
+  const place = (value: unknown, whole: number, name: string): number => {
+    if (value === undefined || value === null) return whole;
+    const index = checkInteger(value, name, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+    return Math.min(Math.max(index < 0 ? index + size : index, lowest), highest);
+  };
+  const start = place(list[0], step > 0 ? lowest : highest, `${argument}[0]`);
+  const end = place(list[1], step > 0 ? highest : lowest, `${argument}[1]`);
+  return { start, count: Math.max(0, Math.ceil((end - start) / step)), step };
+}
+
+// As many lists as an array of a million elements may come to.
+const MAX_EMPTY_LISTS = 2 ** 20;
+
+/** A shape such as [2³¹ − 1, 0] takes no memory, and its nested arrays take all. */
+function checkEmptyLists(shape: Shape): void {
+  const lists = shape.slice(0, shape.indexOf(0)).reduce((count, size) => count * size, 1);
+  if (lists > MAX_EMPTY_LISTS) {
+    throw mismatch(MemoryError, 'toNested', `at most ${MAX_EMPTY_LISTS} empty arrays`, describeShape(shape));
+  }
 }
 
 /** Nested arrays as a tensor: depth is rank, every level has one length, every leaf is a number. */

@@ -1,7 +1,10 @@
-import { ArgumentError, DTypeError, ShapeError, Tensor, tensor } from 'convmat';
+import { ArgumentError, concat, DTypeError, MemoryError, ShapeError, Tensor, tensor } from 'convmat';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { check } from '../support/fuzz';
+import { golden } from '../support/golden';
+import { random } from '../support/random';
+import { expectRefusal } from '../support/refusals';
 
 const ARRAYS = {
   float32: Float32Array,
@@ -166,5 +169,141 @@ describe('refusals', () => {
     for (const size of [-1, 1.5, NaN, Infinity, '2']) {
       expect(() => tensor(new Float32Array(2), [size as number])).toThrow(ArgumentError);
     }
+  });
+});
+
+describe("NumPy's tensors", () => {
+  test.each(golden('numpy_tensor').cases)('$id', ({ call, args, tensors, expected }) => {
+    const x = new Tensor(tensors.x.data, tensors.x.shape);
+    const calls: Record<string, () => Tensor> = {
+      permute: () => x.permute(...args.axes),
+      transpose: () => x.transpose(),
+      ravel: () => tensor(x.ravel(args.order)),
+      from: () => Tensor.from(tensors.x.data, args),
+      slice: () => x.slice(...args.ranges),
+      concat: () => concat([x, tensors.z, x], args.axis),
+    };
+    const y = calls[call]();
+    expect({ dtype: y.dtype, shape: [...y.shape], data: y.data }).toEqual(expected.y);
+  });
+});
+
+describe('axes, order and dtype', () => {
+  const matrix = tensor([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+
+  test('are copies', () => {
+    const copies = [
+      matrix.permute(0, 1),
+      matrix.transpose(0, 0),
+      matrix.slice(),
+      matrix.cast('float32'),
+      concat([matrix]),
+      Tensor.from(matrix.data, { shape: [2, 3] }),
+    ];
+    for (const copy of copies) {
+      expect(copy.toNested()).toEqual(matrix.toNested());
+      expect(copy.data.buffer).not.toBe(matrix.data.buffer);
+    }
+    expect(matrix.ravel().buffer).not.toBe(matrix.data.buffer);
+  });
+
+  test('two exchanges undo one another, and both orders name the same elements', () => {
+    check(
+      fc.property(fc.array(fc.integer({ min: 0, max: 5 }), { maxLength: 4 }), fc.integer(), (shape, seed) => {
+        const x = random(shape, 'int32', seed);
+        const axes = shape.map((_, axis) => axis).sort((a, b) => Math.sin(a + seed) - Math.sin(b + seed));
+        const back = axes.map((_, axis) => axes.indexOf(axis));
+        expect(x.permute(axes).permute(back)).toEqual(x);
+        expect(Tensor.from(x.ravel('F'), { shape, order: 'F' })).toEqual(x);
+        expect(x.transpose().ravel()).toEqual(x.ravel('F'));
+      }),
+    );
+  });
+
+  test('cast converts as typed arrays do', () => {
+    const cast = tensor([1.9, -1.9, 256.5, Number.NaN, Number.POSITIVE_INFINITY]).cast('uint8');
+    expect(cast.data).toEqual(Uint8Array.of(1, 255, 0, 0, 0));
+    expect(cast.dtype).toBe('uint8');
+  });
+
+  test('Tensor.from takes lists, dtypes and arrays of its own dtype', () => {
+    expect(Tensor.from([1, 2]).data).toEqual(Float32Array.of(1, 2));
+    expect(Tensor.from([1, 2], { dtype: 'int8' }).data).toEqual(Int8Array.of(1, 2));
+    expect(Tensor.from(Int8Array.of(1, 2), { dtype: 'float64' }).data).toEqual(Float64Array.of(1, 2));
+    expect(Tensor.from(Int8Array.of(1, 2)).data).toEqual(Int8Array.of(1, 2));
+  });
+
+  test('refuse what has no meaning', () => {
+    expectRefusal(() => matrix.permute(0), ArgumentError, /^axes: expected each of 2 axes once, got \[0\]/);
+    expectRefusal(() => matrix.permute(0, 0), ArgumentError, /^axes: expected each axis once/);
+    expectRefusal(
+      () => matrix.permute([0, 2]),
+      ArgumentError,
+      /^axes\[1\]: expected an integer from -2 to 1, got 2/,
+    );
+    expectRefusal(() => matrix.transpose(0), ArgumentError, /^second: expected an integer/);
+    expectRefusal(
+      () => matrix.slice(2),
+      ArgumentError,
+      /^ranges\[0\]: expected an integer from -2 to 1, got 2/,
+    );
+    expectRefusal(
+      () => matrix.slice([0, 1, 0]),
+      ArgumentError,
+      /^ranges\[0\]\[2\]: expected a step that is not 0/,
+    );
+    expectRefusal(
+      () => matrix.slice(0, 0, 0),
+      ArgumentError,
+      /^ranges: expected at most 2, one per axis, got 3/,
+    );
+    expectRefusal(() => matrix.slice('x' as never), ArgumentError, /^ranges\[0\]: expected an index/);
+    expectRefusal(() => matrix.cast('float16' as never), ArgumentError, /^dtype: expected one of/);
+    expectRefusal(() => matrix.ravel('K' as never), ArgumentError, /^order: expected one of 'C', 'F'/);
+    expectRefusal(
+      () => Tensor.from(Float32Array.of(1), { shape: [2] }),
+      ShapeError,
+      /^data: expected 2 elements/,
+    );
+    expectRefusal(
+      () => Tensor.from([1], { oder: 'F' } as never),
+      ArgumentError,
+      /^options\.oder: unknown option/,
+    );
+    expectRefusal(() => concat([]), ArgumentError, /^tensors: expected an array of at least one tensor/);
+    expectRefusal(
+      () => concat([matrix, tensor([[1, 2]])]),
+      ShapeError,
+      /^tensors\[1\]: expected shape \[2, 3\] but for axis 0/,
+    );
+    expectRefusal(
+      () => concat([matrix, tensor(Int8Array.of(1), [1, 1])], 1),
+      DTypeError,
+      /^tensors\[1\]: expected float32/,
+    );
+    expectRefusal(() => concat([matrix], 2), ArgumentError, /^axis: expected an integer from -2 to 1/);
+    expectRefusal(() => concat([1]), ShapeError, /^tensors\[0\]: expected at least 1 axis/);
+  });
+});
+
+describe('toNested', () => {
+  test('of a given rank says so, or refuses', () => {
+    const rows: number[][] = tensor(Int8Array.of(1, 2), [2, 1]).toNested(2);
+    expect(rows).toEqual([[1], [2]]);
+    expectRefusal(
+      () => tensor([1, 2]).toNested(2),
+      ShapeError,
+      /^toNested: expected 2 axes, got shape \[2\]/,
+    );
+  });
+
+  test('of nothing is small, or refused', () => {
+    expect(new Tensor(new Float32Array(0), [3, 0, 7]).toNested()).toEqual([[], [], []]);
+    expect(new Tensor(new Float32Array(0), [0, 2 ** 31 - 1]).toNested()).toEqual([]);
+    const hollow = new Tensor(new Float32Array(0), [2 ** 31 - 1, 0]);
+    expectRefusal(() => hollow.toNested(), MemoryError, /^toNested: expected at most 1048576 empty arrays/);
   });
 });
