@@ -1,5 +1,6 @@
 /** Predicates, and the one way to make an error: argument, what it needs, what came. */
-import { ArgumentError, type ConvmatError, MemoryError } from './errors.js';
+import { ArgumentError, type ConvmatError, MemoryError, ShapeError } from './errors.js';
+import { printable, quoted } from './text.js';
 
 type ErrorClass = new (message: string) => ConvmatError;
 
@@ -20,33 +21,46 @@ export function mistake(Class: ErrorClass, argument: string, expected: string, v
 
 /** A value as a message shows it: short, and never throwing, whatever it is. */
 export function describe(value: unknown): string {
-  return shown(value, 0);
+  try {
+    return shown(value, 0);
+  } catch {
+    // A proxy, or a getter that throws.
+    return 'an object';
+  }
 }
 
 // Padding nests two deep; what nests deeper, or holds itself, is shown as far as that.
 const SHOWN_DEPTH = 3;
+const SHOWN_ENTRIES = 8;
+/** Larger integers are not written out: their digits cost more than linear time. */
+const SHOWN_BIGINT = 2n ** 64n;
 
 function shown(value: unknown, depth: number): string {
-  if (typeof value === 'string')
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
-  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'string') return quoted(value);
+  if (typeof value === 'bigint')
+    return value < SHOWN_BIGINT && value > -SHOWN_BIGINT ? `${value}n` : 'a bigint past 64 bits';
   if (typeof value === 'symbol') return 'a symbol';
   if (typeof value === 'function') return 'a function';
   if (value === null || typeof value !== 'object') return String(value);
   if (ArrayBuffer.isView(value)) return `${className(value)}(${'length' in value ? value.length : '?'})`;
   if (!Array.isArray(value)) return className(value);
   if (depth === SHOWN_DEPTH) return '[…]';
-  const entries = Array.from(value.slice(0, 8), (entry) => shown(entry, depth + 1)).join(', ');
-  return value.length > 8 ? `[${entries}, … ${value.length} in all]` : `[${entries}]`;
+  const few = Math.min(value.length, SHOWN_ENTRIES);
+  const entries = Array.from({ length: few }, (_, at) => shown(value[at], depth + 1)).join(', ');
+  return value.length > SHOWN_ENTRIES ? `[${entries}, … ${value.length} in all]` : `[${entries}]`;
 }
 
 function className(value: object): string {
   const name: unknown = Object.getPrototypeOf(value)?.constructor?.name;
-  return typeof name === 'string' && name !== 'Object' && name !== '' ? name : 'an object';
+  return typeof name === 'string' && name !== 'Object' && name !== '' ? printable(name, 40) : 'an object';
 }
 
+/** Shapes have few axes; what has more, such as a list that was taken for one, is cut. */
+const SHOWN_AXES = 16;
+
 export function describeShape(shape: readonly number[]): string {
-  return `shape [${shape.join(', ')}]`;
+  if (shape.length <= SHOWN_AXES) return `shape [${shape.join(', ')}]`;
+  return `shape [${shape.slice(0, SHOWN_AXES).join(', ')}, … ${shape.length} in all]`;
 }
 
 export function isInteger(value: unknown): value is number {
@@ -130,6 +144,7 @@ export function checkOptions<T extends object>(
   if (
     options === null ||
     typeof options !== 'object' ||
+    isRevoked(options) ||
     Array.isArray(options) ||
     ArrayBuffer.isView(options)
   ) {
@@ -137,24 +152,44 @@ export function checkOptions<T extends object>(
   }
   for (const name in options) {
     if (!known.includes(name)) {
-      throw new ArgumentError(`${argument}.${name}: unknown option, expected one of ${known.join(', ')}`);
+      const unknown = `${argument}.${printable(name, 60)}`;
+      throw new ArgumentError(`${unknown}: unknown option, expected one of ${known.join(', ')}`);
     }
   }
   return options;
 }
 
-/** The entries of an array or typed array, without holes (a detached one has none); null for anything else. */
-export function listOf(value: unknown): unknown[] | null {
-  if (Array.isArray(value)) return Array.from(value);
+/** Whether a value is a proxy that was revoked: whatever is asked of one throws. */
+export function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** The most axes of a tensor, and so the most numbers that an option or shape may list. */
+export const MAX_AXES = 64;
+
+/**
+ * The entries of an array or typed array, without holes (a detached one has none); null for anything else. Of a list
+ * that is longer than `most` only the entries up to the first too many, so that its length costs nothing.
+ */
+export function listOf(value: unknown, most = MAX_AXES): unknown[] | null {
+  if (isRevoked(value)) return null;
   // A DataView has no length.
-  if (!ArrayBuffer.isView(value) || !('length' in value)) return null;
-  return Array.from({ length: Number(value.length) }, (_, index) => Reflect.get(value, index));
+  const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
+  if (!isList) return null;
+  const length = Math.min(Number(value.length), most + 1);
+  return Array.from({ length }, (_, index) => Reflect.get(value, index));
 }
 
 /** A list of sizes (integers ≥ 0), or ArgumentError. */
 export function checkShape(shape: unknown, argument: string, min = 0): number[] {
   const list = listOf(shape);
   if (list === null) throw mistake(ArgumentError, argument, 'an array of sizes', shape);
+  if (list.length > MAX_AXES) throw mistake(ShapeError, argument, `at most ${MAX_AXES} axes`, shape);
   return list.map((size, axis) => checkInteger(size, `${argument}[${axis}]`, min));
 }
 

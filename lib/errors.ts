@@ -1,9 +1,19 @@
+import { printable } from './text.js';
+
+/** In characters: a message that lists names may be long, one that repeats its input may not. */
+const LONGEST_MESSAGE = 2000;
+
 /**
  * Every error that convmat throws on purpose: `instanceof ConvmatError`, with a stable `code`, and a message that
  * names the argument, what it needs and what it got. The class says what kind of mistake it was.
  */
 export class ConvmatError extends Error {
   readonly code: string = 'ERR_CONVMAT';
+
+  /** The message is kept short, and what a terminal would obey in it is escaped: it may quote the caller's data. */
+  constructor(message: string, options?: ErrorOptions) {
+    super(printable(message, LONGEST_MESSAGE), options);
+  }
 }
 
 /** What went wrong, of anything that was thrown; errors of another realm are no `Error` here. */

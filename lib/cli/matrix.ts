@@ -2,10 +2,10 @@
 import { extname } from 'node:path';
 import { Command } from 'commander';
 import { ArgumentError } from '../errors.js';
-import { replaceFile } from '../io/files.js';
-import { writeMatrixMarket } from '../io/matrix-market.js';
+import { writeFile } from '../io/files.js';
 import { writeNpy } from '../io/npy.js';
 import { writeSparseNpz } from '../io/sparse-npz.js';
+import { writeMatrixMarket } from '../io/write-matrix-market.js';
 import { type ConvMatrix, convMatrix } from '../matrix/conv-matrix.js';
 import type { Geometry } from '../plan/options/window.js';
 import { geometryOf, geometryOptions, parseShape, readKernel } from './arguments.js';
@@ -28,8 +28,8 @@ const WRITERS: Readonly<
   '.npz': (path, m, done) => writeSparseNpz(path, m.toCSR(), { onProgress: done }),
   '.mtx': (path, m, done) => writeMatrixMarket(path, m, { onProgress: done }),
   '.npy': (path, m) => writeNpy(path, m.toDense()),
-  '.svg': (path, m) => replaceFile(path, (handle) => handle.writeFile(m.spy({ format: 'svg' }))),
-  '.png': (path, m) => replaceFile(path, (handle) => handle.writeFile(m.spy({ format: 'png' }))),
+  '.svg': (path, m) => writeFile(path, [Buffer.from(m.spy({ format: 'svg' }))]),
+  '.png': (path, m) => writeFile(path, [m.spy({ format: 'png' })]),
 };
 
 export function matrixCommand(): Command {

@@ -1,33 +1,23 @@
-/**
- * NumPy's .npy: a header that is a Python dictionary of three entries, then the elements.
- * Source: NEP 1; numpy/lib/format.py.
- */
-import { endianness } from 'node:os';
-import { MAX_ELEMENTS } from '../check.js';
-import { FormatError, MemoryError } from '../errors.js';
-import { type DType, type TypedArray, uninitialised, zeros } from '../tensor/dtype.js';
+/** NumPy's .npy: a header, then the elements. */
+import { checkOneOf, checkOptions } from '../check.js';
+import { FormatError } from '../errors.js';
+import type { ComplexTensor } from '../tensor/complex.js';
+import { type DType, type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
-import { replaceFile, withFile, writeAll } from './files.js';
-import { type ByteSource, fillExactly, readExactly } from './source.js';
+import { quoted } from '../text.js';
+import { Budget, READ_OPTIONS, type ReadOptions } from './budget.js';
+import { ByteStream } from './byte-stream.js';
+import { bytesOfElement, readElements } from './elements.js';
+import { writeFile } from './files.js';
+import { countElements, encodeHeader, READ_AS, readHeader } from './npy-header.js';
+import { Pace } from './pace.js';
+import { partOf, piecesOfParts } from './parts.js';
+import { type FileURL, piecesOf, type Source, withBytes } from './source.js';
 
-const MAGIC = '\x93NUMPY';
-/** NumPy pads headers so that the elements begin at a multiple of this. */
-const ALIGNMENT = 64;
-const LONGEST_HEADER = 1 << 20;
+/** What an array of a file becomes: complex64 and complex128 are {re, im}, everything else a Tensor. */
+export type ArrayRead = Tensor | ComplexTensor;
 
-/** Type codes without their byte order. Booleans are read as uint8, 64-bit integers as int32 where they fit. */
-const READ_AS: Readonly<Record<string, DType>> = {
-  f4: 'float32',
-  f8: 'float64',
-  i1: 'int8',
-  u1: 'uint8',
-  b1: 'uint8',
-  i2: 'int16',
-  u2: 'uint16',
-  i4: 'int32',
-  u4: 'uint32',
-};
 const WRITE_AS: Readonly<Record<DType, string>> = {
   float32: 'f4',
   float64: 'f8',
@@ -39,19 +29,45 @@ const WRITE_AS: Readonly<Record<DType, string>> = {
   uint32: 'u4',
 };
 
-const LITTLE_ENDIAN = endianness() === 'LE';
-
-/** The array of an .npy file. 64-bit integers become int32, or a FormatError where one does not fit. */
-export function readNpy(path: string): Promise<Tensor> {
-  return withFile(path, readArray);
+/**
+ * The array of an .npy file. The eight dtypes are read as they are; booleans become uint8, float16 and bfloat16 (which
+ * NumPy writes as 2-byte voids) float32, 64-bit integers int32 or as options.int64 says, complex64 and complex128
+ * {re, im} of float32 and float64: name that type, as in readNpy<io.ComplexTensor>(path), for files that hold one.
+ *
+ * @param source  A path, a file URL, the bytes, or a stream of them.
+ * @throws {FormatError} for damage, with its place; for strings, objects, dates and structures; for integers past 32 bits.
+ * @throws {MemoryError} past options.maxBytes.
+ * @example const { data, shape } = await io.readNpy('weights.npy');
+ */
+export async function readNpy<T extends ArrayRead = Tensor>(
+  source: Source,
+  options?: ReadOptions,
+): Promise<T> {
+  return withBytes(source, options, async (bytes) => {
+    const stream = new ByteStream(bytes.name, bytes.size, piecesOf(bytes, 0, bytes.size));
+    const array = await readArray(stream, new Budget(bytes.name, bytes.size, options), options);
+    if (array instanceof FormatError) throw array;
+    return array as T;
+  });
 }
 
 /** Writes an .npy file (version 1.0, row-major, little-endian) that NumPy loads with the same dtype and shape. */
-export async function writeNpy(path: string, t: TensorLike): Promise<void> {
+export async function writeNpy(path: string | FileURL, t: TensorLike): Promise<void> {
   const array = takeTensor(t, 't');
-  await replaceFile(path, async (handle) => {
-    for (const part of encodeArray(array)) await writeAll(handle, part);
-  });
+  await writeFile(path, piecesOfParts(encodeArray(array).map(partOf)));
+}
+
+/**
+ * The bytes that writeNpy writes.
+ *
+ * @example await fetch(url, { method: 'PUT', body: io.encodeNpy(result) });
+ */
+export function encodeNpy(t: TensorLike): Uint8Array {
+  const [header, { buffer, byteOffset, byteLength }] = encodeArray(takeTensor(t, 't'));
+  const bytes = new Uint8Array(header.length + byteLength);
+  bytes.set(header);
+  bytes.set(new Uint8Array(buffer, byteOffset, byteLength), header.length);
+  return bytes;
 }
 
 /** Header and elements, to be written one after the other. */
@@ -59,181 +75,94 @@ export function encodeArray({ data, dtype, shape }: Tensor): [header: Uint8Array
   return [encodeHeader(WRITE_AS[dtype], shape), data];
 }
 
-/** The header of elements with this type code (such as f4, i8, S3) in the machine's byte order. */
-export function encodeHeader(code: string, shape: readonly number[]): Uint8Array {
-  const order = /^(.1|S.*)$/.test(code) ? '|' : LITTLE_ENDIAN ? '<' : '>';
-  const sizes = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
-  const dictionary = `{'descr': '${order}${code}', 'fortran_order': False, 'shape': (${sizes}), }`;
-  const prefix = MAGIC.length + 4;
-  const length = Math.ceil((prefix + dictionary.length + 1) / ALIGNMENT) * ALIGNMENT - prefix;
-  const header = Buffer.alloc(prefix + length, ' ');
-  header.write(MAGIC, 'latin1');
-  header.writeUInt16LE(0x0001, MAGIC.length);
-  header.writeUInt16LE(length, MAGIC.length + 2);
-  header.write(dictionary, prefix, 'latin1');
-  header.write('\n', prefix + length - 1);
-  return header;
+/** The option, checked. */
+export function readInt64(options: ReadOptions | undefined): 'int32' | 'float64' {
+  const { int64 = 'int32' } = checkOptions(options, READ_OPTIONS);
+  return checkOneOf(int64, 'options.int64', ['int32', 'float64']);
 }
 
-interface Header {
-  /** Type code without byte order, such as 'f4'. */
-  readonly code: string;
-  readonly swapped: boolean;
-  readonly columnMajor: boolean;
-  readonly shape: number[];
-}
-
-/** The array that a source holds from where it stands. */
-export async function readArray(source: ByteSource): Promise<Tensor> {
-  const header = await readHeader(source);
-  const { code, shape } = header;
-  const itemBytes = Number(code.slice(1));
-  const count = shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1);
-  const available = source.size - source.position;
-  if (count * itemBytes > available) {
-    const claim = `${count} elements of ${itemBytes} bytes`;
-    throw new FormatError(
-      `${source.name}: expected ${claim} after byte ${source.position}, got ${available} bytes`,
-    );
+/**
+ * The array that a stream holds from where it stands. One that is whole, but holds what no Tensor does, is a FormatError
+ * as a value; damage is one that is thrown.
+ */
+export async function readArray(
+  stream: ByteStream,
+  budget: Budget,
+  options: ReadOptions | undefined,
+): Promise<ArrayRead | FormatError> {
+  const int64 = readInt64(options);
+  const { code, shape, swapped, columnMajor } = await readHeader(stream);
+  const type = READ_AS[code];
+  if (type === undefined) return unreadable(stream.name, code);
+  const count = countElements(shape, bytesOfElement(type), stream);
+  const parts = await readElements(stream, type, count, { swapped, int64 }, budget);
+  if (parts instanceof FormatError) return parts;
+  const tensors: Tensor[] = [];
+  for (const part of parts) {
+    if (columnMajor) budget.take(part.byteLength);
+    tensors.push(new Tensor(columnMajor ? await toRowMajor(part, shape) : part, shape));
   }
-  if (count > MAX_ELEMENTS)
-    throw new MemoryError(`${source.name}: expected at most 2^31 - 1 elements, got ${count}`);
-  const data = await readElements(source, header, count);
-  return new Tensor(header.columnMajor ? toRowMajor(data, shape) : data, shape);
+  const [re, im] = tensors;
+  return im === undefined ? re : { re, im };
 }
+
+const KINDS: Readonly<Record<string, string>> = {
+  S: 'byte strings',
+  U: 'strings',
+  O: 'Python objects',
+  M: 'dates',
+  m: 'durations',
+  V: 'voids',
+  '[': 'structures',
+  '(': 'sub-arrays',
+  f: 'floats of another width',
+  c: 'complex numbers of another width',
+};
+
+function unreadable(name: string, code: string): FormatError {
+  const what = KINDS[code[0]] ?? 'what is no array of numbers';
+  return new FormatError(
+    `${name}: expected numbers of up to 64 bits each, got ${what} (dtype ${quoted(code, 40)})`,
+  );
+}
+
+const LONGEST_STRING = 64;
 
 /** The text of a zero-dimensional or one-element byte or text string, as scipy.sparse keeps its format in. */
-export async function readString(source: ByteSource): Promise<string> {
-  const { code } = await readHeader(source, /^[SU]\d+$/);
+export async function readString(stream: ByteStream): Promise<string> {
+  const { code } = await readHeader(stream);
   const length = Number(code.slice(1));
-  if (length > 64) throw new FormatError(`${source.name}: expected a short string, got ${length} characters`);
-  const bytes = await readExactly(source, code[0] === 'U' ? 4 * length : length, 'a string');
+  if ((code[0] !== 'S' && code[0] !== 'U') || !(length <= LONGEST_STRING))
+    throw new FormatError(`${stream.name}: expected a short string, got the dtype ${quoted(code, 40)}`);
+  const bytes = await stream.take(code[0] === 'U' ? 4 * length : length, 'a string');
   // UTF-32 of ASCII is ASCII between zeros.
   return String.fromCharCode(...bytes.filter((byte) => byte !== 0));
 }
 
-async function readHeader(source: ByteSource, codes = /^([fiu][1248]|b1)$/): Promise<Header> {
-  const start = await readExactly(source, MAGIC.length + 2, 'magic');
-  if (Buffer.from(start.subarray(0, MAGIC.length)).toString('latin1') !== MAGIC) {
-    throw new FormatError(`${source.name}: expected the magic of an .npy array at byte 0, got other bytes`);
-  }
-  const version = start[MAGIC.length];
-  if (version < 1 || version > 3) {
-    throw new FormatError(`${source.name}: expected .npy version 1, 2 or 3 at byte 6, got ${version}`);
-  }
-  const wide = version > 1;
-  const lengthBytes = Buffer.from(await readExactly(source, wide ? 4 : 2, "the header's length"));
-  const length = wide ? lengthBytes.readUInt32LE() : lengthBytes.readUInt16LE();
-  if (length > LONGEST_HEADER) {
-    throw new FormatError(`${source.name}: expected a header below ${LONGEST_HEADER} bytes, got ${length}`);
-  }
-  const at = source.position;
-  const text = Buffer.from(await readExactly(source, length, 'header')).toString('utf8');
-  return parseHeader(text, codes, `${source.name}: header at byte ${at}`);
-}
-
-/** Reads the dictionary by its grammar; nothing is evaluated. */
-function parseHeader(text: string, codes: RegExp, place: string): Header {
-  const entries = new Map<string, string>();
-  const entry = /\s*(['"])(\w+)\1\s*:\s*((['"])[^'"]*\4|True|False|\([^()]*\)|\[[^[\]]*\])\s*(,|(?=\}))/y;
-  const body = text.trim();
-  entry.lastIndex = 1;
-  while (body[0] === '{') {
-    const match = entry.exec(body);
-    if (match === null) break;
-    entries.set(match[2], match[3]);
-    if (/^\s*\}$/.test(body.slice(entry.lastIndex))) {
-      return interpretHeader(entries, codes, place);
-    }
-  }
-  throw new FormatError(
-    `${place}: expected a dictionary of descr, fortran_order and shape, got ${JSON.stringify(body.slice(0, 80))}`,
-  );
-}
-
-function interpretHeader(entries: ReadonlyMap<string, string>, codes: RegExp, place: string): Header {
-  const [descr, order, shape] = ['descr', 'fortran_order', 'shape'].map((key) => {
-    const value = entries.get(key);
-    if (value === undefined) throw new FormatError(`${place}: expected the entry '${key}', got none`);
-    return value;
-  });
-  const type = /^['"]([<>|=]?)(\w+)['"]$/.exec(descr);
-  if (type === null || !codes.test(type[2])) {
-    throw new FormatError(`${place}: expected a dtype of real numbers up to 64 bits, got ${descr}`);
-  }
-  const sizes = /^\(\s*(?:\d+\s*(?:,\s*\d+\s*)*,?\s*)?\)$/.test(shape) ? (shape.match(/\d+/g) ?? []) : null;
-  if (sizes === null) throw new FormatError(`${place}: expected a shape of integers ≥ 0, got ${shape}`);
-  if (order !== 'True' && order !== 'False') {
-    throw new FormatError(`${place}: expected fortran_order True or False, got ${order}`);
-  }
-  const native = LITTLE_ENDIAN ? '<' : '>';
-  return {
-    code: type[2],
-    swapped: (type[1] === '<' || type[1] === '>') && type[1] !== native,
-    columnMajor: order === 'True',
-    shape: sizes.map(Number),
-  };
-}
-
-async function readElements(
-  source: ByteSource,
-  { code, swapped }: Header,
-  count: number,
-): Promise<TypedArray> {
-  const dtype = READ_AS[code];
-  if (dtype === undefined) return readLongs(source, code, swapped, count);
-  const data = uninitialised(dtype, count);
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  await fillExactly(source, bytes, 'elements');
-  if (swapped) swapBytes(bytes, data.BYTES_PER_ELEMENT);
-  return data;
-}
-
-/** 64-bit integers, which no dtype here holds: as int32 where every one fits. */
-async function readLongs(
-  source: ByteSource,
-  code: string,
-  swapped: boolean,
-  count: number,
-): Promise<TypedArray> {
-  if (code !== 'i8' && code !== 'u8') {
-    throw new FormatError(`${source.name}: expected float32, float64 or integers, got type code ${code}`);
-  }
-  const data = zeros('int32', count);
-  // A block at a time: the wide form is never in memory whole.
-  const block = 1 << 16;
-  for (let at = 0; at < count; at += block) {
-    const bytes = Buffer.from(await readExactly(source, 8 * Math.min(block, count - at), 'elements'));
-    if (swapped === LITTLE_ENDIAN) bytes.swap64();
-    for (let i = 0; 8 * i < bytes.length; i++) {
-      const low = bytes.readUInt32LE(8 * i) | 0;
-      const high = bytes.readInt32LE(8 * i + 4);
-      if (high !== low >> 31 || (code === 'u8' && high !== 0)) {
-        throw new FormatError(
-          `${source.name}: expected integers that fit in 32 bits, got another at element ${at + i}`,
-        );
-      }
-      data[at + i] = low;
-    }
-  }
-  return data;
-}
-
-function swapBytes(bytes: Buffer, width: number): void {
-  if (width === 2) bytes.swap16();
-  else if (width === 4) bytes.swap32();
-  else if (width === 8) bytes.swap64();
-}
+/** Elements that are moved without letting the event loop turn. */
+const MOVED_AT_ONCE = 1 << 14;
 
 /** Elements in Fortran's order (the first axis varies fastest), rearranged into C's. */
-function toRowMajor<A extends TypedArray>(data: A, shape: readonly number[]): A {
-  const result = data.slice() as A;
-  const index = shape.map(() => 0);
-  for (let from = 0; from < data.length; from++) {
-    let to = 0;
-    for (let axis = 0; axis < shape.length; axis++) to = to * shape[axis] + index[axis];
-    result[to] = data[from];
-    for (let axis = 0; axis < shape.length && ++index[axis] === shape[axis]; axis++) index[axis] = 0;
+async function toRowMajor(data: TypedArray, shape: readonly number[]): Promise<TypedArray> {
+  const result = uninitialised(new Tensor(data, [data.length]).dtype, data.length);
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1));
+  // Axes of size 1 move nothing; without them an odometer's wheels turn every second step at most.
+  const axes = shape
+    .map((size, axis) => ({ size, stride: strides[axis], at: 0 }))
+    .filter(({ size }) => size > 1);
+  const pace = new Pace();
+  let to = 0;
+  for (let from = 0; from < data.length; ) {
+    for (const end = Math.min(from + MOVED_AT_ONCE, data.length); from < end; from++) {
+      result[to] = data[from];
+      for (const axis of axes) {
+        to += axis.stride;
+        if (++axis.at < axis.size) break;
+        to -= axis.size * axis.stride;
+        axis.at = 0;
+      }
+    }
+    await pace.breathe();
   }
   return result;
 }

@@ -1,146 +1,168 @@
 /** NumPy's .npz: a zip archive of .npy files, stored or deflated. */
-import { once } from 'node:events';
-import { close, open } from 'node:fs';
-import { Readable } from 'node:stream';
-import { promisify } from 'node:util';
-import type { Entry, ZipFile } from 'yauzl';
 import { mistake } from '../check.js';
-import { ArgumentError, ConvmatError, FormatError } from '../errors.js';
+import { ArgumentError, FormatError } from '../errors.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Budget, type ReadOptions } from './budget.js';
-import { checkPath, replaceFile, writeAll } from './files.js';
-import { encodeArray, readArray } from './npy.js';
-import { type ByteSource, StreamSource } from './source.js';
+import { writeFile } from './files.js';
+import { foreignArchive } from './foreign.js';
+import { type ArrayRead, encodeArray, readArray, readInt64 } from './npy.js';
+import { partOf, sizeOf } from './parts.js';
+import { recordOf } from './record.js';
+import { type Bytes, type FileURL, openBytes, type Source, withBytes } from './source.js';
+import { memberName, readZipDirectory, withMember, type ZipMember } from './zip-reader.js';
+import { type ArchiveMember, archivePieces, checkMemberName, encodeArchive } from './zip-writer.js';
 
-/** Deflate cannot do better than this, so an entry that claims more is lying about its size. */
-const BEST_RATIO = 1040;
-/** A fixed time, so that the same arrays give the same file. */
-const EPOCH = new Date(1980, 0, 1);
+/** An archive whose arrays are read one at a time. */
+export interface OpenArchive {
+  /** Of all arrays, in the archive's order, those that cannot be read among them. */
+  readonly names: readonly string[];
+  /** One array. @throws {ArgumentError} for a name that is not there, and whatever is wrong with the array. */
+  read<T extends ArrayRead = Tensor>(name: string): Promise<T>;
+  /** Closes the file. Later reads are refused. */
+  close(): Promise<void>;
+}
 
-/** The arrays of an .npz file by name. */
-export async function readNpz(path: string, options?: ReadOptions): Promise<Record<string, Tensor>> {
-  const budget = new Budget(path, options);
-  const arrays: [string, Tensor][] = [];
-  await forEachEntry(path, async (name, source) => {
-    budget.take(source.size);
-    arrays.push([name, await readArray(source)]);
+/**
+ * Opens an .npz file: its directory is read, its arrays when they are asked for. It is closed by close().
+ *
+ * @param options.maxBytes  The most that one array may take.
+ * @example
+ *   const file = await io.openNpz('model.npz');
+ *   for (const name of file.names) console.log(name);
+ *   const weight = await file.read('weight');
+ *   await file.close();
+ */
+export async function openNpz(source: Source, options?: ReadOptions): Promise<OpenArchive> {
+  readInt64(options);
+  const bytes = await openBytes(source, options);
+  try {
+    const members = await membersOf(bytes);
+    return archiveOf(bytes, [...members.keys()], async (name) => {
+      const member = members.get(name) as ZipMember;
+      const array = await readMember(bytes, member, new Budget(bytes.name, bytes.size, options), options);
+      if (array instanceof FormatError) throw array;
+      return array;
+    });
+  } catch (error) {
+    await bytes.close();
+    throw error;
+  }
+}
+
+/** An open archive over these bytes, whose arrays `readArray` reads by name. */
+export function archiveOf(
+  bytes: Bytes,
+  names: readonly string[],
+  readArray: (name: string) => Promise<ArrayRead>,
+): OpenArchive {
+  const known = new Set(names);
+  let open = true;
+  const close = async (): Promise<void> => {
+    if (!open) return;
+    open = false;
+    await bytes.close();
+  };
+  return {
+    names: Object.freeze([...names]),
+    async read<T extends ArrayRead>(name: string): Promise<T> {
+      if (!open) throw new ArgumentError(`${bytes.name}: expected an open archive, got a closed one`);
+      if (!known.has(name)) throw mistake(ArgumentError, 'name', "one of the archive's names", name);
+      return (await readArray(name)) as T;
+    },
+    close,
+  };
+}
+
+/**
+ * The arrays of an .npz file by name, read as readNpy reads them.
+ *
+ * An array that no Tensor holds (strings, objects, dates, structures, integers past 32 bits) does not keep the others
+ * from being read: its name is there, and its FormatError is thrown when the property is read. Damage anywhere is a
+ * FormatError of the whole.
+ *
+ * @param options.maxBytes  The most that all arrays together may take.
+ * @example const { weight, bias } = await io.readNpz('model.npz');
+ */
+export async function readNpz<T extends ArrayRead = Tensor>(
+  source: Source,
+  options?: ReadOptions,
+): Promise<Record<string, T>> {
+  return withBytes(source, options, async (bytes) => {
+    const budget = new Budget(bytes.name, bytes.size, options);
+    const arrays: [string, ArrayRead | FormatError][] = [];
+    for (const [name, member] of await membersOf(bytes))
+      arrays.push([name, await readMember(bytes, member, budget, options)]);
+    return recordOf<T>(arrays);
   });
-  return Object.fromEntries(arrays);
+}
+
+/** The archive's members by array name. */
+export async function membersOf(bytes: Bytes): Promise<Map<string, ZipMember>> {
+  const members = await readZipDirectory(bytes);
+  const foreign = foreignArchive(members.map(({ name }) => name));
+  if (foreign !== undefined) throw new FormatError(`${bytes.name}: expected an .npz archive, got ${foreign}`);
+  const byName = new Map<string, ZipMember>();
+  for (const member of members) {
+    const name = member.name.replace(/\.npy$/, '');
+    if (byName.has(name)) {
+      throw new FormatError(`${memberName(bytes, name)}: expected one array of this name, got two`);
+    }
+    byName.set(name, member);
+  }
+  return byName;
+}
+
+async function readMember(
+  bytes: Bytes,
+  member: ZipMember,
+  budget: Budget,
+  options: ReadOptions | undefined,
+): Promise<ArrayRead | FormatError> {
+  try {
+    return await withMember(bytes, member, (stream) => readArray(stream, budget, options));
+  } catch (error) {
+    // Archives may hold other things beside arrays, such as a note.
+    if (error instanceof FormatError && !member.name.endsWith('.npy')) return error;
+    throw error;
+  }
 }
 
 /** Writes an uncompressed .npz file, as numpy.savez does: names get the suffix .npy inside. */
-export async function writeNpz(path: string, arrays: Record<string, TensorLike>): Promise<void> {
-  if (typeof arrays !== 'object' || arrays === null)
-    throw mistake(ArgumentError, 'arrays', 'arrays by name', arrays);
-  const tensors = Object.entries(arrays).map(([name, t]) => [name, takeTensor(t, `arrays.${name}`)] as const);
-  await writeArchive(
-    path,
-    tensors.map(([name, t]) => ({ name, parts: encodeArray(t) })),
-    false,
-  );
+export async function writeNpz(path: string | FileURL, arrays: Record<string, TensorLike>): Promise<void> {
+  await writeArchive(path, membersFrom(arrays), false);
 }
 
-export interface ArchiveEntry {
-  readonly name: string;
-  /** Written one after the other. */
-  readonly parts: readonly NodeJS.ArrayBufferView[];
+/** The bytes that writeNpz writes. */
+export function encodeNpz(arrays: Record<string, TensorLike>): Uint8Array {
+  return encodeArchive(membersFrom(arrays));
+}
+
+function membersFrom(arrays: Record<string, TensorLike>): ArchiveMember[] {
+  return tensorsFrom(arrays, 'arrays').map(([name, t]) => ({
+    name: checkMemberName(name),
+    parts: encodeArray(t).map(partOf),
+  }));
+}
+
+/** Tensors by name. */
+export function tensorsFrom(arrays: Record<string, TensorLike>, argument: string): [string, Tensor][] {
+  if (typeof arrays !== 'object' || arrays === null)
+    throw mistake(ArgumentError, argument, 'arrays by name', arrays);
+  return Object.entries(arrays).map(([name, t]) => [name, takeTensor(t, `${argument}.${name}`)]);
 }
 
 export async function writeArchive(
-  path: string,
-  entries: readonly ArchiveEntry[],
+  path: string | FileURL,
+  members: readonly ArchiveMember[],
   compress: boolean,
   onProgress: (share: number) => void = () => {},
 ): Promise<void> {
-  const sizeOf = (parts: ArchiveEntry['parts']) => parts.reduce((sum, part) => sum + part.byteLength, 0);
-  const all = entries.reduce((sum, { parts }) => sum + sizeOf(parts), 0);
+  const all = members.reduce((sum, { parts }) => sum + sizeOf(parts), 0);
   let read = 0;
   const told = (bytes: number): void => {
     read += bytes;
     onProgress(read / all);
   };
-  await replaceFile(path, async (handle) => {
-    // Only archives need the library: it is loaded with the first.
-    const { ZipFile: ZipWriter } = await import('yazl');
-    const zip = new ZipWriter();
-    for (const { name, parts } of entries) {
-      zip.addReadStream(Readable.from(slices(parts, told)), `${checkEntryName(name)}.npy`, {
-        mtime: EPOCH,
-        compress,
-        size: sizeOf(parts),
-      });
-    }
-    zip.end();
-    for await (const chunk of zip.outputStream as Readable) await writeAll(handle, chunk as Buffer);
-  });
-}
-
-function checkEntryName(name: string): string {
-  if (name === '' || name.startsWith('/') || name.includes('\\') || name.split('/').includes('..')) {
-    throw mistake(ArgumentError, 'arrays', 'names that are plain relative paths', name);
-  }
-  return name;
-}
-
-/** Views of the parts in pieces that a stream likes; nothing is copied. `told` hears of each when it is taken. */
-function* slices(parts: readonly NodeJS.ArrayBufferView[], told: (bytes: number) => void): Generator<Buffer> {
-  const piece = 1 << 20;
-  for (const { buffer, byteOffset, byteLength } of parts) {
-    for (let at = 0; at < byteLength; at += piece) {
-      const bytes = Math.min(piece, byteLength - at);
-      yield Buffer.from(buffer as ArrayBuffer, byteOffset + at, bytes);
-      told(bytes);
-    }
-  }
-}
-
-/** visit(name without .npy, bytes) for every entry, in the archive's order. What is wrong with it is a FormatError. */
-export async function forEachEntry(
-  path: string,
-  visit: (name: string, source: ByteSource) => Promise<void>,
-): Promise<void> {
-  const { fromFd } = await import('yauzl');
-  const fd = await promisify(open)(checkPath(path), 'r');
-  let zip: ZipFile | undefined;
-  try {
-    zip = await promisify<number, object, ZipFile>(fromFd)(fd, { lazyEntries: true, autoClose: false });
-    const seen = new Set<string>();
-    for await (const entry of entriesOf(zip)) {
-      const name = entry.fileName.replace(/\.npy$/, '');
-      if (seen.has(name)) throw new FormatError(`${path}: expected one entry named ${name}, got two`);
-      seen.add(name);
-      checkRatio(path, entry);
-      const stream = await promisify(zip.openReadStream.bind(zip) as OpenReadStream)(entry);
-      try {
-        await visit(name, new StreamSource(`${path}: ${entry.fileName}`, entry.uncompressedSize, stream));
-      } finally {
-        stream.destroy();
-      }
-    }
-  } catch (error) {
-    if (error instanceof ConvmatError) throw error;
-    throw new FormatError(`${path}: expected a sound zip archive, got: ${(error as Error).message}`, {
-      cause: error,
-    });
-  } finally {
-    await promisify(close)(fd);
-  }
-}
-
-type OpenReadStream = (entry: Entry, done: (error: Error | null, stream: Readable) => void) => void;
-
-function checkRatio(path: string, { fileName, compressedSize, uncompressedSize }: Entry): void {
-  if (uncompressedSize > compressedSize * BEST_RATIO + BEST_RATIO) {
-    const claim = `${uncompressedSize} bytes from ${compressedSize}`;
-    throw new FormatError(`${path}: ${fileName}: expected what deflate can hold, got a claim of ${claim}`);
-  }
-}
-
-async function* entriesOf(zip: ZipFile): AsyncGenerator<Entry> {
-  for (let i = 0; i < zip.entryCount; i++) {
-    const next = once(zip, 'entry');
-    zip.readEntry();
-    yield ((await next) as [Entry])[0];
-  }
+  await writeFile(path, archivePieces(members, compress, told));
 }

@@ -1,21 +1,186 @@
-/** Bytes read in order, from a file or from an entry of an archive: only as many as asked for are ever in memory. */
-import type { FileHandle } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import { FormatError } from '../errors.js';
+/** Where a reader's bytes come from: a file, read as far as it is looked at, or memory. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { isRevoked, mistake } from '../check.js';
+import { ArgumentError, FormatError, MemoryError } from '../errors.js';
+import { dtypeOf } from '../tensor/dtype.js';
+import { printable } from '../text.js';
+import { checkMaxBytes, type ReadOptions } from './budget.js';
 
-export interface ByteSource {
-  /** What an error calls it. */
-  readonly name: string;
-  /** Bytes that it holds from its beginning to its end. */
-  readonly size: number;
-  /** How many have been read. */
-  readonly position: number;
-  /** Fills as much of `target` as there is; the count is less only at the end. */
-  read(target: Uint8Array): Promise<number>;
+/**
+ * What every reader takes: a path, a file URL, the bytes themselves (which must not change before the reader is done),
+ * or a stream of them, which is read to its end first.
+ */
+export type Source = string | FileURL | Uint8Array | ArrayBuffer | AsyncIterable<Uint8Array>;
+
+/** A URL, of any realm, whose protocol is file: */
+export interface FileURL {
+  readonly href: string;
+  readonly protocol: string;
 }
 
-export class FileSource implements ByteSource {
-  position = 0;
+/** Bytes by position. */
+export interface Bytes {
+  /** What an error calls them. */
+  readonly name: string;
+  readonly size: number;
+  /** Those from `from` on, at most `length` (≤ PIECE) and fewer only at the end: a view that nobody writes to later. */
+  read(from: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** The most that is read at once. */
+export const PIECE = 1 << 18;
+
+/** body(bytes), which are closed whatever happens. */
+export async function withBytes<R>(
+  source: Source,
+  options: ReadOptions | undefined,
+  body: (bytes: Bytes) => Promise<R>,
+): Promise<R> {
+  const bytes = await openBytes(source, options);
+  try {
+    return await body(bytes);
+  } finally {
+    await bytes.close();
+  }
+}
+
+/** To be closed by the caller. Errors of the file system pass as they are. */
+export async function openBytes(source: Source, options: ReadOptions | undefined): Promise<Bytes> {
+  if (typeof source === 'string' || isURL(source)) return openFile(pathOf(source), options);
+  const memory = viewOf(source);
+  if (memory !== null) return new MemoryBytes('source', memory);
+  if (!isStream(source)) {
+    throw mistake(
+      ArgumentError,
+      'source',
+      'a path, a file URL, a Uint8Array, an ArrayBuffer or a stream',
+      source,
+    );
+  }
+  return new MemoryBytes('source', await collect('source', source, options));
+}
+
+function isStream(source: unknown): source is AsyncIterable<unknown> {
+  if (typeof source !== 'object' || source === null || isRevoked(source)) return false;
+  return typeof (source as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function';
+}
+
+/** A path as the file system takes it. */
+export function pathOf(path: string | FileURL, argument = 'path'): string {
+  if (isURL(path)) {
+    if (path.protocol !== 'file:') throw mistake(ArgumentError, argument, 'a file URL', path.href);
+    return fileURLToPath(path.href);
+  }
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw mistake(ArgumentError, argument, 'a file path', path);
+  }
+  return path;
+}
+
+function isURL(value: unknown): value is FileURL {
+  if (typeof value !== 'object' || value === null || isRevoked(value)) return false;
+  const { href, protocol } = value as Partial<FileURL>;
+  return typeof href === 'string' && typeof protocol === 'string';
+}
+
+const lengthOfBuffer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength')?.get as (
+  this: unknown,
+) => number;
+
+/** Whether a value is an ArrayBuffer, of any realm and not shared: what the getter reads is an internal slot. */
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  try {
+    lengthOfBuffer.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A Uint8Array or ArrayBuffer as a view of its memory; null for anything else, detached ones among it. */
+function viewOf(source: unknown): Uint8Array | null {
+  try {
+    if (isArrayBuffer(source)) return new Uint8Array(source);
+    if (dtypeOf(source) !== 'uint8') return null;
+    const { buffer, byteOffset, byteLength } = source as Uint8Array;
+    return isArrayBuffer(buffer) ? new Uint8Array(buffer, byteOffset, byteLength) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What an error calls a file: the end of a long path tells more than its beginning. */
+function nameOf(path: string): string {
+  return printable(path.length > 200 ? `…${path.slice(-199)}` : path, 300);
+}
+
+async function openFile(path: string, options: ReadOptions | undefined): Promise<Bytes> {
+  const handle = await open(path, 'r');
+  try {
+    const stat = await handle.stat();
+    if (stat.isFile()) return new FileBytes(nameOf(path), stat.size, handle);
+    // A pipe has no size and no positions.
+    const chunks = handle.createReadStream({ autoClose: false });
+    const bytes = await collect(nameOf(path), chunks, options);
+    await handle.close();
+    return new MemoryBytes(nameOf(path), bytes);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** All bytes of a stream, up to options.maxBytes of them. */
+async function collect(
+  name: string,
+  chunks: AsyncIterable<unknown>,
+  options: ReadOptions | undefined,
+): Promise<Uint8Array> {
+  const most = checkMaxBytes(options?.maxBytes);
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    const part = viewOf(chunk);
+    if (part === null) throw mistake(ArgumentError, name, 'a stream of Uint8Array', chunk);
+    size += part.length;
+    if (size > most) {
+      const expected = `a stream of at most ${most} bytes (options.maxBytes)`;
+      throw new MemoryError(`${name}: expected ${expected}, got more`);
+    }
+    parts.push(part);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+class MemoryBytes implements Bytes {
+  readonly size: number;
+
+  constructor(
+    readonly name: string,
+    private readonly bytes: Uint8Array,
+  ) {
+    this.size = bytes.length;
+  }
+
+  async read(from: number, length: number): Promise<Uint8Array> {
+    return this.bytes.subarray(from, from + length);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** A file, of which a piece is kept: what lies close together is read at once. */
+class FileBytes implements Bytes {
+  #piece: Uint8Array = new Uint8Array(0);
+  #start = 0;
 
   constructor(
     readonly name: string,
@@ -23,62 +188,38 @@ export class FileSource implements ByteSource {
     private readonly handle: FileHandle,
   ) {}
 
-  async read(target: Uint8Array): Promise<number> {
+  async read(from: number, length: number): Promise<Uint8Array> {
+    const offset = from - this.#start;
+    const kept = this.#piece;
+    if (offset >= 0 && offset + length <= kept.length) return kept.subarray(offset, offset + length);
+    // New memory each time: others may still look at the last piece.
+    const piece = new Uint8Array(Math.max(0, Math.min(PIECE, this.size - from)));
     let filled = 0;
-    while (filled < target.length) {
-      const { bytesRead } = await this.handle.read(target, filled, target.length - filled, this.position);
+    while (filled < piece.length) {
+      const { bytesRead } = await this.handle.read(piece, filled, piece.length - filled, from + filled);
       if (bytesRead === 0) break;
       filled += bytesRead;
-      this.position += bytesRead;
     }
-    return filled;
+    this.#piece = piece.subarray(0, filled);
+    this.#start = from;
+    return this.#piece.subarray(0, length);
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
   }
 }
 
-export class StreamSource implements ByteSource {
-  position = 0;
-  readonly #chunks: AsyncIterator<Buffer>;
-  #rest: Uint8Array = new Uint8Array(0);
-
-  constructor(
-    readonly name: string,
-    readonly size: number,
-    stream: Readable,
-  ) {
-    this.#chunks = stream[Symbol.asyncIterator]();
-  }
-
-  async read(target: Uint8Array): Promise<number> {
-    let filled = 0;
-    while (filled < target.length) {
-      if (this.#rest.length === 0) {
-        const { value, done } = await this.#chunks.next();
-        if (done) break;
-        this.#rest = value;
-      }
-      const taken = Math.min(this.#rest.length, target.length - filled);
-      target.set(this.#rest.subarray(0, taken), filled);
-      this.#rest = this.#rest.subarray(taken);
-      filled += taken;
+/** Bytes from one position to another, a piece at a time; FormatError where they end before. */
+export async function* piecesOf(bytes: Bytes, from: number, to: number): AsyncGenerator<Uint8Array> {
+  for (let at = from; at < to; ) {
+    const wanted = Math.min(PIECE, to - at);
+    const piece = await bytes.read(at, wanted);
+    if (piece.length < wanted) {
+      const got = `${at + piece.length}`;
+      throw new FormatError(`${bytes.name}: expected bytes up to ${to}, got the end at byte ${got}`);
     }
-    this.position += filled;
-    return filled;
-  }
-}
-
-/** Exactly `length` bytes, or FormatError with the place where they ran out. */
-export async function readExactly(source: ByteSource, length: number, what: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  await fillExactly(source, bytes, what);
-  return bytes;
-}
-
-export async function fillExactly(source: ByteSource, target: Uint8Array, what: string): Promise<void> {
-  const start = source.position;
-  const filled = await source.read(target);
-  if (filled < target.length) {
-    throw new FormatError(
-      `${source.name}: expected ${target.length} bytes of ${what} at byte ${start}, got ${filled}`,
-    );
+    yield piece;
+    at += wanted;
   }
 }

@@ -1,75 +1,131 @@
 /** scipy.sparse.save_npz's layout: an .npz of format, shape, and the arrays of that format. */
-import { mistake } from '../check.js';
+import { describe, mistake } from '../check.js';
 import { ArgumentError, ConvmatError, FormatError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
+import type { SparseFormats } from '../matrix/operator.js';
 import { convert, type FloatArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
+import { quoted } from '../text.js';
 import { Budget, type ReadOptions } from './budget.js';
 import { readWriteOptions, type WriteOptions } from './files.js';
-import { encodeArray, encodeHeader, readArray, readString } from './npy.js';
-import { forEachEntry, writeArchive } from './npz.js';
+import { encodeArray, readArray, readInt64, readString } from './npy.js';
+import { encodeHeader } from './npy-header.js';
+import { membersOf, writeArchive } from './npz.js';
+import { partOf } from './parts.js';
+import { type FileURL, type Source, withBytes } from './source.js';
+import { withMember } from './zip-reader.js';
 
-/** Writes a compressed .npz that scipy.sparse.load_npz reads as the same CSR matrix. */
-export async function writeSparseNpz(path: string, m: CsrMatrix, options?: WriteOptions): Promise<void> {
+/**
+ * Writes a compressed .npz that scipy.sparse.load_npz reads as a CSR matrix.
+ *
+ * @param m  A CsrMatrix, or what has toCSR(), such as a ConvMatrix.
+ */
+export async function writeSparseNpz(
+  path: string | FileURL,
+  m: SparseFormats,
+  options?: WriteOptions,
+): Promise<void> {
   const onProgress = readWriteOptions(options);
-  if (!(m instanceof CsrMatrix)) throw mistake(ArgumentError, 'm', 'a CsrMatrix', m);
-  const [rows, cols] = m.shape;
-  const vector = (data: Int32Array | FloatArray) => encodeArray(new Tensor(data, [data.length]));
+  const { shape, indptr, indices, data } = takeCSR(m);
+  const [rows, cols] = shape;
+  const vector = (values: Int32Array | FloatArray) =>
+    encodeArray(new Tensor(values, [values.length])).map(partOf);
+  const text = [encodeHeader('S3', []), Buffer.from('csr')];
+  const sizes = [encodeHeader('i8', [2]), BigInt64Array.of(BigInt(rows), BigInt(cols))];
   await writeArchive(
     path,
     [
-      { name: 'indices', parts: vector(m.indices) },
-      { name: 'indptr', parts: vector(m.indptr) },
-      { name: 'format', parts: [encodeHeader('S3', []), Buffer.from('csr')] },
-      { name: 'shape', parts: [encodeHeader('i8', [2]), BigInt64Array.of(BigInt(rows), BigInt(cols))] },
-      { name: 'data', parts: vector(m.data) },
+      { name: 'indices', parts: vector(indices) },
+      { name: 'indptr', parts: vector(indptr) },
+      { name: 'format', parts: text.map(partOf) },
+      { name: 'shape', parts: sizes.map(partOf) },
+      { name: 'data', parts: vector(data) },
     ],
     true,
     onProgress,
   );
 }
 
-/** A matrix that scipy.sparse.save_npz wrote as CSR, CSC or COO. Integer data become float64. */
-export async function readSparseNpz(path: string, options?: ReadOptions): Promise<CsrMatrix> {
-  const budget = new Budget(path, options);
-  const arrays = new Map<string, Tensor>();
-  let format: string | undefined;
-  await forEachEntry(path, async (name, source) => {
-    budget.take(source.size);
-    if (name === 'format') format = await readString(source);
-    else arrays.set(name, await readArray(source));
+/** A matrix argument of a writer, in rows. */
+export function takeCSR(m: SparseFormats): CsrMatrix {
+  if (typeof m?.toCSR !== 'function') throw mistake(ArgumentError, 'm', 'a matrix with toCSR()', m);
+  const matrix: unknown = m.toCSR();
+  if (!(matrix instanceof CsrMatrix)) throw mistake(ArgumentError, 'm.toCSR()', 'a CsrMatrix', matrix);
+  return matrix;
+}
+
+/** The arrays of each format that is read. */
+const ARRAYS: Readonly<Record<string, readonly string[]>> = {
+  csr: ['indptr', 'indices', 'data'],
+  csc: ['indptr', 'indices', 'data'],
+  coo: ['row', 'col', 'data'],
+};
+
+/**
+ * A matrix that scipy.sparse.save_npz wrote as CSR, CSC or COO; integers and booleans become float64, float16 float32.
+ *
+ * @throws {FormatError} for damage, for complex matrices, and for those in the formats bsr and dia: in Python,
+ *   save_npz(path, m.tocsr()).
+ */
+export async function readSparseNpz(source: Source, options?: ReadOptions): Promise<CsrMatrix> {
+  readInt64(options);
+  return withBytes(source, options, async (bytes) => {
+    const { name } = bytes;
+    const budget = new Budget(name, bytes.size, options);
+    const members = await membersOf(bytes);
+    const memberOf = (array: string) => {
+      const member = members.get(array);
+      if (member === undefined) throw new FormatError(`${name}: expected the array '${array}', got none`);
+      return member;
+    };
+    const format = await withMember(bytes, memberOf('format'), readString);
+    const wanted = Object.hasOwn(ARRAYS, format) ? ARRAYS[format] : undefined;
+    if (wanted === undefined) {
+      const expected = 'a matrix of the format csr, csc or coo (in Python, save_npz(path, m.tocsr()))';
+      throw new FormatError(`${name}: expected ${expected}, got ${quoted(format)}`);
+    }
+    const vectorOf = async (array: string): Promise<Tensor> => {
+      // Values may be 64-bit integers, and are floating point here in any case.
+      const manner =
+        array === 'data'
+          ? { ...options, int64: 'float64' as const }
+          : { ...options, int64: 'int32' as const };
+      const member = memberOf(array);
+      const vector = await withMember(bytes, member, (stream) => readArray(stream, budget, manner));
+      if (vector instanceof FormatError) throw vector;
+      if ('re' in vector)
+        throw new FormatError(`${name}: expected real numbers in '${array}', got complex ones`);
+      if (vector.shape.length !== 1) {
+        throw new FormatError(`${name}: expected '${array}' of one axis, got ${vector.shape.length}`);
+      }
+      return vector;
+    };
+    const integersOf = async (array: string): Promise<Int32Array> => {
+      const { data, dtype } = await vectorOf(array);
+      if (dtype !== 'int32') throw new FormatError(`${name}: expected integers in '${array}', got ${dtype}`);
+      return data as Int32Array;
+    };
+    const sizes = await integersOf('shape');
+    const [rows, cols] = sizes;
+    if (sizes.length !== 2 || rows < 0 || cols < 0)
+      throw new FormatError(
+        `${name}: expected 'shape' of two sizes, got ${describe([...sizes.subarray(0, 9)])}`,
+      );
+    // Rows of CSR are in the file one by one; the other formats only tell how many there are.
+    if (format === 'csr') budget.take(4 * (rows + 1));
+    else budget.claimOffsets(rows, cols);
+    const [first, second] = [await integersOf(wanted[0]), await integersOf(wanted[1])];
+    const { data: values, dtype } = await vectorOf('data');
+    const data =
+      dtype === 'float32' || dtype === 'float64' ? (values as FloatArray) : convert(values, 'float64');
+    try {
+      if (format === 'csr') return new CsrMatrix([rows, cols], first, second, data);
+      // A CSC matrix is the transpose of the CSR matrix with the same arrays.
+      if (format === 'csc') return new CsrMatrix([cols, rows], first, second, data).T;
+      return CsrMatrix.fromCOO([rows, cols], first, second, data);
+    } catch (error) {
+      if (error instanceof FormatError || !(error instanceof ConvmatError)) throw error;
+      throw new FormatError(`${name}: ${error.message}`, { cause: error });
+    }
   });
-  const part = (name: string): Tensor => {
-    const array = arrays.get(name);
-    if (array === undefined) throw new FormatError(`${path}: expected the array '${name}', got none`);
-    if (array.shape.length !== 1)
-      throw new FormatError(`${path}: expected '${name}' of one axis, got ${array.shape.length}`);
-    return array;
-  };
-  const indices = (name: string): Int32Array => {
-    const array = part(name);
-    if (array.dtype !== 'int32')
-      throw new FormatError(`${path}: expected integers in '${name}', got ${array.dtype}`);
-    return array.data as Int32Array;
-  };
-  const sizes = indices('shape');
-  const [rows, cols] = sizes;
-  if (sizes.length !== 2)
-    throw new FormatError(`${path}: expected 'shape' of two sizes, got ${sizes.length}`);
-  budget.takeOffsets(Math.max(0, rows), Math.max(0, cols));
-  const values = part('data');
-  const data =
-    values.dtype === 'float32' || values.dtype === 'float64'
-      ? (values.data as FloatArray)
-      : convert(values.data, 'float64');
-  try {
-    if (format === 'csr') return new CsrMatrix([rows, cols], indices('indptr'), indices('indices'), data);
-    // A CSC matrix is the transpose of the CSR matrix with the same arrays.
-    if (format === 'csc') return new CsrMatrix([cols, rows], indices('indptr'), indices('indices'), data).T;
-    if (format === 'coo') return CsrMatrix.fromCOO([rows, cols], indices('row'), indices('col'), data);
-  } catch (error) {
-    if (error instanceof FormatError || !(error instanceof ConvmatError)) throw error;
-    throw new FormatError(`${path}: ${error.message}`, { cause: error });
-  }
-  throw new FormatError(`${path}: expected the format csr, csc or coo, got ${format}`);
 }

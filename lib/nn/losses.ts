@@ -96,7 +96,7 @@ function takeLabels(
   batch: number,
   classes: number,
 ): ArrayLike<number> {
-  const list = listOf(labels) ?? takeTensor(labels as TensorLike, 'labels').data;
+  const list = listOf(labels, batch) ?? takeTensor(labels as TensorLike, 'labels').data;
   const { length } = list;
   if (length !== batch) throw mismatch(ShapeError, 'labels', `${batch}, one per row of logits`, `${length}`);
   return Array.from(list as ArrayLike<number>, (label, n) =>

@@ -250,7 +250,7 @@ function perChannel(
   argument: string,
   read: (value: unknown, argument: string) => number,
 ): number[] {
-  const list = listOf(value) ?? (hasLength(value, channels) ? Array.from(value) : [value]);
+  const list = listOf(value, channels) ?? (hasLength(value, channels) ? Array.from(value) : [value]);
   if (list.length !== channels && list.length !== 1) {
     throw mismatch(
       ArgumentError,

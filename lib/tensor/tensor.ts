@@ -7,7 +7,9 @@ import {
   describe,
   describeShape,
   elementCount,
+  isRevoked,
   listOf,
+  MAX_AXES,
   MAX_ELEMENTS,
   mismatch,
   mistake,
@@ -112,7 +114,9 @@ export class Tensor<A extends TypedArray = TypedArray> {
 
   /** The same data with another shape. One axis may be -1: it takes what is left. */
   reshape(shape: Shape): Tensor<A> {
-    const sizes = Array.isArray(shape) ? [...shape] : checkShape(shape, 'shape');
+    // One of them may be -1, so they are checked below; what is no list of axes is refused here.
+    const isList = !isRevoked(shape) && Array.isArray(shape) && shape.length <= MAX_AXES;
+    const sizes = isList ? [...shape] : checkShape(shape, 'shape');
     const open = sizes.indexOf(-1);
     if (open >= 0) {
       const rest = sizes.reduce((product, size, axis) => (axis === open ? product : product * size), 1);

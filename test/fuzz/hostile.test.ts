@@ -81,6 +81,13 @@ const HOSTILE: Record<string, () => unknown> = {
   date: () => new Date(NaN),
   regexp: () => /x/,
   promise: () => Promise.resolve(1),
+  'object that cannot be described': () =>
+    Object.create({
+      get constructor() {
+        throw new Error('not for you');
+      },
+    }),
+  'large bigint': () => 1n << 100_000n,
   'detached array': detached,
   'shared array': () => new Float32Array(new SharedArrayBuffer(72)),
   'empty typed array': () => new Float32Array(0),
@@ -574,9 +581,32 @@ const CALLS: readonly Call[] = [
     () => [new data.TensorDataset(random([4, 2])), {}],
     ['batchSize', 'shuffle', 'seed', 'dropLast'],
   ),
-  call('io.readNpy', io.readNpy as never, () => ['/nowhere/at-all']),
-  ...(['readNpz', 'readSparseNpz', 'readMatrixMarket'] as const).map((name) =>
-    call(`io.${name}`, io[name] as never, () => ['/nowhere/at-all', {}], ['maxBytes']),
+  ...(
+    [
+      'readNpy',
+      'readNpz',
+      'openNpz',
+      'readSparseNpz',
+      'readMatrixMarket',
+      'readSafetensors',
+      'openSafetensors',
+    ] as const
+  ).map((name) =>
+    call(`io.${name}`, io[name] as never, () => ['/nowhere/at-all', {}], ['maxBytes', 'int64']),
+  ),
+  call('io.encodeNpy', io.encodeNpy as never, () => [image()]),
+  call('io.encodeNpz', io.encodeNpz as never, () => [{ a: image(), b: vector(3) }], ['a', '../b', '']),
+  call(
+    'io.encodeSafetensors',
+    io.encodeSafetensors as never,
+    () => [{ a: image() }, { metadata: { format: 'pt' } }],
+    ['metadata'],
+  ),
+  call(
+    'io.writeSafetensors',
+    ((path: never, t: never, options: never) => io.writeSafetensors(place(path), t, options)) as never,
+    () => ['file', { a: image() }, {}],
+    ['metadata'],
   ),
   call('io.writeNpy', ((path: never, t: never) => io.writeNpy(place(path), t)) as never, () => [
     'file',

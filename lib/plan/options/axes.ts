@@ -1,5 +1,5 @@
 /** Spatial axes: how options that take one number or one per axis are read, and the arithmetic of one axis. */
-import { checkInteger, describe, isInteger, listOf, mismatch, mistake } from '../../check.js';
+import { checkInteger, describe, isInteger, listOf, MAX_AXES, mismatch, mistake } from '../../check.js';
 import { ArgumentError, ShapeError } from '../../errors.js';
 
 /** One number for all spatial axes, or one per axis. */
@@ -60,7 +60,7 @@ export function toTriple(axes: readonly Axis[]): AxisTriple {
 /** An option that takes one integer for all axes or one per axis, each ≥ min. */
 export function perAxis(value: unknown, rank: number, argument: string, min: number): number[] {
   if (typeof value === 'number') return Array<number>(rank).fill(checkInteger(value, argument, min));
-  const list = listOf(value);
+  const list = listOf(value, rank);
   if (list?.length !== rank) {
     throw mistake(ArgumentError, argument, `an integer, or ${rank} of them`, value);
   }
@@ -69,7 +69,8 @@ export function perAxis(value: unknown, rank: number, argument: string, min: num
 
 /** Padding in its numeric forms: one number, one per axis, or [before, after] per axis. */
 export function explicitPadding(value: unknown, rank: number, argument: string): [number, number][] {
-  if (Array.isArray(value) && value.some(Array.isArray)) {
+  // Lists that are too long are perAxis's to refuse: to look through their holes takes as long as they are.
+  if (Array.isArray(value) && value.length <= MAX_AXES && value.some(Array.isArray)) {
     if (value.length !== rank) throw mistake(ArgumentError, argument, `${rank} pairs [before, after]`, value);
     return Array.from(value, (pair: unknown, axis) => {
       if (!Array.isArray(pair) || pair.length !== 2) {

@@ -1,0 +1,79 @@
+/** Bytes read in order, from a file or from a member of an archive: only a piece of them is ever in memory. */
+import { FormatError } from '../errors.js';
+import { Pace } from './pace.js';
+
+export class ByteStream {
+  /** How many have been read. */
+  position = 0;
+  readonly #pieces: AsyncIterator<Uint8Array>;
+  readonly #pace: Pace;
+  #rest: Uint8Array = new Uint8Array(0);
+
+  /**
+   * @param name    What an error calls it.
+   * @param size    How many there are from the beginning to the end.
+   * @param pieces  The bytes; what they throw, the reads throw.
+   */
+  constructor(
+    readonly name: string,
+    readonly size: number,
+    pieces: AsyncIterable<Uint8Array>,
+    pace = new Pace(),
+  ) {
+    this.#pieces = pieces[Symbol.asyncIterator]();
+    this.#pace = pace;
+  }
+
+  get left(): number {
+    return this.size - this.position;
+  }
+
+  /** Fills `target`, or FormatError with the place where the bytes ran out. */
+  async fill(target: Uint8Array, what: string): Promise<void> {
+    const start = this.position;
+    for (let filled = 0; filled < target.length; ) {
+      if (this.#rest.length === 0 && !(await this.#next())) {
+        const expected = `${target.length} bytes of ${what} at byte ${start}`;
+        throw new FormatError(`${this.name}: expected ${expected}, got ${filled}`);
+      }
+      const taken = Math.min(this.#rest.length, target.length - filled);
+      target.set(this.#rest.subarray(0, taken), filled);
+      this.#rest = this.#rest.subarray(taken);
+      filled += taken;
+      this.position += taken;
+    }
+  }
+
+  /** The next `length` bytes. */
+  async take(length: number, what: string): Promise<Buffer> {
+    // Before memory is taken for them: the length is the file's word.
+    if (length > this.left) {
+      const expected = `${length} bytes of ${what} at byte ${this.position}`;
+      throw new FormatError(`${this.name}: expected ${expected}, got ${this.left}`);
+    }
+    const bytes = Buffer.alloc(length);
+    await this.fill(bytes, what);
+    return bytes;
+  }
+
+  /** Reads what is left, so that checksums are compared. */
+  async finish(): Promise<void> {
+    do {
+      this.position += this.#rest.length;
+      this.#rest = this.#rest.subarray(this.#rest.length);
+    } while (await this.#next());
+  }
+
+  /** No more is wanted: whatever the pieces come from is let go. */
+  async close(): Promise<void> {
+    await this.#pieces.return?.();
+  }
+
+  async #next(): Promise<boolean> {
+    await this.#pace.breathe();
+    const { value, done } = await this.#pieces.next();
+    if (done) return false;
+    this.#rest = value;
+    return true;
+  }
+}

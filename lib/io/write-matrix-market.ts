@@ -1,0 +1,45 @@
+/** Writing Matrix Market's text format. Rows and columns count from 1 in the file. */
+import type { CsrMatrix } from '../matrix/csr.js';
+import type { SparseFormats } from '../matrix/operator.js';
+import { readWriteOptions, type WriteOptions, writeFile } from './files.js';
+import { deflated } from './inflate.js';
+import { type FileURL, pathOf } from './source.js';
+import { takeCSR } from './sparse-npz.js';
+
+/**
+ * Writes «coordinate real general»: one line per stored entry, every digit kept; compressed by gzip where the path ends
+ * in .gz.
+ */
+export async function writeMatrixMarket(
+  path: string | FileURL,
+  m: SparseFormats,
+  options?: WriteOptions,
+): Promise<void> {
+  const onProgress = readWriteOptions(options);
+  const text = linesOf(takeCSR(m), onProgress);
+  await writeFile(path, pathOf(path).endsWith('.gz') ? deflated(text, 'gzip') : text);
+}
+
+/** In characters: of one piece that is written. */
+const PIECE = 1 << 16;
+
+function* linesOf(matrix: CsrMatrix, onProgress: (share: number) => void): Generator<Uint8Array> {
+  const { shape, indptr, indices, data, nnz } = matrix;
+  let text = `%%MatrixMarket matrix coordinate real general\n${shape[0]} ${shape[1]} ${nnz}\n`;
+  for (let row = 0; row < shape[0]; row++) {
+    for (let i = indptr[row]; i < indptr[row + 1]; i++) {
+      text += `${row + 1} ${indices[i] + 1} ${formatValue(data[i])}\n`;
+      if (text.length > PIECE) {
+        yield Buffer.from(text);
+        text = '';
+        onProgress(i / nnz);
+      }
+    }
+  }
+  yield Buffer.from(text);
+}
+
+function formatValue(value: number): string {
+  if (Number.isFinite(value)) return Object.is(value, -0) ? '-0' : String(value);
+  return Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
+}
