@@ -176,7 +176,7 @@ export const MAX_AXES = 64;
  * The entries of an array or typed array, without holes (a detached one has none); null for anything else. Of a list
  * that is longer than `most` only the entries up to the first too many, so that its length costs nothing.
  */
-export function listOf(value: unknown, most = MAX_AXES): unknown[] | null {
+export function listOf(value: unknown, most: number): unknown[] | null {
   if (isRevoked(value)) return null;
   // A DataView has no length.
   const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
@@ -187,7 +187,7 @@ export function listOf(value: unknown, most = MAX_AXES): unknown[] | null {
 
 /** A list of sizes (integers ≥ 0), or ArgumentError. */
 export function checkShape(shape: unknown, argument: string, min = 0): number[] {
-  const list = listOf(shape);
+  const list = listOf(shape, MAX_AXES);
   if (list === null) throw mistake(ArgumentError, argument, 'an array of sizes', shape);
   if (list.length > MAX_AXES) throw mistake(ShapeError, argument, `at most ${MAX_AXES} axes`, shape);
   return list.map((size, axis) => checkInteger(size, `${argument}[${axis}]`, min));

@@ -1,7 +1,7 @@
 /** Lowering: unfold (im2col) and its adjoint fold (col2im). */
 
 import { backend } from '../backend/select.js';
-import { checkOptions, describeShape, listOf, mismatch, mistake } from '../check.js';
+import { checkOptions, describeShape, listOf, MAX_AXES, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Axes, isRank, perAxis, type Rank } from '../plan/options/axes.js';
 import { forwardAxes, type Geometry, readWindow, type Window } from '../plan/options/window.js';
@@ -111,7 +111,7 @@ export function fold(
 
 /** The rank that the kernel's list gives; of one number, all axes but the batch and channels are spatial. */
 function rankOf(kernelSize: unknown, axes: number): Rank {
-  const rank = typeof kernelSize === 'number' ? axes - 2 : listOf(kernelSize)?.length;
+  const rank = typeof kernelSize === 'number' ? axes - 2 : listOf(kernelSize, MAX_AXES)?.length;
   if (!isRank(rank)) {
     if (typeof kernelSize === 'number') {
       throw mismatch(ShapeError, 'input', '3 to 5 axes [N, C, spatial…]', `${axes} axes`);

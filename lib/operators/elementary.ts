@@ -1,5 +1,5 @@
 /** Operators that multiply, pick or leave single elements. */
-import { checkInteger, checkOneOf, checkOptions, listOf, mismatch, mistake } from '../check.js';
+import { checkInteger, checkOneOf, checkOptions, listOf, MAX_ELEMENTS, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { checkFloat, convert, type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
 import { takeTensor, type VectorLike } from '../tensor/take.js';
@@ -107,7 +107,7 @@ export function diagonal(d: VectorLike): Operator {
  */
 export function restriction(n: number, indices: ArrayLike<number>, options?: PrecisionOptions): Operator {
   const size = checkInteger(n, 'n', 0);
-  const list = listOf(indices);
+  const list = listOf(indices, MAX_ELEMENTS);
   if (list === null) throw mistake(ArgumentError, 'indices', 'an array of integers', indices);
   if (size === 0 && list.length > 0) {
     throw mismatch(ShapeError, 'indices', 'no indices into a vector of no elements', `${list.length}`);

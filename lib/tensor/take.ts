@@ -1,5 +1,5 @@
 /** Taking other libraries' tensors: everything that TensorLike admits becomes a Tensor, in one place. */
-import { checkShape, describeShape, isInteger, listOf, mismatch, mistake } from '../check.js';
+import { checkShape, describeShape, isInteger, listOf, MAX_AXES, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { type ArrayOf, type DType, type DTypeOf, type FloatDType, type TypedArray, viewOf } from './dtype.js';
 import { gather } from './strided.js';
@@ -153,7 +153,7 @@ function takeView(
   offset: unknown,
   argument: string,
 ): Tensor {
-  const strides = listOf(stride);
+  const strides = listOf(stride, MAX_AXES);
   if (strides === null) throw mistake(ArgumentError, `${argument}.stride`, 'an array of strides', stride);
   if (strides.length !== shape.length || !strides.every(isInteger)) {
     throw mistake(ShapeError, `${argument}.stride`, `${shape.length} integers`, strides);

@@ -147,7 +147,7 @@ export class Tensor<A extends TypedArray = TypedArray> {
    * @example image.permute(2, 0, 1)   // [h, w, c] → [c, h, w]
    */
   permute(...axes: readonly number[] | readonly [axes: readonly number[]]): Tensor<A> {
-    const given = axes.length === 1 ? (listOf(axes[0]) ?? axes) : axes;
+    const given = axes.length === 1 ? (listOf(axes[0], MAX_AXES) ?? axes) : axes;
     const { length } = this.shape;
     if (given.length !== length)
       throw mistake(ArgumentError, 'axes', `each of ${length} axes once`, [...given]);
@@ -305,7 +305,7 @@ function readRange(
   size: number,
   argument: string,
 ): { start: number; count: number; step: number } {
-  const list = listOf(range);
+  const list = listOf(range, MAX_AXES);
   if (list === null || list.length > 3)
     throw mistake(ArgumentError, argument, 'an index, [start, end, step] or null', range);
   const step = checkInteger(list[2] ?? 1, `${argument}[2]`, -MAX_ELEMENTS);
