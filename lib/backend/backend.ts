@@ -17,6 +17,8 @@ export interface Clamp {
   readonly max: number;
 }
 
+export const NO_CLAMP: Clamp = Object.freeze({ min: -Infinity, max: Infinity });
+
 /** Weight as OIHW of the forward convolution; bias has one entry per channel of the written tensor. */
 export interface ConvOperands {
   readonly weight: FloatArray;

@@ -10,9 +10,13 @@ import type { Machine } from '../plan/isa.js';
 import { type ConvPlan, planConv } from '../plan/plans/conv.js';
 import type { IntegerConvPlan } from '../plan/plans/integer.js';
 import { BYTE_RANGE, type ByteArray, type ByteDType, type FloatArray } from '../tensor/dtype.js';
-import type { Backend, BoundInteger, ConvOperands, IntegerOperands } from './backend.js';
-
-const NO_CLAMP = { min: -Infinity, max: Infinity };
+import {
+  type Backend,
+  type BoundInteger,
+  type ConvOperands,
+  type IntegerOperands,
+  NO_CLAMP,
+} from './backend.js';
 
 /** The second of two sums counts in units of this, and either is less than half of it in magnitude. */
 const UNIT = 2 ** 27;

@@ -3,6 +3,7 @@
  * see float64 only (other dtypes are converted at the edge), so float32 results are sums in float64, rounded once.
  */
 
+import { product } from '../../numbers.js';
 import type { Machine } from '../../plan/isa.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
@@ -14,7 +15,6 @@ import { convBiasGrad } from './bias-grad.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { convEntries, csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
 import { csrCombine, csrCombinedSizes } from './csr-combine.js';
-import { product } from './direction.js';
 import { fft, fftConvolve } from './fft.js';
 import { fixedConv2 } from './fixed.js';
 import { matmul } from './matmul.js';

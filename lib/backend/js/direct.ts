@@ -2,23 +2,20 @@
  * Direct convolution by rows: no patch is packed, and an element is read once for four channels.
  *   sums[channel][w] += Σ_{three taps} factor · lines[w]
  */
-import type { FloatArray } from '../../tensor/dtype.js';
-import { type Direction, product } from './direction.js';
-import type { Lattice } from './gather.js';
+import { type ImageConvolution, type Part, weightOrigin } from './job.js';
 import { LINE_INDEX, layLines, lineScratch } from './lines.js';
-import type { Block } from './row-blocks.js';
-import { type Finish, storeRows } from './store.js';
-import type { Work } from './work.js';
+import { type Block, blocksOf } from './row-blocks.js';
+import { storeRows } from './store.js';
 
 const INDEX = LINE_INDEX;
-const [line0, line1, line2, sums0, sums1, sums2, sums3] = lineScratch;
+const [line0, line1, line2, sums0, sums1, sums2, sums3] = lineScratch.arrays;
 const sums: readonly Float64Array[] = [sums0, sums1, sums2, sums3];
 
 /**
  * The weights as the inner loops want them: chunks of three taps over (channel, width tap), for every (depth
  * tap, height tap).
  */
-export interface Factors {
+interface Factors {
   readonly chunks: number;
   /** [channel][depth tap][height tap][chunk][3], zeros at the end of the last chunk. */
   readonly values: Float64Array;
@@ -28,14 +25,15 @@ export interface Factors {
   locate(first: number, channels: number): number;
 }
 
-/** @param isReused  Whether to keep what has been packed; otherwise four channels at a time are. */
-export function makeFactors(
-  direction: Direction,
-  [gd, gh, gw]: Lattice,
-  weight: FloatArray,
-  isReused: boolean,
-): Factors {
-  const { sourceChannels, writtenChannels, kernel, sourceStride, writtenStride, groups } = direction;
+/** Of a part that is reused what has been packed is kept; otherwise four channels at a time are. */
+function makeFactors(part: Part): Factors {
+  const {
+    direction,
+    lattice: [gd, gh, gw],
+    operands: { weight },
+    isReused,
+  } = part;
+  const { sourceChannels, writtenChannels, kernel, sourceStride, groups } = direction;
   const run = gw.taps.length;
   const chunks = Math.ceil((sourceChannels * run) / 3);
   const stride = gd.taps.length * gh.taps.length * chunks * 3;
@@ -44,8 +42,7 @@ export function makeFactors(
   const isPacked = new Uint8Array(isReused ? kept : 0);
 
   const pack = (channel: number, to: number): void => {
-    const group = Math.floor(channel / writtenChannels);
-    const own = (group * weight.length) / groups + (channel % writtenChannels) * writtenStride;
+    const own = weightOrigin(part, channel);
     for (const td of gd.taps) {
       for (const th of gh.taps) {
         let from = own + (td * kernel[1] + th) * kernel[2];
@@ -66,55 +63,44 @@ export function makeFactors(
   return { chunks, values, stride, locate };
 }
 
-/**
- * One image and lattice, every group.
- * @param unitSize  The most multiplications in one unit, if four channels of a block can be that few.
- */
-export function* convolveRows(
-  direction: Direction,
-  lattice: Lattice,
-  blocks: readonly Block[],
-  factors: Factors,
-  finish: Finish,
-  input: FloatArray,
-  inputImage: number,
-  output: FloatArray,
-  outputImage: number,
-  unitSize: number,
-): Work {
-  const { groups, sourceChannels, writtenChannels } = direction;
-  let done = 0;
-  for (let group = 0; group < groups; group++) {
-    const image = (inputImage * groups + group) * sourceChannels * product(direction.source);
-    const end = (group + 1) * writtenChannels;
-    for (const block of blocks) {
-      let isLaid = false;
-      for (let channel = group * writtenChannels; channel < end; channel += 4) {
-        if (!isLaid) layLines(direction, lattice[2], block, factors.chunks, input, image);
-        isLaid = true;
-        const channels = Math.min(4, end - channel);
-        const first = factors.locate(channel, channels);
-        if (channels === 1) sumAlone(factors, first, block);
-        else sumFour(factors, first, channels, block);
-        storeRows(direction, lattice, finish, output, outputImage, channel, channels, block, sums);
-        done += block.rows * block.columns * channels * factors.stride;
-        if (done >= unitSize) {
-          yield;
-          // Other work may have laid its own lines meanwhile.
-          done = 0;
-          isLaid = false;
+/** Four channels of a block at a time, or what is left of a group's. */
+export function convolveRows(part: Part): ImageConvolution {
+  const { direction, lattice } = part;
+  const { groups, writtenChannels } = direction;
+  const blocks = blocksOf(direction, lattice);
+  const factors = makeFactors(part);
+  return function* (job) {
+    let done = 0;
+    for (let group = 0; group < groups; group++) {
+      const end = (group + 1) * writtenChannels;
+      for (const block of blocks) {
+        const laying = { part, job, group, block, chunks: factors.chunks };
+        for (let channel = group * writtenChannels; channel < end; channel += 4) {
+          const channels = Math.min(4, end - channel);
+          const first = factors.locate(channel, channels);
+          layLines(laying);
+          if (channels === 1) sumAlone(factors, first, block);
+          else sumFour(factors, first, channels, block);
+          for (let i = 0; i < channels; i++) storeRows(part, job, channel + i, block, sums[i]);
+          done += block.rows * block.columns * channels * factors.stride;
+          if (done >= job.unitSize) {
+            yield;
+            done = 0;
+          }
         }
       }
     }
-  }
+  };
 }
+
+// What the inner functions read: places in the lines, and in the factors.
+const places = new Int32Array(4);
+const taps = new Int32Array(4);
 
 /** One channel: a quarter of its chunks by threes, the others three at a time. */
 function sumAlone({ chunks, values }: Factors, first: number, block: Block): void {
   const { columns, sourceRows } = block;
   sums0.fill(0, 0, block.rows * columns);
-  const at = new Int32Array(4);
-  const f = new Int32Array(4);
   for (const { row, rows, slots } of block.bands) {
     const sum = row * columns;
     const count = rows * columns;
@@ -122,16 +108,21 @@ function sumAlone({ chunks, values }: Factors, first: number, block: Block): voi
     for (let t = 0; t < slots.length; t++) {
       if (slots[t] < 0) continue;
       for (let chunk = 0; chunk < chunks; chunk++) {
-        at[filled] = (chunk * sourceRows.length + slots[t]) * columns;
-        f[filled] = first + (t * chunks + chunk) * 3;
-        if (++filled === 4) {
-          addToOne(sum, count, at[0], at[1], at[2], count, at[3], values, f[0], f[1], f[2], f[3]);
-          filled = 0;
-        }
+        places[filled] = (chunk * sourceRows.length + slots[t]) * columns;
+        taps[filled] = first + (t * chunks + chunk) * 3;
+        if (++filled < 4) continue;
+        addToOne(values, sum, count, count);
+        filled = 0;
       }
     }
-    if (filled === 3) addToOne(sum, count, at[0], at[1], at[2], 0, 0, values, f[0], f[1], f[2], 0);
-    else for (let i = 0; i < filled; i++) addToOne(sum, 0, 0, 0, 0, count, at[i], values, 0, 0, 0, f[i]);
+    if (filled === 3) addToOne(values, sum, count, 0);
+    else {
+      for (let i = 0; i < filled; i++) {
+        places[3] = places[i];
+        taps[3] = taps[i];
+        addToOne(values, sum, 0, count);
+      }
+    }
   }
 }
 
@@ -139,56 +130,39 @@ function sumAlone({ chunks, values }: Factors, first: number, block: Block): voi
 function sumFour({ chunks, values, stride }: Factors, first: number, channels: number, block: Block): void {
   const { columns, sourceRows } = block;
   for (const sum of sums) sum.fill(0, 0, block.rows * columns);
-  const second = first + stride;
-  const third = first + Math.min(2, channels - 1) * stride;
-  const fourth = first + (channels - 1) * stride;
+  for (let i = 0; i < 4; i++) taps[i] = first + Math.min(i, channels - 1) * stride;
   for (const { row, rows, slots } of block.bands) {
     const sum = row * columns;
     const count = rows * columns;
-    let waiting = -1;
-    let waitingTap = 0;
+    let filled = 0;
     for (let t = 0; t < slots.length; t++) {
       if (slots[t] < 0) continue;
       for (let chunk = 0; chunk < chunks; chunk++) {
-        const at = (chunk * sourceRows.length + slots[t]) * columns;
-        const tap = (t * chunks + chunk) * 3;
-        if (waiting >= 0) {
-          addToFour(sum, count, waiting, waitingTap, count, at, tap, values, first, second, third, fourth);
-          waiting = -1;
-        } else {
-          waiting = at;
-          waitingTap = tap;
-        }
+        places[2 * filled] = (chunk * sourceRows.length + slots[t]) * columns;
+        places[2 * filled + 1] = (t * chunks + chunk) * 3;
+        if (++filled < 2) continue;
+        addToFour(values, sum, count, count);
+        filled = 0;
       }
     }
-    if (waiting >= 0)
-      addToFour(sum, count, waiting, waitingTap, 0, 0, 0, values, first, second, third, fourth);
+    if (filled === 1) addToFour(values, sum, count, 0);
   }
 }
 
 // The two inner functions have two loops each so that they are long: what has less than 460 bytes of bytecode V8 inlines
 // into the loops around it, where the registers do not suffice any more (1.5 times slower).
 
-/** sums0 += nine taps, at atA, atB and atC; then += three taps, at atD. */
-function addToOne(
-  sum: number,
-  nineLength: number,
-  atA: number,
-  atB: number,
-  atC: number,
-  threeLength: number,
-  atD: number,
-  factors: Float64Array,
-  fA: number,
-  fB: number,
-  fC: number,
-  fD: number,
-): void {
+/** sums0 += nine taps, at the first three places; then += three taps, at the last. */
+function addToOne(factors: Float64Array, sum: number, nineLength: number, threeLength: number): void {
   const nineCount = nineLength & INDEX;
   const q0 = sum & INDEX;
-  const i0 = atA & INDEX;
-  const j0 = atB & INDEX;
-  const k0 = atC & INDEX;
+  const i0 = places[0] & INDEX;
+  const j0 = places[1] & INDEX;
+  const k0 = places[2] & INDEX;
+  const fA = taps[0];
+  const fB = taps[1];
+  const fC = taps[2];
+  const fD = taps[3];
   const a0 = factors[fA];
   const a1 = factors[fA + 1];
   const a2 = factors[fA + 2];
@@ -208,7 +182,7 @@ function addToOne(
     sums0[q0 + w] += a + b + c;
   }
   const threeCount = threeLength & INDEX;
-  const l0 = atD & INDEX;
+  const l0 = places[3] & INDEX;
   const d0 = factors[fD];
   const d1 = factors[fD + 1];
   const d2 = factors[fD + 2];
@@ -218,24 +192,20 @@ function addToOne(
   }
 }
 
-/** sums0 … sums3 += three taps, at atE, of four channels; then += three taps more, at atO. */
-function addToFour(
-  sum: number,
-  evenLength: number,
-  atE: number,
-  tapE: number,
-  oddLength: number,
-  atO: number,
-  tapO: number,
-  factors: Float64Array,
-  fA: number,
-  fB: number,
-  fC: number,
-  fD: number,
-): void {
+/**
+ * sums0 … sums3 += three taps of four channels; then += three taps more. Places are of the first three in the lines and
+ * among a channel's factors, and of the others.
+ */
+function addToFour(factors: Float64Array, sum: number, evenLength: number, oddLength: number): void {
   const q0 = sum & INDEX;
   const evenCount = evenLength & INDEX;
-  const e0 = atE & INDEX;
+  const e0 = places[0] & INDEX;
+  const tapE = places[1];
+  const tapO = places[3];
+  const fA = taps[0];
+  const fB = taps[1];
+  const fC = taps[2];
+  const fD = taps[3];
   let a0 = factors[fA + tapE];
   let a1 = factors[fA + tapE + 1];
   let a2 = factors[fA + tapE + 2];
@@ -260,7 +230,7 @@ function addToFour(
     sums3[q] += d0 * x + d1 * y + d2 * z;
   }
   const oddCount = oddLength & INDEX;
-  const o0 = atO & INDEX;
+  const o0 = places[2] & INDEX;
   a0 = factors[fA + tapO];
   a1 = factors[fA + tapO + 1];
   a2 = factors[fA + tapO + 2];

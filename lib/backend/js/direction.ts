@@ -1,4 +1,5 @@
 /** A convolution as one direction sees it: which tensor is read, which is written, and how the weight lies. */
+import { product } from '../../numbers.js';
 import type { Axis } from '../../plan/options/axes.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import { adjointLattices, forwardLattice, type Lattice } from './gather.js';
@@ -64,12 +65,6 @@ export function adjointDirection(plan: ConvPlan, axes: readonly Axis[]): Directi
     lattices,
     isCovered: reached === product(axes.map((axis) => axis.in)),
   };
-}
-
-export function product(counts: readonly number[]): number {
-  let result = 1;
-  for (const count of counts) result *= count;
-  return result;
 }
 
 function sizes(axes: readonly Axis[], field: 'in' | 'out' | 'kernel'): Sizes {

@@ -7,21 +7,16 @@
  * Six sums, six products and five operands just fit the sixteen registers: on a Zen 4 core this tile runs at 9 GFLOP/s,
  * 3 × 3 and 4 × 3 at 5 to 6 (they spill), 2 × 2 at 7.
  */
-import { scratchArrays } from './scratch.js';
+import { joined, Scratch } from './scratch.js';
 import type { Work } from './work.js';
 
 /** Elements of each packed array; a page of it costs memory only once it is used. */
 export const CAPACITY = 1 << 18;
 /** Sums of a block. */
 export const TILES = 1 << 17;
-const [rows0, rows1, columns0, columns1, columns2, sums] = scratchArrays(
-  CAPACITY,
-  CAPACITY,
-  CAPACITY,
-  CAPACITY,
-  CAPACITY,
-  TILES,
-);
+/** The vectors of a block, and its sums. */
+export const gemmScratch = new Scratch(CAPACITY, CAPACITY, CAPACITY, CAPACITY, CAPACITY, TILES);
+const [rows0, rows1, columns0, columns1, columns2, sums] = gemmScratch.arrays;
 
 /** Row i of a block is [⌊i/2⌋·depth …] of rows[i mod 2]; column j is [⌊j/3⌋·depth …] of columns[j mod 3]. */
 export const rows: readonly Float64Array[] = [rows0, rows1];
@@ -31,7 +26,7 @@ export const columns: readonly Float64Array[] = [columns0, columns1, columns2];
 export const tiles: Float64Array = sums;
 
 /** The arrays of rows as one: the second begins at CAPACITY. */
-export const rowPanel = new Float64Array(rows0.buffer, rows0.byteOffset, 2 * CAPACITY);
+export const rowPanel = joined([rows0, rows1]);
 
 /** The steps of a dot product at a time: five vectors of it fit an L1 cache of 32 KiB. */
 const DEPTH = 640;
@@ -46,24 +41,31 @@ export function tileAt(row: number, column: number, blockColumns: number): numbe
   return ((row >> 1) * triples + Math.floor(column / 3)) * 6 + (row & 1) * 3 + (column % 3);
 }
 
+/** Steps [start, start + depth) of vectors [first, first + count). */
+export interface Slice {
+  readonly first: number;
+  readonly count: number;
+  readonly start: number;
+  readonly depth: number;
+}
+
+/** Rows and columns of a product. */
+export interface Region {
+  readonly firstRow: number;
+  readonly rowCount: number;
+  readonly firstColumn: number;
+  readonly columnCount: number;
+}
+
 /** A product rows × depth · depth × columns, as its two operands and its result see it, block by block. */
 export interface Product {
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
-  /** Packs steps [start, start + depth) of rows [first, first + count). */
-  packRows(first: number, count: number, start: number, depth: number): void;
-  packColumns(first: number, count: number, start: number, depth: number): void;
+  packRows(slice: Slice): void;
+  packColumns(slice: Slice): void;
   /** Takes the finished sums of a block out of `tiles`. */
-  store(firstRow: number, rowCount: number, firstColumn: number, columnCount: number): void;
-}
-
-/** Whose vectors the arrays hold: work that is done in slices finds others' when it goes on. */
-let holder: object | null = null;
-
-/** To be called before the arrays are written to. */
-export function holdVectors(by: object): void {
-  holder = by;
+  store(block: Region): void;
 }
 
 /** @param unitSize  The most multiplications in one unit. */
@@ -91,28 +93,25 @@ export function* multiply(product: Product, unitSize: number): Work {
       let start = 0;
       do {
         const steps = Math.min(depthBlock, depth - start);
-        const isKept = holder === product && steps === depth;
-        holder = product;
+        const isKept = gemmScratch.hold(product) && steps === depth;
         if (!isKept || packedColumn !== firstColumn)
-          product.packColumns(firstColumn, columnsHere, start, steps);
-        if (!isKept || packedRow !== firstRow) product.packRows(firstRow, rowsHere, start, steps);
+          product.packColumns({ first: firstColumn, count: columnsHere, start, depth: steps });
+        if (!isKept || packedRow !== firstRow)
+          product.packRows({ first: firstRow, count: rowsHere, start, depth: steps });
         packedColumn = firstColumn;
         packedRow = firstRow;
-        multiplyBlock(
-          Math.ceil(rowsHere / 2),
-          Math.ceil(columnsHere / 3),
-          steps,
-          0,
-          steps,
-          0,
-          steps,
-          0,
-          6,
-          start > 0,
-        );
+        multiplyBlock({
+          pairs: Math.ceil(rowsHere / 2),
+          triples: Math.ceil(columnsHere / 3),
+          depth: steps,
+          rows: { first: 0, distance: steps },
+          columns: { first: 0, distance: steps },
+          sums: { first: 0, distance: 6 },
+          accumulate: start > 0,
+        });
         start += steps;
       } while (start < depth);
-      product.store(firstRow, rowsHere, firstColumn, columnsHere);
+      product.store({ firstRow, rowCount: rowsHere, firstColumn, columnCount: columnsHere });
       yield;
     }
   }
@@ -124,27 +123,32 @@ function evenBlock(count: number, limit: number, quantum: number): number {
   return Math.max(quantum, Math.ceil(count / blocks / quantum) * quantum);
 }
 
-/**
- * Every tile of pairs × triples, from the vectors that begin at `row` and `column` into the sums at `tile`.
- * @param rowDistance  From one vector of rows to the next.
- * @param spacing  From one tile's sums to the next one's: 6 when they lie side by side.
- */
-export function multiplyBlock(
-  pairs: number,
-  triples: number,
-  depth: number,
-  row: number,
-  rowDistance: number,
-  column: number,
-  columnDistance: number,
-  tile: number,
-  spacing: number,
-  accumulate: boolean,
-): void {
+/** Where the first of some lies, and how far it is from one to the next. */
+interface Lying {
+  readonly first: number;
+  readonly distance: number;
+}
+
+/** Tiles of pairs of rows × triples of columns. */
+export interface TileBlock {
+  readonly pairs: number;
+  readonly triples: number;
+  readonly depth: number;
+  readonly rows: Lying;
+  readonly columns: Lying;
+  /** The sums of tiles, 6 apart when they lie side by side. */
+  readonly sums: Lying;
+  /** Whether they are added to what is there. */
+  readonly accumulate: boolean;
+}
+
+/** Every tile of the block. */
+export function multiplyBlock({ pairs, triples, depth, rows, columns, sums, accumulate }: TileBlock): void {
   for (let triple = 0; triple < triples; triple++) {
+    const column = columns.first + triple * columns.distance;
     for (let pair = 0; pair < pairs; pair++) {
-      const at = tile + (pair * triples + triple) * spacing;
-      multiplyTile(depth, row + pair * rowDistance, column + triple * columnDistance, at, accumulate);
+      const at = sums.first + (pair * triples + triple) * sums.distance;
+      multiplyTile(depth, rows.first + pair * rows.distance, column, at, accumulate);
     }
   }
 }

@@ -4,15 +4,15 @@
  * Three taps lie at the same place of three arrays, so that they share an index and its bounds check; what gemm.ts and
  * scratch.ts say of constant arrays holds here too.
  */
+import { product } from '../../numbers.js';
 import { LINE_CAPACITY } from '../../plan/algorithms/js/rows.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import { type Direction, product } from './direction.js';
-import type { AxisGather } from './gather.js';
+import { type Job, type Part, sourceOrigin } from './job.js';
 import type { Block } from './row-blocks.js';
-import { scratchArrays } from './scratch.js';
+import { joined, Scratch } from './scratch.js';
 
 /** Three arrays of lines, side by side in their buffer, and four of sums. */
-export const lineScratch = scratchArrays(
+export const lineScratch = new Scratch(
   LINE_CAPACITY,
   LINE_CAPACITY,
   LINE_CAPACITY,
@@ -21,21 +21,39 @@ export const lineScratch = scratchArrays(
   LINE_CAPACITY,
   LINE_CAPACITY,
 );
-const [line0, line1, line2] = lineScratch;
+const [line0, line1, line2] = lineScratch.arrays;
+
+/** The three arrays of lines as one. */
+export const allLines = joined([line0, line1, line2]);
 
 // A range that V8 can see, the whole capacity among it: below it no sum of two indices can overflow.
 export const LINE_INDEX = 2 * LINE_CAPACITY - 1;
+/** Likewise, of places in all lines. */
+export const LINES_INDEX = 4 * LINE_CAPACITY - 1;
 const INDEX = LINE_INDEX;
 
-/** line[chunk][slot][w] of array r ← the element that tap (channel, width tap) 3·chunk + r meets at w */
-export function layLines(
-  direction: Direction,
-  gw: AxisGather,
-  { sourceRows, firstColumn, columns }: Block,
-  chunks: number,
-  input: FloatArray,
-  image: number,
-): void {
+/** What is laid in the lines: the source rows of a block and group. */
+export interface Laying {
+  readonly part: Part;
+  readonly job: Job;
+  readonly group: number;
+  readonly block: Block;
+  /** Of three taps over (channel, width tap). */
+  readonly chunks: number;
+}
+
+/**
+ * line[chunk][slot][w] of array r ← the element that tap (channel, width tap) 3·chunk + r meets at w; unless they are laid
+ * already.
+ */
+export function layLines(laying: Laying): void {
+  if (lineScratch.hold(laying)) return;
+  const { part, job, group, block, chunks } = laying;
+  const { direction, lattice } = part;
+  const { input } = job;
+  const { sourceRows, firstColumn, columns } = block;
+  const gw = lattice[2];
+  const image = sourceOrigin(part, job, group);
   const plane = product(direction.source);
   const taps = gw.taps.length;
   const present = direction.sourceChannels * taps;

@@ -9,13 +9,13 @@ export function matmul(m: number, n: number, k: number, a: TypedArray, b: TypedA
       rows: m,
       columns: n,
       depth: k,
-      packRows: (first, count, start, depth) => {
+      packRows: ({ first, count, start, depth }) => {
         for (let i = 0; i < count; i++) {
           const from = (first + i) * k + start;
           rows[i % 2].set(a.subarray(from, from + depth), (i >> 1) * depth);
         }
       },
-      packColumns: (first, count, start, depth) => {
+      packColumns: ({ first, count, start, depth }) => {
         const line = new Float64Array(count);
         for (let p = 0; p < depth; p++) {
           const from = (start + p) * n + first;
@@ -23,7 +23,7 @@ export function matmul(m: number, n: number, k: number, a: TypedArray, b: TypedA
           for (let j = 0; j < count; j++) columns[j % 3][Math.floor(j / 3) * depth + p] = line[j];
         }
       },
-      store: (firstRow, rowCount, firstColumn, columnCount) => {
+      store: ({ firstRow, rowCount, firstColumn, columnCount }) => {
         const line = new Float64Array(columnCount);
         for (let i = 0; i < rowCount; i++) {
           for (let j = 0; j < columnCount; j++) line[j] = tiles[tileAt(i, j, columnCount)];

@@ -4,10 +4,12 @@
  *   rows[channel][c·taps]     ← weight
  * A block covers steps [start, start + depth) of c·taps, and may begin and end within a patch.
  */
+import { product } from '../../numbers.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import { type Direction, product } from './direction.js';
+import type { Direction, Sizes } from './direction.js';
 import { type AxisGather, type Lattice, sourceAt } from './gather.js';
-import { CAPACITY, columns } from './gemm.js';
+import { CAPACITY, columns, type Slice } from './gemm.js';
+import { type Part, weightOrigin } from './job.js';
 
 const [columns0, columns1, columns2] = columns;
 
@@ -42,17 +44,26 @@ export function stepsOf(
   return { source, weight };
 }
 
-/** @param origin  Of the source image's first channel in this group. */
+/** Where a vector of a product lies. */
+interface Stretch {
+  readonly array: Float64Array;
+  readonly at: number;
+  readonly length: number;
+}
+
+/** A group's channels of an image. */
+interface Source {
+  readonly elements: FloatArray;
+  /** Where the first of them begins. */
+  readonly origin: number;
+}
+
+/** @param steps  Of the source: see stepsOf. */
 export function packPatches(
-  direction: Direction,
-  lattice: Lattice,
+  { direction, lattice }: Part,
   steps: Int32Array,
-  source: FloatArray,
-  origin: number,
-  first: number,
-  count: number,
-  start: number,
-  depth: number,
+  { elements: source, origin }: Source,
+  { first, count, start, depth }: Slice,
 ): void {
   const [, height, width] = direction.source;
   const [gd, gh, gw] = lattice;
@@ -71,15 +82,19 @@ export function packPatches(
         begins[k] = origin + (placeOf(gd, d) * height + placeOf(gh, h)) * width + placeOf(gw, w);
         inside++;
       } else {
-        findElements(lattice, height, width, d, h, w, elements);
-        layEdge(source, origin, plane, elements, start, columns[k], at, depth);
+        findElements(direction, lattice, [d, h, w], elements);
+        layEdge({ elements: source, origin }, plane, elements, start, {
+          array: columns[k],
+          at,
+          length: depth,
+        });
         begins[k] = -1;
       }
     }
-    if (inside === 3) layThree(source, begins[0], begins[1], begins[2], steps, start, depth, at);
+    if (inside === 3) layThree(source, begins, steps, start, depth, at);
     else if (inside > 0) {
       for (let k = 0; k < here; k++) {
-        if (begins[k] >= 0) layOne(source, begins[k], steps, start, columns[k], at, depth);
+        if (begins[k] >= 0) layOne(source, begins[k], steps, start, { array: columns[k], at, length: depth });
       }
     }
   }
@@ -100,12 +115,9 @@ function placeOf({ line, jump, inside }: AxisGather, position: number): number {
 
 /** elements[tap] ← the place in a channel that a position meets there, or -1 for a zero. */
 function findElements(
+  { source: [, height, width] }: Direction,
   [gd, gh, gw]: Lattice,
-  height: number,
-  width: number,
-  d: number,
-  h: number,
-  w: number,
+  [d, h, w]: Sizes,
   elements: Int32Array,
 ): void {
   let tap = 0;
@@ -121,38 +133,35 @@ function findElements(
   }
 }
 
+/** array[at + i] ← step start + i of a position some of whose elements are zeros */
 function layEdge(
-  source: FloatArray,
-  origin: number,
+  source: Source,
   plane: number,
   elements: Int32Array,
   start: number,
-  to: Float64Array,
-  at: number,
-  depth: number,
+  { array, at, length }: Stretch,
 ): void {
   const taps = elements.length;
-  let channel = origin + Math.floor(start / taps) * plane;
+  let channel = source.origin + Math.floor(start / taps) * plane;
   let tap = start % taps;
-  for (let p = at; p < at + depth; p++) {
+  for (let p = at; p < at + length; p++) {
     const x = elements[tap];
-    to[p] = x < 0 ? 0 : source[channel + x];
+    array[p] = x < 0 ? 0 : source.elements[channel + x];
     if (++tap < taps) continue;
     tap = 0;
     channel += plane;
   }
 }
 
+/** array[at + i] ← step start + i of what begins at `begin` */
 function layOne(
   source: FloatArray,
   begin: number,
   steps: Int32Array,
   start: number,
-  to: Float64Array,
-  at: number,
-  depth: number,
+  { array, at, length }: Stretch,
 ): void {
-  for (let i = 0; i < depth; i++) to[at + i] = source[begin + steps[start + i]];
+  for (let i = 0; i < length; i++) array[at + i] = source[begin + steps[start + i]];
 }
 
 const INDEX = CAPACITY - 1;
@@ -160,9 +169,7 @@ const INDEX = CAPACITY - 1;
 /** Three positions at a time: each step's place is read once, and the arrays share an index. */
 function layThree(
   source: FloatArray,
-  begin0: number,
-  begin1: number,
-  begin2: number,
+  [begin0, begin1, begin2]: readonly number[],
   steps: Int32Array,
   start: number,
   depth: number,
@@ -180,31 +187,22 @@ function layThree(
 }
 
 /**
- * even[at + ⌊i/2⌋·depth …] or odd[…] ← steps [start, start + depth) of written channel i of `count`.
- * @param origin  The first of these channels' first weight.
- * @param distance  To the next channel's.
+ * to[i mod 2][⌊i/2⌋·depth …] ← steps [start, start + depth) of written channel first + i
+ *
+ * @param steps  Of the weight: see stepsOf.
  */
 export function packWeights(
-  weight: FloatArray,
-  origin: number,
-  distance: number,
+  part: Part,
+  group: number,
   steps: Int32Array,
-  count: number,
-  start: number,
-  depth: number,
-  even: Float64Array,
-  odd: Float64Array,
-  at: number,
+  { first, count, start, depth }: Slice,
+  to: readonly Float64Array[],
 ): void {
+  const { direction, operands } = part;
+  const firstChannel = group * direction.writtenChannels + first;
   for (let i = 0; i < count; i++) {
-    layOne(
-      weight,
-      origin + i * distance,
-      steps,
-      start,
-      i % 2 === 0 ? even : odd,
-      at + (i >> 1) * depth,
-      depth,
-    );
+    const at = (i >> 1) * depth;
+    const own = weightOrigin(part, firstChannel + i);
+    layOne(operands.weight, own, steps, start, { array: to[i % 2], at, length: depth });
   }
 }

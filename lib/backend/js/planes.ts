@@ -6,16 +6,24 @@
  */
 import { LINE_CAPACITY } from '../../plan/algorithms/js/rows.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import { type Direction, product } from './direction.js';
+import type { Direction } from './direction.js';
 import { type AxisGather, type Lattice, sourceAt } from './gather.js';
-import { LINE_INDEX, lineScratch } from './lines.js';
-import { type Finish, storeRow } from './store.js';
-import type { Work } from './work.js';
+import {
+  biasOf,
+  type ImageConvolution,
+  type Job,
+  type Part,
+  sourceOrigin,
+  weightOrigin,
+  writtenPlane,
+} from './job.js';
+import { allLines, LINE_INDEX, LINES_INDEX, lineScratch } from './lines.js';
+import { storeRow } from './store.js';
 
-const [line0, , , sums] = lineScratch;
-/** The three arrays of lines as one. */
-const lines = new Float64Array(line0.buffer, line0.byteOffset, 3 * LINE_CAPACITY);
-const INDEX = 4 * LINE_CAPACITY - 1;
+// Constants of this module, as scratch.ts wants them.
+const [, , , sums] = lineScratch.arrays;
+const lines = allLines;
+const INDEX = LINES_INDEX;
 
 /** Taps that one pass adds. */
 const PASS = 9;
@@ -37,7 +45,7 @@ const STRIP = 2048;
 const MIN_ROWS = 12;
 
 /** How the source of some rows of outputs is laid out. */
-interface Layout {
+export interface Layout {
   /** Elements from one row of a phase, and of the sums, to the next. */
   readonly pitch: number;
   /** Rows of outputs in a strip, and the rows of a phase that they read more than they are. */
@@ -108,58 +116,50 @@ export function planeLayout({ kernel, source, written }: Direction, [gd, gh, gw]
   };
 }
 
-/** One image and lattice, every group: of one source channel each. */
-export function* convolvePlanes(
-  direction: Direction,
-  lattice: Lattice,
-  layout: Layout,
-  weight: FloatArray,
-  finish: Finish,
-  input: FloatArray,
-  inputImage: number,
-  output: FloatArray,
-  outputImage: number,
-  unitSize: number,
-): Work {
-  const { groups, writtenChannels, source, writtenStride } = direction;
-  const [, gh] = lattice;
-  const size = product(source);
-  let done = 0;
-  for (let group = 0; group < groups; group++) {
-    const from = (inputImage * groups + group) * size;
-    for (let row = 0; row < gh.count; row += layout.rows) {
-      const rows = Math.min(layout.rows, gh.count - row);
-      layStrip(direction, lattice, layout, input, from, row, rows);
-      for (let m = 0; m < writtenChannels; m++) {
-        const channel = group * writtenChannels + m;
-        const own = (group * weight.length) / groups + m * writtenStride;
-        sumStrip(layout, rows, lattice[2].count, weight, own);
-        const plane = outputImage * groups * writtenChannels + channel;
-        storeStrip(direction, lattice, layout, finish, output, plane, channel, row, rows);
-      }
-      done += writtenChannels * rows * layout.pitch * layout.places.length;
-      if (done >= unitSize) {
-        yield;
-        done = 0;
-      }
-    }
-  }
+/** Rows of outputs of one group that are summed together. */
+interface Strip {
+  readonly group: number;
+  readonly first: number;
+  readonly rows: number;
 }
 
-/** lines[phase][row][column] ← what `rows` rows of outputs from `first` on read of a channel */
-function layStrip(
-  { source: [, , width] }: Direction,
-  [, gh, gw]: Lattice,
-  { pitch, size, more, columns }: Layout,
-  input: FloatArray,
-  channel: number,
-  first: number,
-  rows: number,
-): void {
+/** Of one source channel per group. */
+export function convolvePlanes(part: Part, layout: Layout): ImageConvolution {
+  const { direction, lattice, operands } = part;
+  const { groups, writtenChannels } = direction;
+  const [, gh, gw] = lattice;
+  return function* (job) {
+    let done = 0;
+    for (let group = 0; group < groups; group++) {
+      for (let first = 0; first < gh.count; first += layout.rows) {
+        const strip = { group, first, rows: Math.min(layout.rows, gh.count - first) };
+        lineScratch.hold(strip);
+        layStrip(part, layout, job, strip);
+        for (let m = 0; m < writtenChannels; m++) {
+          const channel = group * writtenChannels + m;
+          sumStrip(layout, strip.rows, gw.count, operands.weight, weightOrigin(part, channel));
+          storeStrip(part, layout, job, strip, channel);
+        }
+        done += writtenChannels * strip.rows * layout.pitch * layout.places.length;
+        if (done >= job.unitSize) {
+          yield;
+          done = 0;
+        }
+      }
+    }
+  };
+}
+
+/** lines[phase][row][column] ← what the strip reads of its channel */
+function layStrip(part: Part, { pitch, size, more, columns }: Layout, job: Job, strip: Strip): void {
+  const [, gh, gw] = part.lattice;
+  const width = part.direction.source[2];
+  const channel = sourceOrigin(part, job, strip.group);
+  const { input } = job;
   const { jump } = gw;
   for (let down = 0; down < gh.jump; down++) {
-    for (let i = 0; i < rows + more; i++) {
-      const at = (first + i) * gh.jump + down;
+    for (let i = 0; i < strip.rows + more; i++) {
+      const at = (strip.first + i) * gh.jump + down;
       const y = at < gh.line.length ? gh.line[at] : -1;
       const row = channel + y * width;
       for (let right = 0; right < jump; right++) {
@@ -232,20 +232,15 @@ function addNine(first: number, length: number): void {
   }
 }
 
-function storeStrip(
-  { written: [, height, width] }: Direction,
-  [, gh, gw]: Lattice,
-  { pitch }: Layout,
-  { bias, clamp }: Finish,
-  output: FloatArray,
-  plane: number,
-  channel: number,
-  first: number,
-  rows: number,
-): void {
-  const shift = bias === null ? 0 : bias[channel];
-  for (let i = 0; i < rows; i++) {
-    const to = (plane * height + gh.start + (first + i) * gh.step) * width + gw.start;
-    storeRow(sums, i * pitch, gw.count, shift, clamp, output, to, gw.step);
+function storeStrip(part: Part, { pitch }: Layout, job: Job, strip: Strip, channel: number): void {
+  const { direction, lattice, operands } = part;
+  const [, height, width] = direction.written;
+  const [, gh, gw] = lattice;
+  const { output } = job;
+  const shift = biasOf(operands, channel);
+  const plane = writtenPlane(part, job, channel);
+  for (let i = 0; i < strip.rows; i++) {
+    const to = (plane * height + gh.start + (strip.first + i) * gh.step) * width + gw.start;
+    storeRow(sums, i * pitch, gw.count, shift, operands.clamp, { output, to, step: gw.step });
   }
 }

@@ -1,15 +1,18 @@
 /** The last write of a convolution: sums become results, with bias and clamp. */
+import { product } from '../../numbers.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import type { Clamp } from '../backend.js';
-import { type Direction, product } from './direction.js';
+import type { Clamp, ConvOperands } from '../backend.js';
+import type { Direction } from './direction.js';
 import type { Lattice } from './gather.js';
-import { tileAt, tiles } from './gemm.js';
+import { type Region, tileAt, tiles } from './gemm.js';
+import { biasOf, type Job, type Part, writtenPlane } from './job.js';
 import type { Block } from './row-blocks.js';
 
-export interface Finish {
-  /** Per channel of the written tensor. */
-  readonly bias: FloatArray | null;
-  readonly clamp: Clamp;
+/** Where a row of sums goes: every `step`-th element from `to` on. */
+export interface RowPlace {
+  readonly output: FloatArray;
+  readonly to: number;
+  readonly step: number;
 }
 
 /** output[to + i·step] ← sums[at + i] + shift, clamped; NaN passes. */
@@ -19,9 +22,7 @@ export function storeRow(
   count: number,
   shift: number,
   { min, max }: Clamp,
-  output: FloatArray,
-  to: number,
-  step: number,
+  { output, to, step }: RowPlace,
 ): void {
   let q = to | 0;
   if (min === -Infinity && max === Infinity) {
@@ -38,28 +39,24 @@ export function storeRow(
 }
 
 /**
- * Writes a block of sums: row i is channel firstChannel + i, column j is position firstPosition + j of the lattice.
- * @param image  The image's number.
- * @param firstChannel  Counted over all groups.
+ * Writes a block of sums: its rows are channels of a group, its columns positions of the lattice.
  */
 export function storeTiles(
-  { written, writtenChannels, groups }: Direction,
-  [gd, gh, gw]: Lattice,
-  { bias, clamp }: Finish,
-  output: FloatArray,
-  image: number,
-  firstChannel: number,
-  channels: number,
-  firstPosition: number,
-  positions: number,
+  part: Part,
+  job: Job,
+  group: number,
+  { firstRow, rowCount, firstColumn: firstPosition, columnCount: positions }: Region,
 ): void {
-  const plane = product(written);
-  const isDense = gd.step === 1 && gh.step === 1 && gw.step === 1;
-  const places = isDense ? null : placesOf(written, [gd, gh, gw], firstPosition, positions);
-  for (let i = 0; i < channels; i++) {
-    const channel = firstChannel + i;
-    const base = (image * groups * writtenChannels + channel) * plane;
-    const shift = bias === null ? 0 : bias[channel];
+  const { direction, lattice, operands } = part;
+  const { written, writtenChannels } = direction;
+  const { output } = job;
+  const { clamp } = operands;
+  const isDense = lattice.every((gather) => gather.step === 1);
+  const places = isDense ? null : placesOf(written, lattice, firstPosition, positions);
+  for (let i = 0; i < rowCount; i++) {
+    const channel = group * writtenChannels + firstRow + i;
+    const base = writtenPlane(part, job, channel) * product(written);
+    const shift = biasOf(operands, channel);
     const tile = tileAt(i, 0, positions);
     if (places === null) storeTileRow(tile, positions, shift, clamp, output, base + firstPosition);
     else storeScattered(tile, places, shift, clamp, output, base);
@@ -131,45 +128,34 @@ function storeScattered(
   }
 }
 
-/** Writes a block of rows: channel firstChannel + i from sums[i], a row of the block after the other. */
-export function storeRows(
-  { written, writtenChannels, groups }: Direction,
-  [gd, gh, gw]: Lattice,
-  { bias, clamp }: Finish,
-  output: FloatArray,
-  image: number,
-  firstChannel: number,
-  channels: number,
-  { depth: d, firstRow, rows, firstColumn, columns }: Block,
-  sums: readonly Float64Array[],
-): void {
-  const [depth, height, width] = written;
-  const z = gd.start + d * gd.step;
-  for (let i = 0; i < channels; i++) {
-    const from = sums[i];
-    const channel = firstChannel + i;
-    const shift = bias === null ? 0 : bias[channel];
-    const plane = (image * groups * writtenChannels + channel) * depth + z;
-    for (let row = 0; row < rows; row++) {
-      const y = gh.start + (firstRow + row) * gh.step;
-      const to = (plane * height + y) * width + gw.start + firstColumn * gw.step;
-      storeRow(from, row * columns, columns, shift, clamp, output, to, gw.step);
-    }
+/** Writes a block of rows of a channel, counted over all groups, from the sums: a row of the block after the other. */
+export function storeRows(part: Part, job: Job, channel: number, block: Block, sums: Float64Array): void {
+  const { direction, lattice, operands } = part;
+  const [depth, height, width] = direction.written;
+  const [gd, gh, gw] = lattice;
+  const { output } = job;
+  const { rows, columns } = block;
+  const shift = biasOf(operands, channel);
+  const plane = writtenPlane(part, job, channel) * depth + gd.start + block.depth * gd.step;
+  for (let row = 0; row < rows; row++) {
+    const y = gh.start + (block.firstRow + row) * gh.step;
+    const to = (plane * height + y) * width + gw.start + block.firstColumn * gw.step;
+    storeRow(sums, row * columns, columns, shift, operands.clamp, { output, to, step: gw.step });
   }
 }
 
 /** Every element of an image as if nothing reached it. */
 export function storeBias(
   { written, writtenChannels, groups }: Direction,
-  { bias, clamp }: Finish,
-  output: FloatArray,
-  image: number,
+  operands: ConvOperands,
+  { output, outputImage }: Job,
 ): void {
   const channels = groups * writtenChannels;
   const plane = product(written);
+  const { min, max } = operands.clamp;
   for (let channel = 0; channel < channels; channel++) {
-    const value = Math.min(Math.max(bias === null ? 0 : bias[channel], clamp.min), clamp.max);
-    const at = (image * channels + channel) * plane;
+    const value = Math.min(Math.max(biasOf(operands, channel), min), max);
+    const at = (outputImage * channels + channel) * plane;
     output.fill(value, at, at + plane);
   }
 }

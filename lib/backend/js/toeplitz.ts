@@ -3,18 +3,14 @@
  * matrix hold, without the matrix. The work is in proportion to the density.
  */
 import { LINE_CAPACITY } from '../../plan/algorithms/js/rows.js';
-import type { FloatArray } from '../../tensor/dtype.js';
-import { type Direction, product } from './direction.js';
-import type { Lattice } from './gather.js';
-import { LINE_INDEX, layLines, lineScratch } from './lines.js';
-import type { Block } from './row-blocks.js';
-import { type Finish, storeRows } from './store.js';
-import type { Work } from './work.js';
+import { type ImageConvolution, type Part, weightOrigin } from './job.js';
+import { allLines, LINE_INDEX, LINES_INDEX, layLines, lineScratch } from './lines.js';
+import { type Block, blocksOf } from './row-blocks.js';
+import { storeRows } from './store.js';
 
-const [line0, , , sums0] = lineScratch;
-/** The three arrays of lines as one. */
-const lines = new Float64Array(line0.buffer, 0, 3 * LINE_CAPACITY);
-const LINES_INDEX = 4 * LINE_CAPACITY - 1;
+// Constants of this module, as scratch.ts wants them.
+const [, , , sums0] = lineScratch.arrays;
+const lines = allLines;
 
 /** Taps that one pass over a row of sums adds. */
 const PASS = 8;
@@ -22,7 +18,7 @@ const places = new Int32Array(PASS);
 const factors = new Float64Array(PASS);
 
 /** The nonzero weights of all groups, channel by channel. */
-export interface Entries {
+interface Entries {
   readonly chunks: number;
   /** Entries of channel m: first[m] to first[m + 1]. */
   readonly first: Int32Array;
@@ -32,15 +28,19 @@ export interface Entries {
   readonly values: Float64Array;
 }
 
-export function makeEntries(direction: Direction, [gd, gh, gw]: Lattice, weight: FloatArray): Entries {
-  const { groups, sourceChannels, writtenChannels, kernel, sourceStride, writtenStride } = direction;
+function makeEntries(part: Part): Entries {
+  const {
+    direction,
+    lattice: [gd, gh, gw],
+    operands: { weight },
+  } = part;
+  const { groups, sourceChannels, writtenChannels, kernel, sourceStride } = direction;
   const first = new Int32Array(groups * writtenChannels + 1);
   const rowTaps: number[] = [];
   const lineTaps: number[] = [];
   const values: number[] = [];
   for (let channel = 0; channel < groups * writtenChannels; channel++) {
-    const group = Math.floor(channel / writtenChannels);
-    const own = (group * weight.length) / groups + (channel % writtenChannels) * writtenStride;
+    const own = weightOrigin(part, channel);
     let rowTap = 0;
     for (const td of gd.taps) {
       for (const th of gh.taps) {
@@ -69,44 +69,30 @@ export function makeEntries(direction: Direction, [gd, gh, gw]: Lattice, weight:
   };
 }
 
-/**
- * One image and lattice, every group.
- * @param unitSize  The most multiplications in one unit, if a channel of a block can be that few.
- */
-export function* convolveSparse(
-  direction: Direction,
-  lattice: Lattice,
-  blocks: readonly Block[],
-  entries: Entries,
-  finish: Finish,
-  input: FloatArray,
-  inputImage: number,
-  output: FloatArray,
-  outputImage: number,
-  unitSize: number,
-): Work {
-  const { groups, sourceChannels, writtenChannels } = direction;
-  let done = 0;
-  for (let group = 0; group < groups; group++) {
-    const image = (inputImage * groups + group) * sourceChannels * product(direction.source);
-    const end = (group + 1) * writtenChannels;
-    for (const block of blocks) {
-      let isLaid = false;
-      for (let channel = group * writtenChannels; channel < end; channel++) {
-        if (!isLaid) layLines(direction, lattice[2], block, entries.chunks, input, image);
-        isLaid = true;
-        sumEntries(entries, channel, block);
-        storeRows(direction, lattice, finish, output, outputImage, channel, 1, block, [sums0]);
-        done += block.rows * block.columns * (entries.first[channel + 1] - entries.first[channel]);
-        if (done >= unitSize) {
-          yield;
-          // Other work may have laid its own lines meanwhile.
-          done = 0;
-          isLaid = false;
+export function convolveSparse(part: Part): ImageConvolution {
+  const { direction, lattice } = part;
+  const { groups, writtenChannels } = direction;
+  const blocks = blocksOf(direction, lattice);
+  const entries = makeEntries(part);
+  return function* (job) {
+    let done = 0;
+    for (let group = 0; group < groups; group++) {
+      const end = (group + 1) * writtenChannels;
+      for (const block of blocks) {
+        const laying = { part, job, group, block, chunks: entries.chunks };
+        for (let channel = group * writtenChannels; channel < end; channel++) {
+          layLines(laying);
+          sumEntries(entries, channel, block);
+          storeRows(part, job, channel, block, sums0);
+          done += block.rows * block.columns * (entries.first[channel + 1] - entries.first[channel]);
+          if (done >= job.unitSize) {
+            yield;
+            done = 0;
+          }
         }
       }
     }
-  }
+  };
 }
 
 function sumEntries(

@@ -2,11 +2,11 @@
  * The gradient in the weight, as one product per group, summed over images and positions:
  *   dw[o, c·taps] = Σ_{n,j} dy[o][n·j] · patches[c·taps][n·j]
  */
+import { product } from '../../numbers.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import { product } from './direction.js';
 import { forwardLattice, type Lattice, sourceAt } from './gather.js';
-import { columns, multiply, rows, tileAt, tiles } from './gemm.js';
+import { columns, multiply, rows, type Slice, tileAt, tiles } from './gemm.js';
 import { runAll } from './work.js';
 
 export function convWeightGrad(
@@ -27,11 +27,9 @@ export function convWeightGrad(
         rows: outChannels,
         columns: patch,
         depth: batch * positions,
-        packRows: (first, count, start, depth) =>
-          packGradient(plan, gradOutput, group * outChannels + first, count, start, depth),
-        packColumns: (first, count, start, depth) =>
-          packTaps(plan, lattice, input, group * inChannels, first, count, start, depth),
-        store: (firstRow, rowCount, firstColumn, columnCount) => {
+        packRows: (slice) => packGradient(plan, gradOutput, group, slice),
+        packColumns: (slice) => packTaps(plan, lattice, input, group, slice),
+        store: ({ firstRow, rowCount, firstColumn, columnCount }) => {
           for (let i = 0; i < rowCount; i++) {
             const to = (group * outChannels + firstRow + i) * patch + firstColumn;
             for (let j = 0; j < columnCount; j++) gradWeight[to + j] = tiles[tileAt(i, j, columnCount)];
@@ -46,21 +44,20 @@ export function convWeightGrad(
 
 /** rows[o][n·j] ← dy[n][o][j] */
 function packGradient(
-  { outChannels, axes }: ConvPlan,
+  { outChannels, groups, axes }: ConvPlan,
   gradOutput: FloatArray,
-  first: number,
-  count: number,
-  start: number,
-  depth: number,
+  group: number,
+  { first, count, start, depth }: Slice,
 ): void {
   const positions = product(axes.map((a) => a.out));
+  const firstChannel = (group * outChannels) / groups + first;
   for (let i = 0; i < count; i++) {
     const to = rows[i % 2];
     let at = (i >> 1) * depth;
     for (let step = start; step < start + depth; ) {
       const n = Math.floor(step / positions);
       const end = Math.min(start + depth, (n + 1) * positions);
-      const from = (n * outChannels + first + i) * positions - n * positions;
+      const from = (n * outChannels + firstChannel + i) * positions - n * positions;
       while (step < end) to[at++] = gradOutput[from + step++];
     }
   }
@@ -68,16 +65,14 @@ function packGradient(
 
 /** columns[c·taps][n·j] ← x[n][c][…]: im2col with the positions contiguous. */
 function packTaps(
-  { inChannels, axes }: ConvPlan,
+  { inChannels, groups, axes }: ConvPlan,
   [gd, gh, gw]: Lattice,
   input: FloatArray,
-  firstChannel: number,
-  first: number,
-  count: number,
-  start: number,
-  depth: number,
+  group: number,
+  { first, count, start, depth }: Slice,
 ): void {
   const [depthAxis, height, width] = axes;
+  const firstChannel = (group * inChannels) / groups;
   const plane = depthAxis.in * height.in * width.in;
   for (let i = 0; i < count; i++) {
     const to = columns[i % 3];

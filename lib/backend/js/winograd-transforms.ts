@@ -5,14 +5,15 @@
  * of Barabasz et al. 2020 err less than whole numbers). A and B are straight lines, since in float64 six, eight and nine
  * points are all that is worth having: the more there are, the fewer products each output takes, and the more sums.
  */
-import { scratchArrays } from './scratch.js';
+import { Scratch } from './scratch.js';
 
 /** Points of a line that there are transforms for. */
 export type Points = 6 | 8 | 9;
 
 /** A square of n×n numbers begins at a multiple of this. */
 export const SQUARE = 128;
-const [numbers] = scratchArrays(4 * SQUARE);
+// Nothing is left in them from one unit of work to the next, so nobody holds them.
+const [numbers] = new Scratch(4 * SQUARE).arrays;
 /** Squares of numbers: every pass reads one and writes another, transposed. */
 export const squares: Float64Array = numbers;
 const INDEX = 4 * SQUARE - 1;

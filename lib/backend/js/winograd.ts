@@ -9,10 +9,18 @@
  */
 import { KEPT_WEIGHT_BYTES } from '../../plan/algorithms/js/winograd.js';
 import type { FloatArray } from '../../tensor/dtype.js';
-import { type Direction, product } from './direction.js';
-import { type AxisGather, type Lattice, sourceAt } from './gather.js';
-import { CAPACITY, columns, holdVectors, multiplyBlock, rowPanel, TILES, tiles } from './gemm.js';
-import { type Finish, storeRow } from './store.js';
+import { type AxisGather, sourceAt } from './gather.js';
+import { CAPACITY, columns, gemmScratch, multiplyBlock, rowPanel, TILES, tiles } from './gemm.js';
+import {
+  biasOf,
+  type ImageConvolution,
+  type Job,
+  type Part,
+  sourceOrigin,
+  weightOrigin,
+  writtenPlane,
+} from './job.js';
+import { storeRow } from './store.js';
 import {
   type Points,
   SQUARE,
@@ -21,7 +29,6 @@ import {
   transformKernel,
   transformOutput,
 } from './winograd-transforms.js';
-import type { Work } from './work.js';
 
 // Constants of this module, as scratch.ts wants them.
 const numbers = squares;
@@ -137,8 +144,7 @@ function channelsAt(
 
 /** What is the same for every image and group. */
 interface Tiling {
-  readonly direction: Direction;
-  readonly lattice: Lattice;
+  readonly part: Part;
   readonly high: TileAxis;
   readonly wide: TileAxis;
   /** Outputs along one side of a tile, and points of its transform. */
@@ -150,9 +156,16 @@ interface Tiling {
   /** Channels of all phases, and from those of one point of a tile to those of the next. */
   readonly depth: number;
   readonly pitch: number;
+  /** Tiles of an image; of a block of products, its most; and channels written of such a block. */
+  readonly tileCount: number;
+  readonly tileBlock: number;
+  readonly channelBlock: number;
+  /** Whether transformed weights are kept. */
+  readonly isKept: boolean;
 }
 
-function tilingOf(direction: Direction, lattice: Lattice, tile: number): Tiling {
+function tilingOf(part: Part, tile: number): Tiling {
+  const { direction, lattice } = part;
   const [, gh, gw] = lattice;
   const reach = Math.ceil(gh.taps.length / gh.jump);
   const points = (tile + reach - 1) as Points;
@@ -160,9 +173,10 @@ function tilingOf(direction: Direction, lattice: Lattice, tile: number): Tiling 
   const wide = tileAxis(gw, tile, points);
   const phases = phasesOf(high, wide, direction.sourceChannels);
   const depth = phases.length * direction.sourceChannels;
+  const pitch = depth + SPREAD;
+  const tileCount = high.count * wide.count;
   return {
-    direction,
-    lattice,
+    part,
     high,
     wide,
     tile,
@@ -170,39 +184,22 @@ function tilingOf(direction: Direction, lattice: Lattice, tile: number): Tiling 
     reach,
     phases,
     depth,
-    pitch: depth + SPREAD,
+    pitch,
+    tileCount,
+    ...blocksFor(part, points, depth, pitch, tileCount),
   };
 }
 
-/** One image and group at a time: input image, output image and group are given with the data. */
-export type TileConvolution = (
-  input: FloatArray,
-  inputImage: number,
-  output: FloatArray,
-  outputImage: number,
-  unitSize: number,
-) => Work;
-
-/**
- * @param tile  Outputs along one side of a tile.
- * @param isReused  Whether the convolution is going to run more than once.
- */
-export function makeWinograd(
-  direction: Direction,
-  lattice: Lattice,
-  weight: FloatArray,
-  finish: Finish,
-  group: number,
-  tile: number,
-  isReused: boolean,
-): TileConvolution {
-  const { batch, groups, sourceChannels, writtenChannels, source } = direction;
-  const tiling = tilingOf(direction, lattice, tile);
-  const { high, wide, points, phases, depth, pitch } = tiling;
-  const tileCount = high.count * wide.count;
+/** Tiles first: all weights are read once for a block of them. */
+function blocksFor(
+  { direction: { batch, groups, writtenChannels }, isReused }: Part,
+  points: number,
+  depth: number,
+  pitch: number,
+  tileCount: number,
+): Pick<Tiling, 'tileBlock' | 'channelBlock' | 'isKept'> {
   const squared = points * points;
   const spacing = squared * 6;
-  // Tiles first: all weights are read once for a block of them.
   const maxPairs = Math.min(
     Math.floor(CAPACITY / vectorStride(points, pitch)),
     Math.floor(TILES / spacing / 4),
@@ -216,90 +213,112 @@ export function makeWinograd(
   const isKept = isNeededAgain && groups * squared * writtenChannels * depth * 8 <= KEPT_WEIGHT_BYTES;
   const blockTriples = isKept ? maxTriples : Math.min(maxTriples, Math.floor(CAPACITY / squared / depth));
   const channelBlock = Math.ceil(writtenChannels / Math.ceil(writtenChannels / (3 * blockTriples)));
-  const kept = new Map<number, readonly Float64Array[]>();
-  const weights = (group * weight.length) / groups;
+  return { tileBlock, channelBlock, isKept };
+}
 
-  /** Of channels [first, first + count): see transformWeights. Straight into the columns where they are not kept. */
-  const transformed = (first: number, count: number): readonly Float64Array[] => {
-    const known = kept.get(first);
-    if (known !== undefined) return known;
-    const length = Math.ceil(count / 3) * depth;
-    const arrays = isKept ? columns.map(() => new Float64Array(squared * length)) : columns;
-    if (isKept) kept.set(first, arrays);
-    for (let m = 0; m < count; m++) {
-      const own = weights + (first + m) * direction.writtenStride;
-      const at = Math.floor(m / 3) * depth;
-      for (const phase of phases) transformWeights(tiling, phase, weight, own, arrays[m % 3], at, length);
-    }
-    return arrays;
-  };
+/** Some tiles of a group's image: what is packed in the vectors of rows. */
+interface TileRun {
+  readonly job: Job;
+  readonly group: number;
+  readonly firstTile: number;
+  readonly tiles: number;
+}
 
-  return function* (input, inputImage, output, outputImage, unitSize) {
-    const image = (inputImage * groups + group) * sourceChannels * product(source);
-    const firstChannel = group * writtenChannels;
-    let done = 0;
+/** Channels of a group that are written together. */
+interface ChannelRun {
+  readonly first: number;
+  readonly channels: number;
+}
+
+/** @param tile  Outputs along one side of a tile. */
+export function convolveTiles(part: Part, tile: number): ImageConvolution {
+  const { groups, writtenChannels } = part.direction;
+  const tiling = tilingOf(part, tile);
+  const { points, depth, tileCount, tileBlock, channelBlock } = tiling;
+  const squared = points * points;
+  const kept = Array.from({ length: groups }, () => new Map<number, readonly Float64Array[]>());
+  return function* (job) {
     // Fewer tiles make smaller units, for which the weights are copied more often.
-    const unitTiles = 2 * Math.floor(unitSize / (2 * squared * channelBlock * depth));
+    const unitTiles = 2 * Math.floor(job.unitSize / (2 * squared * channelBlock * depth));
     const mostTiles = Math.min(tileBlock, Math.max(2, unitTiles));
-    for (let firstTile = 0; firstTile < tileCount; firstTile += mostTiles) {
-      const tilesHere = Math.min(mostTiles, tileCount - firstTile);
-      const pairs = Math.ceil(tilesHere / 2);
-      let isPacked = false;
-      for (let first = 0; first < writtenChannels; first += channelBlock) {
-        const channels = Math.min(channelBlock, writtenChannels - first);
-        const triples = Math.ceil(channels / 3);
-        holdVectors(tiling);
-        if (!isPacked) {
-          for (const phase of phases) transformTiles(tiling, phase, input, image, firstTile, tilesHere);
-        }
-        isPacked = true;
-        const vectors = transformed(first, channels);
-        const pointBlock = isKept ? Math.max(1, Math.floor(POINT_BLOCK / (triples * depth))) : squared;
-        for (let point = 0; point < squared; point++) {
-          const inBlock = point % pointBlock;
-          if (isKept && inBlock === 0) {
-            const from = point * triples * depth;
-            const to = Math.min(squared, point + pointBlock) * triples * depth;
-            for (let i = 0; i < 3; i++) columns[i].set(vectors[i].subarray(from, to));
-          }
-          const isLastDown = point >= squared - points;
-          const isLastRight = point % points === points - 1;
-          const [start, end] = channelsAt(high, wide, sourceChannels, isLastDown, isLastRight);
-          multiplyBlock(
-            pairs,
-            triples,
-            end - start,
-            point * pitch + start,
-            vectorStride(points, pitch),
-            inBlock * triples * depth + start,
-            depth,
-            point * 6,
-            spacing,
-            false,
+    for (let group = 0; group < groups; group++) {
+      let done = 0;
+      for (let firstTile = 0; firstTile < tileCount; firstTile += mostTiles) {
+        const run = { job, group, firstTile, tiles: Math.min(mostTiles, tileCount - firstTile) };
+        for (let first = 0; first < writtenChannels; first += channelBlock) {
+          const channels = Math.min(channelBlock, writtenChannels - first);
+          if (!gemmScratch.hold(run)) transformRun(tiling, run);
+          multiplyPoints(
+            tiling,
+            run.tiles,
+            channels,
+            weightsOf(tiling, kept[group], group, { first, channels }),
           );
-        }
-        storeBlock(
-          tiling,
-          finish,
-          { weight, weights, input, image },
-          output,
-          outputImage,
-          firstChannel,
-          first,
-          channels,
-          firstTile,
-          tilesHere,
-        );
-        done += squared * channels * tilesHere * depth;
-        if (done >= unitSize) {
-          yield;
-          // Other work may have packed its own meanwhile.
-          done = 0;
-          isPacked = false;
+          storeRun(tiling, run, { first, channels });
+          done += squared * channels * run.tiles * depth;
+          if (done >= job.unitSize) {
+            yield;
+            done = 0;
+          }
         }
       }
     }
   };
+}
+
+/** Transformed weights of some channels: see transformWeights. Straight into the columns where they are not kept. */
+function weightsOf(
+  tiling: Tiling,
+  kept: Map<number, readonly Float64Array[]>,
+  group: number,
+  { first, channels }: ChannelRun,
+): readonly Float64Array[] {
+  const known = kept.get(first);
+  if (known !== undefined) return known;
+  const { part, points, depth, phases, isKept } = tiling;
+  const distance = Math.ceil(channels / 3) * depth;
+  const arrays = isKept ? columns.map(() => new Float64Array(points * points * distance)) : columns;
+  if (isKept) kept.set(first, arrays);
+  const firstChannel = group * part.direction.writtenChannels + first;
+  for (let m = 0; m < channels; m++) {
+    const own = weightOrigin(part, firstChannel + m);
+    const to = { array: arrays[m % 3], at: Math.floor(m / 3) * depth, distance };
+    for (const phase of phases) transformWeights(tiling, phase, own, to);
+  }
+  return arrays;
+}
+
+/** The products of tiles and channels, point by point. */
+function multiplyPoints(
+  tiling: Tiling,
+  tiles: number,
+  channels: number,
+  weights: readonly Float64Array[],
+): void {
+  const { part, high, wide, points, depth, pitch, isKept } = tiling;
+  const squared = points * points;
+  const triples = Math.ceil(channels / 3);
+  const pointBlock = isKept ? Math.max(1, Math.floor(POINT_BLOCK / (triples * depth))) : squared;
+  for (let point = 0; point < squared; point++) {
+    const inBlock = point % pointBlock;
+    if (isKept && inBlock === 0) {
+      const from = point * triples * depth;
+      const to = Math.min(squared, point + pointBlock) * triples * depth;
+      for (let i = 0; i < columns.length; i++) columns[i].set(weights[i].subarray(from, to));
+    }
+    const isLastDown = point >= squared - points;
+    const isLastRight = point % points === points - 1;
+    const [start, end] = channelsAt(high, wide, part.direction.sourceChannels, isLastDown, isLastRight);
+    multiplyBlock({
+      pairs: Math.ceil(tiles / 2),
+      triples,
+      depth: end - start,
+      rows: { first: point * pitch + start, distance: vectorStride(points, pitch) },
+      columns: { first: inBlock * triples * depth + start, distance: depth },
+      sums: { first: point * 6, distance: squared * 6 },
+      accumulate: false,
+    });
+  }
 }
 
 /** From the vectors of one pair of tiles to those of the next. */
@@ -307,17 +326,22 @@ function vectorStride(points: number, pitch: number): number {
   return points * points * pitch + SPREAD;
 }
 
-/** to[point][at …][phase][c] ← G·g·Gᵀ of a phase of the weights [c] from `own` on, points `distance` apart */
+/** Where transformed weights go: those of a point `distance` after those of the point before. */
+interface PointPlace {
+  readonly array: Float64Array;
+  readonly at: number;
+  readonly distance: number;
+}
+
+/** to[point][at …][phase][c] ← G·g·Gᵀ of a phase of the weights [c] from `own` on */
 function transformWeights(
-  { direction, high, wide, points, reach }: Tiling,
+  { part, high, wide, points, reach }: Tiling,
   { down, right, firstChannel }: Phase,
-  weight: FloatArray,
   own: number,
-  to: Float64Array,
-  at: number,
-  distance: number,
+  { array: to, at, distance }: PointPlace,
 ): void {
-  const { sourceChannels, sourceStride, kernel } = direction;
+  const { sourceChannels, sourceStride, kernel } = part.direction;
+  const { weight } = part.operands;
   const taps = new Int32Array(reach * reach).fill(-1);
   for (let i = 0; down + i * high.step < high.taps.length; i++) {
     for (let j = 0; right + j * wide.step < wide.taps.length; j++) {
@@ -336,15 +360,19 @@ function transformWeights(
   }
 }
 
+function transformRun(tiling: Tiling, run: TileRun): void {
+  for (const phase of tiling.phases) transformTiles(tiling, phase, run);
+}
+
 /** rows[t mod 2][⌊t/2⌋][point][phase][c] ← Bᵀ·d·B of a phase of tile firstTile + t */
 function transformTiles(
-  { direction: { sourceChannels, source }, high, wide, points, pitch }: Tiling,
+  { part, high, wide, points, pitch }: Tiling,
   { down, right, firstChannel }: Phase,
-  input: FloatArray,
-  image: number,
-  firstTile: number,
-  count: number,
+  { job, group, firstTile, tiles: count }: TileRun,
 ): void {
+  const { sourceChannels, source } = part.direction;
+  const { input } = job;
+  const image = sourceOrigin(part, job, group);
   const [, height, width] = source;
   const plane = height * width;
   const stride = vectorStride(points, pitch);
@@ -356,13 +384,16 @@ function transformTiles(
     const fromX = (x * wide.step + right) * points;
     const runY = high.runs[y * high.step + down];
     const runX = wide.runs[x * wide.step + right];
+    const steps = { high: high.step, wide: wide.step };
     // What no channel's run covers stays zero.
     numbers.fill(0, 0, points * points);
     for (let c = 0; c < sourceChannels; c++) {
-      const channel = image + c * plane;
-      if (runY !== null && runX !== null)
-        loadTile(points, input, channel, width, high.step, runY, wide.step, runX);
-      else gatherTile(points, input, channel, width, high.sources, fromY, wide.sources, fromX);
+      const channel = { input, at: image + c * plane, width };
+      if (runY !== null && runX !== null) loadTile(points, channel, steps, runY, runX);
+      else {
+        const rows = high.sources.subarray(fromY, fromY + points);
+        gatherTile(channel, rows, wide.sources.subarray(fromX, fromX + points));
+      }
       transformInput(points, 0, SQUARE);
       transformInput(points, SQUARE, 2 * SQUARE);
       let p = (at + c) | 0;
@@ -376,20 +407,24 @@ function transformTiles(
 
 const INDEX = 4 * SQUARE - 1;
 
+/** A channel of an image. */
+interface Plane {
+  readonly input: FloatArray;
+  readonly at: number;
+  readonly width: number;
+}
+
 /** The first square ← a tile, but for its zeros, where the source is a run on both axes. */
 function loadTile(
   points: number,
-  input: FloatArray,
-  plane: number,
-  width: number,
-  stepY: number,
+  { input, at, width }: Plane,
+  { high: stepY, wide: stepX }: { readonly high: number; readonly wide: number },
   runY: Run,
-  stepX: number,
   runX: Run,
 ): void {
   const columns = runX.end - runX.start;
   for (let i = runY.start; i < runY.end; i++) {
-    let from = (plane + (runY.first + i * stepY) * width + runX.first + runX.start * stepX) | 0;
+    let from = (at + (runY.first + i * stepY) * width + runX.first + runX.start * stepX) | 0;
     const to = (i * points + runX.start) & INDEX;
     for (let j = 0; j < columns; j++) {
       numbers[(to + j) & INDEX] = input[from];
@@ -398,60 +433,27 @@ function loadTile(
   }
 }
 
-/** The first square ← a tile element by element. */
-function gatherTile(
-  points: number,
-  input: FloatArray,
-  plane: number,
-  width: number,
-  sourceRows: Int32Array,
-  fromY: number,
-  sourceColumns: Int32Array,
-  fromX: number,
-): void {
+/** The first square ← a tile element by element: rows and columns of the source, or -1 for zeros. */
+function gatherTile({ input, at, width }: Plane, rows: Int32Array, columns: Int32Array): void {
   let to = 0;
-  for (let i = 0; i < points; i++) {
-    const y = sourceRows[fromY + i];
-    for (let j = 0; j < points; j++) {
-      const x = sourceColumns[fromX + j];
-      numbers[to++ & INDEX] = y < 0 || x < 0 ? 0 : input[plane + y * width + x];
-    }
+  for (const y of rows) {
+    for (const x of columns) numbers[to++ & INDEX] = y < 0 || x < 0 ? 0 : input[at + y * width + x];
   }
 }
 
-/** What a direct sum reads. */
-interface Operands {
-  readonly weight: FloatArray;
-  /** Of the group's weights. */
-  readonly weights: number;
-  readonly input: FloatArray;
-  /** Of the image's channels in the group. */
-  readonly image: number;
-}
-
 /** Some channels of some tiles: Aᵀ·m·A, bias and clamp. */
-function storeBlock(
-  tiling: Tiling,
-  finish: Finish,
-  operands: Operands,
-  output: FloatArray,
-  outputImage: number,
-  firstChannel: number,
-  first: number,
-  channels: number,
-  firstTile: number,
-  count: number,
-): void {
-  const { points, tile, wide } = tiling;
+function storeRun(tiling: Tiling, run: TileRun, { first, channels }: ChannelRun): void {
+  const { part, points, tile, wide } = tiling;
   const spacing = points * points * 6;
-  for (let t = 0; t < count; t++) {
-    const y = Math.floor((firstTile + t) / wide.count);
-    const x = (firstTile + t) % wide.count;
+  const firstChannel = run.group * part.direction.writtenChannels + first;
+  for (let t = 0; t < run.tiles; t++) {
+    const y = Math.floor((run.firstTile + t) / wide.count);
+    const x = (run.firstTile + t) % wide.count;
     for (let m = 0; m < channels; m++) {
       const at = ((t >> 1) * Math.ceil(channels / 3) + Math.floor(m / 3)) * spacing + (t % 2) * 3 + (m % 3);
       const isUsable = gatherBlock(points, tile, at);
-      if (!isUsable) sumDirectly(tiling, operands, first + m, y, x);
-      storeTile(tiling, finish, output, outputImage, firstChannel + first + m, y, x);
+      if (!isUsable) sumDirectly(tiling, run, firstChannel + m, y, x);
+      storeTile(tiling, run.job, firstChannel + m, y, x);
     }
   }
 }
@@ -476,36 +478,40 @@ function gatherBlock(points: Points, tile: number, at: number): boolean {
 
 /** The tile's outputs that the image has, from the third square. */
 function storeTile(
-  { direction: { written, groups, writtenChannels }, high, wide, tile, points }: Tiling,
-  { bias, clamp }: Finish,
-  output: FloatArray,
-  outputImage: number,
+  { part, high, wide, tile, points }: Tiling,
+  job: Job,
   channel: number,
   y: number,
   x: number,
 ): void {
-  const [, height, width] = written;
-  const shift = bias === null ? 0 : bias[channel];
-  const plane = (outputImage * groups * writtenChannels + channel) * height * width;
+  const [, height, width] = part.direction.written;
+  const { output } = job;
+  const { clamp } = part.operands;
+  const shift = biasOf(part.operands, channel);
+  const plane = writtenPlane(part, job, channel) * height * width;
   const lines = Math.min(tile, high.outputs - y * tile);
   const outputs = Math.min(tile, wide.outputs - x * tile);
   for (let i = 0; i < lines; i++) {
     const to = plane + (y * tile + i) * width + x * tile;
-    storeRow(numbers, 2 * SQUARE + i * points, outputs, shift, clamp, output, to, 1);
+    storeRow(numbers, 2 * SQUARE + i * points, outputs, shift, clamp, { output, to, step: 1 });
   }
 }
 
 /** The third square ← the tile's outputs by definition. */
 function sumDirectly(
-  { direction, lattice: [, gh, gw], high, wide, tile, points }: Tiling,
-  { weight, weights, input, image }: Operands,
+  { part, high, wide, tile, points }: Tiling,
+  { job, group }: TileRun,
   channel: number,
   y: number,
   x: number,
 ): void {
-  const { sourceChannels, source, sourceStride, writtenStride, kernel } = direction;
+  const { sourceChannels, source, sourceStride, kernel } = part.direction;
+  const [, gh, gw] = part.lattice;
   const [, height, width] = source;
-  const own = weights + channel * writtenStride;
+  const { input } = job;
+  const { weight } = part.operands;
+  const image = sourceOrigin(part, job, group);
+  const own = weightOrigin(part, channel);
   for (let i = 0; i < tile && y * tile + i < high.outputs; i++) {
     for (let j = 0; j < tile && x * tile + j < wide.outputs; j++) {
       let sum = 0;
