@@ -1,10 +1,12 @@
-// Packs the package as a release would, and checks the tarball: publint and are-the-types-wrong, then installs it in an
-// empty folder and uses it by require, by import and from TypeScript, with its binary and without. The binary is the
-// one in prebuilds/ where there is one (npm run prebuild), else the one that was built here.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Packs the package as a release would, and does with the tarball what users do: installs it by npm (`npm run test:hosts`:
+// by the other package managers too), and uses it by require, by import and from TypeScript, with its binary and without.
+// The binary is the one in prebuilds/ where there is one (npm run prebuild), else the one that was built here.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { managerNames, tryManager, users } from './managers.mjs';
 import { install, pack, root, run } from './packed.mjs';
+import { installTools } from './tools.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-package-'));
 
@@ -12,13 +14,6 @@ function expect(condition, message) {
   if (!condition) throw new Error(message);
   console.log(`ok  ${message}`);
 }
-
-const USE = `
-const info = convmat.backendInfo();
-const y = convmat.conv2d([[[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]], [[[[1, 0], [0, 1]]]]);
-if (JSON.stringify(y.toNested()) !== '[[[[6,8],[12,14]]]]') throw new Error('wrong result');
-console.log(JSON.stringify(info));
-`;
 
 const TYPES = `
 import * as convmat from 'convmat';
@@ -30,6 +25,55 @@ convmat.conv2d(y, y, { strid: 2 });
 export { isa };
 `;
 
+/** With the declarations of the language, and no others. */
+const STRICT = {
+  strict: true,
+  noEmit: true,
+  skipLibCheck: true,
+  module: 'nodenext',
+  target: 'es2022',
+  types: [],
+};
+
+/** Type-checks a program of each kind by the newest TypeScript, and by the oldest that is promised. */
+function checkDeclarations(app) {
+  installTools(users);
+  const compilers = {
+    7: join(root, 'node_modules/typescript/bin/tsc'),
+    '5.0': join(users, 'node_modules/typescript-5.0/bin/tsc'),
+  };
+  const files = ['types.cts', 'types.mts'];
+  for (const name of files) writeFileSync(join(app, name), TYPES);
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: STRICT, files }));
+  for (const [version, tsc] of Object.entries(compilers)) {
+    run(process.execPath, [tsc, '-p', '.'], { cwd: app });
+    expect(true, `declarations hold in TypeScript ${version}, by require and import`);
+  }
+}
+
+/**
+ * What README links to and neither the repository nor the web has; and pages that declarations name as if the package had
+ * them, which it has not.
+ */
+function danglingReferences(installed, { repository }) {
+  const home = repository.url.replace(/^git\+|\.git$/g, '');
+  const readme = readFileSync(join(installed, 'README.md'), 'utf8');
+  const links = [...readme.matchAll(/\]\((?!#)([^)\s]+)\)/g)].map(([, link]) => link);
+  const dangling = links.filter((link) => {
+    if (!link.startsWith(`${home}/`)) return !link.startsWith('https://');
+    const [, path] = link.split(/\/(?:blob|tree)\/main\//);
+    return path === undefined || !existsSync(join(root, path));
+  });
+  const types = join(installed, 'dist/types');
+  for (const name of readdirSync(types, { recursive: true }).filter((path) => /\.d\.c?ts$/.test(path))) {
+    const text = readFileSync(join(types, name), 'utf8');
+    for (const [reference] of text.matchAll(/\S*\bdocs\/\S+\.md/g)) {
+      if (!reference.startsWith(home)) dangling.push(`${reference} (${name})`);
+    }
+  }
+  return dangling;
+}
+
 try {
   const tarball = pack(scratch);
   run('npx', ['publint', 'run', tarball, '--strict'], { cwd: root });
@@ -38,49 +82,23 @@ try {
   expect(true, 'are-the-types-wrong finds nothing');
 
   const app = install(tarball, join(scratch, 'app'));
-  writeFileSync(join(app, 'use.cjs'), `const convmat = require('convmat');${USE}`);
-  writeFileSync(join(app, 'use.mjs'), `import * as convmat from 'convmat';${USE}`);
   const installed = join(app, 'node_modules/convmat');
-  const { scripts = {} } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
-  const hooks = ['preinstall', 'install', 'postinstall', 'prepare'].filter((name) => name in scripts);
-  expect(hooks.length === 0, 'nothing runs on install');
+  const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  const hooks = ['preinstall', 'install', 'postinstall', 'prepare'];
+  expect(!hooks.some((name) => name in (manifest.scripts ?? {})), 'nothing runs on install');
+  expect(!existsSync(join(installed, 'binding.gyp')), 'no binding.gyp, which would be an install script');
+  checkDeclarations(app);
+  const dangling = danglingReferences(installed, manifest);
+  if (dangling.length > 0) throw new Error(`README or hover texts name ${dangling.join(', ')}`);
+  expect(true, 'README and hover texts name what is there');
 
-  // The second installation is from a lock file, which keeps no `gypfile: false`: what a root binding.gyp would start
-  // starts here, with scripts allowed as they are by default.
-  expect(!existsSync(join(installed, 'binding.gyp')), 'no binding.gyp at the root of the package');
-  rmSync(join(app, 'node_modules'), { recursive: true });
-  run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: app });
-  expect(!existsSync(join(installed, 'build')), 'npm ci from a lock file builds nothing');
-
-  for (const file of ['use.cjs', 'use.mjs']) {
-    const info = JSON.parse(run(process.execPath, [file], { cwd: app }));
-    expect(info.backend === 'native', `${file} runs on ${info.isa}, ${info.threads} thread(s)`);
-  }
-  for (const [kind, extension] of [
-    ['require', 'cts'],
-    ['import', 'mts'],
-  ]) {
-    writeFileSync(join(app, `types.${extension}`), TYPES);
-    const flags = [
-      '--noEmit',
-      '--strict',
-      '--skipLibCheck',
-      '--module',
-      'node16',
-      '--target',
-      'es2022',
-      '--types',
-      '',
-    ];
-    run(join(root, 'node_modules/.bin/tsc'), [...flags, `types.${extension}`], { cwd: app });
-    expect(true, `types hold by ${kind}`);
-  }
   rmSync(join(installed, 'prebuilds'), { recursive: true });
-  const info = JSON.parse(run(process.execPath, ['use.cjs'], { cwd: app }));
-  expect(
-    info.backend === 'js' && info.fallbackReason,
-    `without its binary it runs on js: ${info.fallbackReason}`,
-  );
+  const program = "console.log(JSON.stringify(require('convmat').backendInfo()))";
+  const { backend, fallbackReason } = JSON.parse(run(process.execPath, ['-e', program], { cwd: app }));
+  expect(backend === 'js' && fallbackReason, `without its binary it runs on js: ${fallbackReason}`);
+
+  for (const name of managerNames.filter((name) => name.startsWith('npm')))
+    expect(true, `${name}: ${tryManager(name, tarball, join(scratch, name))}`);
 } finally {
   rmSync(scratch, { recursive: true });
 }

@@ -1,11 +1,12 @@
-// Tries the packed package where services run it: bundled, traced, in threads and processes, without the right to write,
-// and under each TypeScript.
+// Tries the packed package where services run it: installed by each package manager, bundled, traced, in threads and
+// processes, without the right to write, and under each TypeScript.
 //
 //   npm run test:hosts [-- WORD…]      only the checks whose name contains one of the words
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { managerNames, tryManager } from './managers.mjs';
 import { install, pack, root, run } from './packed.mjs';
 import { installTools } from './tools.mjs';
 
@@ -14,7 +15,8 @@ installTools(tools);
 const require = createRequire(join(tools, 'package.json'));
 
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-hosts-'));
-const app = install(pack(scratch), join(scratch, 'app'));
+const tarball = pack(scratch);
+const app = install(tarball, join(scratch, 'app'));
 for (const name of readdirSync(join(root, 'test/hosts')))
   cpSync(join(root, 'test/hosts', name), join(app, name));
 const entry = join(app, 'service.mjs');
@@ -171,6 +173,12 @@ function typescript(version) {
 }
 
 const checks = {
+  ...Object.fromEntries(
+    managerNames.map((name) => [
+      name,
+      () => tryManager(name, tarball, join(scratch, name.replaceAll(/\W+/g, '-'))),
+    ]),
+  ),
   'esbuild, bundled': esbuild,
   'webpack, bundled': webpack,
   'rollup, bundled': rollup,

@@ -23,7 +23,8 @@ export function chooseBackend(env: Environment = environment): ChosenBackend {
   const loaded = loadAddon();
   if (loaded.addon === undefined) {
     if (wanted !== 'native') return inJavaScript(loaded.reason, isa);
-    const remedy = 'reinstall convmat, build it from a clone (docs/install.md), or unset CONVMAT_BACKEND';
+    const remedy =
+      'reinstall convmat, build it from a clone (https://github.com/convmat/convmat/blob/main/docs/install.md), or unset CONVMAT_BACKEND';
     throw new UnsupportedError(
       `CONVMAT_BACKEND: expected the native backend to load, but ${loaded.reason}; ${remedy}`,
       {

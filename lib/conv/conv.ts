@@ -44,7 +44,8 @@ export function conv1d(input: TensorLike, weight: TensorLike, options?: ConvOpti
  *   needs and what it got.
  * @example conv2d(image, weight, { padding: 1 })   // [1, 3, 32, 32] * [8, 3, 3, 3] → [1, 8, 32, 32]
  *
- * Accuracy: each y sums (ic/groups)·kh·kw products in the operands' dtype; docs/accuracy.md gives the bounds.
+ * Accuracy: each y sums (ic/groups)·kh·kw products in the operands' dtype; the bounds are in
+ * https://github.com/convmat/convmat/blob/main/docs/accuracy.md.
  * Source: Chellapilla, Puri, Simard 2006 (convolution as GEMM).
  */
 export function conv2d<I extends TensorLike, W extends TensorLike>(
