@@ -42,9 +42,10 @@ const TREES = [
       ['conv', 'pool'],
       ['backend'],
       ['plan', 'graph'],
-      ['tensor', 'random.ts', 'turns.ts'],
+      ['tensor', 'random.ts'],
       ['check.ts'],
       ['errors.ts'],
+      ['host', 'numbers.ts', 'dispose.ts', 'version.ts'],
     ],
   },
 ];

@@ -2,9 +2,10 @@
  * Products as steps: a solver, or an operator made of others, yields the products that it needs of simple operators, and
  * somebody runs them, all at once or with the event loop free in between.
  */
+import { nextTurn } from '#host';
 import type { AbortSignalLike } from '../backend/abort.js';
 import { dtypeOf, type FloatArray } from '../tensor/dtype.js';
-import { nextTurn } from '../turns.js';
+
 import { checkProduct, type LinearOperator } from './operator.js';
 
 /** to ← A·from, or Aᵀ·from. */
