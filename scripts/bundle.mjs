@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -17,6 +17,7 @@ const types = join(dist, 'types');
 const target = join(dist, 'node');
 /** Seen from a bundle in dist/node. */
 const BINARIES = '../backend/native/binaries.cjs';
+const FILES = './io.cjs';
 
 const entries = Object.values(conditions).filter((entry) => typeof entry !== 'string');
 const nameOf = (path) => path.match(/([^/]+)\.[cm]js$/)[1];
@@ -37,6 +38,30 @@ function removeOrphans() {
   }
 }
 
+/**
+ * Loads io/ when a function of it is first looked at: the modules of Node.js that it needs take longer to load than all the
+ * rest of convmat.
+ */
+async function filesWhenUsed() {
+  const statement = "export * as io from './io/index.js';";
+  const names = Object.keys(await import(pathToFileURL(join(dist, 'io/index.js')).href));
+  const properties = names.map(
+    (name) => `${name}: { enumerable: true, get: () => require('${FILES}').${name} }`,
+  );
+  return {
+    name: 'files when used',
+    resolveId: (id) => (id === FILES ? { id, external: 'relative' } : null),
+    transform(code, id) {
+      if (id !== join(dist, 'index.js')) return null;
+      if (!code.includes(statement)) throw new Error(`${id}: expected ${statement}`);
+      return code.replace(
+        statement,
+        `export const io = Object.defineProperties({}, { ${properties.join(', ')} });`,
+      );
+    },
+  };
+}
+
 async function bundle() {
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
@@ -54,6 +79,7 @@ async function bundle() {
         name: 'binaries stay where they are found from, by file tracers too',
         resolveId: (id) => (id.endsWith('/binaries.cjs') ? { id: BINARIES, external: 'relative' } : null),
       },
+      await filesWhenUsed(),
     ],
   });
   await build.write({
@@ -61,7 +87,12 @@ async function bundle() {
     format: 'cjs',
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name].cjs',
-    codeSplitting: { groups: [{ name: 'convmat', test: /dist[\\/](?!cli[\\/])/ }] },
+    codeSplitting: {
+      groups: [
+        { name: 'convmat', test: /dist[\\/](?!(cli|io)[\\/])/ },
+        { name: 'files', test: /dist[\\/]io[\\/]/ },
+      ],
+    },
   });
   await build.close();
 }

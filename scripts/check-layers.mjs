@@ -45,7 +45,7 @@ const TREES = [
       ['tensor', 'random.ts'],
       ['check.ts'],
       ['errors.ts'],
-      ['host', 'numbers.ts', 'dispose.ts', 'version.ts'],
+      ['host', 'text.ts', 'numbers.ts', 'dispose.ts', 'version.ts'],
     ],
   },
 ];

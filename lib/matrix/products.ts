@@ -5,7 +5,6 @@
 import { nextTurn } from '#host';
 import type { AbortSignalLike } from '../backend/abort.js';
 import { dtypeOf, type FloatArray } from '../tensor/dtype.js';
-
 import { checkProduct, type LinearOperator } from './operator.js';
 
 /** to ← A·from, or Aᵀ·from. */

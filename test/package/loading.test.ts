@@ -30,6 +30,17 @@ test('require opens few files, and nothing of the packages that only some calls 
   expect(files.filter((path) => path.includes('node_modules'))).toEqual([]);
 });
 
+test('files are loaded when they are used, and are the same by subpath', () => {
+  const seen = run(`${PRELUDE}
+    const files = () => Object.keys(require.cache).filter((path) => /files.cjs$/.test(path)).length;
+    const { io } = require('convmat');
+    const before = files();
+    const same = Object.keys(require('convmat/io')).filter((name) => io[name] === require('convmat/io')[name]);
+    console.log(JSON.stringify([before, files(), same.length === Object.keys(io).length && same.length > 0]));
+  `);
+  expect(seen).toEqual([0, 1, true]);
+});
+
 test('import and require give the same functions and classes, by the index and by subpath', () => {
   const differing = run(`${PRELUDE}
     import * as imported from 'convmat';
