@@ -200,6 +200,17 @@ export function convertLike<A extends TypedArray>(array: A, values: ArrayLike<nu
   return typedAs(array, convert(values, dtypeOf(array)));
 }
 
+/** The elements that lie in a buffer from a byte on, which is a multiple of the dtype's size. */
+export function arrayOver<D extends DType>(
+  dtype: D,
+  buffer: ArrayBuffer,
+  byteOffset: number,
+  length: number,
+): ArrayOf<D> {
+  const Class = ARRAYS[dtype];
+  return new Class(buffer, byteOffset, length);
+}
+
 /** A view of `array`'s memory, by none of the array's own methods: a subclass's may do anything. */
 export function viewOf<A extends TypedArray>(array: A, start = 0, length = array.length - start): A {
   const dtype: DType = dtypeOf(array);
