@@ -5,17 +5,10 @@
  * an operand), and nothing depends on the opset of the file. Values that follow from constants and shapes alone are
  * constants already; Identity, Dropout and the like have left no trace. A rewrite makes a new list of nodes.
  */
-import type { DType, TypedArray } from '../tensor/dtype.js';
+import type { Elements, ElementType } from '../tensor/element-type.js';
 import type { Shape } from '../tensor/tensor.js';
 
-/**
- * Element types: those of tensors, and three that tensors lack. int64 and uint64 lie in Float64Array, exact to 2^53;
- * bool lies in Uint8Array as 0 and 1. ONNX's float16 and bfloat16 are float32 here.
- */
-export type ElementType = DType | 'int64' | 'uint64' | 'bool';
-
-/** What holds values of an element type. */
-export type Elements = TypedArray;
+export type { Elements, ElementType } from '../tensor/element-type.js';
 
 export interface Value {
   /** Its index in Graph.values. */
@@ -210,13 +203,6 @@ export interface Attributes {
     readonly mode: 'nearest' | 'linear' | 'cubic';
     readonly axes: readonly ResizeAxis[];
     readonly extrapolation: number;
-  };
-  /** boxes, scores → int64 [selected, 3]. Runs between graphs, since the number that is selected is not known before. */
-  NonMaxSuppression: {
-    readonly centerPoint: boolean;
-    readonly maxOutput: number;
-    readonly iouThreshold: number;
-    readonly scoreThreshold: number;
   };
 }
 

@@ -1,0 +1,95 @@
+/** Builds a graph value by value: what follows from constants alone is computed on the way. */
+import { elementCount } from '../check.js';
+import type { Shape } from '../tensor/tensor.js';
+import { allocate } from './elements.js';
+import type { View } from './evaluate.js';
+import type { Attributes, Elements, ElementType, GraphNode, Operation, Value } from './graph.js';
+import { evaluationOf } from './operators/index.js';
+
+/** A value that an operation is about to write. */
+export interface Result {
+  readonly type: ElementType;
+  readonly shape: Shape;
+}
+
+export class GraphBuilder {
+  readonly values: Value[] = [];
+  readonly nodes: GraphNode[] = [];
+  readonly #take: (bytes: number) => void;
+
+  /** @param take  Told the bytes of each constant that is about to be computed; may refuse by throwing. */
+  constructor(take: (bytes: number) => void) {
+    this.#take = take;
+  }
+
+  /** A value that each run is given, or that a node writes. */
+  value(name: string, type: ElementType, shape: Shape): Value {
+    elementCount(shape, name);
+    return this.#push(name, type, shape, null);
+  }
+
+  constant(name: string, type: ElementType, shape: Shape, elements: Elements): Value {
+    return this.#push(name, type, shape, elements);
+  }
+
+  /** An array for a constant that is about to be computed. */
+  allocate(type: ElementType, shape: Shape, what: string): Elements {
+    return allocate(type, elementCount(shape, what), this.#take);
+  }
+
+  /**
+   * An operation on values: its results, constants when all inputs are.
+   *
+   * @param results  One for each output; null for an optional one that nobody reads.
+   * @param names    Of the results.
+   */
+  add<K extends Operation>(
+    op: K,
+    attributes: Attributes[K],
+    inputs: readonly (Value | null)[],
+    results: readonly (Result | null)[],
+    names: readonly string[],
+    sources: readonly string[],
+  ): (Value | null)[] {
+    const folds = inputs.every((input) => input === null || input.constant !== null);
+    if (folds) return this.#fold(op, attributes, inputs, results, names);
+    const outputs = results.map((result, i) =>
+      result === null ? null : this.value(names[i], result.type, result.shape),
+    );
+    const ids = (values: readonly (Value | null)[]) => values.map((value) => value?.id ?? null);
+    // The pairs of `op` and `attributes` are those of K, which a union of all K cannot see.
+    const node = { op, attributes, inputs: ids(inputs), outputs: ids(outputs), sources };
+    this.nodes.push(node as unknown as GraphNode);
+    return outputs;
+  }
+
+  #fold<K extends Operation>(
+    op: K,
+    attributes: Attributes[K],
+    inputs: readonly (Value | null)[],
+    results: readonly (Result | null)[],
+    names: readonly string[],
+  ): (Value | null)[] {
+    const views = inputs.map((input): View | null =>
+      input === null || input.constant === null
+        ? null
+        : { type: input.type, shape: input.shape, data: input.constant },
+    );
+    if (op === 'Reshape' && results[0] !== null && views[0] !== null)
+      return [this.constant(names[0], results[0].type, results[0].shape, views[0].data)];
+    const outputs = results.map((result, i): View | null => {
+      if (result === null) return null;
+      return { ...result, data: this.allocate(result.type, result.shape, names[i]) };
+    });
+    evaluationOf(op)({ attributes, inputs: views, outputs });
+    return outputs.map((view, i) =>
+      view === null ? null : this.constant(names[i], view.type, view.shape, view.data),
+    );
+  }
+
+  #push(name: string, type: ElementType, shape: Shape, constant: Elements | null): Value {
+    const value = { id: this.values.length, name, type, shape, constant };
+    this.values.push(value);
+    return value;
+  }
+}

@@ -1,0 +1,46 @@
+/** What a prepared graph is to the network that runs it. */
+import type { AbortSignalLike } from '../backend/abort.js';
+import type { Accuracy } from '../plan/algorithms/algorithm.js';
+import type { Shape } from '../tensor/tensor.js';
+import type { View } from './evaluate.js';
+import type { Graph } from './graph.js';
+
+/** One step as `explain` tells it. */
+export interface StepReport {
+  /** What it does, with what was fused into it. */
+  readonly step: string;
+  /** The nodes of the file that it does the work of. */
+  readonly nodes: readonly string[];
+  readonly algorithm: string;
+  readonly outputShape: Shape;
+  readonly multiplications: number;
+  /** Read and written. */
+  readonly bytes: number;
+}
+
+export interface StepTime {
+  readonly step: string;
+  readonly ms: number;
+}
+
+/** A graph prepared to run any number of times, also concurrently. */
+export interface Executable {
+  readonly steps: readonly StepReport[];
+  /** Memory that one run holds at most, weights included. */
+  readonly peakBytes: number;
+  /** Outputs in the graph's order: arrays of their own, that nobody else will write. Inputs are in the graph's order too. */
+  run(inputs: readonly View[]): View[];
+  /** As run, off the event loop; inputs are copied when the call is made. Rejects with the signal's reason at the next step. */
+  runAsync(inputs: readonly View[], signal?: AbortSignalLike): Promise<View[]>;
+  /** One run, timed step by step. */
+  profile(inputs: readonly View[]): { readonly outputs: View[]; readonly steps: readonly StepTime[] };
+  /** Frees packed weights once runs in flight have ended. */
+  release(): void;
+}
+
+/** What graphs of one network share, whatever their shapes. */
+export interface Preparation {
+  readonly accuracy: Accuracy;
+}
+
+export type PrepareGraph = (graph: Graph, preparation: Preparation) => Executable;

@@ -1,0 +1,56 @@
+/** Every operator that is understood, and how JavaScript evaluates what it becomes. */
+import type { Evaluate, Evaluations } from '../evaluate.js';
+import type { Operation } from '../graph.js';
+import type { OnnxOperator } from '../onnx-node.js';
+import { BINARY, EVALUATE_BINARY } from './binary.js';
+import { CONVOLUTIONS, EVALUATE_CONVOLUTIONS } from './convolution.js';
+import { CREATION, EVALUATE_CREATION } from './creation.js';
+import { EVALUATE_INDEXING, INDEXING } from './indexing.js';
+import { EVALUATE_LAYOUT, LAYOUT } from './layout.js';
+import { EVALUATE_NORMALIZATIONS, NORMALIZATIONS } from './normalization.js';
+import { EVALUATE_POOLING, POOLING } from './pooling.js';
+import { EVALUATE_PRODUCTS, PRODUCTS } from './products.js';
+import { EVALUATE_QUANTIZED, QUANTIZED } from './quantized.js';
+import { EVALUATE_REDUCTIONS, REDUCTIONS } from './reductions.js';
+import { EVALUATE_RESIZE, RESIZE } from './resize.js';
+import { EVALUATE_UNARY, UNARY } from './unary.js';
+
+/** Opsets of ONNX's own domain whose spellings are understood. Before 6 only some operators were spelt otherwise. */
+export const OPSETS = { oldest: 1, newest: 22 } as const;
+
+/** By op_type, of ONNX's own domain. */
+export const OPERATORS: ReadonlyMap<string, OnnxOperator> = new Map(
+  Object.entries({
+    ...BINARY,
+    ...CONVOLUTIONS,
+    ...CREATION,
+    ...INDEXING,
+    ...LAYOUT,
+    ...NORMALIZATIONS,
+    ...POOLING,
+    ...PRODUCTS,
+    ...QUANTIZED,
+    ...REDUCTIONS,
+    ...RESIZE,
+    ...UNARY,
+  }),
+);
+
+const EVALUATIONS: Evaluations = {
+  ...EVALUATE_BINARY,
+  ...EVALUATE_CONVOLUTIONS,
+  ...EVALUATE_CREATION,
+  ...EVALUATE_INDEXING,
+  ...EVALUATE_LAYOUT,
+  ...EVALUATE_NORMALIZATIONS,
+  ...EVALUATE_POOLING,
+  ...EVALUATE_PRODUCTS,
+  ...EVALUATE_QUANTIZED,
+  ...EVALUATE_REDUCTIONS,
+  ...EVALUATE_RESIZE,
+  ...EVALUATE_UNARY,
+};
+
+export function evaluationOf<K extends Operation>(op: K): Evaluate<K> {
+  return EVALUATIONS[op];
+}

@@ -1,0 +1,75 @@
+/** Everything in a file that is not supported, found without knowing a shape, and told in one error. */
+import { describe } from '../check.js';
+import { UnsupportedError } from '../errors.js';
+import { fileType } from '../onnx-file/element-types.js';
+import type { FileAttribute, FileGraph, FileNode } from '../onnx-file/file.js';
+import { nodeTitle } from '../onnx-file/structure.js';
+import { OPERATORS, OPSETS } from './operators/index.js';
+
+/** Complaints with what they are about, in the order in which they turned up. */
+export class Complaints {
+  readonly #about = new Map<string, string[]>();
+
+  add(complaint: string, place: string): void {
+    const places = this.#about.get(complaint);
+    if (places === undefined) this.#about.set(complaint, [place]);
+    else places.push(place);
+  }
+
+  /** @throws {UnsupportedError} with all of them, when there are any. */
+  throw(file: string): void {
+    if (this.#about.size === 0) return;
+    const lines = [...this.#about].map(([complaint, places]) => {
+      const shown = places.slice(0, MOST_PLACES).join(', ');
+      const rest = places.length - MOST_PLACES;
+      return `${complaint}: ${shown}${rest > 0 ? ` and ${rest} more` : ''}`;
+    });
+    throw new UnsupportedError(`${file}: expected what convmat supports, got\n  ${lines.join('\n  ')}`);
+  }
+}
+
+// A network may have hundreds of nodes of one operator.
+const MOST_PLACES = 20;
+
+/** Operators, attributes and types that are not supported. */
+export function complaintsAbout(graph: FileGraph, opset: number): Complaints {
+  const complaints = new Complaints();
+  if (opset < OPSETS.oldest || opset > OPSETS.newest)
+    complaints.add(`opset ${opset} (${OPSETS.oldest} to ${OPSETS.newest} are supported)`, 'the model');
+  for (const name of graph.sparse) complaints.add('sparse initializer', describe(name));
+  for (const value of graph.inputs) {
+    const { type, name } = fileType(value.typeNumber);
+    if (value.kind !== 'tensor') complaints.add(`type ${value.kind}`, `input ${describe(value.name)}`);
+    else if (type === null) complaints.add(`type ${name}`, `input ${describe(value.name)}`);
+  }
+  for (const tensor of graph.initializers) {
+    const { type, name } = tensor.fileType;
+    if (type === null) complaints.add(`type ${name}`, `initializer ${describe(tensor.name)}`);
+  }
+  graph.nodes.forEach((node, index) => {
+    complainAbout(node, nodeTitle(node, index), complaints);
+  });
+  return complaints;
+}
+
+function complainAbout(node: FileNode, title: string, complaints: Complaints): void {
+  const operator = node.domain === '' ? OPERATORS.get(node.opType) : undefined;
+  if (operator === undefined) {
+    const domain = node.domain === '' ? '' : `${node.domain}.`;
+    complaints.add(`operator ${domain}${node.opType}`, title);
+    return;
+  }
+  for (const [name, attribute] of node.attributes) {
+    const form = operator.attributes[name];
+    const what = `attribute ${name} of ${node.opType}`;
+    if (form === undefined) complaints.add(what, title);
+    else if (typeof form !== 'string' && !(attribute.kind === 'string' && form.includes(attribute.value)))
+      complaints.add(`${what} = ${shownValue(attribute)}`, title);
+    if (attribute.kind === 'tensor' && attribute.value.fileType.type === null)
+      complaints.add(`type ${attribute.value.fileType.name}`, title);
+  }
+}
+
+function shownValue({ kind, value }: FileAttribute): string {
+  return kind === 'string' || kind === 'int' || kind === 'float' ? describe(value) : kind;
+}
