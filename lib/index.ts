@@ -45,6 +45,7 @@ export { convSingularValues, dotTest, spectralNorm } from './matrix/spectra.js';
 export type { HankelMatrix, StructuredMatrix } from './matrix/structured.js';
 export { circulant, convolutionMatrix, hankel, toeplitz } from './matrix/structured.js';
 export * as nn from './nn/index.js';
+export * as onnx from './onnx/index.js';
 export type { Operator } from './operators/index.js';
 export * as operators from './operators/index.js';
 export * as optim from './optim/index.js';

@@ -17,7 +17,6 @@ const types = join(dist, 'types');
 const target = join(dist, 'node');
 /** Seen from a bundle in dist/node. */
 const BINARIES = '../backend/native/binaries.cjs';
-const FILES = './io.cjs';
 
 const entries = Object.values(conditions).filter((entry) => typeof entry !== 'string');
 const nameOf = (path) => path.match(/([^/]+)\.[cm]js$/)[1];
@@ -38,26 +37,32 @@ function removeOrphans() {
   }
 }
 
-/**
- * Loads io/ when a function of it is first looked at: the modules of Node.js that it needs take longer to load than all the
- * rest of convmat.
- */
-async function filesWhenUsed() {
-  const statement = "export * as io from './io/index.js';";
-  const names = Object.keys(await import(pathToFileURL(join(dist, 'io/index.js')).href));
-  const properties = names.map(
-    (name) => `${name}: { enumerable: true, get: () => require('${FILES}').${name} }`,
-  );
+/** Rooms that take longer to load than all the rest of convmat, and that many programs do not use. */
+const LATER = ['io', 'onnx'];
+
+/** Loads such a room when a function of it is first looked at. */
+async function roomsWhenUsed() {
+  const replacements = [];
+  for (const room of LATER) {
+    const names = Object.keys(await import(pathToFileURL(join(dist, room, 'index.js')).href));
+    const properties = names.map(
+      (name) => `${name}: { enumerable: true, get: () => require('./${room}.cjs').${name} }`,
+    );
+    replacements.push([
+      `export * as ${room} from './${room}/index.js';`,
+      `export const ${room} = Object.defineProperties({}, { ${properties.join(', ')} });`,
+    ]);
+  }
+  const external = LATER.map((room) => `./${room}.cjs`);
   return {
-    name: 'files when used',
-    resolveId: (id) => (id === FILES ? { id, external: 'relative' } : null),
+    name: 'rooms when used',
+    resolveId: (id) => (external.includes(id) ? { id, external: 'relative' } : null),
     transform(code, id) {
       if (id !== join(dist, 'index.js')) return null;
-      if (!code.includes(statement)) throw new Error(`${id}: expected ${statement}`);
-      return code.replace(
-        statement,
-        `export const io = Object.defineProperties({}, { ${properties.join(', ')} });`,
-      );
+      return replacements.reduce((text, [statement, property]) => {
+        if (!text.includes(statement)) throw new Error(`${id}: expected ${statement}`);
+        return text.replace(statement, property);
+      }, code);
     },
   };
 }
@@ -79,7 +84,7 @@ async function bundle() {
         name: 'binaries stay where they are found from, by file tracers too',
         resolveId: (id) => (id.endsWith('/binaries.cjs') ? { id: BINARIES, external: 'relative' } : null),
       },
-      await filesWhenUsed(),
+      await roomsWhenUsed(),
     ],
   });
   await build.write({
@@ -89,8 +94,9 @@ async function bundle() {
     chunkFileNames: '[name].cjs',
     codeSplitting: {
       groups: [
-        { name: 'convmat', test: /dist[\\/](?!(cli|io)[\\/])/ },
+        { name: 'convmat', test: /dist[\\/](?!(cli|io|onnx|onnx-file|graph)[\\/])/ },
         { name: 'files', test: /dist[\\/]io[\\/]/ },
+        { name: 'networks', test: /dist[\\/](onnx|onnx-file|graph)[\\/]/ },
       ],
     },
   });

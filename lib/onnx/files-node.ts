@@ -1,0 +1,57 @@
+/** Models and what lies beside them in files: in Node.js, Bun and Deno. files-browser.ts stands in for it where there are none. */
+import { open, realpath } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
+import { FormatError, MemoryError } from '../errors.js';
+import { writeFile } from '../io/files.js';
+import { type FileURL, pathOf } from '../io/source.js';
+import { quoted } from '../text.js';
+
+export type { FileURL };
+export { basename, dirname, join as joinPath, pathOf, writeFile };
+
+/** What the file system reads in one call. */
+const MOST_AT_ONCE = 2 ** 30;
+
+/** All bytes of a file, in memory that holds nothing else. */
+export async function readWhole(path: string): Promise<Uint8Array> {
+  const handle = await open(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const bytes = allocateBytes(size, path);
+    for (let at = 0; at < size; ) {
+      const { bytesRead } = await handle.read(bytes, at, Math.min(size - at, MOST_AT_ONCE), at);
+      if (bytesRead === 0) throw new FormatError(`${path}: expected ${size} bytes, got ${at}`);
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+function allocateBytes(size: number, path: string): Uint8Array {
+  try {
+    return new Uint8Array(size);
+  } catch (cause) {
+    throw new MemoryError(`${path}: cannot allocate its ${size} bytes`, { cause });
+  }
+}
+
+/**
+ * The path of a file in a folder, whatever links lead there.
+ * @param what  Whose file it is, for the error.
+ * @throws {FormatError} for a place outside of the folder.
+ */
+export async function locate(folder: string, location: string, what: string): Promise<string> {
+  const outside = new FormatError(
+    `${what}: expected a file within the model's folder, got ${quoted(location)}`,
+  );
+  const plain = normalize(location);
+  if (location.includes('\0') || isAbsolute(location) || plain === '..' || plain.startsWith(`..${sep}`))
+    throw outside;
+  const home = await realpath(folder);
+  const path = await realpath(join(home, plain));
+  const within = relative(home, path);
+  if (within === '..' || within.startsWith(`..${sep}`) || isAbsolute(within)) throw outside;
+  return path;
+}

@@ -1,0 +1,148 @@
+/** Models from files and bytes, and into files. */
+import {
+  basename,
+  dirname,
+  type FileURL,
+  joinPath,
+  locate,
+  pathOf,
+  readWhole,
+  writeFile,
+} from '#model-files';
+import { checkBoolean, checkOptions, describe, mistake } from '../check.js';
+import { ArgumentError, FormatError } from '../errors.js';
+import {
+  decodeModel,
+  encodeModel,
+  type FileModel,
+  LONGEST_MESSAGE,
+  type Placement,
+} from '../onnx-file/file.js';
+import type { ExternalData, FileTensor } from '../onnx-file/file-tensor.js';
+import { Model, modelFile } from './model.js';
+
+/** A path, or the bytes, which are not copied and must not change while the model is in use. */
+export type ModelSource = string | FileURL | Uint8Array | ArrayBuffer;
+
+export interface ReadModelOptions {
+  /** The bytes of files that hold weights, by the location that the model gives, where they are not beside the path. */
+  readonly externalData?: Readonly<Record<string, Uint8Array>>;
+}
+
+/**
+ * Reads an ONNX model. Weights stay views of its bytes. External data is looked for beside the path, and nowhere else.
+ *
+ * @throws {FormatError} for a file that is damaged, with the place; {ArgumentError} for a source that is none; errors of
+ *   the file system as they are.
+ */
+export async function readModel(source: ModelSource, options?: ReadModelOptions): Promise<Model> {
+  const { externalData = {} } = checkOptions(options, ['externalData']);
+  const isPath =
+    typeof source === 'string' || (typeof source === 'object' && source !== null && 'href' in source);
+  const path = isPath ? pathOf(source, 'source') : null;
+  const file = path ?? 'model';
+  const bytes = path === null ? bytesOf(source) : await readWhole(path);
+  const model = decodeModel(bytes, file);
+  await loadExternalData(model, file, path === null ? null : dirname(path), externalData);
+  return new Model(model, file);
+}
+
+function bytesOf(source: unknown): Uint8Array {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  throw mistake(ArgumentError, 'source', 'a path, a file URL, a Uint8Array or an ArrayBuffer', source);
+}
+
+// ───────────────────────────── external data ─────────────────────────────
+
+/** Every file is read once, and its tensors are views of it: together they cannot take more than the files are long. */
+async function loadExternalData(
+  model: FileModel,
+  file: string,
+  folder: string | null,
+  given: Readonly<Record<string, Uint8Array>>,
+): Promise<void> {
+  const loaded = new Map<string, Uint8Array>(Object.entries(given));
+  for (const tensor of tensorsOf(model)) {
+    if (tensor.source.kind !== 'external') continue;
+    const { at } = tensor.source;
+    let bytes = loaded.get(at.location);
+    if (bytes === undefined) {
+      if (folder === null)
+        throw new FormatError(
+          `${file}: tensor ${describe(tensor.name)}: expected a path, beside which ${describe(at.location)} is, got bytes alone (options.externalData)`,
+        );
+      bytes = await readWhole(await locate(folder, at.location, `${file}: tensor ${describe(tensor.name)}`));
+      loaded.set(at.location, bytes);
+    }
+    tensor.source = { kind: 'raw', bytes: stretchOf(bytes, at, tensor, file) };
+  }
+}
+
+/** Initializers, and the tensors in attributes. */
+function* tensorsOf({ graph }: FileModel): Generator<FileTensor> {
+  yield* graph.initializers;
+  for (const node of graph.nodes) {
+    for (const attribute of node.attributes.values()) {
+      if (attribute.kind === 'tensor') yield attribute.value;
+      else if (attribute.kind === 'tensors') yield* attribute.value;
+    }
+  }
+}
+
+function stretchOf(
+  bytes: Uint8Array,
+  { location, offset, length }: ExternalData,
+  tensor: FileTensor,
+  file: string,
+): Uint8Array {
+  const wanted = length ?? tensor.rawLength;
+  if (offset + wanted > bytes.length || wanted !== tensor.rawLength)
+    throw new FormatError(
+      `${file}: tensor ${describe(tensor.name)}: expected ${tensor.rawLength} bytes at byte ${offset} of ${describe(location)}, got ${Math.max(bytes.length - offset, 0)}`,
+    );
+  return bytes.subarray(offset, offset + wanted);
+}
+
+// ───────────────────────────── writing ─────────────────────────────
+
+export interface WriteModelOptions {
+  /**
+   * Weights of at least 1 KiB go into a file of their own beside the model, PATH.data. Default: where the model would be
+   * longer than the 2 GiB that one file may be.
+   */
+  readonly externalData?: boolean;
+}
+
+/** A file whole or not at all. @throws errors of the file system as they are. */
+export async function writeModel(path: string, model: Model, options?: WriteModelOptions): Promise<void> {
+  const { externalData } = checkOptions(options, ['externalData']);
+  const { model: file } = modelFile(model);
+  const inline = encodeModel(file);
+  if (
+    !(externalData === undefined
+      ? inline.length > LONGEST_MESSAGE
+      : checkBoolean(externalData, 'options.externalData'))
+  ) {
+    await writeFile(path, inline.parts());
+    return;
+  }
+  const location = `${basename(path)}.data`;
+  const weights: Uint8Array[] = [];
+  let offset = 0;
+  const place: Placement = (tensor) => {
+    const raw = tensor.rawBytes();
+    if (raw === null || raw.length < SMALLEST_EXTERNAL) return null;
+    // Readers map the file into memory, where elements want to be aligned.
+    const padding = -offset & (ALIGNMENT - 1);
+    weights.push(new Uint8Array(padding), raw);
+    offset += padding + raw.length;
+    return { location, offset: offset - raw.length, length: raw.length };
+  };
+  const parts = encodeModel(file, place).parts();
+  await writeFile(joinPath(dirname(path), location), weights);
+  await writeFile(path, parts);
+}
+
+const SMALLEST_EXTERNAL = 1024;
+const ALIGNMENT = 4096;

@@ -1,0 +1,89 @@
+/** A model as a table: what each node is, makes, holds and costs. */
+import { buildSegment, type Segment, sourceOf } from '../graph/build.js';
+import { multiplicationsOf } from '../graph/cost.js';
+import type { Shape } from '../tensor/tensor.js';
+import { givenShapes } from './inputs.js';
+import type { ModelFile } from './model.js';
+
+export interface SummaryRow {
+  /** The node's name; its operator and place where it has none. */
+  readonly name: string;
+  readonly opType: string;
+  /** null where they are not known. */
+  readonly outputShapes: readonly (Shape | null)[];
+  /** Elements of the initializers that it is the first to read. */
+  readonly parameters: number;
+  readonly multiplications: number;
+}
+
+export interface Summary {
+  readonly rows: readonly SummaryRow[];
+  toString(): string;
+}
+
+export function summarize(
+  file: ModelFile,
+  inputShapes: Readonly<Record<string, Shape>> | undefined,
+): Summary {
+  const source = sourceOf(file.model, file.file);
+  const given = givenShapes(file, inputShapes);
+  const segment = given === null ? null : buildSegment(source, { position: 0, given }, true);
+  const costs = segment === null ? new Map<string, number>() : costsOf(segment);
+  const counted = new Set<string>();
+  const rows = source.nodes.map(({ node, title }): SummaryRow => {
+    let parameters = 0;
+    for (const input of node.inputs) {
+      const tensor = source.initializers.get(input);
+      if (tensor === undefined || counted.has(input)) continue;
+      counted.add(input);
+      parameters += tensor.size;
+    }
+    return {
+      name: node.name || title,
+      opType: node.opType,
+      outputShapes: node.outputs.map((output) => segment?.known.get(output)?.shape ?? null),
+      parameters,
+      multiplications: costs.get(title) ?? 0,
+    };
+  });
+  return { rows, toString: () => tableOf(rows) };
+}
+
+function costsOf({ graph }: Segment): Map<string, number> {
+  const costs = new Map<string, number>();
+  for (const node of graph.nodes) {
+    for (const source of node.sources)
+      costs.set(source, (costs.get(source) ?? 0) + multiplicationsOf(node, graph));
+  }
+  return costs;
+}
+
+function tableOf(rows: readonly SummaryRow[]): string {
+  const total = (key: 'parameters' | 'multiplications') =>
+    grouped(rows.reduce((sum, row) => sum + row[key], 0));
+  const cells = [
+    ['operator', 'name', 'output', 'parameters', 'multiplications'],
+    ...rows.map(({ name, opType, outputShapes, parameters, multiplications }) => [
+      opType,
+      name,
+      outputShapes.map((shape) => (shape === null ? '?' : `[${shape.join(', ')}]`)).join(' '),
+      grouped(parameters),
+      grouped(multiplications),
+    ]),
+    ['', 'total', '', total('parameters'), total('multiplications')],
+  ];
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  return cells
+    .map((row) =>
+      row
+        .map((cell, column) => (column < 3 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** 1,234,567 */
+function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
