@@ -1,18 +1,22 @@
 /** `convmat apply`: a kernel on an image file. */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { describeShape, mismatch } from '../check.js';
 import { conv2d } from '../conv/conv.js';
 import { ShapeError } from '../errors.js';
+import { writeFile } from '../io/files.js';
 import { PADDING_MODES, type PaddingMode } from '../plan/options/axes.js';
-import { Tensor } from '../tensor/tensor.js';
-import { readKernel } from './arguments.js';
-import { readImage, writeImage } from './images.js';
-import { KERNEL_NAMES, namedKernel } from './named-kernels.js';
+import { type Shape, Tensor } from '../tensor/tensor.js';
+import { inFlags, KERNEL_FORMS, readKernel } from './arguments.js';
+import { encodeImage, type Image, imageFormat, readImage } from './images.js';
+import { print, STANDARD_OUTPUT, writeStandardOutput } from './output.js';
 import { withProgress } from './progress.js';
 
 interface ApplyArguments {
   kernel: string;
   output: string;
+  format?: string;
   paddingMode: PaddingMode;
   scale: number;
   offset: number;
@@ -30,8 +34,12 @@ export function applyCommand(): Command {
   return new Command('apply')
     .description('convolve an image file with a kernel: every colour channel on its own, the size kept')
     .argument('<image>', 'any format that sharp reads')
-    .requiredOption('--kernel <kernel>', `${KERNEL_NAMES}; inline, as in [[0,1],[1,0]]; or an .npy file`)
-    .requiredOption('-o, --output <file>', 'any format that sharp writes, by its ending')
+    .requiredOption('--kernel <kernel>', KERNEL_FORMS)
+    .requiredOption(
+      '-o, --output <file>',
+      'any format that sharp writes, by its ending; - for standard output',
+    )
+    .option('--format <format>', 'where the ending does not say it; png for standard output')
     .addOption(
       new Option('--padding-mode <mode>', 'what lies past the edge')
         .choices(PADDING_MODES)
@@ -55,39 +63,104 @@ Examples:
 }
 
 async function run(path: string, options: ApplyArguments): Promise<void> {
-  const kernel = namedKernel(options.kernel) ?? (await readKernel(options.kernel));
+  const { output, json } = options;
+  const format = await imageFormat(
+    output,
+    options.format ?? (output === STANDARD_OUTPUT ? 'png' : undefined),
+  );
+  const kernel = await readKernel(options.kernel);
   if (kernel.shape.length !== 2)
     throw mismatch(ShapeError, '--kernel', '2 axes', describeShape(kernel.shape));
-  const { pixels, alpha } = await readImage(path);
+  // sharp would not say which of the many reasons it is.
+  await access(path, constants.R_OK);
+  const image = await readImage(path);
   const start = performance.now();
-  const result = await withProgress('convolving', async () =>
-    convolveColours(pixels, alpha, kernel, options),
+  const pixels = await inFlags(FLAGS, () =>
+    withProgress('convolving', async () => convolveImage(image, kernel, options)),
   );
   const milliseconds = performance.now() - start;
-  await writeImage(options.output, result);
-  const [, height, width] = result.shape;
-  if (options.json) console.log(JSON.stringify({ output: options.output, width, height, milliseconds }));
-  else console.log(`${options.output}: ${width}×${height}, convolved in ${milliseconds.toFixed(1)} ms`);
+  const bytes = await encodeImage({ ...image, pixels }, format);
+  if (output === STANDARD_OUTPUT) {
+    await writeStandardOutput([bytes]);
+    return;
+  }
+  await writeFile(output, [bytes]);
+  const [, height, width] = pixels.shape;
+  if (json) print(JSON.stringify({ output, width, height, milliseconds }));
+  else print(`${output}: ${width}×${height}, convolved in ${milliseconds.toFixed(1)} ms`);
 }
 
-/** Every colour channel by the same kernel; opacity is left alone. */
-function convolveColours(
-  pixels: Tensor<Float32Array>,
-  alpha: boolean,
-  kernel: Tensor,
-  { paddingMode, scale, offset, absolute }: ApplyArguments,
-): Tensor {
-  const [channels, height, width] = pixels.shape;
+const FLAGS = {
+  'options.padding': '--kernel',
+  'options.paddingMode': '--padding-mode',
+  input: 'image',
+  weight: '--kernel',
+};
+
+/**
+ * Every channel by the same kernel. Colours are weighted by their opacity, so that what is hidden does not bleed into what
+ * is seen; opacity is averaged as the colours are, by a kernel that averages, and left alone by one that sums to zero.
+ */
+function convolveImage(image: Image, kernel: Tensor, options: ApplyArguments): Tensor<Float32Array> {
+  const { pixels, alpha: hasAlpha } = image;
+  const { shape } = pixels;
+  const [channels, height, width] = shape;
   const plane = height * width;
-  const colours = alpha ? channels - 1 : channels;
-  // Colours are the batch: one kernel of one channel serves them all.
-  const input = new Tensor(pixels.data.subarray(0, colours * plane), [colours, 1, height, width]);
-  const weight = new Tensor(Float32Array.from(kernel.data), [1, 1, ...kernel.shape]);
-  const convolved = conv2d(input, weight, { padding: 'same', paddingMode });
-  const result = pixels.data.slice();
-  for (let i = 0; i < colours * plane; i++) {
-    const value = convolved.data[i];
-    result[i] = (absolute ? Math.abs(value) : value) * scale + offset;
+  const colours = hasAlpha ? channels - 1 : channels;
+  const opacity = hasAlpha ? pixels.data.subarray(colours * plane) : undefined;
+  const convolved = convolvePlanes(
+    weighted(pixels.data, colours, opacity),
+    shape,
+    kernel,
+    options.paddingMode,
+  );
+  if (opacity !== undefined) {
+    const sum = sumOf(kernel);
+    const blurred = convolved.subarray(colours * plane);
+    for (let i = 0; i < plane; i++) {
+      blurred[i] = sum === 0 ? opacity[i] : Math.min(255, Math.max(0, blurred[i] / sum));
+    }
+    for (let i = 0; i < colours * plane; i++) {
+      const share = blurred[i % plane] / 255;
+      convolved[i] = share > 0 ? convolved[i] / share : 0;
+    }
   }
-  return new Tensor(result, pixels.shape);
+  const { scale, offset, absolute } = options;
+  for (let i = 0; i < colours * plane; i++) {
+    const value = convolved[i];
+    convolved[i] = (absolute ? Math.abs(value) : value) * scale + offset;
+  }
+  return new Tensor(convolved, shape);
+}
+
+/** Colours times opacity, and the opacity behind them. */
+function weighted(data: Float32Array, colours: number, opacity: Float32Array | undefined): Float32Array {
+  if (opacity === undefined) return data;
+  const result = data.slice();
+  const plane = opacity.length;
+  for (let i = 0; i < colours * plane; i++) result[i] *= opacity[i % plane] / 255;
+  return result;
+}
+
+/** The sum of a kernel's values; 0 where only rounding is left of it. */
+function sumOf({ data }: Tensor): number {
+  let sum = 0;
+  let size = 0;
+  for (const value of data) {
+    sum += value;
+    size += Math.abs(value);
+  }
+  return Math.abs(sum) <= 1e-6 * size ? 0 : sum;
+}
+
+/** The channels are the batch: one kernel of one channel serves them all. */
+function convolvePlanes(
+  data: Float32Array,
+  [channels, height, width]: Shape,
+  kernel: Tensor,
+  paddingMode: PaddingMode,
+): Float32Array {
+  const input = new Tensor(data, [channels, 1, height, width]);
+  const weight = new Tensor(Float32Array.from(kernel.data), [1, 1, ...kernel.shape]);
+  return conv2d(input, weight, { padding: 'same', paddingMode }).data;
 }

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { runningLibc } from '../backend/native/libc.js';
 import { addonReport } from '../backend/select.js';
 import { backendInfo } from '../machine.js';
+import { print } from './output.js';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
@@ -11,9 +12,8 @@ export function doctorCommand(): Command {
     .option('--json', 'print JSON')
     .action((options: { json?: boolean }) => {
       const report = examine();
-      if (options.json) console.log(JSON.stringify(report, null, 2));
-      else
-        for (const [name, value] of Object.entries(report)) console.log(`${name.padEnd(16)}${format(value)}`);
+      if (options.json) print(JSON.stringify(report, null, 2));
+      else for (const [name, value] of Object.entries(report)) print(`${name.padEnd(16)}${format(value)}`);
     });
 }
 

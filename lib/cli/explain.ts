@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import { explainConv } from '../conv/explain.js';
 import type { Geometry } from '../plan/options/window.js';
-import { geometryOf, geometryOptions, parseShape } from './arguments.js';
+import { GEOMETRY_FLAGS, geometryOf, geometryOptions, inFlags, parseShape } from './arguments.js';
+import { print } from './output.js';
 
 interface ExplainArguments extends Geometry {
   input: number[];
@@ -18,10 +19,19 @@ export function explainCommand(): Command {
     .option('--json', 'print JSON');
   return geometryOptions(command)
     .addHelpText('after', '\nExample:\n  $ convmat explain --input 1x3x32x32 --weight 32x3x3x3 --padding 1')
-    .action((options: ExplainArguments) => {
-      const explanation = explainConv(options.input, { shape: options.weight }, geometryOf(options));
+    .action(async (options: ExplainArguments) => {
+      const flags = {
+        ...GEOMETRY_FLAGS,
+        input: '--input',
+        inputShape: '--input',
+        weight: '--weight',
+        'weight.shape': '--weight',
+      };
+      const explanation = await inFlags(flags, () =>
+        explainConv(options.input, { shape: options.weight }, geometryOf(options)),
+      );
       const { chosen, reason, outputShape, costs } = explanation;
-      if (options.json) console.log(JSON.stringify({ chosen, reason, outputShape, costs }, null, 2));
-      else console.log(`output ${outputShape.join('x')}\n\n${explanation}`);
+      if (options.json) print(JSON.stringify({ chosen, reason, outputShape, costs }, null, 2));
+      else print(`output ${outputShape.join('x')}\n\n${explanation}`);
     });
 }

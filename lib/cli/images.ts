@@ -1,22 +1,13 @@
 /** Images as tensors, by sharp: an optional companion that only this command needs. */
-import { UnsupportedError } from '../errors.js';
+import { extname } from 'node:path';
+import type { Sharp, SharpOptions } from 'sharp';
+import { ArgumentError, FormatError, UnsupportedError } from '../errors.js';
 import { Tensor } from '../tensor/tensor.js';
+import { quoted } from '../text.js';
 
-/** The part of sharp that is used; the package itself may be absent. */
-type Sharp = (input: string | Uint8Array, options?: object) => SharpImage;
-interface SharpImage {
-  toColourspace(space: string): SharpImage;
-  raw(): SharpImage;
-  toBuffer(options: { resolveWithObject: true }): Promise<{ data: Uint8Array; info: ImageInfo }>;
-  toFile(path: string): Promise<unknown>;
-}
-interface ImageInfo {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-}
+type SharpModule = typeof import('sharp').default;
 
-async function loadSharp(): Promise<Sharp> {
+async function loadSharp(): Promise<SharpModule> {
   try {
     return (await import('sharp')).default;
   } catch (cause) {
@@ -27,31 +18,107 @@ async function loadSharp(): Promise<Sharp> {
 }
 
 export interface Image {
-  /** [channels, height, width], values 0 to 255. */
+  /** [channels, height, width], values 0 to 255 whatever the depth. */
   readonly pixels: Tensor<Float32Array>;
-  /** Of the channels the last is opacity. */
+  /** Whether the last channel is opacity. */
   readonly alpha: boolean;
+  /** Bits of a channel in the file that was read. */
+  readonly depth: 8 | 16;
 }
 
+/** The largest values of each depth, by which pixels become 0 … 255. */
+const LARGEST = { 8: 255, 16: 65535 } as const;
+
+/** The image as a viewer shows it: turned as its camera says, grey as one channel, in sRGB otherwise. */
 export async function readImage(path: string): Promise<Image> {
   const sharp = await loadSharp();
-  const { data, info } = await sharp(path).toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
-  const { width, height, channels } = info;
-  const pixels = new Float32Array(channels * height * width);
-  for (let i = 0; i < height * width; i++) {
-    for (let c = 0; c < channels; c++) pixels[c * height * width + i] = data[i * channels + c];
+  const image = await decoded(sharp, path);
+  const depth = image.info.depth === 'ushort' ? 16 : 8;
+  const { width, height, channels } = image.info;
+  const { buffer, byteOffset, byteLength } = image.data;
+  // Copied: 16-bit values may not begin where a Uint16Array can.
+  const bytes = buffer.slice(byteOffset, byteOffset + byteLength);
+  const values = depth === 16 ? new Uint16Array(bytes) : new Uint8Array(bytes);
+  const scale = 255 / LARGEST[depth];
+  const plane = height * width;
+  const pixels = new Float32Array(channels * plane);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0, from = c; i < plane; i++, from += channels) pixels[c * plane + i] = values[from] * scale;
   }
-  return { pixels: new Tensor(pixels, [channels, height, width]), alpha: channels === 2 || channels === 4 };
+  return {
+    pixels: new Tensor(pixels, [channels, height, width]),
+    alpha: channels === 2 || channels === 4,
+    depth,
+  };
 }
 
-/** Values are rounded and clamped to 0 … 255. The format is the one that the file's name ends in. */
-export async function writeImage(path: string, { data, shape }: Tensor): Promise<void> {
-  const [channels, height, width] = shape;
-  const bytes = new Uint8ClampedArray(data.length);
-  for (let i = 0; i < height * width; i++) {
-    for (let c = 0; c < channels; c++) bytes[i * channels + c] = data[c * height * width + i];
+async function decoded(sharp: SharpModule, path: string) {
+  const { space, depth } = await understood(path, sharp(path).metadata());
+  const isGrey = space === 'b-w' || space === 'grey16';
+  const isDeep = depth === 'ushort';
+  const colours = isGrey ? (isDeep ? 'grey16' : 'b-w') : isDeep ? 'rgb16' : 'srgb';
+  // rotate() without an angle turns by the EXIF orientation.
+  const image = sharp(path).rotate().toColourspace(colours);
+  const raw = image.raw({ depth: isDeep ? 'ushort' : 'uchar' });
+  return understood(path, raw.toBuffer({ resolveWithObject: true })) as Promise<{
+    data: Buffer;
+    info: { width: number; height: number; channels: number; depth?: string };
+  }>;
+}
+
+/** What sharp says of a file that it cannot read, as an error of ours. */
+async function understood<R>(path: string, result: Promise<R>): Promise<R> {
+  try {
+    return await result;
+  } catch (cause) {
+    const reason = (cause as Error).message.split('\n')[0];
+    throw new FormatError(`${quoted(path, 200)}: expected an image that sharp reads, got: ${reason}`, {
+      cause,
+    });
   }
-  const raw = { width, height, channels };
+}
+
+/** The formats of files that have 16 bits. */
+const DEEP_FORMATS: readonly string[] = ['png', 'tiff', 'tif'];
+
+/** The name that sharp has for the format of a file, from `format` or the file's ending. */
+export async function imageFormat(output: string, format: string | undefined): Promise<string> {
+  const { format: formats } = await loadSharp();
+  const name = (format ?? extname(output).slice(1)).toLowerCase();
+  const known = Object.values(formats).filter(
+    ({ id, output: { buffer } }) => buffer && id !== 'raw' && id !== 'dz',
+  );
+  const endings = known.flatMap(({ id, output: { alias } }) => [id, ...(alias ?? [])]);
+  if (!endings.includes(name)) {
+    const flag = format === undefined ? '--output: expected a file ending in' : '--format: expected';
+    throw new ArgumentError(`${flag} ${endings.join(', ')}, got ${quoted(format ?? output)}`);
+  }
+  return name;
+}
+
+/** As TIFF is not by default: 16 bits are not for what they would lose to JPEG's compression, which has 8. */
+const LOSSLESS = { compression: 'lzw' } as const;
+
+/** The bytes of an image file of that format. Values are rounded and clamped to 0 … 255, or the same in 16 bits. */
+export async function encodeImage({ pixels, depth }: Image, format: string): Promise<Uint8Array> {
   const sharp = await loadSharp();
-  await sharp(new Uint8Array(bytes.buffer), { raw }).toFile(path);
+  const { data, shape } = pixels;
+  const [channels, height, width] = shape;
+  const plane = height * width;
+  const isDeep = depth === 16 && DEEP_FORMATS.includes(format);
+  const values = isDeep ? new Uint16Array(data.length) : new Uint8Array(data.length);
+  const largest = LARGEST[isDeep ? 16 : 8];
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0, to = c; i < plane; i++, to += channels) {
+      values[to] = Math.min(largest, Math.max(0, Math.round(data[c * plane + i] * (largest / 255))));
+    }
+  }
+  const raw = { width, height, channels } as NonNullable<SharpOptions['raw']>;
+  const image: Sharp = sharp(values, { raw });
+  const isGrey = channels < 3;
+  const colours = isDeep ? (isGrey ? 'grey16' : 'rgb16') : isGrey ? 'b-w' : 'srgb';
+  return image
+    .toColourspace(colours)
+    .toFormat(format as Parameters<Sharp['toFormat']>[0], isDeep ? LOSSLESS : {})
+    .toBuffer();
 }

@@ -53,8 +53,12 @@ export async function readNpy<T extends ArrayRead = Tensor>(
 
 /** Writes an .npy file (version 1.0, row-major, little-endian) that NumPy loads with the same dtype and shape. */
 export async function writeNpy(path: string | FileURL, t: TensorLike): Promise<void> {
-  const array = takeTensor(t, 't');
-  await writeFile(path, piecesOfParts(encodeArray(array).map(partOf)));
+  await writeFile(path, npyPieces(t));
+}
+
+/** What writeNpy writes. */
+export function npyPieces(t: TensorLike): Iterable<Uint8Array> {
+  return piecesOfParts(encodeArray(takeTensor(t, 't')).map(partOf));
 }
 
 /**

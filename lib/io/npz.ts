@@ -7,7 +7,7 @@ import { Budget, type ReadOptions } from './budget.js';
 import { writeFile } from './files.js';
 import { foreignArchive } from './foreign.js';
 import { type ArrayRead, encodeArray, readArray, readInt64 } from './npy.js';
-import { partOf, sizeOf } from './parts.js';
+import { partOf } from './parts.js';
 import { recordOf } from './record.js';
 import { type Bytes, type FileURL, openBytes, type Source, withBytes } from './source.js';
 import { memberName, readZipDirectory, withMember, type ZipMember } from './zip-reader.js';
@@ -156,13 +156,6 @@ export async function writeArchive(
   path: string | FileURL,
   members: readonly ArchiveMember[],
   compress: boolean,
-  onProgress: (share: number) => void = () => {},
 ): Promise<void> {
-  const all = members.reduce((sum, { parts }) => sum + sizeOf(parts), 0);
-  let read = 0;
-  const told = (bytes: number): void => {
-    read += bytes;
-    onProgress(read / all);
-  };
-  await writeFile(path, archivePieces(members, compress, told));
+  await writeFile(path, archivePieces(members, compress));
 }

@@ -7,13 +7,14 @@ import { convert, type FloatArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { quoted } from '../text.js';
 import { Budget, type ReadOptions } from './budget.js';
-import { readWriteOptions, type WriteOptions } from './files.js';
+import { readWriteOptions, type WriteOptions, writeFile } from './files.js';
 import { encodeArray, readArray, readInt64, readString } from './npy.js';
 import { encodeHeader } from './npy-header.js';
-import { membersOf, writeArchive } from './npz.js';
+import { membersOf } from './npz.js';
 import { partOf } from './parts.js';
 import { type FileURL, type Source, withBytes } from './source.js';
 import { withMember } from './zip-reader.js';
+import { archivePieces } from './zip-writer.js';
 
 /**
  * Writes a compressed .npz that scipy.sparse.load_npz reads as a CSR matrix.
@@ -26,24 +27,28 @@ export async function writeSparseNpz(
   options?: WriteOptions,
 ): Promise<void> {
   const onProgress = readWriteOptions(options);
+  await writeFile(path, sparseNpzPieces(m, onProgress));
+}
+
+/** What writeSparseNpz writes. */
+export function sparseNpzPieces(
+  m: SparseFormats,
+  onProgress: (share: number) => void,
+): AsyncIterable<Uint8Array> {
   const { shape, indptr, indices, data } = takeCSR(m);
   const [rows, cols] = shape;
   const vector = (values: Int32Array | FloatArray) =>
     encodeArray(new Tensor(values, [values.length])).map(partOf);
   const text = [encodeHeader('S3', []), Buffer.from('csr')];
   const sizes = [encodeHeader('i8', [2]), BigInt64Array.of(BigInt(rows), BigInt(cols))];
-  await writeArchive(
-    path,
-    [
-      { name: 'indices', parts: vector(indices) },
-      { name: 'indptr', parts: vector(indptr) },
-      { name: 'format', parts: text.map(partOf) },
-      { name: 'shape', parts: sizes.map(partOf) },
-      { name: 'data', parts: vector(data) },
-    ],
-    true,
-    onProgress,
-  );
+  const members = [
+    { name: 'indices', parts: vector(indices) },
+    { name: 'indptr', parts: vector(indptr) },
+    { name: 'format', parts: text.map(partOf) },
+    { name: 'shape', parts: sizes.map(partOf) },
+    { name: 'data', parts: vector(data) },
+  ];
+  return archivePieces(members, true, onProgress);
 }
 
 /** A matrix argument of a writer, in rows. */

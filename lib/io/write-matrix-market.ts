@@ -16,8 +16,16 @@ export async function writeMatrixMarket(
   options?: WriteOptions,
 ): Promise<void> {
   const onProgress = readWriteOptions(options);
-  const text = linesOf(takeCSR(m), onProgress);
+  const text = matrixMarketPieces(m, onProgress);
   await writeFile(path, pathOf(path).endsWith('.gz') ? deflated(text, 'gzip') : text);
+}
+
+/** What writeMatrixMarket writes, not compressed. */
+export function matrixMarketPieces(
+  m: SparseFormats,
+  onProgress: (share: number) => void,
+): Iterable<Uint8Array> {
+  return linesOf(takeCSR(m), onProgress);
 }
 
 /** In characters: of one piece that is written. */

@@ -66,12 +66,18 @@ export function encodeArchive(members: readonly ArchiveMember[]): Uint8Array {
   return Buffer.concat(pieces, at);
 }
 
-/** The pieces of an archive. `told` hears how many bytes of the parts each took. */
+/** The pieces of an archive. onProgress hears the share of the members' bytes that has been taken. */
 export async function* archivePieces(
   members: readonly ArchiveMember[],
   compress: boolean,
-  told: (bytes: number) => void,
+  onProgress: (share: number) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
+  const all = members.reduce((sum, { parts }) => sum + sizeOf(parts), 0);
+  let taken = 0;
+  const told = (bytes: number): void => {
+    taken += bytes;
+    onProgress(taken / all);
+  };
   const entries: Entry[] = [];
   let at = 0;
   for (const { name, parts } of members) {
