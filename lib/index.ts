@@ -58,9 +58,11 @@ export {
   avgPool2d,
   avgPool3d,
   maxPool1d,
+  maxPool1dWithIndices,
   maxPool2d,
   maxPool2dWithIndices,
   maxPool3d,
+  maxPool3dWithIndices,
 } from './pool/pool.js';
 export type {
   IntegerConvOptions,

@@ -33,6 +33,8 @@ export interface ConvOptions extends Geometry {
 export interface ConvTransposeOptions extends ConvOptions {
   /** Elements added at the end of each axis of the result, to undo a stride's rounding. Default 0. */
   readonly outputPadding?: Axes;
+  /** Spatial sizes of the result, instead of outputPadding: those that the convolution takes to the input's sizes. */
+  readonly outputSize?: readonly number[];
 }
 
 export interface AsyncOptions {
@@ -53,7 +55,7 @@ export const CONV_OPTIONS = [
   'out',
 ] as const;
 export const PREPARE_OPTIONS = [...CONV_OPTIONS.filter((name) => name !== 'out'), 'inputShape'] as const;
-export const TRANSPOSE_OPTIONS = [...CONV_OPTIONS, 'outputPadding'] as const;
+export const TRANSPOSE_OPTIONS = [...CONV_OPTIONS, 'outputPadding', 'outputSize'] as const;
 export const ASYNC_OPTIONS = [...CONV_OPTIONS, 'signal'] as const;
 export const GRAD_OPTIONS = [...GEOMETRY_OPTIONS, 'accuracy'] as const;
 

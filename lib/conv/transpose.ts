@@ -1,7 +1,7 @@
 /** convTransposeNd: the adjoint of convNd as an operation of its own, with bias, activation and output padding. */
 
 import { backend } from '../backend/select.js';
-import { checkOptions, describe, describeShape, mismatch } from '../check.js';
+import { checkOptions, describe, listOf, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Axis, extent, perAxis, type Rank } from '../plan/options/axes.js';
 import {
@@ -11,6 +11,7 @@ import {
   likeInput,
   readBatchShape,
   readWindow,
+  type Window,
 } from '../plan/options/window.js';
 import { planConv } from '../plan/plans/conv.js';
 import { resultTensor } from '../tensor/out.js';
@@ -41,6 +42,7 @@ export function convTranspose1d(
  * @param input   x, [n, ic, ih, iw], or without n.
  * @param weight  w, [ic, oc/groups, kh, kw]: the weight of the convolution that this undoes the shape of.
  * @param options.outputPadding  Adds to the end of y's axes; smaller than the stride or the dilation, as in PyTorch.
+ * @param options.outputSize     [oh, ow] instead: what the convolution takes to [ih, iw], of which a stride has several.
  * @param options.paddingMode  Modes other than 'zeros' give the adjoint of a convolution that pads so.
  * @returns y, [n, oc, oh, ow], with oh = (ih − 1)·sh − ph₀ − ph₁ + dh·(kh − 1) + outputPadding + 1.
  * @throws as conv2d; {ShapeError} when the result would have no elements on an axis.
@@ -97,23 +99,7 @@ function convTranspose(
   if (channels % groups !== 0) {
     throw mismatch(ShapeError, 'input', `channels divisible by groups (${groups})`, `${channels} channels`);
   }
-  const outputPadding = perAxis(options.outputPadding ?? 0, rank, 'options.outputPadding', 0);
-  // The forward convolution that this is the adjoint of: its input is our result.
-  const axes = spatial.map((size, axis): Axis => {
-    const own = axisOptions(window, axis);
-    if (outputPadding[axis] >= Math.max(own.stride, own.dilation)) {
-      const expected = `less than the stride or the dilation (${own.stride}, ${own.dilation}) on spatial axis ${axis}`;
-      throw mismatch(ArgumentError, 'options.outputPadding', expected, describe(outputPadding[axis]));
-    }
-    const full = (size - 1) * own.stride + extent(own.kernel, own.dilation) + outputPadding[axis];
-    const result = full - own.padBefore - own.padAfter;
-    if (result < 1) {
-      const expected = `a result of at least 1 on spatial axis ${axis}`;
-      throw mismatch(ShapeError, 'input', expected, `${result} from ${describeShape(x.shape)}`);
-    }
-    checkPaddingMode(window.paddingMode, result, own, axis);
-    return { in: result, ...own, out: size };
-  });
+  const axes = transposedAxes(window, spatial, options);
   const outChannels = w.shape[1] * groups;
   checkBias(bias, outChannels);
   const plan = planConv(
@@ -139,4 +125,41 @@ function convTranspose(
   const operands = { weight: w.data, bias: bias === null ? null : bias.data, clamp: manner.clamp };
   backend().conv(plan, operands, x.data, output.data);
   return output;
+}
+
+/**
+ * The axes of the convolution whose adjoint a transposed one is: their `in` are the sizes of its result.
+ *
+ * @param spatial  Of the transposed convolution's input.
+ */
+export function transposedAxes(
+  window: Window,
+  spatial: readonly number[],
+  { outputPadding, outputSize }: Pick<ConvTransposeOptions, 'outputPadding' | 'outputSize'>,
+): Axis[] {
+  const { rank } = window;
+  const added = perAxis(outputPadding ?? 0, rank, 'options.outputPadding', 0);
+  if (outputSize !== undefined && outputPadding !== undefined)
+    throw mismatch(ArgumentError, 'options.outputSize', 'no outputPadding beside it', 'both');
+  const wanted = outputSize === undefined ? null : perAxis(listOf(outputSize), rank, 'options.outputSize', 1);
+  return spatial.map((size, axis): Axis => {
+    const own = axisOptions(window, axis);
+    const least = (size - 1) * own.stride + extent(own.kernel, own.dilation) - own.padBefore - own.padAfter;
+    const most = least + Math.max(own.stride, own.dilation) - 1;
+    const result = wanted === null ? least + added[axis] : wanted[axis];
+    if (wanted !== null && (result < least || result > most)) {
+      const expected = `${Math.max(least, 1)} to ${most} on spatial axis ${axis}`;
+      throw mismatch(ShapeError, 'options.outputSize', expected, describe(result));
+    }
+    if (result > most) {
+      const expected = `less than the stride or the dilation (${own.stride}, ${own.dilation}) on spatial axis ${axis}`;
+      throw mismatch(ArgumentError, 'options.outputPadding', expected, describe(result - least));
+    }
+    if (result < 1) {
+      const expected = `a result of at least 1 on spatial axis ${axis}`;
+      throw mismatch(ShapeError, 'input', expected, `${result} from ${size}`);
+    }
+    checkPaddingMode(window.paddingMode, result, own, axis);
+    return { in: result, ...own, out: size };
+  });
 }

@@ -27,7 +27,7 @@ import {
   takeGradient,
   takeInput,
 } from './module.js';
-import { by, explainAxes } from './words.js';
+import { describeGeometry, explainAxes } from './words.js';
 
 export interface ConvLayerOptions extends Geometry {
   /** Add a learned bias per output channel. Default true. */
@@ -51,6 +51,7 @@ const CONV_OF_RANK = { 1: conv1d, 2: conv2d, 3: conv3d } as const;
  * Parameters: `weight` [oc, ic/groups, kernel…] and, unless `bias: false`, `bias` [oc].
  */
 export class Conv1d extends Module {
+  static override readonly name: string = 'Conv1d';
   readonly inChannels: number;
   readonly outChannels: number;
   /** What the options amount to, with nothing left out. */
@@ -140,28 +141,18 @@ export class Conv1d extends Module {
 
   override copy(): Conv1d {
     const options = { ...this.geometry, bias: this.bias !== null, seed: 0 };
-    const twin = new LAYER_OF_RANK[this.rank](
+    const twin = new CONV_LAYER_OF_RANK[this.rank](
       this.inChannels,
       this.outChannels,
       this.#window.kernel,
       options,
     );
     twin.loadStateDict(this.stateDict());
-    return twin;
+    return this.inMode(twin);
   }
 
   override describe(): string {
-    const { kernel, stride, dilation, padding, paddingMode, groups } = this.#window;
-    const words = [`${this.inChannels} → ${this.outChannels}`, by(kernel)];
-    if (stride.some((s) => s !== 1)) words.push(`stride ${by(stride)}`);
-    if (padding.some(([before, after]) => before + after > 0)) {
-      words.push(
-        `padding ${by(padding.map(([before, after]) => (before === after ? before : `${before}+${after}`)))}`,
-      );
-      if (paddingMode !== 'zeros') words.push(paddingMode);
-    }
-    if (dilation.some((d) => d !== 1)) words.push(`dilation ${by(dilation)}`);
-    if (groups !== 1) words.push(`groups ${groups}`);
+    const words = describeGeometry(this.inChannels, this.outChannels, this.#window);
     return `${this.constructor.name}(${words.join(', ')})`;
   }
 
@@ -182,6 +173,7 @@ export class Conv1d extends Module {
 
 /** 2-D cross-correlation with learned weight and bias: as `conv2d`, over [n, ic, h, w]. See Conv1d. */
 export class Conv2d extends Conv1d {
+  static override readonly name: string = 'Conv2d';
   override get rank(): Rank {
     return 2;
   }
@@ -189,9 +181,10 @@ export class Conv2d extends Conv1d {
 
 /** 3-D cross-correlation with learned weight and bias: as `conv3d`, over [n, ic, d, h, w]. See Conv1d. */
 export class Conv3d extends Conv1d {
+  static override readonly name: string = 'Conv3d';
   override get rank(): Rank {
     return 3;
   }
 }
 
-const LAYER_OF_RANK = { 1: Conv1d, 2: Conv2d, 3: Conv3d } as const;
+export const CONV_LAYER_OF_RANK = { 1: Conv1d, 2: Conv2d, 3: Conv3d } as const;

@@ -8,6 +8,7 @@ import { by } from './words.js';
 
 /** [n, c, spatial…] → [n, c·∏spatial]: the first axis is the batch. The result shares the input's data. */
 export class Flatten extends Module {
+  static override readonly name: string = 'Flatten';
   #kept: { inputShape: Shape; output: Output } | undefined;
 
   forward(x: TensorLike): FloatTensor {
@@ -34,7 +35,7 @@ export class Flatten extends Module {
   }
 
   override copy(): Flatten {
-    return new Flatten();
+    return this.inMode(new Flatten());
   }
 
   override explainShape(inputShape: Shape): string {

@@ -35,6 +35,7 @@ export interface LinearOptions {
  * Parameters: `weight` [outFeatures, inFeatures] and, unless `bias: false`, `bias` [outFeatures].
  */
 export class Linear extends Module {
+  static override readonly name: string = 'Linear';
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly weight: Parameter;
@@ -99,7 +100,7 @@ export class Linear extends Module {
   override copy(): Linear {
     const twin = new Linear(this.inFeatures, this.outFeatures, { bias: this.bias !== null, seed: 0 });
     twin.loadStateDict(this.stateDict());
-    return twin;
+    return this.inMode(twin);
   }
 
   override describe(): string {

@@ -1,9 +1,18 @@
 /** What a layer is, and what it learns: forward, backward, and parameters under PyTorch's names. */
-import { describe, describeShape, mismatch, mistake, sameShape } from '../check.js';
+import {
+  checkBoolean,
+  checkFunction,
+  checkOptions,
+  describe,
+  describeShape,
+  mismatch,
+  mistake,
+  sameShape,
+} from '../check.js';
 import { ArgumentError, DTypeError, ShapeError, UnsupportedError } from '../errors.js';
 import { copyOf, type FloatDType, zerosLike } from '../tensor/dtype.js';
 import { isNested, type TensorLike, takeFloat, takeTensor } from '../tensor/take.js';
-import { asFloat, type FloatTensor, isTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import { asFloat, type FloatTensor, isFloat, isTensor, type Shape, Tensor } from '../tensor/tensor.js';
 
 /** A tensor that training changes, and the gradient that backward passes accumulate in it. */
 export interface Parameter {
@@ -11,6 +20,24 @@ export interface Parameter {
   readonly name: string;
   data: FloatTensor;
   grad: FloatTensor;
+}
+
+/** A tensor of a module's state that no gradient changes. */
+export interface StateBuffer<T extends Tensor = Tensor> {
+  /** As in PyTorch's state_dict: 'running_mean'. */
+  readonly name: string;
+  data: T;
+}
+
+export interface LoadStateOptions {
+  readonly map?: (name: string) => string;
+  readonly strict?: boolean;
+}
+
+/** What a lenient loadStateDict did not find, and what it did not know. */
+export interface LoadedState {
+  readonly missing: readonly string[];
+  readonly unexpected: readonly string[];
 }
 
 /**
@@ -35,9 +62,50 @@ export abstract class Module {
   /** The shape that `forward` gives for an input of this shape, batch axis as given. @throws as forward. */
   abstract outputShape(inputShape: Shape): Shape;
 
-  /** What training changes. Empty for layers that learn nothing. */
-  parameters(): Parameter[] {
+  #training = true;
+  readonly #renamed = new Map<Parameter, Parameter>();
+
+  /** Whether the module trains: Dropout drops and BatchNorm measures the batch then. True when made. */
+  get training(): boolean {
+    return this.#training;
+  }
+
+  /** Sets the mode of this module and of all within it. */
+  train(mode = true): this {
+    this.#training = checkBoolean(mode, 'mode');
+    for (const [, child] of this.children()) child.train(mode);
+    return this;
+  }
+
+  /** Evaluation mode: `train(false)`. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** The modules that this one is made of, by the names that stand before those of their parameters. */
+  children(): readonly (readonly [name: string, module: Module])[] {
     return [];
+  }
+
+  /** What training changes: of layers that learn nothing none, of modules made of others theirs, named after them. */
+  parameters(): Parameter[] {
+    return this.children().flatMap(([name, child]) =>
+      child.parameters().map((parameter) => this.#rename(`${name}.${parameter.name}`, parameter)),
+    );
+  }
+
+  /** What belongs to the state and is not learned by gradients, such as the running mean of a BatchNorm. */
+  buffers(): StateBuffer[] {
+    return this.children().flatMap(([name, child]) =>
+      child.buffers().map((buffer) => renamedBuffer(`${name}.${buffer.name}`, buffer)),
+    );
+  }
+
+  /** The same object for the same parameter, however often it is asked for. */
+  #rename(name: string, parameter: Parameter): Parameter {
+    const known = this.#renamed.get(parameter) ?? new RenamedParameter(name, parameter);
+    this.#renamed.set(parameter, known);
+    return known;
   }
 
   /** Sets every gradient to zero. */
@@ -45,32 +113,52 @@ export abstract class Module {
     zeroGradients(this.parameters());
   }
 
-  /** Copies of the parameters by name; `io.writeNpz` saves them. */
-  stateDict(): Record<string, FloatTensor> {
+  /** Copies of the parameters and buffers by name; `io.writeNpz` saves them. */
+  stateDict(): Record<string, Tensor> {
     return Object.fromEntries(
-      this.parameters().map(({ name, data }) => [name, new Tensor(copyOf(data.data), data.shape)]),
+      [...this.parameters(), ...this.buffers()].map(({ name, data }) => [
+        name,
+        new Tensor(copyOf(data.data), data.shape),
+      ]),
     );
   }
 
   /**
-   * Copies parameters from another network's `stateDict`, and adopts their dtype. Gradients become zero, and what
-   * `forward` kept is dropped.
+   * Copies parameters and buffers from another network's `stateDict`, and adopts their dtype. Gradients become zero, and
+   * what `forward` kept is dropped.
    *
+   * @param options.map     From the state's names to this network's: PyTorch's models name their layers.
+   * @param options.strict  Default true. With false, entries that are missing keep what they have, and unknown ones are
+   *   left out; both are told.
    * @throws {ArgumentError} for a missing or an unknown entry, {ShapeError} for one of another shape, {DTypeError} for
    *   integers or mixed dtypes. A refused call changes nothing.
+   * @example net.loadStateDict(state, { map: (name) => name.replace('features.', '') })
    */
-  loadStateDict(state: Record<string, TensorLike>): void {
+  loadStateDict(state: Record<string, TensorLike>, options?: LoadStateOptions): LoadedState {
     const parameters = this.parameters();
-    const loaded = takeState(state, parameters);
+    const buffers = this.buffers();
+    const loaded = takeState(state, parameters, buffers, options);
     parameters.forEach((parameter, i) => {
-      parameter.data = loaded[i];
-      parameter.grad = noGradient(loaded[i]);
+      parameter.data = loaded.parameters[i];
+      parameter.grad = noGradient(loaded.parameters[i]);
+    });
+    buffers.forEach((buffer, i) => {
+      buffer.data = loaded.buffers[i];
     });
     this.forget();
+    return loaded.told;
   }
 
   /** Drops what `forward` kept for `backward`. */
-  forget(): void {}
+  forget(): void {
+    for (const [, child] of this.children()) child.forget();
+  }
+
+  /** Gives a copy, which is made for training, this module's mode; modules within it have their own. */
+  protected inMode<M extends Module>(twin: M): M {
+    twin.#training = this.#training;
+    return twin;
+  }
 
   /** A layer of the same kind with parameters of its own, equal to these. */
   copy(): Module {
@@ -93,6 +181,45 @@ export abstract class Module {
       .slice(1)
       .join('×')}`;
   }
+}
+
+/** A module's parameter under the name that a module around it gives it. */
+class RenamedParameter implements Parameter {
+  readonly name: string;
+  readonly #own: Parameter;
+
+  constructor(name: string, own: Parameter) {
+    this.name = name;
+    this.#own = own;
+  }
+
+  get data(): FloatTensor {
+    return this.#own.data;
+  }
+
+  set data(data: FloatTensor) {
+    this.#own.data = data;
+  }
+
+  get grad(): FloatTensor {
+    return this.#own.grad;
+  }
+
+  set grad(grad: FloatTensor) {
+    this.#own.grad = grad;
+  }
+}
+
+function renamedBuffer(name: string, own: StateBuffer): StateBuffer {
+  return {
+    name,
+    get data() {
+      return own.data;
+    },
+    set data(data) {
+      own.data = data;
+    },
+  };
 }
 
 export function zeroGradients(parameters: readonly Parameter[]): void {
@@ -174,33 +301,102 @@ export function checkParameter(parameter: Parameter, argument: string): void {
   }
 }
 
-/** One tensor per parameter, copied: everything is checked before the first is used. */
-function takeState(state: Record<string, TensorLike>, parameters: readonly Parameter[]): FloatTensor[] {
-  if (typeof state !== 'object' || state === null || Array.isArray(state) || ArrayBuffer.isView(state)) {
-    throw mistake(ArgumentError, 'state', 'an object of tensors by name', state);
-  }
-  const names = parameters.map(({ name }) => name);
-  for (const name of names) {
-    if (!Object.hasOwn(state, name) || state[name] === undefined) {
-      throw mismatch(ArgumentError, 'state', `an entry '${name}'`, `entries ${describe(Object.keys(state))}`);
+interface TakenState {
+  readonly parameters: FloatTensor[];
+  readonly buffers: Tensor[];
+  readonly told: LoadedState;
+}
+
+/** One tensor per parameter and buffer, copied: everything is checked before the first is used. */
+function takeState(
+  state: Record<string, TensorLike>,
+  parameters: readonly Parameter[],
+  buffers: readonly StateBuffer[],
+  options: LoadStateOptions | undefined,
+): TakenState {
+  const given = checkOptions(options, ['map', 'strict']);
+  const strict = checkBoolean(given.strict ?? true, 'options.strict');
+  const entries = readState(state, given.map);
+  const names = [...parameters, ...buffers].map(({ name }) => name);
+  const missing = names.filter((name) => !entries.has(name));
+  const unexpected = [...entries.keys()].filter((name) => !names.includes(name));
+  if (strict) {
+    for (const name of missing) {
+      throw mismatch(
+        ArgumentError,
+        'state',
+        `an entry '${name}'`,
+        `entries ${describe([...entries.keys()])}`,
+      );
     }
-  }
-  for (const name of Object.keys(state)) {
-    if (!names.includes(name)) {
+    for (const name of unexpected) {
       throw mismatch(ArgumentError, 'state', `entries ${describe(names)}`, `the entry ${describe(name)}`);
     }
   }
-  // Nested arrays have no dtype of their own: they take the others', or the one that is there.
-  const typed = names.find((name) => !isNested(state[name]));
-  const dtype =
-    typed === undefined ? parameters[0]?.data.dtype : takeTensor(state[typed], `state['${typed}']`).dtype;
-  return parameters.map(({ name, data }) => {
-    const argument = `state['${name}']`;
-    const t = asFloat(takeTensor(state[name], argument, dtype), argument);
-    if (t.dtype !== dtype) throw mismatch(DTypeError, argument, `${dtype}, as the other entries`, t.dtype);
-    if (!sameShape(t.shape, data.shape)) {
-      throw mismatch(ShapeError, argument, describeShape(data.shape), describeShape(t.shape));
-    }
+  const dtype = dtypeOfState(entries, parameters);
+  const take = (name: string, own: FloatTensor): FloatTensor => {
+    const entry = entries.get(name);
+    if (entry === undefined) return own.cast(dtype);
+    const t = asFloat(takeTensor(entry.value, entry.argument, dtype), entry.argument);
+    if (t.dtype !== dtype)
+      throw mismatch(DTypeError, entry.argument, `${dtype}, as the other entries`, t.dtype);
+    checkSameSizes(t, own, entry.argument);
     return new Tensor(copyOf(t.data), t.shape);
-  });
+  };
+  return {
+    parameters: parameters.map(({ name, data }) => take(name, data)),
+    buffers: buffers.map(({ name, data }) => {
+      if (isFloat(data)) return take(name, data);
+      const entry = entries.get(name);
+      if (entry === undefined) return data;
+      const t = takeTensor(entry.value, entry.argument, data.dtype);
+      checkSameSizes(t, data, entry.argument);
+      return t.cast(data.dtype);
+    }),
+    told: { missing, unexpected },
+  };
+}
+
+interface StateEntry {
+  readonly value: TensorLike;
+  /** What errors call it: by the state's own name. */
+  readonly argument: string;
+}
+
+function readState(
+  state: Record<string, TensorLike>,
+  map: (name: string) => unknown = (name) => name,
+): Map<string, StateEntry> {
+  if (typeof state !== 'object' || state === null || Array.isArray(state) || ArrayBuffer.isView(state)) {
+    throw mistake(ArgumentError, 'state', 'an object of tensors by name', state);
+  }
+  const nameOf = checkFunction(map, 'options.map');
+  const entries = new Map<string, StateEntry>();
+  for (const [given, value] of Object.entries(state)) {
+    if (value === undefined) continue;
+    const name: unknown = nameOf(given);
+    if (typeof name !== 'string') throw mistake(ArgumentError, 'options.map', 'a name for each name', name);
+    if (entries.has(name))
+      throw mismatch(ArgumentError, 'options.map', 'names of their own', `${describe(name)} twice`);
+    entries.set(name, { value, argument: `state['${given}']` });
+  }
+  return entries;
+}
+
+/** Nested arrays have no dtype of their own: they take the others', or the one that is there. */
+function dtypeOfState(
+  entries: ReadonlyMap<string, StateEntry>,
+  parameters: readonly Parameter[],
+): FloatDType {
+  for (const { name } of parameters) {
+    const entry = entries.get(name);
+    if (entry === undefined || isNested(entry.value)) continue;
+    return asFloat(takeTensor(entry.value, entry.argument), entry.argument).dtype;
+  }
+  return parameters[0]?.data.dtype ?? 'float32';
+}
+
+function checkSameSizes(t: Tensor, own: Tensor, argument: string): void {
+  if (!sameShape(t.shape, own.shape))
+    throw mismatch(ShapeError, argument, describeShape(own.shape), describeShape(t.shape));
 }

@@ -1,10 +1,18 @@
 /** Pooling layers. */
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape } from '../check.js';
-import type { Axes } from '../plan/options/axes.js';
+import { product } from '../numbers.js';
+import type { Axes, Axis, Rank } from '../plan/options/axes.js';
 import { readBatchShape } from '../plan/options/window.js';
 import { type AvgPoolOptions, type PoolOptions, type PoolPlan, planPool } from '../plan/plans/pool.js';
-import { avgPool2d, maxPool2dWithIndices } from '../pool/pool.js';
+import {
+  avgPool1d,
+  avgPool2d,
+  avgPool3d,
+  maxPool1dWithIndices,
+  maxPool2dWithIndices,
+  maxPool3dWithIndices,
+} from '../pool/pool.js';
 import { type FloatArray, uninitialisedLike, zerosLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
@@ -12,24 +20,37 @@ import { keptBy, Module, type Output, takeGradient, takeInput } from './module.j
 import { passWhereOn } from './relu.js';
 import { by, explainAxes } from './words.js';
 
-/** Max pooling over [n, c, h, w] (n may be left out): as `maxPool2d`. The gradient goes to the first of equal maxima. */
-export class MaxPool2d extends Module {
+const MAX_POOL_OF_RANK = {
+  1: maxPool1dWithIndices,
+  2: maxPool2dWithIndices,
+  3: maxPool3dWithIndices,
+} as const;
+const AVG_POOL_OF_RANK = { 1: avgPool1d, 2: avgPool2d, 3: avgPool3d } as const;
+
+/** Max pooling over [n, c, l] (n may be left out): as `maxPool1d`. The gradient goes to the first of equal maxima. */
+export class MaxPool1d extends Module {
+  static override readonly name: string = 'MaxPool1d';
   readonly kernelSize: Axes;
   readonly options: PoolOptions;
   #kept: Maxima | undefined;
 
-  /** @throws {ArgumentError} for a kernel and options that maxPool2d would refuse whatever the input. */
+  /** @throws {ArgumentError} for a kernel and options that maxPool1d would refuse whatever the input. */
   constructor(kernelSize: Axes, options?: PoolOptions) {
     super();
     this.options = Object.freeze({ ...checkOptions(options, ['stride', 'padding', 'dilation', 'ceilMode']) });
     this.kernelSize = kernelSize;
-    checkWindow(kernelSize, this.options);
+    checkWindow(this.rank, kernelSize, this.options);
+  }
+
+  /** Spatial axes. */
+  get rank(): Rank {
+    return 1;
   }
 
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
-    const { output, indices } = maxPool2dWithIndices(input, this.kernelSize, this.options);
-    this.#kept = { inputShape: input.shape, indices: indices.data, output };
+    const { output, indices } = MAX_POOL_OF_RANK[this.rank](input, this.kernelSize, this.options);
+    this.#kept = { rank: this.rank, inputShape: input.shape, indices: indices.data, output };
     return output;
   }
 
@@ -49,15 +70,15 @@ export class MaxPool2d extends Module {
   }
 
   outputShape(inputShape: Shape): Shape {
-    return planOf(inputShape, this.kernelSize, this.options).outputShape;
+    return planOf(this.rank, inputShape, this.kernelSize, this.options).outputShape;
   }
 
   override forget(): void {
     this.#kept = undefined;
   }
 
-  override copy(): MaxPool2d {
-    return new MaxPool2d(this.kernelSize, this.options);
+  override copy(): MaxPool1d {
+    return this.inMode(new MAX_LAYER_OF_RANK[this.rank](this.kernelSize, this.options));
   }
 
   override describe(): string {
@@ -65,31 +86,57 @@ export class MaxPool2d extends Module {
   }
 
   override explainShape(inputShape: Shape): string {
-    return explainAxes(planOf(inputShape, this.kernelSize, this.options).axes.slice(1));
+    return explainAxes(
+      planOf(this.rank, inputShape, this.kernelSize, this.options).axes.slice(3 - this.rank),
+    );
   }
 }
 
-/** Average pooling over [n, c, h, w] (n may be left out): as `avgPool2d`. */
-export class AvgPool2d extends Module {
+/** Max pooling over [n, c, h, w]: as `maxPool2d`. See MaxPool1d. */
+export class MaxPool2d extends MaxPool1d {
+  static override readonly name: string = 'MaxPool2d';
+  override get rank(): Rank {
+    return 2;
+  }
+}
+
+/** Max pooling over [n, c, d, h, w]: as `maxPool3d`. See MaxPool1d. */
+export class MaxPool3d extends MaxPool1d {
+  static override readonly name: string = 'MaxPool3d';
+  override get rank(): Rank {
+    return 3;
+  }
+}
+
+const MAX_LAYER_OF_RANK = { 1: MaxPool1d, 2: MaxPool2d, 3: MaxPool3d } as const;
+
+/** Average pooling over [n, c, l] (n may be left out): as `avgPool1d`. */
+export class AvgPool1d extends Module {
+  static override readonly name: string = 'AvgPool1d';
   readonly kernelSize: Axes;
   readonly options: AvgPoolOptions;
   #kept: { plan: PoolPlan; inputShape: Shape; output: Output } | undefined;
 
-  /** @throws {ArgumentError} for a kernel and options that avgPool2d would refuse whatever the input. */
+  /** @throws {ArgumentError} for a kernel and options that avgPool1d would refuse whatever the input. */
   constructor(kernelSize: Axes, options?: AvgPoolOptions) {
     super();
     this.options = Object.freeze({
       ...checkOptions(options, ['stride', 'padding', 'ceilMode', 'countIncludePad']),
     });
     this.kernelSize = kernelSize;
-    checkWindow(kernelSize, this.options);
+    checkWindow(this.rank, kernelSize, this.options);
+  }
+
+  /** Spatial axes. */
+  get rank(): Rank {
+    return 1;
   }
 
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
-    const output = avgPool2d(input, this.kernelSize, this.options);
+    const output = AVG_POOL_OF_RANK[this.rank](input, this.kernelSize, this.options);
     this.#kept = {
-      plan: planOf(input.shape, this.kernelSize, this.options),
+      plan: planOf(this.rank, input.shape, this.kernelSize, this.options),
       inputShape: input.shape,
       output: { shape: output.shape, dtype: output.dtype },
     };
@@ -99,22 +146,21 @@ export class AvgPool2d extends Module {
   backward(gradOutput: TensorLike): FloatTensor {
     const { plan, inputShape, output } = keptBy(this, this.#kept);
     const { data: g } = takeGradient(gradOutput, output);
-    const size = inputShape.reduce((product, n) => product * n, 1);
-    const dx = zerosLike(g, size);
+    const dx = zerosLike(g, product(inputShape));
     spread(plan, g, dx);
     return new Tensor(dx, inputShape);
   }
 
   outputShape(inputShape: Shape): Shape {
-    return planOf(inputShape, this.kernelSize, this.options).outputShape;
+    return planOf(this.rank, inputShape, this.kernelSize, this.options).outputShape;
   }
 
   override forget(): void {
     this.#kept = undefined;
   }
 
-  override copy(): AvgPool2d {
-    return new AvgPool2d(this.kernelSize, this.options);
+  override copy(): AvgPool1d {
+    return this.inMode(new AVG_LAYER_OF_RANK[this.rank](this.kernelSize, this.options));
   }
 
   override describe(): string {
@@ -122,80 +168,121 @@ export class AvgPool2d extends Module {
   }
 
   override multiplications(inputShape: Shape): number {
-    return this.outputShape(inputShape).reduce((product, size) => product * size, 1);
+    return product(this.outputShape(inputShape));
   }
 
   override explainShape(inputShape: Shape): string {
-    return explainAxes(planOf(inputShape, this.kernelSize, this.options).axes.slice(1));
+    return explainAxes(
+      planOf(this.rank, inputShape, this.kernelSize, this.options).axes.slice(3 - this.rank),
+    );
   }
 }
 
+/** Average pooling over [n, c, h, w]: as `avgPool2d`. See AvgPool1d. */
+export class AvgPool2d extends AvgPool1d {
+  static override readonly name: string = 'AvgPool2d';
+  override get rank(): Rank {
+    return 2;
+  }
+}
+
+/** Average pooling over [n, c, d, h, w]: as `avgPool3d`. See AvgPool1d. */
+export class AvgPool3d extends AvgPool1d {
+  static override readonly name: string = 'AvgPool3d';
+  override get rank(): Rank {
+    return 3;
+  }
+}
+
+const AVG_LAYER_OF_RANK = { 1: AvgPool1d, 2: AvgPool2d, 3: AvgPool3d } as const;
+
 /** What max pooling keeps of a forward pass. */
 interface Maxima {
+  readonly rank: Rank;
   readonly inputShape: Shape;
   readonly indices: Int32Array;
   readonly output: FloatTensor;
 }
 
-function scatter({ inputShape, indices, output }: Maxima, g: FloatArray): FloatTensor {
-  const size = inputShape.reduce((product, n) => product * n, 1);
-  const dx = uninitialisedLike(g, size);
-  const outputs = area(output.shape);
+function scatter({ rank, inputShape, indices, output }: Maxima, g: FloatArray): FloatTensor {
+  const dx = uninitialisedLike(g, product(inputShape));
+  const outputs = product(output.shape.slice(-rank));
   // Without outputs there is nothing to scatter, and perhaps no plane either.
   const planes = outputs === 0 ? 0 : g.length / outputs;
-  backend().maxPoolGrad(planes, outputs, area(inputShape), g, indices, dx);
+  backend().maxPoolGrad(planes, outputs, product(inputShape.slice(-rank)), g, indices, dx);
   return new Tensor(dx, inputShape);
 }
 
-function planOf(inputShape: Shape, kernelSize: Axes, options: PoolOptions & AvgPoolOptions): PoolPlan {
+function planOf(
+  rank: Rank,
+  inputShape: Shape,
+  kernelSize: Axes,
+  options: PoolOptions & AvgPoolOptions,
+): PoolPlan {
   const shape = checkShape(inputShape, 'inputShape');
-  readBatchShape(shape, 2, 'inputShape');
-  return planPool(shape, 'float32', 2, kernelSize, options);
+  readBatchShape(shape, rank, 'inputShape');
+  return planPool(shape, 'float32', rank, kernelSize, options);
 }
+
+// The most elements that a tensor may have, in a plane of equal sides.
+const HUGE_SIDE = { 1: 2 ** 30, 2: 2 ** 15, 3: 2 ** 10 } as const;
 
 /** What a layer can refuse before it sees an input: anything that a huge plane refuses too. */
-function checkWindow(kernelSize: Axes, options: PoolOptions & AvgPoolOptions): void {
-  const side = 2 ** 15;
-  planPool([1, side, side], 'float32', 2, kernelSize, options);
+function checkWindow(rank: Rank, kernelSize: Axes, options: PoolOptions & AvgPoolOptions): void {
+  planPool([1, ...Array<number>(rank).fill(HUGE_SIDE[rank])], 'float32', rank, kernelSize, options);
 }
 
-function describeWindow(module: Module, kernelSize: Axes, { stride, padding }: PoolOptions): string {
-  const words = [typeof kernelSize === 'number' ? by([kernelSize, kernelSize]) : by(kernelSize)];
+function describeWindow(
+  module: Module & { readonly rank: Rank },
+  kernelSize: Axes,
+  { stride, padding }: PoolOptions,
+): string {
+  const words = [
+    by(typeof kernelSize === 'number' ? Array<number>(module.rank).fill(kernelSize) : kernelSize),
+  ];
   if (stride !== undefined) words.push(`stride ${typeof stride === 'number' ? stride : by(stride)}`);
   if (padding !== undefined)
     words.push(`padding ${typeof padding === 'number' ? padding : padding.join('×')}`);
   return `${module.constructor.name}(${words.join(', ')})`;
 }
 
-function area(shape: Shape): number {
-  return shape[shape.length - 2] * shape[shape.length - 1];
-}
-
 /** The adjoint of average pooling: each output's gradient, over its divisor, goes to every element of its window. */
 function spread(plan: PoolPlan, g: FloatArray, dx: FloatArray): void {
-  const [, rows, cols] = plan.axes;
-  const across = Array.from({ length: cols.out }, (_, j) => windowAt(cols, j));
-  const down = Array.from({ length: rows.out }, (_, i) => windowAt(rows, i));
+  const [slices, rows, cols] = plan.axes.map((axis) =>
+    Array.from({ length: axis.out }, (_, i) => windowAt(axis, i)),
+  );
+  const [depth, height, width] = plan.axes.map((axis) => axis.in);
   let at = 0;
   for (let plane = 0; plane < plan.planes; plane++) {
-    const base = plane * rows.in * cols.in;
-    for (const row of down) {
-      for (const col of across) {
-        const divisor = plan.countIncludePad
-          ? row.padded * col.padded
-          : (row.end - row.start) * (col.end - col.start);
-        const share = g[at++] / divisor;
-        for (let i = row.start; i < row.end; i++) {
-          const line = base + i * cols.in;
-          for (let j = col.start; j < col.end; j++) dx[line + j] += share;
+    const base = plane * depth * height * width;
+    for (const slice of slices) {
+      for (const row of rows) {
+        for (const col of cols) {
+          const share = g[at++] / divisorOf(plan, slice, row, col);
+          for (let k = slice.start; k < slice.end; k++) {
+            for (let i = row.start; i < row.end; i++) {
+              const line = base + (k * height + i) * width;
+              for (let j = col.start; j < col.end; j++) dx[line + j] += share;
+            }
+          }
         }
       }
     }
   }
 }
 
-/** The elements of the input that window `i` covers, and how many it covers of the padded input. */
-function windowAt(axis: PoolPlan['axes'][number], i: number): { start: number; end: number; padded: number } {
+/** The elements of the input that a window covers, and how many it covers of the padded input. */
+interface PoolWindow {
+  readonly start: number;
+  readonly end: number;
+  readonly padded: number;
+}
+
+function divisorOf({ countIncludePad }: PoolPlan, ...windows: PoolWindow[]): number {
+  return product(windows.map(({ start, end, padded }) => (countIncludePad ? padded : end - start)));
+}
+
+function windowAt(axis: Axis, i: number): PoolWindow {
   const first = i * axis.stride - axis.padBefore;
   const last = Math.min(first + axis.kernel, axis.in + axis.padAfter);
   return { start: Math.max(first, 0), end: Math.min(last, axis.in), padded: last - first };

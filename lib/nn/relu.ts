@@ -7,6 +7,7 @@ import { keptBy, Module, takeGradient, takeInput } from './module.js';
 
 /** y = max(x, 0), element by element, of any shape. NaN stays NaN; the gradient at 0 is 0, as in PyTorch. */
 export class ReLU extends Module {
+  static override readonly name: string = 'ReLU';
   #output: FloatTensor | undefined;
 
   forward(x: TensorLike): FloatTensor {
@@ -35,7 +36,7 @@ export class ReLU extends Module {
   }
 
   override copy(): ReLU {
-    return new ReLU();
+    return this.inMode(new ReLU());
   }
 
   override explainShape(): string {

@@ -4,8 +4,8 @@ import { ArgumentError } from '../errors.js';
 import type { TensorLike } from '../tensor/take.js';
 import { asFloat, type FloatTensor, type Shape } from '../tensor/tensor.js';
 import { Conv1d, Conv2d, Conv3d } from './conv.js';
-import { keptBy, Module, type Output, type Parameter, takeGradient, takeInput } from './module.js';
-import { MaxPool2d } from './pool.js';
+import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
+import { MaxPool1d, MaxPool2d, MaxPool3d } from './pool.js';
 import { ReLU } from './relu.js';
 import { inLayer, type Summary, summarize } from './summary.js';
 
@@ -20,8 +20,8 @@ import { inLayer, type Summary, summarize } from './summary.js';
  *   const y = net.forward(images);       // [n, 1, 32, 32] → [n, 6, 15, 15]
  */
 export class Sequential extends Module {
+  static override readonly name: string = 'Sequential';
   readonly modules: readonly Module[];
-  readonly #parameters = new Map<Parameter, Parameter>();
   /** The input shape that the layers were last found to agree on. */
   #checked: Shape | undefined;
   #output: Output | undefined;
@@ -58,7 +58,7 @@ export class Sequential extends Module {
     let g = takeGradient(gradOutput, keptBy(this, this.#output));
     for (let i = this.modules.length - 1; i >= 0; i--) {
       const [module, before] = [this.modules[i], this.modules[i - 1]];
-      if (isPlain(module, MaxPool2d) && isPlain(before, ReLU)) {
+      if (isPlainMaxPool(module) && isPlain(before, ReLU)) {
         g = module.backwardRectified(g);
         i--;
       } else g = asFloat(module.backward(g), `layer ${i}'s gradient`);
@@ -73,27 +73,18 @@ export class Sequential extends Module {
     );
   }
 
-  override parameters(): Parameter[] {
-    return this.modules.flatMap((module, i) =>
-      module.parameters().map((parameter) => this.#named(`${i}.${parameter.name}`, parameter)),
-    );
-  }
-
-  /** The same object for the same parameter, however often it is asked for. */
-  #named(name: string, parameter: Parameter): Parameter {
-    const known = this.#parameters.get(parameter) ?? new NamedParameter(name, parameter);
-    this.#parameters.set(parameter, known);
-    return known;
+  override children(): readonly (readonly [string, Module])[] {
+    return this.modules.map((module, i) => [`${i}`, module]);
   }
 
   override forget(): void {
+    super.forget();
     this.#output = undefined;
     this.#checked = undefined;
-    for (const module of this.modules) module.forget();
   }
 
   override copy(): Sequential {
-    return new Sequential(...this.modules.map((module) => module.copy()));
+    return this.inMode(new Sequential(...this.modules.map((module) => module.copy())));
   }
 
   override multiplications(inputShape: Shape): number {
@@ -131,31 +122,8 @@ function isPlainConv(module: Module): module is Conv1d {
   return isPlain(module, Conv1d) || isPlain(module, Conv2d) || isPlain(module, Conv3d);
 }
 
-/** A layer's parameter under the name that the network gives it. */
-class NamedParameter implements Parameter {
-  readonly name: string;
-  readonly #own: Parameter;
-
-  constructor(name: string, own: Parameter) {
-    this.name = name;
-    this.#own = own;
-  }
-
-  get data(): FloatTensor {
-    return this.#own.data;
-  }
-
-  set data(data: FloatTensor) {
-    this.#own.data = data;
-  }
-
-  get grad(): FloatTensor {
-    return this.#own.grad;
-  }
-
-  set grad(grad: FloatTensor) {
-    this.#own.grad = grad;
-  }
+function isPlainMaxPool(module: Module): module is MaxPool1d {
+  return isPlain(module, MaxPool1d) || isPlain(module, MaxPool2d) || isPlain(module, MaxPool3d);
 }
 
 function checkDistinct(modules: readonly Module[]): void {
@@ -167,8 +135,9 @@ function checkDistinct(modules: readonly Module[]): void {
       );
     }
     seen.add(module);
-    if (module instanceof Sequential)
-      for (const [i, inner] of module.modules.entries()) visit(inner, `${path}.modules[${i}]`);
+    const own = module instanceof Sequential;
+    for (const [name, inner] of module.children())
+      visit(inner, own ? `${path}.modules[${name}]` : `${path}.${name}`);
   };
   for (const [i, module] of modules.entries()) visit(module, `modules[${i}]`);
 }

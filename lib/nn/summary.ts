@@ -43,12 +43,17 @@ export function summarize(modules: readonly Module[], inputShape: Shape): Summar
 
 /** As `call`, with the layer's name before the message of a refusal. */
 export function inLayer<T>(module: Module, index: number, call: () => T): T {
+  return inPart(module, `layer ${index}`, call);
+}
+
+/** As inLayer, for a part that has a name. */
+export function inPart<T>(module: Module, name: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
     if (!(error instanceof ConvmatError)) throw error;
     const Class = error.constructor as new (message: string, options: ErrorOptions) => ConvmatError;
-    throw new Class(`layer ${index}, ${module.describe()}: ${error.message}`, { cause: error });
+    throw new Class(`${name}, ${module.describe()}: ${error.message}`, { cause: error });
   }
 }
 

@@ -51,6 +51,20 @@ export function maxPool3d(input: TensorLike, kernelSize: Axes, options?: PoolOpt
   return maxPool(3, input, kernelSize, options, noIndices).output;
 }
 
+/** As maxPool1d, with the position of each maximum: see maxPool2dWithIndices. */
+export function maxPool1dWithIndices<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): { output: Tensor<ArrayIn<I>>; indices: Tensor<Int32Array> };
+export function maxPool1dWithIndices(
+  input: TensorLike,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): { output: Tensor; indices: Tensor<Int32Array> } {
+  return maxPool(1, input, kernelSize, options, newIndices);
+}
+
 /**
  * As maxPool2d, with the position of each maximum: its flat spatial index in the unpadded input (int32). Of equal
  * maxima the first counts; of NaNs the last, as in PyTorch.
@@ -66,6 +80,20 @@ export function maxPool2dWithIndices(
   options?: PoolOptions,
 ): { output: Tensor; indices: Tensor<Int32Array> } {
   return maxPool(2, input, kernelSize, options, newIndices);
+}
+
+/** As maxPool3d, with the position of each maximum: see maxPool2dWithIndices. */
+export function maxPool3dWithIndices<I extends TensorLike>(
+  input: I,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): { output: Tensor<ArrayIn<I>>; indices: Tensor<Int32Array> };
+export function maxPool3dWithIndices(
+  input: TensorLike,
+  kernelSize: Axes,
+  options?: PoolOptions,
+): { output: Tensor; indices: Tensor<Int32Array> } {
+  return maxPool(3, input, kernelSize, options, newIndices);
 }
 
 /** 1-D average pooling: as avgPool2d, over [n, c, l]. */
