@@ -2,10 +2,20 @@
 // processes, without the right to write, and under each TypeScript.
 //
 //   npm run test:hosts [-- WORD…]      only the checks whose name contains one of the words
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { managerNames, tryManager } from './managers.mjs';
 import { install, pack, root, run } from './packed.mjs';
 import { installTools } from './tools.mjs';
@@ -51,15 +61,22 @@ async function esbuild() {
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
     loader: { '.node': 'copy' },
-    external: ['sharp'],
     logLevel: 'error',
   });
   return `${expectServes(join(outdir, 'service.cjs'))}; ${SIDE_BY_SIDE}`;
 }
 
+async function runWebpack(options) {
+  const compiler = require('webpack')({ ...options, stats: 'errors-only' });
+  const stats = await new Promise((done, failed) => {
+    compiler.run((error, result) => (error ? failed(error) : done(result)));
+  });
+  if (stats.hasErrors()) throw new Error(stats.toString('errors-only'));
+}
+
 async function webpack() {
   const path = folder('webpack');
-  const compiler = require('webpack')({
+  await runWebpack({
     mode: 'production',
     target: 'node',
     context: app,
@@ -70,13 +87,7 @@ async function webpack() {
         { test: /\.node$/, loader: require.resolve('node-loader'), options: { name: '[contenthash].[ext]' } },
       ],
     },
-    externals: { sharp: 'commonjs sharp' },
-    stats: 'errors-only',
   });
-  const stats = await new Promise((done, failed) => {
-    compiler.run((error, result) => (error ? failed(error) : done(result)));
-  });
-  if (stats.hasErrors()) throw new Error(stats.toString('errors-only'));
   return `${expectServes(join(path, 'service.cjs'))}; ${SIDE_BY_SIDE}`;
 }
 
@@ -95,7 +106,6 @@ async function rollup() {
   const plugin = (name) => require(`@rollup/plugin-${name}`).default;
   const bundle = await require('rollup').rollup({
     input: entry,
-    external: ['sharp'],
     plugins: [
       plugin('node-resolve')(),
       plugin('commonjs')({ ignore: (id) => id.endsWith('.node') }),
@@ -121,6 +131,91 @@ async function external() {
   });
   cpSync(join(app, 'node_modules'), join(outdir, 'node_modules'), { recursive: true });
   return expectServes(join(outdir, 'service.mjs'));
+}
+
+/** What esbuild, webpack, Rollup and Vite make of test/hosts/page.mjs for browsers, with no word about convmat in their options. */
+const PAGES = {
+  async esbuild(outfile) {
+    const options = {
+      entryPoints: [join(app, 'page.mjs')],
+      outfile,
+      bundle: true,
+      minify: true,
+      logLevel: 'error',
+    };
+    await require('esbuild').build({ ...options, platform: 'browser', format: 'esm' });
+  },
+  async webpack(file) {
+    const output = { path: dirname(file), filename: basename(file) };
+    await runWebpack({
+      mode: 'production',
+      target: 'web',
+      context: app,
+      entry: join(app, 'page.mjs'),
+      output,
+    });
+  },
+  async rollup(file) {
+    const resolve = require('@rollup/plugin-node-resolve').default({ browser: true });
+    const bundle = await require('rollup').rollup({ input: join(app, 'page.mjs'), plugins: [resolve] });
+    await bundle.write({ file, format: 'es' });
+  },
+  async vite(file) {
+    const { build } = await import(pathToFileURL(require.resolve('vite')).href);
+    const lib = { entry: join(app, 'page.mjs'), formats: ['es'], fileName: () => basename(file) };
+    await build({ root: app, configFile: false, logLevel: 'error', build: { lib, outDir: dirname(file) } });
+  },
+};
+
+/** Bundles the page and opens it in a browser: Debian's Chromium, or the one that CHROMIUM names. */
+function browser(bundler) {
+  return async () => {
+    const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+    if (!existsSync(executablePath))
+      return 'skipped: no Chromium (apt-get install chromium, or set CHROMIUM)';
+    const file = join(folder(`${bundler}-page`), 'page.js');
+    await PAGES[bundler](file);
+    const chromium = await require('playwright-core').chromium.launch({
+      executablePath,
+      args: ['--no-sandbox'],
+    });
+    try {
+      const page = await chromium.newPage();
+      const errors = [];
+      page.on('pageerror', (error) => errors.push(error.message));
+      // An ordinary page: not isolated from other origins, so that there is no SharedArrayBuffer.
+      await page.route('http://page.test/**', (route) =>
+        route.request().url().endsWith('.js')
+          ? route.fulfill({ path: file, contentType: 'text/javascript' })
+          : route.fulfill({
+              body: '<script type="module" src="page.js"></script>',
+              contentType: 'text/html',
+            }),
+      );
+      await page.goto('http://page.test/');
+      const answers = await page.evaluate(() => globalThis.answers);
+      if (errors.length > 0) throw new Error(errors.join('; '));
+      const { first, residual, ...rest } = answers;
+      const expected = {
+        backend: 'js',
+        asynchronous: true,
+        prepared: true,
+        convolved: [1, 3, 5, 3],
+        learned: true,
+        refusal: 'ShapeError',
+        files: 'UnsupportedError',
+      };
+      for (const [name, value] of Object.entries(expected)) {
+        if (JSON.stringify(rest[name]) !== JSON.stringify(value))
+          throw new Error(`${name}: expected ${JSON.stringify(value)}, got ${JSON.stringify(rest[name])}`);
+      }
+      if (!(residual < 1e-6) || !Number.isFinite(first)) throw new Error(JSON.stringify(answers));
+      if (rest.picture.some((side) => !(side > 16))) throw new Error(`picture ${rest.picture}`);
+      return `answers in Chromium ${chromium.version()}, ${Math.round(statSync(file).size / 1000)} kB`;
+    } finally {
+      await chromium.close();
+    }
+  };
 }
 
 /** Next.js and serverless packagers copy what @vercel/nft finds, and nothing else. */
@@ -183,6 +278,7 @@ const checks = {
   'webpack, bundled': webpack,
   'rollup, bundled': rollup,
   'bundled without convmat': external,
+  ...Object.fromEntries(Object.keys(PAGES).map((name) => [`${name}, for browsers`, browser(name)])),
   'file tracing (@vercel/nft)': trace,
   'read-only, as nobody': readOnly,
   'threads and processes': processes,

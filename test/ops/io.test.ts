@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import * as convmat from 'convmat';
+import { io } from 'convmat';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden.js';
 import { expectRefusal } from '../support/refusals.js';
 
-const { io } = convmat;
 const files = join(import.meta.dirname, '../golden/files');
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-io-'));
 const draft = (name: string) => join(scratch, name);

@@ -186,7 +186,9 @@ describe('a failure leaves the old file whole, and nothing beside it', () => {
       for (const change of ['resize', 'transfer']) {
         writeFileSync(at('a'), 'old');
         // 1 MiB and more: several pieces.
-        const buffer = new ArrayBuffer(3 << 20, { maxByteLength: 4 << 20 } as never);
+        const buffer = new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer)(3 << 20, {
+          maxByteLength: 4 << 20,
+        });
         const data = new Float32Array(buffer);
         const written = write(at('a'), data);
         if (change === 'resize') (buffer as ArrayBuffer & { resize(size: number): void }).resize(16);
