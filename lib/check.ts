@@ -162,8 +162,8 @@ export function checkOptions<T extends object>(
 /** Whether a value is a proxy that was revoked: whatever is asked of one throws. */
 export function isRevoked(value: unknown): boolean {
   try {
-    Array.isArray(value);
-    return false;
+    // The answer is looked at, since minifiers leave out calls without effect and take this for one.
+    return Array.isArray(value) === undefined;
   } catch {
     return true;
   }

@@ -1,4 +1,5 @@
 /** Runs a graph node by node in JavaScript; convolutions, pooling and products are the backend's. */
+import { nextTurn } from '#host';
 import type { AbortSignalLike } from '../backend/abort.js';
 import type { BoundConv } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
@@ -107,7 +108,7 @@ class Stepwise implements Executable {
     const copies = inputs.map((view) => ({ ...view, data: copyOf(view.data) }));
     const values = this.#begin(copies);
     for (const step of this.#steps) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await nextTurn();
       signal?.throwIfAborted();
       const [x] = step.node.inputs;
       const [y] = step.node.outputs;

@@ -1,11 +1,9 @@
 /** How files write numbers, and what they become: the eight dtypes as they are, everything else as the next wider one. */
-import { endianness } from 'node:os';
+import { LITTLE_ENDIAN } from '../bytes.js';
 import { FormatError } from '../errors.js';
 import { BYTES, type DType, type TypedArray, uninitialised } from '../tensor/dtype.js';
 import type { Budget } from './budget.js';
 import type { ByteStream } from './byte-stream.js';
-
-export const LITTLE_ENDIAN = endianness() === 'LE';
 
 /** The names of what can be read. */
 export type ElementType =

@@ -1,8 +1,10 @@
 /** The header of an .npy array: a Python dictionary of three entries. Source: NEP 1; numpy/lib/format.py. */
+
+import { LITTLE_ENDIAN } from '../bytes.js';
 import { MAX_AXES, MAX_ELEMENTS } from '../check.js';
 import { FormatError } from '../errors.js';
 import type { ByteStream } from './byte-stream.js';
-import { type ElementType, LITTLE_ENDIAN } from './elements.js';
+import type { ElementType } from './elements.js';
 import { foreignBytes, LONGEST_MAGIC } from './foreign.js';
 import { Scanner } from './scanner.js';
 

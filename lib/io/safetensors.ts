@@ -2,6 +2,8 @@
  * safetensors, the format of weights that PyTorch's users have: the length of a header, the header in JSON, and the
  * tensors one behind the other. Source: the format's description and reference implementation.
  */
+
+import { LITTLE_ENDIAN } from '../bytes.js';
 import { checkOptions, MAX_AXES, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
@@ -10,7 +12,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { printable, quoted } from '../text.js';
 import { Budget, type ReadOptions } from './budget.js';
 import { ByteStream } from './byte-stream.js';
-import { bytesOfElement, type ElementType, LITTLE_ENDIAN, readElements } from './elements.js';
+import { bytesOfElement, type ElementType, readElements } from './elements.js';
 import { writeFile } from './files.js';
 import { foreignBytes } from './foreign.js';
 import { type ArrayRead, readInt64 } from './npy.js';

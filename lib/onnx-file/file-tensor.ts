@@ -1,5 +1,5 @@
 /** A tensor as a file holds it: its elements are read when somebody wants them, and stay views of the file where they can. */
-import { endianness } from 'node:os';
+import { LITTLE_ENDIAN, swappedBytes } from '../bytes.js';
 import { describe, elementCount, isInteger } from '../check.js';
 import { DTypeError, FormatError, UnsupportedError } from '../errors.js';
 import { type ArrayOf, arrayOver, BYTES, type DType, isShared, uninitialised } from '../tensor/dtype.js';
@@ -24,8 +24,6 @@ export type TensorSource =
   /** Strings, and what has no elements of whole bytes: the message as it stands. */
   | { readonly kind: 'kept'; readonly message: Uint8Array }
   | { readonly kind: 'external'; readonly at: ExternalData };
-
-const LITTLE_ENDIAN = endianness() === 'LE';
 
 export class FileTensor {
   readonly name: string;
@@ -118,7 +116,7 @@ export class FileTensor {
     if (source.kind === 'list') return fromList(source.values, name, type);
     if (source.kind !== 'raw')
       throw new FormatError(`${this.#place}: expected its elements, got ${source.kind}`);
-    const aligned = LITTLE_ENDIAN ? source.bytes : swapped(source.bytes, bytes);
+    const aligned = LITTLE_ENDIAN ? source.bytes : swappedBytes(source.bytes, bytes);
     if (name === 'int64' || name === 'uint64') return fromWords(aligned, name === 'int64');
     if (bytes === 2 && type === 'float32') return fromHalves(aligned, name === 'float16');
     const stored = viewAs(aligned, storageOf(type));
@@ -202,12 +200,4 @@ function encodeList(list: readonly (number | bigint)[], { name, type, bytes }: F
     else view.setInt8(at, value);
   });
   return raw;
-}
-
-function swapped(bytes: Uint8Array, size: number): Uint8Array {
-  const copy = Buffer.from(bytes);
-  if (size === 2) copy.swap16();
-  else if (size === 4) copy.swap32();
-  else if (size === 8) copy.swap64();
-  return copy;
 }

@@ -4,6 +4,7 @@
  * what is there.
  * Source: https://protobuf.dev/programming-guides/encoding
  */
+import { bytesOfText, textOfBytes } from '../bytes.js';
 import { FormatError } from '../errors.js';
 
 export const VARINT = 0;
@@ -79,7 +80,7 @@ export class Reader {
   }
 
   string(): string {
-    return Buffer.from(this.bytes()).toString('utf8');
+    return textOfBytes(this.bytes());
   }
 
   /** The fields of a message within this one. */
@@ -218,7 +219,7 @@ export class Writer {
   }
 
   string(field: number, value: string): this {
-    return this.bytes(field, Buffer.from(value, 'utf8'));
+    return this.bytes(field, bytesOfText(value));
   }
 
   /** A message within this one. */
