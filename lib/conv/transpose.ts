@@ -141,7 +141,8 @@ export function transposedAxes(
   const added = perAxis(outputPadding ?? 0, rank, 'options.outputPadding', 0);
   if (outputSize !== undefined && outputPadding !== undefined)
     throw mismatch(ArgumentError, 'options.outputSize', 'no outputPadding beside it', 'both');
-  const wanted = outputSize === undefined ? null : perAxis(listOf(outputSize), rank, 'options.outputSize', 1);
+  const wanted =
+    outputSize === undefined ? null : perAxis(listOf(outputSize, rank), rank, 'options.outputSize', 1);
   return spatial.map((size, axis): Axis => {
     const own = axisOptions(window, axis);
     const least = (size - 1) * own.stride + extent(own.kernel, own.dilation) - own.padBefore - own.padAfter;

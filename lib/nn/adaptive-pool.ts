@@ -28,7 +28,7 @@ export class AdaptiveAvgPool2d extends Module {
   /** @param outputSize  One size for both axes, or [height, width]; null keeps the input's. */
   constructor(outputSize: number | null | readonly [height: number | null, width: number | null]) {
     super();
-    const list = listOf(outputSize) ?? [outputSize, outputSize];
+    const list = listOf(outputSize, 2) ?? [outputSize, outputSize];
     if (list.length !== 2)
       throw mistake(ArgumentError, 'outputSize', 'a size, or [height, width]', outputSize);
     const [height, width] = list.map((size, i) =>
