@@ -232,13 +232,13 @@ void run_dnnl(benchmark::State& state, const Layer& layer, bool blocked, dnnl::a
 
 // What the multiply-add units can do: accumulators in registers, nothing loaded.
 void run_peak(benchmark::State& state, const KernelTable* kernels) {
-  const GemmBlocking& b = kernels->f32_blocking;
+  const GemmBlocking& b = kernels->f32.gemm_blocking;
   constexpr int64_t k = 256;
   std::vector<float> a(b.mr * k, 1e-3f), panel(b.nr * k, 1e-3f), c(b.mr * b.nr);
   const GemmTile<float> tile = {k,    a.data(), panel.data(), b.nr,      c.data(), b.nr,
                                 b.nr, false,    nullptr,      -INFINITY, INFINITY};
   for (auto _ : state) {
-    kernels->f32_gemm(b.mr, tile);
+    kernels->f32.gemm(b.mr, tile);
     benchmark::ClobberMemory();
   }
   state.counters["GF/s"] = benchmark::Counter(

@@ -7,7 +7,7 @@
 #include "plan/serves.h"
 #include "runtime/aligned.h"
 #include "runtime/thread_pool.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
@@ -40,7 +40,7 @@ class DepthwiseConv final : public ConvRunner {
   size_t bytes() const override { return sizeof(*this) + weights_.bytes() + bias_.bytes(); }
 
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
-    const TypedKernels<T> kernels = typed_kernels<T>(*context.kernels);
+    const Kernels<T>& kernels = context.kernels->of<T>();
     const Axis &height = plan.axis[1], &width = plan.axis[2];
     const T* const x = static_cast<const T*>(input);
     T* const y = static_cast<T*>(output);
@@ -51,7 +51,8 @@ class DepthwiseConv final : public ConvRunner {
     // One stride for both axes, but where there is one output, whose stride says nothing.
     const auto stride = static_cast<int>(std::max(height.stride, width.stride));
 
-    const double row_ns = static_cast<double>(width.out * taps) / (kernels.blocking.fma_per_ns * kEfficiency);
+    const double row_ns =
+        static_cast<double>(width.out * taps) / (kernels.gemm_blocking.fma_per_ns * kEfficiency);
     const double plane_ns = row_ns * static_cast<double>(height.out);
     const int64_t planes_each =
         std::clamp<int64_t>(static_cast<int64_t>(kChunkNs / plane_ns), 1, std::max<int64_t>(planes, 1));

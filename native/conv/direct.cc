@@ -64,7 +64,7 @@ struct ChannelPanels {
 };
 
 template <typename T>
-ChannelPanels panels_of(const TypedKernels<T>& kernels, const ConvPlan& plan) {
+ChannelPanels panels_of(const Kernels<T>& kernels, const ConvPlan& plan) {
   return {plan.out_channels / plan.groups, kernels.direct_blocking.lanes, kernels.direct_blocking.vectors};
 }
 
@@ -77,7 +77,7 @@ struct DirectWeights {
 };
 
 template <typename T>
-DirectWeights<T> pack(const TypedKernels<T>& kernels, const ConvPlan& plan, const T* weight, const T* bias,
+DirectWeights<T> pack(const Kernels<T>& kernels, const ConvPlan& plan, const T* weight, const T* bias,
                       double lo, double hi) {
   const ChannelPanels panels = panels_of(kernels, plan);
   const int64_t products = plan.in_channels / plan.groups * taps_of(plan);
@@ -116,7 +116,7 @@ class DirectRun {
  public:
   DirectRun(const Context& context, const ConvPlan& plan, const DirectWeights<T>& packed, const T* x, T* y)
       : context_(context),
-        kernels_(typed_kernels<T>(*context.kernels)),
+        kernels_(context.kernels->of<T>()),
         plan_(plan),
         packed_(packed),
         x_(x),
@@ -168,7 +168,7 @@ class DirectRun {
 
     const double images = static_cast<double>(plan_.batch) * plan_.groups * axis_[0].out;
     const double macs_per_pixel = static_cast<double>(panels_.padded()) * channels_ * taps_;
-    sharing_.cost_ns = images * height.out * width.out * macs_per_pixel / kernels_.blocking.fma_per_ns;
+    sharing_.cost_ns = images * height.out * width.out * macs_per_pixel / kernels_.gemm_blocking.fma_per_ns;
     const int threads = sharing_.cost_ns < kParallelWorthNs ? 1 : ThreadPool::shared().threads();
     const double least =
         threads == 1 ? 1 : std::min(kChunksPerThread * threads + 0.0, sharing_.cost_ns / kChunkMinNs);
@@ -368,7 +368,7 @@ class DirectRun {
   }
 
   const Context& context_;
-  const TypedKernels<T> kernels_;
+  const Kernels<T>& kernels_;
   const ConvPlan& plan_;
   const DirectWeights<T>& packed_;
   const T* const x_;
@@ -398,9 +398,8 @@ class DirectConv final : public ConvRunner {
 template <typename T>
 std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& plan, const void* weight,
                                        const void* bias, double lo, double hi) {
-  return std::make_shared<DirectConv<T>>(pack(typed_kernels<T>(*context.kernels), plan,
-                                              static_cast<const T*>(weight), static_cast<const T*>(bias), lo,
-                                              hi));
+  return std::make_shared<DirectConv<T>>(pack(context.kernels->of<T>(), plan, static_cast<const T*>(weight),
+                                              static_cast<const T*>(bias), lo, hi));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include "product/lowered_product.h"
 #include "product/partition.h"
 #include "runtime/aligned.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
@@ -14,7 +14,7 @@ template <typename T>
 class Im2colForward final : public ConvRunner {
  public:
   Im2colForward(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, T lo, T hi)
-      : kernels_(typed_kernels<T>(*context.kernels)),
+      : kernels_(context.kernels->of<T>()),
         group_rows_(plan.out_channels / plan.groups),
         group_weights_(group_rows_ * lower_forward(plan).rows()),
         weights_(plan.groups * group_weights_),
@@ -23,7 +23,7 @@ class Im2colForward final : public ConvRunner {
         lo_(lo),
         hi_(hi) {
     const int64_t k = group_weights_ / group_rows_;
-    const RowPanels panels(group_rows_, kernels_.blocking.mr);
+    const RowPanels panels(group_rows_, kernels_.gemm_blocking.mr);
     for (int64_t g = 0; g < plan.groups; ++g) {
       const int64_t first = g * group_weights_;
       pack_row_panels(kernels_, panels, k, weight + first, k, weights_.data() + first);
@@ -34,9 +34,13 @@ class Im2colForward final : public ConvRunner {
   size_t bytes() const override { return sizeof(*this) + weights_.bytes() + bias_.bytes(); }
 
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
-    LoweredProduct<T> product{
-        kernels_, lower_forward(plan), RowPanels(group_rows_, kernels_.blocking.mr), nullptr, nullptr, lo_,
-        hi_};
+    LoweredProduct<T> product{kernels_,
+                              lower_forward(plan),
+                              RowPanels(group_rows_, kernels_.gemm_blocking.mr),
+                              nullptr,
+                              nullptr,
+                              lo_,
+                              hi_};
     const int64_t outputs = product.lowering.outputs();
     const int64_t image_size = product.lowering.channels * product.lowering.channel_stride;
     const T* const x = static_cast<const T*>(input);
@@ -56,7 +60,7 @@ class Im2colForward final : public ConvRunner {
   }
 
  private:
-  TypedKernels<T> kernels_;
+  const Kernels<T>& kernels_;
   int64_t group_rows_, group_weights_;
   AlignedArray<T> weights_;  // [group][panel][k][height]
   AlignedArray<T> bias_;

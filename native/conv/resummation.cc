@@ -5,7 +5,7 @@
 
 #include "geometry/lowering.h"
 #include "runtime/thread_pool.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 
@@ -81,7 +81,7 @@ void Resummation<T>::run(const Context& context, const ConvPlan& plan, const Til
   const std::shared_ptr<const ConvRunner> direct = this->direct(context, plan);
   const double cost_ns = static_cast<double>(flagged * flags.rows() * flags.columns()) *
                          static_cast<double>(weight_size_) /
-                         typed_kernels<T>(*context.kernels).blocking.fma_per_ns;
+                         context.kernels->of<T>().gemm_blocking.fma_per_ns;
   parallel_for(flags.size(), cost_ns, [&](int64_t i) {
     if (!flags.is_set(i)) return;
     const TileFlags::Place place = flags.place(i);

@@ -11,7 +11,7 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
@@ -44,7 +44,7 @@ class SeparableConv final : public ConvRunner {
 
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
     const Axis &height = plan.axis[1], &width = plan.axis[2];
-    const TypedKernels<T> kernels = typed_kernels<T>(*context.kernels);
+    const Kernels<T>& kernels = context.kernels->of<T>();
     const int64_t multiplier = plan.out_channels / plan.groups;
     const int64_t across = (width.out + kStripColumns - 1) / kStripColumns;
     if (across == 0 || height.out == 0) return;
@@ -57,7 +57,7 @@ class SeparableConv final : public ConvRunner {
     const int64_t planes = plan.batch * plan.out_channels;
     const double cost =
         static_cast<double>(planes * height.out * width.out * (height.kernel + width.kernel + 4)) /
-        (kernels.blocking.fma_per_ns * kEfficiency);
+        (kernels.gemm_blocking.fma_per_ns * kEfficiency);
     parallel_for(planes * down * across, cost, [&](int64_t index) {
       if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
       const int64_t plane = index / (down * across), row = index / across % down * rows,
@@ -111,12 +111,12 @@ class SeparableConv final : public ConvRunner {
   }
 
   // Of a strip's rows: kernels read and write whole groups of vectors.
-  static int64_t pitch_of(const TypedKernels<T>& kernels, int64_t columns) {
+  static int64_t pitch_of(const Kernels<T>& kernels, int64_t columns) {
     const int64_t group = kernels.toeplitz_blocking.lanes * std::max(kernels.toeplitz_blocking.nv, 4);
     return (columns + group - 1) / group * group + kernels.toeplitz_blocking.lanes;
   }
 
-  void run_strip(const TypedKernels<T>& kernels, const ConvPlan& plan, int64_t channel, const Strip& strip,
+  void run_strip(const Kernels<T>& kernels, const ConvPlan& plan, int64_t channel, const Strip& strip,
                  const T* x, T* y) const {
     const Axis &height = plan.axis[1], &width = plan.axis[2];
     const ToeplitzBlocking& blocking = kernels.toeplitz_blocking;

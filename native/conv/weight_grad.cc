@@ -15,7 +15,7 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
@@ -33,11 +33,11 @@ class Im2colWeightGrad {
  public:
   Im2colWeightGrad(const Context& context, const ConvPlan& plan)
       : context_(context),
-        kernels_(typed_kernels<T>(*context.kernels)),
+        kernels_(context.kernels->of<T>()),
         plan_(plan),
         lowering_(lower_forward(plan)),
         group_out_(plan.out_channels / plan.groups),
-        panels_(group_out_, kernels_.blocking.mr) {}
+        panels_(group_out_, kernels_.gemm_blocking.mr) {}
 
   void run(const T* x, const T* dy, T* dw) const {
     const int64_t rows = lowering_.rows();
@@ -47,7 +47,7 @@ class Im2colWeightGrad {
     }
     const double cost_ns = static_cast<double>(plan_.batch) * static_cast<double>(plan_.out_channels) *
                            static_cast<double>(rows) * static_cast<double>(lowering_.outputs()) /
-                           kernels_.blocking.fma_per_ns;
+                           kernels_.gemm_blocking.fma_per_ns;
     const int threads = cost_ns < kParallelWorthNs ? 1 : ThreadPool::shared().threads();
     const int64_t shares = threads == 1 ? 1 : (2 * threads + plan_.groups - 1) / plan_.groups;
     const RowBlocks blocks(lowering_, std::clamp<int64_t>((rows + shares - 1) / shares, 1, kMaxBlockRows));
@@ -58,7 +58,8 @@ class Im2colWeightGrad {
 
  private:
   int64_t width() const {
-    return panels_.rows <= kernels_.blocking.wide_mr ? kernels_.blocking.wide_nr : kernels_.blocking.nr;
+    return panels_.rows <= kernels_.gemm_blocking.wide_mr ? kernels_.gemm_blocking.wide_nr
+                                                          : kernels_.gemm_blocking.nr;
   }
 
   // dw of one group, for one block of rows of the lowered matrix.
@@ -128,7 +129,7 @@ class Im2colWeightGrad {
   }
 
   const Context& context_;
-  TypedKernels<T> kernels_;
+  const Kernels<T>& kernels_;
   const ConvPlan& plan_;
   Lowering lowering_;
   int64_t group_out_;
@@ -147,7 +148,7 @@ class DirectWeightGrad {
  public:
   DirectWeightGrad(const Context& context, const ConvPlan& plan)
       : context_(context),
-        kernels_(typed_kernels<T>(*context.kernels)),
+        kernels_(context.kernels->of<T>()),
         plan_(plan),
         channels_(plan.in_channels / plan.groups),
         group_out_(plan.out_channels / plan.groups),
@@ -166,7 +167,7 @@ class DirectWeightGrad {
     const int64_t fit = std::min(kSumsBytes / bytes(taps_ * panel_width_), kFrameBytes / frame);
     const double macs = static_cast<double>(plan.batch * plan.out_channels * channels_ * taps_) *
                         static_cast<double>(plan.axis[0].out * height.out * width.out);
-    cost_ns_ = macs / kernels_.blocking.fma_per_ns;
+    cost_ns_ = macs / kernels_.gemm_blocking.fma_per_ns;
     const int64_t panels = plan.groups * ceil_div(group_out_, panel_width_);
     const int threads = cost_ns_ < kParallelWorthNs ? 1 : ThreadPool::shared().threads();
     const int64_t wanted = threads == 1 ? 1 : ceil_div(kTasksPerThread * threads, panels);
@@ -296,7 +297,7 @@ class DirectWeightGrad {
   }
 
   const Context& context_;
-  const TypedKernels<T> kernels_;
+  const Kernels<T>& kernels_;
   const ConvPlan& plan_;
   const int64_t channels_, group_out_;  // of a group
   const int64_t row_taps_, taps_;

@@ -16,7 +16,7 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
@@ -45,7 +45,7 @@ constexpr int64_t kBlocksPerThread = 4;
 // What follows from the plan's packing key.
 template <typename T>
 struct WinogradShape {
-  WinogradShape(const TypedKernels<T>& kernels, const ConvPlan& plan)
+  WinogradShape(const Kernels<T>& kernels, const ConvPlan& plan)
       : m(plan.variant),
         points((m + 2) * (m + 2)),
         lanes(kernels.direct_blocking.lanes),
@@ -86,7 +86,7 @@ class WeightTransform {
 
   // u[point][channel, in whole vectors][output channel of the panel] <-- one panel of a group, for `count`
   // channels from `first` on.
-  void run(const TypedKernels<T>& kernels, int64_t group, int64_t panel, int64_t first, int64_t count, T* u,
+  void run(const Kernels<T>& kernels, int64_t group, int64_t panel, int64_t first, int64_t count, T* u,
            int64_t point) const {
     const int64_t first_out = panel * kWinogradVectors * s_.lanes, width = s_.vectors_of(panel) * s_.lanes;
     const bool is_own = order_ == WeightOrder::own;
@@ -121,7 +121,7 @@ class WinogradRun {
   WinogradRun(const Context& context, const ConvPlan& plan, const PackedWinograd<T>& weights, const T* x,
               T* y)
       : context_(context),
-        kernels_(typed_kernels<T>(*context.kernels)),
+        kernels_(context.kernels->of<T>()),
         plan_(plan),
         s_(kernels_, plan),
         weights_(weights),
@@ -140,8 +140,8 @@ class WinogradRun {
   void run(const TileFlags& flags) const {
     if (tiles_ * plan_.groups == 0) return;
     const int64_t fewest = fewest_blocks();
-    const double cost_ns =
-        static_cast<double>(fewest * plan_.groups) * task_cost({fewest, 1}) / kernels_.blocking.fma_per_ns;
+    const double cost_ns = static_cast<double>(fewest * plan_.groups) * task_cost({fewest, 1}) /
+                           kernels_.gemm_blocking.fma_per_ns;
     const int threads = cost_ns < kParallelWorthNs ? 1 : ThreadPool::shared().threads();
     const Partition partition = threads == 1             ? Partition{fewest, 1}
                                 : weights_.u.size() == 0 ? Partition{1, std::min<int64_t>(threads, s_.panels)}
@@ -410,7 +410,7 @@ class WinogradRun {
   }
 
   const Context& context_;
-  const TypedKernels<T> kernels_;
+  const Kernels<T>& kernels_;
   const ConvPlan& plan_;
   const WinogradShape<T> s_;
   const PackedWinograd<T>& weights_;
@@ -424,7 +424,7 @@ class WinogradRun {
 template <typename T>
 PackedWinograd<T> pack_weights(const Context& context, const ConvPlan& plan, WeightOrder order,
                                const T* weight, const T* bias, double lo, double hi) {
-  const TypedKernels<T> kernels = typed_kernels<T>(*context.kernels);
+  const Kernels<T>& kernels = context.kernels->of<T>();
   const WinogradShape<T> s(kernels, plan);
   const int64_t padded = s.out_vectors * s.lanes;
   PackedWinograd<T> w{WeightTransform<T>(s, order, weight),

@@ -92,9 +92,8 @@ InputView<T> view_frame(const FrameLayout& f, const Axis (&axis)[3], const T* fr
 }
 
 template <typename T>
-InputView<T> view_input(const TypedKernels<T>& kernels, PaddingMode mode, const Axis (&axis)[3],
-                        const T* image, int64_t channels, const OutputBlock& block, int64_t row_align,
-                        ArenaFrame& arena) {
+InputView<T> view_input(const Kernels<T>& kernels, PaddingMode mode, const Axis (&axis)[3], const T* image,
+                        int64_t channels, const OutputBlock& block, int64_t row_align, ArenaFrame& arena) {
   const Axis &depth = axis[0], &height = axis[1], &width = axis[2];
   const int64_t plane = height.in * width.in;
   const int64_t first_depth = block.depth * depth.stride - depth.pad_before;
@@ -154,10 +153,10 @@ InputView<T> view_input(const TypedKernels<T>& kernels, PaddingMode mode, const 
   return view_frame(f, axis, static_cast<const T*>(frame), arena);
 }
 
-template InputView<float> view_input(const TypedKernels<float>&, PaddingMode, const Axis (&)[3], const float*,
+template InputView<float> view_input(const Kernels<float>&, PaddingMode, const Axis (&)[3], const float*,
                                      int64_t, const OutputBlock&, int64_t, ArenaFrame&);
-template InputView<double> view_input(const TypedKernels<double>&, PaddingMode, const Axis (&)[3],
-                                      const double*, int64_t, const OutputBlock&, int64_t, ArenaFrame&);
+template InputView<double> view_input(const Kernels<double>&, PaddingMode, const Axis (&)[3], const double*,
+                                      int64_t, const OutputBlock&, int64_t, ArenaFrame&);
 template InputView<int32_t> view_frame(const FrameLayout&, const Axis (&)[3], const int32_t*, ArenaFrame&);
 
 }  // namespace convmat

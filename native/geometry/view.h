@@ -8,7 +8,6 @@
 #include "plan/plan.h"
 #include "runtime/arena.h"
 #include "table/table.h"
-#include "table/typed_kernels.h"
 
 namespace convmat {
 
@@ -64,8 +63,7 @@ InputView<T> view_frame(const FrameLayout& layout, const Axis (&axis)[3], const 
 
 // `image` holds `channels` planes. Rows of the frame begin at multiples of `row_align` elements.
 template <typename T>
-InputView<T> view_input(const TypedKernels<T>& kernels, PaddingMode mode, const Axis (&axis)[3],
-                        const T* image, int64_t channels, const OutputBlock& block, int64_t row_align,
-                        ArenaFrame& arena);
+InputView<T> view_input(const Kernels<T>& kernels, PaddingMode mode, const Axis (&axis)[3], const T* image,
+                        int64_t channels, const OutputBlock& block, int64_t row_align, ArenaFrame& arena);
 
 }  // namespace convmat

@@ -112,7 +112,7 @@ InputView<int32_t> view_words(const KernelTable& kernels, const WordFormat& form
           const int64_t count = std::min(f.columns, (columns.count - first - 1) / width.stride + 1);
           const FramePhase all = {first, 0, count, 0};
           // Floats are copied bit by bit.
-          kernels.f32_frame_rows({reinterpret_cast<const float*>(line), 0, 0, width.stride,
+          kernels.f32.frame_rows({reinterpret_cast<const float*>(line), 0, 0, width.stride,
                                   reinterpret_cast<float*>(to + phase * f.pitch), 0, 0, 0, 1, 1, &all, 1});
         }
       }

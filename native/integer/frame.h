@@ -21,13 +21,13 @@ struct WordFormat {
   // Of bytes of this dtype, as int16 differences from the zero point.
   static WordFormat pairs(const KernelTable& kernels, DType dtype, int32_t zero_point) {
     const bool is_signed = dtype == DType::i8;
-    return {kernels.integer_pair_line, 2, is_signed ? 0x80 : 0, zero_point + (is_signed ? 128 : 0),
+    return {kernels.integer.pair_line, 2, is_signed ? 0x80 : 0, zero_point + (is_signed ? 128 : 0),
             static_cast<uint8_t>(zero_point)};
   }
   // As bytes of the signedness that is wanted. Zero points move with them: see `shift`.
   static WordFormat quads(const KernelTable& kernels, DType dtype, int32_t zero_point, bool want_signed) {
     const bool differs = (dtype == DType::i8) != want_signed;
-    return {kernels.integer_quad_line, 4, differs ? static_cast<int32_t>(0x80808080u) : 0,
+    return {kernels.integer.quad_line, 4, differs ? static_cast<int32_t>(0x80808080u) : 0,
             zero_point + shift(dtype, want_signed), static_cast<uint8_t>(zero_point)};
   }
   // What is added to a value of `dtype` that becomes signed, or unsigned.

@@ -25,12 +25,12 @@ class LaneConv final : public PackedIntegerConv {
   LaneConv(const Context& context, const IntegerConvPlan& plan, const uint8_t* weight, const int32_t* zeros,
            const int32_t* bias, const double* multipliers)
       : p_(context, plan, multipliers != nullptr),
-        blocking_(p_.kernels->integer_blocking),
-        quads_(p_.kernels->integer_quad_tile != nullptr),
+        blocking_(p_.kernels->integer.blocking),
+        quads_(p_.kernels->integer.quad_tile != nullptr),
         input_format_(quads_ ? WordFormat::quads(*p_.kernels, plan.conv.dtype, plan.input_zero_point,
-                                                 p_.kernels->signed_quads)
+                                                 p_.kernels->integer.signed_quads)
                              : WordFormat::pairs(*p_.kernels, plan.conv.dtype, plan.input_zero_point)),
-        tile_(quads_ ? p_.kernels->integer_quad_tile : p_.kernels->integer_pair_tile),
+        tile_(quads_ ? p_.kernels->integer.quad_tile : p_.kernels->integer.pair_tile),
         words_(ceil_div(p_.channels, input_format_.factors)),
         padded_channels_(ceil_div(p_.out_channels, blocking_.lanes) * blocking_.lanes),
         panels_(ceil_div(p_.out_channels, width())) {
@@ -86,7 +86,7 @@ class LaneConv final : public PackedIntegerConv {
         pack_words(weight + o * p_.channels * p_.taps, zeros[o], word, count, staged + lane * pitch);
       }
       // Floats are moved bit by bit.
-      p_.kernels->f32_transpose(lanes, count * p_.taps, reinterpret_cast<const float*>(staged), pitch,
+      p_.kernels->f32.transpose(lanes, count * p_.taps, reinterpret_cast<const float*>(staged), pitch,
                                 reinterpret_cast<float*>(to), lanes);
       to += count * p_.taps * lanes;
     }
@@ -201,7 +201,7 @@ class LaneConv final : public PackedIntegerConv {
     const double words_per_pixel =
         static_cast<double>(padded_channels_ * std::max<int64_t>(words_, 1)) * static_cast<double>(p_.taps);
     const double images = static_cast<double>(plan.batch) * static_cast<double>(plan.groups * p_.axis[0].out);
-    const double per_ns = p_.kernels->f32_blocking.fma_per_ns;
+    const double per_ns = p_.kernels->f32.gemm_blocking.fma_per_ns;
     s.cost_ns = images * static_cast<double>(p_.axis[1].out) * static_cast<double>(p_.axis[2].out) *
                 words_per_pixel / per_ns;
     const double chunk_pixels = integer_chunk_ns(s.cost_ns) * per_ns / words_per_pixel;
@@ -270,7 +270,7 @@ class LaneConv final : public PackedIntegerConv {
             p_.output_at(output, plane * p_.out_plane() +
                                      (block.depth * p_.axis[1].out + block.first_row + i) * p_.axis[2].out +
                                      block.first_column + j);
-        p_.kernels->integer_finish(finish);
+        p_.kernels->integer.finish(finish);
       });
     }
   }

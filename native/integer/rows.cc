@@ -70,7 +70,7 @@ class RowConv final : public PackedIntegerConv {
     // A row of outputs is also read, scaled and written: about as much work as 8 taps.
     const double words_per_pixel = static_cast<double>(p_.out_channels) * static_cast<double>(words_ + 8);
     const double images = static_cast<double>(plan.batch) * static_cast<double>(plan.groups * p_.axis[0].out);
-    const double per_ns = p_.kernels->f32_blocking.fma_per_ns;
+    const double per_ns = p_.kernels->f32.gemm_blocking.fma_per_ns;
     const double image_ns =
         static_cast<double>(p_.axis[1].out) * static_cast<double>(p_.axis[2].out) * words_per_pixel / per_ns;
     s.cost_ns = images * image_ns;
@@ -78,7 +78,7 @@ class RowConv final : public PackedIntegerConv {
       return frame_elements(p_.axis, 1, rows, columns, 1) * static_cast<int64_t>(sizeof(int32_t)) <=
              kIntegerFrameBytes;
     };
-    s.blocks = OutputBlocks::make(p_.axis, 4 * p_.kernels->integer_blocking.lanes,
+    s.blocks = OutputBlocks::make(p_.axis, 4 * p_.kernels->integer.blocking.lanes,
                                   integer_chunk_ns(s.cost_ns) * per_ns / words_per_pixel, fits);
     const double groups = std::clamp(integer_chunk_ns(s.cost_ns) / std::max(image_ns, 1.0), 1.0,
                                      static_cast<double>(plan.groups));
@@ -132,7 +132,7 @@ class RowConv final : public PackedIntegerConv {
               p_.output_at(output, (image * plan.out_channels + o) * p_.out_plane() +
                                        (block.depth * p_.axis[1].out + block.first_row + i) * p_.axis[2].out +
                                        block.first_column);
-          p_.kernels->integer_row(line);
+          p_.kernels->integer.row(line);
         }
       }
     }

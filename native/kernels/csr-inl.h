@@ -1,7 +1,7 @@
 // Kernels of matrices in compressed sparse rows.
 #pragma once
 
-#include "table/table.h"
+#include "table/csr.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -4,7 +4,7 @@
 // padding hides: nothing is copied.
 #pragma once
 
-#include "table/table.h"
+#include "table/depthwise.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

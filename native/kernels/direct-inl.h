@@ -2,7 +2,7 @@
 // patch matrix is packed, and pixels come in steps of one, so no part of a small map is computed in vain.
 #pragma once
 
-#include "table/table.h"
+#include "table/direct.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

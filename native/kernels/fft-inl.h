@@ -2,7 +2,7 @@
 // between the two halves of a long transform, which multiplies by twiddles and transposes.
 #pragma once
 
-#include "table/table.h"
+#include "table/fft.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

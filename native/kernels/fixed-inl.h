@@ -2,7 +2,7 @@
 // roundings is its own. The loops are plain integers' of one width, which the compiler turns into vectors.
 #pragma once
 
-#include "table/table.h"
+#include "table/fixed.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

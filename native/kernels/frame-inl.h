@@ -1,7 +1,7 @@
 // Copies rows of the image into a frame with borders, columns of a stride taken apart.
 #pragma once
 
-#include "table/table.h"
+#include "table/frame.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

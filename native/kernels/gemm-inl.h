@@ -3,7 +3,7 @@
 // kGemmWideNv.
 #pragma once
 
-#include "table/table.h"
+#include "table/gemm.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -1,7 +1,7 @@
 // Fills panels of B for GEMM straight from an image.
 #pragma once
 
-#include "table/table.h"
+#include "table/im2col.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "table/table.h"
+#include "table/integer.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

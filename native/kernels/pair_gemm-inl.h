@@ -1,7 +1,7 @@
 // Exact integer GEMM: the tiles of gemm-inl.h with int16 pairs for operands and int32 accumulators.
 #pragma once
 
-#include "table/table.h"
+#include "table/pair_gemm.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -5,7 +5,7 @@
 // 8 rows or channels keep the multipliers busy as well as more would, at a fraction of the code.
 #pragma once
 
-#include "table/table.h"
+#include "table/toeplitz.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

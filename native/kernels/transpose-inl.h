@@ -1,7 +1,7 @@
 // Transposition through registers, for operands of GEMM whose k runs along their rows.
 #pragma once
 
-#include "table/table.h"
+#include "table/transpose.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -2,7 +2,7 @@
 // convolution with images and gradients exchanged. Nothing is packed but the output's gradient.
 #pragma once
 
-#include "table/table.h"
+#include "table/weight_grad.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernels/transpose-inl.h"
-#include "table/table.h"
+#include "table/winograd.h"
 #include "table/winograd_points.h"
 
 namespace convmat::CONVMAT_ISA {

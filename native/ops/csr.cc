@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "runtime/thread_pool.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
@@ -24,7 +24,8 @@ template <typename T>
 class CsrProduct {
  public:
   CsrProduct(const Context& context, const CsrMatrix& matrix)
-      : kernels_(typed_kernels<T>(*context.kernels)),
+      : kernels_(context.kernels->of<T>()),
+        within_(context.kernels->integer.csr_within),
         matrix_(matrix),
         cols_(static_cast<int32_t>(std::min<int64_t>(matrix.cols, std::numeric_limits<int32_t>::max()))),
         data_(static_cast<const T*>(matrix.data)) {}
@@ -77,14 +78,15 @@ class CsrProduct {
         reached = indptr[++last];
       }
       if (reached > matrix_.nnz) return false;
-      if (!kernels_.csr_within(matrix_.indices + start, reached - start, cols_)) return false;
+      if (!within_(matrix_.indices + start, reached - start, cols_)) return false;
       body(CsrRows<T>{last - first, indptr + first, matrix_.indices, data_}, first);
       first = last;
     }
     return true;
   }
 
-  TypedKernels<T> kernels_;
+  const Kernels<T>& kernels_;
+  CsrWithinFn* const within_;
   const CsrMatrix& matrix_;
   int32_t cols_;
   const T* data_;

@@ -40,23 +40,6 @@ std::vector<int32_t> radices_of(int64_t n) {
 }
 
 template <typename T>
-auto pass_kernel(const KernelTable& kernels) {
-  if constexpr (sizeof(T) == 4) {
-    return kernels.f32_fft_pass;
-  } else {
-    return kernels.f64_fft_pass;
-  }
-}
-template <typename T>
-auto twist_kernel(const KernelTable& kernels) {
-  if constexpr (sizeof(T) == 4) {
-    return kernels.f32_fft_twist;
-  } else {
-    return kernels.f64_fft_twist;
-  }
-}
-
-template <typename T>
 void copy_rows(ConstRows<T> in, Rows<T> out, int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r) {
     std::copy_n(in.re + r * in.pitch, columns, out.re + r * out.pitch);
@@ -145,9 +128,9 @@ void ColumnFft<T>::run(const KernelTable& kernels, ConstRows<T> in, Rows<T> out,
   for (size_t i = 0; i < passes_.size(); ++i) {
     const Pass& pass = passes_[i];
     const Rows<T> to = i + 1 == passes_.size() ? out : buffers[i % 2];
-    pass_kernel<T>(kernels)({pass.radix, pass.rest, pass.done, columns, from.re, from.im, from.pitch, to.re,
-                             to.im, to.pitch, factors_.data() + pass.twiddles, factors_.data() + pass.roots,
-                             scale});
+    kernels.of<T>().fft_pass({pass.radix, pass.rest, pass.done, columns, from.re, from.im, from.pitch, to.re,
+                              to.im, to.pitch, factors_.data() + pass.twiddles, factors_.data() + pass.roots,
+                              scale});
     from = as_const(to);
   }
 }
@@ -200,9 +183,9 @@ class TwoRoundFft final : public Fft<T> {
         from = as_const(strip_rows);
       }
       first_.run(kernels, from, strip_rows, width_, T{1}, scratch);
-      twist_kernel<T>(kernels)({n1, columns, strip_rows.re, strip_rows.im, width_, lane_re_.data(),
-                                lane_im_.data(), width_, base_.data() + 2 * n1 * strip, y.re + j2 * n1,
-                                y.im + j2 * n1, n1});
+      kernels.of<T>().fft_twist({n1, columns, strip_rows.re, strip_rows.im, width_, lane_re_.data(),
+                                 lane_im_.data(), width_, base_.data() + 2 * n1 * strip, y.re + j2 * n1,
+                                 y.im + j2 * n1, n1});
     });
     // y[k2][k1] <-- y[j2][k1], strip by strip in place
     const int64_t width = strip_width(n2, n1);

@@ -41,11 +41,11 @@ void convert(const From* from, int64_t count, To* to) {
 template <typename T>
 auto row_kernel(const KernelTable& kernels) {
   if constexpr (sizeof(T) == 2) {
-    return kernels.i16_fixed_row;
+    return kernels.integer.fixed_row_i16;
   } else if constexpr (sizeof(T) == 4) {
-    return kernels.i32_fixed_row;
+    return kernels.integer.fixed_row_i32;
   } else {
-    return kernels.i64_fixed_row;
+    return kernels.integer.fixed_row_i64;
   }
 }
 

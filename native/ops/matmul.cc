@@ -11,7 +11,7 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
@@ -28,15 +28,15 @@ int64_t chunk_rows(int64_t m, int64_t k, int64_t mr, int64_t element_bytes) {
 template <typename T>
 void float_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* c) {
   constexpr T inf = std::numeric_limits<T>::infinity();
-  const TypedKernels<T> kernels = typed_kernels<T>(*context.kernels);
+  const Kernels<T>& kernels = context.kernels->of<T>();
   constexpr LoweredAxis one{1, 1, 1, 1, 1, 0};
   const Lowering columns{{one, one, {n, n, 1, 1, 1, 0}}, PaddingMode::zeros, k, n};
-  const int64_t chunk = chunk_rows(m, k, kernels.blocking.mr, sizeof(T));
+  const int64_t chunk = chunk_rows(m, k, kernels.gemm_blocking.mr, sizeof(T));
   ArenaFrame frame;
   T* const packed = frame.take<T>(chunk * k + static_cast<int64_t>(kSlackBytes / sizeof(T)));
 
   for (int64_t row = 0; row < m; row += chunk) {
-    const RowPanels panels(std::min(chunk, m - row), kernels.blocking.mr);
+    const RowPanels panels(std::min(chunk, m - row), kernels.gemm_blocking.mr);
     pack_row_panels(kernels, panels, k, a + row * k, k, packed);
     const LoweredProduct<T> product{kernels, columns, panels, packed, nullptr, -inf, inf};
     const Partition partition(product, 1);
@@ -84,7 +84,7 @@ void pack_pair_columns(int64_t k, const B* b, int64_t ld, int64_t columns, int64
 
 template <typename A, typename B>
 void int_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const A* a, const B* b, int32_t* c) {
-  const GemmBlocking& blocking = context.kernels->f32_blocking;
+  const GemmBlocking& blocking = context.kernels->f32.gemm_blocking;
   const int64_t pairs = (k + 1) / 2, block = std::max<int64_t>(1, std::min<int64_t>(pairs, blocking.kc));
   const int64_t chunk = chunk_rows(m, pairs, blocking.mr, sizeof(int32_t));
   ArenaFrame frame;
@@ -113,7 +113,7 @@ void int_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const A
           const int height = panels.height_of(p);
           tile.a = packed + panels.first(p) * pairs + pair * height;
           tile.c = c + (row + panels.first(p)) * n + column;
-          context.kernels->i16_pair_gemm(height, tile);
+          context.kernels->integer.pair_gemm(height, tile);
         }
       }
     });

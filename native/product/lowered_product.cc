@@ -23,13 +23,13 @@ template <typename T>
 void LoweredProduct<T>::run(const T* image, T* out, int64_t ld_out, int64_t panel, int64_t panel_end,
                             int64_t column, int64_t column_end, const std::atomic<bool>* cancelled) const {
   constexpr T inf = std::numeric_limits<T>::infinity();
-  const RowBlocks blocks(lowering, kernels.blocking.kc);
+  const RowBlocks blocks(lowering, kernels.gemm_blocking.kc);
   const int64_t width = panel_columns();
   const bool in_place = lowering.is_image() && panel_end - panel <= kInPlacePasses &&
                         !aliases(lowering.channel_stride * static_cast<int64_t>(sizeof(T)));
   const int64_t panel_bytes =
       std::max<int64_t>(1, blocks.max_rows()) * width * static_cast<int64_t>(sizeof(T));
-  const int64_t group_columns = width * std::clamp<int64_t>(kernels.blocking.b_bytes / panel_bytes, 1,
+  const int64_t group_columns = width * std::clamp<int64_t>(kernels.gemm_blocking.b_bytes / panel_bytes, 1,
                                                             (column_end - column + width - 1) / width);
 
   ArenaFrame frame;

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "geometry/lowering.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 
@@ -28,7 +28,7 @@ struct RowPanels {
 
 // from: [rows][k] with rows ld_from apart. `to` takes rows * k elements and kSlackBytes.
 template <typename T>
-void pack_row_panels(const TypedKernels<T>& kernels, const RowPanels& panels, int64_t k, const T* from,
+void pack_row_panels(const Kernels<T>& kernels, const RowPanels& panels, int64_t k, const T* from,
                      int64_t ld_from, T* to) {
   for (int64_t p = 0; p < panels.count; ++p) {
     const int64_t first = panels.first(p);
@@ -39,7 +39,7 @@ void pack_row_panels(const TypedKernels<T>& kernels, const RowPanels& panels, in
 
 template <typename T>
 struct LoweredProduct {
-  TypedKernels<T> kernels;
+  const Kernels<T>& kernels;
   Lowering lowering;
   RowPanels panels;
   const T* weights;  // packed by `panels`, k = lowering.rows()
@@ -48,7 +48,8 @@ struct LoweredProduct {
 
   // Columns of B per panel: few rows of A go with wider panels.
   int panel_columns() const {
-    return panels.rows <= kernels.blocking.wide_mr ? kernels.blocking.wide_nr : kernels.blocking.nr;
+    return panels.rows <= kernels.gemm_blocking.wide_mr ? kernels.gemm_blocking.wide_nr
+                                                        : kernels.gemm_blocking.nr;
   }
 
   // Row panels [panel, panel_end) of columns [column, column_end); `out` is where the first of these rows has

@@ -23,7 +23,7 @@ class Partition {
   template <typename T>
   Partition(const LoweredProduct<T>& product, int64_t images)
       : images_(images), columns_(product.lowering.outputs()), panels_(product.panels.count) {
-    const GemmBlocking& blocking = product.kernels.blocking;
+    const GemmBlocking& blocking = product.kernels.gemm_blocking;
     const int64_t width = product.panel_columns();
     cost_ns_ = static_cast<double>(images) * static_cast<double>(product.panels.rows) *
                static_cast<double>(columns_) * static_cast<double>(product.lowering.rows()) /

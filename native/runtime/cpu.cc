@@ -191,8 +191,8 @@ uint32_t features() {
 // For a CPU that lacks what they need. Made at most once for each table, and kept as long as the process.
 const KernelTable* without_quads(const KernelTable& kernels) {
   auto* const rest = new KernelTable(kernels);
-  rest->integer_quad_line = nullptr;
-  rest->integer_quad_tile = nullptr;
+  rest->integer.quad_line = nullptr;
+  rest->integer.quad_tile = nullptr;
   return rest;
 }
 

@@ -130,10 +130,10 @@ class ConvIntegerTest : public EachIsa {
   // With quads where this CPU has them, and without.
   std::vector<KernelTable> tables() const {
     std::vector<KernelTable> all{kernels()};
-    if (kernels().integer_quad_tile != nullptr) {
+    if (kernels().integer.quad_tile != nullptr) {
       all.push_back(kernels());
-      all.back().integer_quad_line = nullptr;
-      all.back().integer_quad_tile = nullptr;
+      all.back().integer.quad_line = nullptr;
+      all.back().integer.quad_tile = nullptr;
     }
     return all;
   }
@@ -144,7 +144,7 @@ class ConvIntegerTest : public EachIsa {
     for (const KernelTable& table : tables()) {
       EXPECT_EQ(computed(table, problem, with_bias), want)
           << conv.name << ' ' << conv.in_channels << " -> " << conv.out_channels << ", "
-          << (table.integer_quad_tile != nullptr ? "quads" : "pairs");
+          << (table.integer.quad_tile != nullptr ? "quads" : "pairs");
     }
   }
 };

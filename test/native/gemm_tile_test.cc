@@ -80,12 +80,12 @@ void check_nan(GemmTileFn<T>* gemm, const GemmBlocking& blocking) {
 using GemmTileTest = EachIsa;
 
 TEST_P(GemmTileTest, EqualsTheSumsAtEveryTileEdge) {
-  check_all_tiles<float>(kernels().f32_gemm, kernels().f32_blocking);
-  check_all_tiles<double>(kernels().f64_gemm, kernels().f64_blocking);
+  check_all_tiles<float>(kernels().f32.gemm, kernels().f32.gemm_blocking);
+  check_all_tiles<double>(kernels().f64.gemm, kernels().f64.gemm_blocking);
 }
 TEST_P(GemmTileTest, ClampsNumbersAndPassesNan) {
-  check_nan<float>(kernels().f32_gemm, kernels().f32_blocking);
-  check_nan<double>(kernels().f64_gemm, kernels().f64_blocking);
+  check_nan<float>(kernels().f32.gemm, kernels().f32.gemm_blocking);
+  check_nan<double>(kernels().f64.gemm, kernels().f64.gemm_blocking);
 }
 CONVMAT_ON_EACH_ISA(GemmTileTest);
 

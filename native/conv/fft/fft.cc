@@ -17,7 +17,7 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
@@ -189,7 +189,7 @@ class FftConv final : public ConvRunner {
     }
     for (int64_t o = 0; o < out_channels_; o += kFftOuts) {
       const int64_t outs = std::min<int64_t>(kFftOuts, out_channels_ - o);
-      typed_kernels<T>(kernels).fft_product(
+      kernels.of<T>().fft_product(
           static_cast<int>(outs),
           {fft_.blocks(), in_channels_, pairs, inputs, in_step, spectra(group * out_channels_ + o),
            in_channels_ * outs * tile_step, sums + o * pairs * tile_step, out_step});
@@ -201,8 +201,8 @@ class FftConv final : public ConvRunner {
         fft_.inverse(kernels, sums + (o * pairs + p) * tile_step, out_step, work);
         for (int64_t i = 0; i < 2; ++i) {
           const Tile tile = tile_at(2 * (first + p) + i);
-          if (!scatter(typed_kernels<T>(kernels), plan, cut, i == 0 ? work.re : work.im, tile,
-                       bias_.data()[channel], to))
+          if (!scatter(kernels.of<T>(), plan, cut, i == 0 ? work.re : work.im, tile, bias_.data()[channel],
+                       to))
             flags.set(image, tile.row, tile.column);
         }
       }
@@ -238,7 +238,7 @@ class FftConv final : public ConvRunner {
   }
 
   // False when a sum is not finite.
-  bool scatter(const TypedKernels<T>& kernels, const ConvPlan& plan, const Cut& cut, const T* from,
+  bool scatter(const Kernels<T>& kernels, const ConvPlan& plan, const Cut& cut, const T* from,
                const Tile& tile, T bias, T* to) const {
     const int64_t width = plan.axis[2].out;
     const int64_t columns = std::min(cut.columns, width - tile.column);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 
@@ -45,7 +45,7 @@ typename TileFft<T>::Work TileFft<T>::take(ArenaFrame& arena) const {
 template <typename T>
 void TileFft<T>::turn(const KernelTable& kernels, int64_t rows, int64_t columns, ConstRows<T> from,
                       Rows<T> to) const {
-  const TypedKernels<T> typed = typed_kernels<T>(kernels);
+  const Kernels<T>& typed = kernels.of<T>();
   if (kind_ == Kind::plane) {
     typed.transpose(rows, columns, from.re, from.pitch, to.re, to.pitch);
     typed.transpose(rows, columns, from.im, from.pitch, to.im, to.pitch);

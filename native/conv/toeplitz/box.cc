@@ -23,7 +23,7 @@ int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1)
 
 template <typename T>
 ToeplitzBox<T>::ToeplitzBox(const ToeplitzProblem<T>& problem, ArenaFrame& frame) : problem_(problem) {
-  const ToeplitzBlocking& blocking = problem_.kernels.toeplitz_blocking;
+  const ToeplitzBlocking& blocking = problem_.kernels->toeplitz_blocking;
   const auto& [depth, height, width] = problem_.axes;
   const int64_t slices = problem_.read * static_cast<int64_t>(depth.taps.size());
   const int64_t taps =
@@ -101,7 +101,7 @@ void ToeplitzBox<T>::set_panel() {
   while (is_stored_in_place_ && tile_columns_ < width.count && fits(band_rows_, 2 * tile_columns_))
     tile_columns_ *= 2;
   const int64_t columns =
-      std::min(tile_columns_, round_up(width.count, problem_.kernels.toeplitz_blocking.lanes));
+      std::min(tile_columns_, round_up(width.count, problem_.kernels->toeplitz_blocking.lanes));
   panel_stretch_ = stretch_of(columns);
   panel_row_ = panel_stretch_ * residues;
   while (band_rows_ > 1 && !fits(band_rows_, columns)) --band_rows_;
@@ -200,13 +200,13 @@ template <typename T>
 double ToeplitzBox<T>::cost_ns() const {
   const auto& [depth, height, width] = problem_.axes;
   return problem_.taps->products() * static_cast<double>(depth.count * height.count * width.count) /
-         problem_.kernels.blocking.fma_per_ns;
+         problem_.kernels->gemm_blocking.fma_per_ns;
 }
 
 template <typename T>
 void ToeplitzBox<T>::run(int64_t band, int64_t group, const T* x, T* y) const {
   const auto &depth_axis = problem_.axes[0], &height = problem_.axes[1], &width = problem_.axes[2];
-  const ToeplitzBlocking& blocking = problem_.kernels.toeplitz_blocking;
+  const ToeplitzBlocking& blocking = problem_.kernels->toeplitz_blocking;
   const int64_t bands = static_cast<int64_t>(rows_.size());
   const int64_t depth = band / bands;
   const Stretch& rows = rows_[static_cast<size_t>(band % bands)];
@@ -338,7 +338,7 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
                                int64_t depth, const Stretch& rows, const Stretch& columns, T* scratch,
                                T* y) const {
   const auto& [depth_axis, height, width] = problem_.axes;
-  const TypedKernels<T>& kernels = problem_.kernels;
+  const Kernels<T>& kernels = *problem_.kernels;
   const ToeplitzBlocking& blocking = kernels.toeplitz_blocking;
   const int64_t taps_high = static_cast<int64_t>(height.taps.size());
   const int64_t plane = problem_.out[0] * problem_.out[1] * problem_.out[2];

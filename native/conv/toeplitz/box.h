@@ -8,14 +8,14 @@
 #include "conv/toeplitz/taps.h"
 #include "geometry/axis.h"
 #include "runtime/arena.h"
-#include "table/typed_kernels.h"
+#include "table/table.h"
 
 namespace convmat {
 
 // What a box is computed from, and where it goes.
 template <typename T>
 struct ToeplitzProblem {
-  TypedKernels<T> kernels;
+  const Kernels<T>* kernels;
   const ToeplitzTaps<T>* taps;
   ToeplitzAxis axes[3];
   int64_t read, written;  // channels per group

@@ -20,7 +20,7 @@ template <typename T>
 class ToeplitzRunner final : public ConvRunner {
  public:
   ToeplitzRunner(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, T lo, T hi)
-      : kernels_(typed_kernels<T>(*context.kernels)), lo_(lo), hi_(hi) {
+      : kernels_(context.kernels->of<T>()), lo_(lo), hi_(hi) {
     const bool is_forward = plan.op == ConvOp::forward;
     const int64_t taps = plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel;
     const int64_t in = plan.in_channels / plan.groups, out = plan.out_channels / plan.groups;
@@ -107,7 +107,7 @@ class ToeplitzRunner final : public ConvRunner {
   ToeplitzProblem<T> problem_of(const ConvPlan& plan, const T* x, const ToeplitzTaps<T>& taps) const {
     const bool is_forward = plan.op == ConvOp::forward;
     ToeplitzProblem<T> problem{};
-    problem.kernels = kernels_;
+    problem.kernels = &kernels_;
     problem.taps = &taps;
     problem.read = layout_.read;
     problem.written = layout_.written;
@@ -188,7 +188,7 @@ class ToeplitzRunner final : public ConvRunner {
     for (int64_t i = 0; i < size; ++i) y[i] = y[i] < lo_ ? lo_ : y[i] > hi_ ? hi_ : y[i];
   }
 
-  TypedKernels<T> kernels_;
+  const Kernels<T>& kernels_;
   ToeplitzWeights layout_;
   std::vector<ToeplitzTaps<T>> taps_;  // one; backward one per residue of the strides, [depth][height][width]
   AlignedArray<T> bias_;

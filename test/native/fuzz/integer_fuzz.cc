@@ -17,10 +17,10 @@ std::vector<KernelTable> tables() {
   std::vector<KernelTable> all;
   for (const KernelTable* kernels : available_kernels()) {
     all.push_back(*kernels);
-    if (kernels->integer_quad_tile == nullptr) continue;
+    if (kernels->integer.quad_tile == nullptr) continue;
     all.push_back(*kernels);
-    all.back().integer_quad_line = nullptr;
-    all.back().integer_quad_tile = nullptr;
+    all.back().integer.quad_line = nullptr;
+    all.back().integer.quad_tile = nullptr;
   }
   return all;
 }
@@ -118,7 +118,7 @@ void check_conv(FuzzedDataProvider& in) {
         const double rounded = std::nearbyint(wrapped * multipliers[o]) + plan.output_zero_point;
         expected = static_cast<int64_t>(std::clamp(rounded, low, low + 255));
       }
-      demand(got == expected, std::string(kernels.name) + (kernels.integer_quad_tile ? " quads" : " pairs") +
+      demand(got == expected, std::string(kernels.name) + (kernels.integer.quad_tile ? " quads" : " pairs") +
                                   ", " + described(conv) + ": element " + std::to_string(i) + " is " +
                                   std::to_string(got) + ", expected " + std::to_string(expected));
     }
