@@ -34,7 +34,7 @@ export interface ConvTransposeOptions extends ConvOptions {
   /** Elements added at the end of each axis of the result, to undo a stride's rounding. Default 0. */
   readonly outputPadding?: Axes;
   /** Spatial sizes of the result, instead of outputPadding: those that the convolution takes to the input's sizes. */
-  readonly outputSize?: readonly number[];
+  readonly outputSize?: Axes;
 }
 
 export interface AsyncOptions {

@@ -1,7 +1,7 @@
 /** convTransposeNd: the adjoint of convNd as an operation of its own, with bias, activation and output padding. */
 
 import { backend } from '../backend/select.js';
-import { checkOptions, describe, listOf, mismatch } from '../check.js';
+import { checkOptions, describe, mismatch } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Axis, extent, perAxis, type Rank } from '../plan/options/axes.js';
 import {
@@ -141,8 +141,7 @@ export function transposedAxes(
   const added = perAxis(outputPadding ?? 0, rank, 'options.outputPadding', 0);
   if (outputSize !== undefined && outputPadding !== undefined)
     throw mismatch(ArgumentError, 'options.outputSize', 'no outputPadding beside it', 'both');
-  const wanted =
-    outputSize === undefined ? null : perAxis(listOf(outputSize, rank), rank, 'options.outputSize', 1);
+  const wanted = outputSize === undefined ? null : perAxis(outputSize, rank, 'options.outputSize', 1);
   return spatial.map((size, axis): Axis => {
     const own = axisOptions(window, axis);
     const least = (size - 1) * own.stride + extent(own.kernel, own.dilation) - own.padBefore - own.padAfter;
