@@ -131,6 +131,9 @@ export function checkOneOf<const T extends string>(
   return chosen;
 }
 
+/** Options that take tensors, which some libraries take as arguments of their own. */
+const TENSOR_OPTIONS: readonly string[] = ['out', 'bias'];
+
 /**
  * The caller's options as an object that has only known names, or ArgumentError: a misspelt option must not pass
  * for a default. `undefined` stands for no options, and an option that is `undefined` for its default.
@@ -149,6 +152,11 @@ export function checkOptions<T extends object>(
     ArrayBuffer.isView(options)
   ) {
     throw mistake(ArgumentError, argument, 'an object', options);
+  }
+  if ('data' in options && ('shape' in options || 'dims' in options)) {
+    const names = TENSOR_OPTIONS.filter((name) => known.includes(name)).map((name) => `{ ${name}: tensor }`);
+    const remedy = names.length > 0 ? ` (${names.join(' or ')} for a tensor)` : '';
+    throw mistake(ArgumentError, argument, `options by name${remedy}`, options);
   }
   for (const name in options) {
     if (!known.includes(name)) {

@@ -47,7 +47,7 @@ const TREES = [
       ['tensor', 'random.ts'],
       ['check.ts'],
       ['errors.ts'],
-      ['host', 'text.ts', 'bytes.ts', 'numbers.ts', 'dispose.ts', 'version.ts'],
+      ['host', 'text.ts', 'bytes.ts', 'numbers.ts', 'dispose.ts', 'cloning.ts', 'version.ts'],
     ],
   },
 ];

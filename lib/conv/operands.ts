@@ -2,7 +2,7 @@
 
 import { backend } from '../backend/select.js';
 import { describeShape, mismatch } from '../check.js';
-import { type ConvmatError, ShapeError } from '../errors.js';
+import { type ConvmatError, DTypeError, ShapeError } from '../errors.js';
 import type { Weights } from '../plan/algorithms/algorithm.js';
 import type { Rank } from '../plan/options/axes.js';
 import {
@@ -17,7 +17,7 @@ import {
 import { type ConvPlan, planConv } from '../plan/plans/conv.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import { type TensorLike, takeFloats } from '../tensor/take.js';
-import type { FloatTensor, Shape, Tensor } from '../tensor/tensor.js';
+import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
 import type { Manner } from './options.js';
 
 export interface ConvTensors {
@@ -33,11 +33,25 @@ export function takeConvTensors(
   weight: TensorLike,
   bias: TensorLike | null | undefined,
 ): ConvTensors {
-  const [x, w, b] =
-    bias == null
-      ? [...takeFloats(['input', 'weight'], [input, weight]), null]
-      : takeFloats(['input', 'weight', 'options.bias'], [input, weight, bias]);
+  const [x, w, b] = takeAll(input, weight, bias);
   return { dtype: w.dtype, input: x, weight: w, bias: b };
+}
+
+function takeAll(
+  input: TensorLike,
+  weight: TensorLike,
+  bias: TensorLike | null | undefined,
+): readonly [FloatTensor, FloatTensor, FloatTensor | null] {
+  try {
+    if (bias == null) return [...takeFloats(['input', 'weight'], [input, weight]), null];
+    return takeFloats(['input', 'weight', 'options.bias'], [input, weight, bias]);
+  } catch (error) {
+    // Images come in bytes, for which there are other functions.
+    const dtype = input instanceof Tensor ? input.dtype : undefined;
+    if (!(error instanceof DTypeError) || (dtype !== 'uint8' && dtype !== 'int8')) throw error;
+    const remedy = "tensor(x.data, x.shape, 'float32') converts it; convInteger and qlinearConv take bytes";
+    throw mismatch(DTypeError, 'input', `float32 or float64 (${remedy})`, dtype);
+  }
 }
 
 const WEIGHT_LAYOUTS = { 1: 'l', 2: 'h, w', 3: 'd, h, w' } as const;
@@ -88,7 +102,7 @@ export function planWindow(
   weightShape: Shape,
   manner: PlannedManner,
 ): ConvPlan {
-  checkChannels(input.channels, weightShape, window.groups, 'input');
+  checkChannels(input.channels, weightShape, window.groups, 'input', input);
   return planConv(
     {
       op,

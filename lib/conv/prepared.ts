@@ -3,6 +3,7 @@
 import type { BoundConv, ConvOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
+import { refuseCloning } from '../cloning.js';
 import type { SelfDisposing } from '../dispose.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { isRank } from '../plan/options/axes.js';
@@ -112,6 +113,7 @@ class Prepared implements PreparedConv {
     this.#window = window;
     this.#manner = manner;
     this.#operands = operands;
+    refuseCloning(this);
   }
 
   outputShape(inputShape: Shape): Shape {

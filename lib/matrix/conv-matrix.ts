@@ -4,6 +4,7 @@ import type { AbortSignalLike } from '../backend/abort.js';
 import type { BoundConv } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
+import { refuseCloning } from '../cloning.js';
 import { ShapeError } from '../errors.js';
 import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from '../plan/entries.js';
 import type { ConvOp } from '../plan/geometry.js';
@@ -86,6 +87,7 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
     this.inputShape = Object.freeze(this.#plan.inputShape.slice(1));
     this.outputShape = Object.freeze(this.#plan.outputShape.slice(1));
     this.shape = Object.freeze([product(this.outputShape), product(this.inputShape)] as const);
+    refuseCloning(this);
   }
 
   /** Entries a sparse format stores: one per (output element, in-bounds nonzero tap), coinciding ones merged. */
@@ -323,7 +325,7 @@ export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): Conv
   const { rank, weightShape } = readWeightShape(w.shape, shape);
   const [channels, ...spatial] = shape.length === rank ? [1, ...shape] : shape;
   const window = readWindow(given, weightShape.slice(2), rank);
-  checkChannels(channels, weightShape, window.groups, 'options.inputShape');
+  checkChannels(channels, weightShape, window.groups, 'options.inputShape', { batched: false, spatial });
   const request: Request = {
     dtype: w.dtype,
     rank,

@@ -13,6 +13,7 @@ import {
   mistake,
   sameShape,
 } from '../check.js';
+import { refuseCloning } from '../cloning.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
   checkFloat,
@@ -85,6 +86,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
     this.#indptr = indptr;
     this.#indices = indices;
     this.#data = data;
+    refuseCloning(this);
   }
 
   /** From coordinates in any order; entries of one place are summed. */

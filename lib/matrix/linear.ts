@@ -1,11 +1,11 @@
 /** A convolution as a fully-connected layer, and back. */
 import { checkBoolean, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
-import { ShapeError } from '../errors.js';
+import { MemoryError, ShapeError } from '../errors.js';
 import { GEOMETRY_OPTIONS } from '../plan/options/window.js';
 import { copyOf, zerosLike } from '../tensor/dtype.js';
 import { type FloatOf, type TensorLike, takeFloat, takeFloats } from '../tensor/take.js';
 import { type FloatTensor, type Nested, type Shape, Tensor } from '../tensor/tensor.js';
-import { type ConvMatrixOptions, convMatrix } from './conv-matrix.js';
+import { type ConvMatrix, type ConvMatrixOptions, convMatrix } from './conv-matrix.js';
 import type { CsrMatrix } from './csr.js';
 
 export interface ConvToLinearOptions<B extends TensorLike = TensorLike> extends ConvMatrixOptions {
@@ -55,7 +55,7 @@ export function convToLinear(
     repeated.fill(value, o * perChannel, (o + 1) * perChannel);
   });
   return {
-    weight: asSparse ? matrix.toCSR() : matrix.toDense(),
+    weight: asSparse ? matrix.toCSR() : denseOf(matrix),
     bias: new Tensor(repeated, [repeated.length]),
   };
 }
@@ -98,6 +98,18 @@ export function linearToConv(
   const offsets = zerosLike(w.data, outputs);
   if (b !== null) offsets.set(b.data);
   return { weight: new Tensor(kernel, [outputs, ...shape]), bias: new Tensor(offsets, [outputs]) };
+}
+
+/** The matrix dense, or an error that says what else there is. */
+function denseOf(matrix: ConvMatrix): FloatTensor {
+  try {
+    return matrix.toDense();
+  } catch (error) {
+    if (!(error instanceof MemoryError)) throw error;
+    const [rows, cols] = matrix.shape;
+    const expected = `a dense weight of at most 1 GiB (sparse: true gives a CsrMatrix of ${matrix.nnz} entries)`;
+    throw mismatch(MemoryError, 'toDense', expected, `${rows} × ${cols} of ${matrix.dtype}`);
+  }
 }
 
 /** Both in one floating dtype. */

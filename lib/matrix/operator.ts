@@ -1,5 +1,5 @@
 /** What every matrix here is to its users: an operator on vectors, and perhaps a source of sparse formats. */
-import { describe, elementCount, isInteger, mismatch, mistake } from '../check.js';
+import { describe, elementCount, isInteger, isRevoked, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
   type ArrayOf,
@@ -175,11 +175,18 @@ export function checkEntryCount(entries: number, format: string): void {
   }
 }
 
+/** Whether something looks like a matrix of numbers. */
+function isDense(A: unknown): boolean {
+  if (isRevoked(A)) return false;
+  return Array.isArray(A) || (typeof A === 'object' && A !== null && 'data' in A);
+}
+
 /** An operator by its three members, whoever made it. */
 export function checkOperator(A: LinearOperator, argument = 'A'): readonly [number, number] {
-  const { shape, matvec, rmatvec }: Partial<LinearOperator> = A ?? {};
+  const { shape, matvec, rmatvec }: Partial<LinearOperator> = isRevoked(A) ? {} : (A ?? {});
   if (!isMatrixShape(shape) || typeof matvec !== 'function' || typeof rmatvec !== 'function') {
-    throw mistake(ArgumentError, argument, 'an operator {shape: [rows, cols], matvec, rmatvec}', A);
+    const remedy = isDense(A) ? ` (operators.asOperator(${argument}) makes one of a dense matrix)` : '';
+    throw mistake(ArgumentError, argument, `an operator {shape: [rows, cols], matvec, rmatvec}${remedy}`, A);
   }
   return [shape[0], shape[1]];
 }

@@ -167,7 +167,10 @@ class Toeplitz<A extends FloatArray> implements StructuredMatrix<A> {
     const solve = this.isCirculant
       ? (v: Float64Array) => circulantSolve(t.slice(cols - 1), v)
       : (v: Float64Array) => levinson(t, v);
-    return convertLike(this.diagonals, solveRefined(t, right, solve));
+    return convertLike(
+      this.diagonals,
+      solveRefined(t, right, solve, this.isCirculant ? CIRCULANT : TOEPLITZ),
+    );
   }
 }
 
@@ -208,8 +211,18 @@ class Hankel<A extends FloatArray> implements HankelMatrix<A> {
 const ACCEPTABLE_RESIDUAL = 1e-8;
 const REFINEMENTS = 2;
 
+/** What can be solved, by Levinson's recursion and by transforms. */
+const TOEPLITZ = 'a regular matrix with regular leading blocks';
+const CIRCULANT =
+  'a circulant matrix none of whose eigenvalues is zero (lsqr gives the least squares solution of others)';
+
 /** Solves, and corrects the solution by solving for its residual: the recursion alone loses digits on the way. */
-function solveRefined(t: Float64Array, b: Float64Array, solve: (b: Float64Array) => Attempt): Float64Array {
+function solveRefined(
+  t: Float64Array,
+  b: Float64Array,
+  solve: (b: Float64Array) => Attempt,
+  solvable: string,
+): Float64Array {
   const { x, complete } = solve(b);
   const size = t.reduce((sum, value) => sum + Math.abs(value), 0);
   const residual = new Float64Array(b.length);
@@ -218,7 +231,7 @@ function solveRefined(t: Float64Array, b: Float64Array, solve: (b: Float64Array)
     for (let i = 0; i < b.length; i++) residual[i] = b[i] - residual[i];
     return norm(residual) / (size * norm(x) + norm(b) || 1);
   };
-  if (!complete) throw singular('a regular matrix with regular leading blocks', measure());
+  if (!complete) throw singular(solvable, measure());
   let error = measure();
   for (let round = 0; round < REFINEMENTS && error > Number.EPSILON; round++) {
     const correction = solve(residual).x;

@@ -193,7 +193,7 @@ export function planFilter(
   output: { dtype: ByteDType | 'int32'; zeroPoint: number; bias?: Int32Array | null },
 ): { plan: IntegerConvPlan; shape: Shape } {
   const input = readBatchShape(inputShape, window.rank, 'input');
-  checkChannels(input.channels, weightShape, window.groups, 'input');
+  checkChannels(input.channels, weightShape, window.groups, 'input', input);
   const conv = planConv(
     {
       op: 'forward',

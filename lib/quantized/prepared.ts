@@ -2,6 +2,7 @@
 import type { BoundInteger, IntegerOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, mismatch, sameShape } from '../check.js';
+import { refuseCloning } from '../cloning.js';
 import type { SelfDisposing } from '../dispose.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import { type ByteArray, type ByteDType, copyOf } from '../tensor/dtype.js';
@@ -84,6 +85,7 @@ class Prepared implements PreparedQLinearConv {
     this.#filter = filter;
     this.#scaling = scaling;
     this.#operands = operands;
+    refuseCloning(this);
   }
 
   outputShape(inputShape: Shape): Shape {

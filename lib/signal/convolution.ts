@@ -1,5 +1,6 @@
 /** MATLAB's convolutions. The kernel is flipped: out[i] = Σ_j a[j]·b[i − j]. */
-import { checkInteger, checkOneOf, checkOptions } from '../check.js';
+import { checkInteger, checkOneOf, checkOptions, isRevoked, mistake } from '../check.js';
+import { ArgumentError } from '../errors.js';
 import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../plan/plans/linear.js';
 import { zeros } from '../tensor/dtype.js';
@@ -59,8 +60,18 @@ export function conv2(
   shape?: ConvShape | LinearOptions,
   options?: LinearOptions,
 ): Tensor<Float64Array> {
+  if (isMatrix(shape)) {
+    const expected = "'full', 'same' or 'valid' (conv2Separable(u, v, A) is MATLAB's conv2(u, v, A))";
+    throw mistake(ArgumentError, 'shape', expected, shape);
+  }
   const { value: window, accuracy } = readTail(shape, options);
   return convolveTensors(takeMatrix(A, 'A'), takeMatrix(B, 'B'), readShape(window), accuracy);
+}
+
+/** Whether a third argument is the matrix of MATLAB's other conv2. */
+function isMatrix(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || isRevoked(value)) return false;
+  return Array.isArray(value) || ArrayBuffer.isView(value) || 'data' in value;
 }
 
 /**

@@ -161,6 +161,7 @@ export function checkChannels(
   weightShape: readonly number[],
   groups: number,
   argument: string,
+  input?: Pick<BatchShape, 'batched' | 'spatial'>,
 ): void {
   const [outChannels, perGroup] = weightShape;
   checkNotEmpty(weightShape);
@@ -182,8 +183,18 @@ export function checkChannels(
   }
   if (inChannels !== perGroup * groups) {
     const expected = `${perGroup * groups} channels (weight ${describeShape(weightShape)}, groups ${groups})`;
-    throw mismatch(ShapeError, argument, expected, `${inChannels} channels`);
+    const hint = input?.spatial.at(-1) === perGroup * groups ? layoutHint(input, argument) : '';
+    throw mismatch(ShapeError, argument, expected, `${inChannels} channels${hint}`);
   }
+}
+
+/** What to do with an input whose last axis has as many elements as there should be channels. */
+function layoutHint({ batched, spatial }: Pick<BatchShape, 'batched' | 'spatial'>, argument: string): string {
+  const first = batched ? 1 : 0;
+  const axes = spatial.map((_, axis) => first + axis);
+  const order = [...(batched ? [0] : []), first + spatial.length, ...axes].join(', ');
+  const remedy = argument === 'input' ? `; ${argument}.permute(${order}) makes it of channels-last` : '';
+  return `: the layout is channels-first${remedy}`;
 }
 
 export function checkSameShape(
