@@ -45,13 +45,13 @@ export class ByteStream {
   }
 
   /** The next `length` bytes. */
-  async take(length: number, what: string): Promise<Buffer> {
+  async take(length: number, what: string): Promise<Uint8Array> {
     // Before memory is taken for them: the length is the file's word.
     if (length > this.left) {
       const expected = `${length} bytes of ${what} at byte ${this.position}`;
       throw new FormatError(`${this.name}: expected ${expected}, got ${this.left}`);
     }
-    const bytes = Buffer.alloc(length);
+    const bytes = new Uint8Array(length);
     await this.fill(bytes, what);
     return bytes;
   }

@@ -1,6 +1,6 @@
 /** The header of an .npy array: a Python dictionary of three entries. Source: NEP 1; numpy/lib/format.py. */
 
-import { LITTLE_ENDIAN } from '../bytes.js';
+import { LITTLE_ENDIAN, textOfBytes } from '../bytes.js';
 import { MAX_AXES, MAX_ELEMENTS } from '../check.js';
 import { FormatError } from '../errors.js';
 import type { ByteStream } from './byte-stream.js';
@@ -60,7 +60,7 @@ export function encodeHeader(code: string, shape: readonly number[]): Uint8Array
 
 export async function readHeader(stream: ByteStream): Promise<NpyHeader> {
   const start = await stream.take(Math.min(MAGIC.length + 2, stream.left), 'magic');
-  if (start.toString('latin1', 0, MAGIC.length) !== MAGIC) {
+  if (String.fromCharCode(...start.subarray(0, MAGIC.length)) !== MAGIC) {
     const rest = await stream.take(Math.min(LONGEST_MAGIC, stream.left), 'magic');
     const got = foreignBytes(Buffer.concat([start, rest])) ?? 'other bytes';
     throw new FormatError(`${stream.name}: expected the magic of an .npy array at byte 0, got ${got}`);
@@ -71,12 +71,12 @@ export async function readHeader(stream: ByteStream): Promise<NpyHeader> {
   }
   const wide = version > 1;
   const lengthBytes = await stream.take(wide ? 4 : 2, "the header's length");
-  const length = wide ? lengthBytes.readUInt32LE() : lengthBytes.readUInt16LE();
+  const length = lengthBytes.reduceRight((sum, byte) => 256 * sum + byte, 0);
   if (length > LONGEST_HEADER) {
     throw new FormatError(`${stream.name}: expected a header below ${LONGEST_HEADER} bytes, got ${length}`);
   }
   const place = `${stream.name}: header at byte ${stream.position}`;
-  const text = (await stream.take(length, 'header')).toString('utf8');
+  const text = textOfBytes(await stream.take(length, 'header'));
   return parseHeader(new Scanner(text, place));
 }
 

@@ -3,7 +3,7 @@
  * tensors one behind the other. Source: the format's description and reference implementation.
  */
 
-import { LITTLE_ENDIAN } from '../bytes.js';
+import { LITTLE_ENDIAN, textOfBytes } from '../bytes.js';
 import { checkOptions, MAX_AXES, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
@@ -172,7 +172,7 @@ async function readTensor(
 async function readHeader(bytes: Bytes): Promise<Header> {
   const stream = new ByteStream(bytes.name, bytes.size, piecesOf(bytes, 0, bytes.size));
   const prefix = await stream.take(Math.min(8, stream.left), "the header's length");
-  const length = prefix.length < 8 ? Number.NaN : prefix.readUInt32LE(0) + 2 ** 32 * prefix.readUInt32LE(4);
+  const length = prefix.length < 8 ? Number.NaN : prefix.reduceRight((sum, byte) => 256 * sum + byte, 0);
   if (!(length <= Math.min(LONGEST_HEADER, stream.left))) {
     const got =
       foreignBytes(await bytes.read(0, 20)) ??
@@ -181,10 +181,7 @@ async function readHeader(bytes: Bytes): Promise<Header> {
       `${bytes.name}: expected a safetensors header of that many bytes behind byte 8, got ${got}`,
     );
   }
-  const scanner = new Scanner(
-    (await stream.take(length, 'header')).toString('utf8'),
-    `${bytes.name}: header`,
-  );
+  const scanner = new Scanner(textOfBytes(await stream.take(length, 'header')), `${bytes.name}: header`);
   const { entries, metadata } = await parseHeader(scanner);
   checkOffsets(bytes.name, entries, stream.left);
   return { start: stream.position, entries, metadata };

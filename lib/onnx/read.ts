@@ -1,16 +1,8 @@
 /** Models from files and bytes, and into files. */
-import {
-  basename,
-  dirname,
-  type FileURL,
-  joinPath,
-  locate,
-  pathOf,
-  readWhole,
-  writeFile,
-} from '#model-files';
+import { basename, dirname, joinPath, locate, pathOf, readWhole, writeFile } from '#model-files';
 import { checkBoolean, checkOptions, describe, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
+import type { FileURL } from '../io/source.js';
 import {
   decodeModel,
   encodeModel,
