@@ -201,6 +201,11 @@ export function checkShape(shape: unknown, argument: string, min = 0): number[] 
   return list.map((size, axis) => checkInteger(size, `${argument}[${axis}]`, min));
 }
 
+/** Whether a value is an object of named properties, and no list. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }

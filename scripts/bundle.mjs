@@ -94,9 +94,9 @@ async function bundle() {
     chunkFileNames: '[name].cjs',
     codeSplitting: {
       groups: [
-        { name: 'convmat', test: /dist[\\/](?!(cli|io|onnx|onnx-file|graph)[\\/])/ },
+        { name: 'convmat', test: /dist[\\/](?!(cli|io|ort|onnx|onnx-file|graph)[\\/])/ },
         { name: 'files', test: /dist[\\/]io[\\/]/ },
-        { name: 'networks', test: /dist[\\/](onnx|onnx-file|graph)[\\/]/ },
+        { name: 'networks', test: /dist[\\/](ort|onnx|onnx-file|graph)[\\/]/ },
       ],
     },
   });

@@ -35,6 +35,7 @@ const TREES = [
     target: (path, name) => posix.join(posix.dirname(path), name).replace(/\.js$/, '.ts'),
     floors: [
       ['index.ts', 'cli'],
+      ['ort'],
       ['onnx'],
       ['optim', 'io'],
       ['graph'],

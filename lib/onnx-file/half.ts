@@ -27,6 +27,19 @@ export function toFloat16(value: number): number {
   return steps === 0 ? 0 * value : steps * unit;
 }
 
+/** The bits of the nearest float16. */
+export function float16Bits(value: number): number {
+  const rounded = toFloat16(value);
+  if (Number.isNaN(rounded)) return 0x7e00;
+  const sign = rounded < 0 || Object.is(rounded, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(rounded);
+  if (magnitude === Infinity) return sign | 0x7c00;
+  // Subnormal numbers are multiples of 2^−24.
+  if (magnitude < 2 ** -14) return sign | (magnitude * 2 ** 24);
+  const exponent = Math.floor(Math.log2(magnitude));
+  return sign | ((exponent + 15) << 10) | ((magnitude / 2 ** exponent - 1) * 1024);
+}
+
 /** The nearest bfloat16 as a number, halves to even. */
 export function toBfloat16(value: number): number {
   number[0] = value;

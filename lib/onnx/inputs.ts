@@ -1,5 +1,5 @@
 /** What the caller gives a network: shapes for what the file leaves open, and tensors for its inputs. */
-import { checkOptions, checkShape, describe, describeShape, mismatch, mistake } from '../check.js';
+import { checkOptions, checkShape, describe, describeShape, isRecord, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import type { Given } from '../graph/build.js';
 import { isFloat, storageOf } from '../graph/elements.js';
@@ -85,27 +85,43 @@ export type Feeds = Readonly<Record<string, TensorLike>> | TensorLike;
 /** The tensors of a run as the graph takes them, by name. @throws for inputs that are missing, unknown or do not fit. */
 export function readFeeds(inputs: readonly NetworkInput[], feeds: Feeds): Map<string, View> {
   const named = isBare(inputs, feeds) ? { [inputs[0].name]: feeds } : feeds;
-  if (!isRecord(named)) throw mistake(ArgumentError, 'inputs', `tensors by name: ${namesOf(inputs)}`, feeds);
-  for (const name of Object.keys(named)) {
-    if (!inputs.some((input) => input.name === name))
-      throw mismatch(ArgumentError, 'inputs', `the names ${namesOf(inputs)}`, describe(name));
-  }
+  if (!isNamed(named)) throw mistake(ArgumentError, 'inputs', `tensors by name: ${namesOf(inputs)}`, feeds);
+  const given = new Map(Object.entries(named).filter(([, value]) => value !== undefined));
+  checkNames(inputs, given);
   return new Map(
-    inputs.map((input) => {
-      const value = named[input.name];
-      if (value === undefined)
-        throw mismatch(ArgumentError, 'inputs', `a tensor for ${describe(input.name)}`, 'none');
-      return [input.name, readFeed(input, value)];
+    inputs.flatMap((input): [string, View][] => {
+      const value = given.get(input.name);
+      return value === undefined ? [] : [[input.name, readFeed(input, value)]];
     }),
   );
 }
 
-function namesOf(inputs: readonly NetworkInput[]): string {
-  return inputs.map(({ name }) => describe(name)).join(', ');
+/** As readFeeds checks them, for values that are the graph's own already. */
+export function checkFeeds(inputs: readonly NetworkInput[], feeds: ReadonlyMap<string, View>): void {
+  checkNames(inputs, feeds);
+  for (const input of inputs) {
+    const view = feeds.get(input.name);
+    if (view !== undefined) checkAdmitted(input, view.shape, `inputs[${describe(input.name)}]`);
+  }
 }
 
-function isRecord(feeds: Feeds): feeds is Readonly<Record<string, TensorLike>> {
-  return typeof feeds === 'object' && feeds !== null && !Array.isArray(feeds) && !ArrayBuffer.isView(feeds);
+/** Each input is given, and nothing else. */
+function checkNames(inputs: readonly NetworkInput[], given: ReadonlyMap<string, unknown>): void {
+  for (const name of given.keys()) {
+    if (!inputs.some((input) => input.name === name))
+      throw mismatch(ArgumentError, 'inputs', `the names ${namesOf(inputs)}`, describe(name));
+  }
+  for (const { name } of inputs) {
+    if (!given.has(name)) throw mismatch(ArgumentError, 'inputs', `a tensor for ${describe(name)}`, 'none');
+  }
+}
+
+function isNamed(feeds: Feeds): feeds is Readonly<Record<string, TensorLike>> {
+  return isRecord(feeds);
+}
+
+function namesOf(inputs: readonly NetworkInput[]): string {
+  return inputs.map(({ name }) => describe(name)).join(', ');
 }
 
 function isBare(inputs: readonly NetworkInput[], feeds: Feeds): feeds is TensorLike {

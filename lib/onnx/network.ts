@@ -15,7 +15,7 @@ import { complaintsAbout } from '../graph/support.js';
 import { toInt32Tensor } from '../onnx-file/file-tensor.js';
 import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
-import { type Feeds, givenShapes, inputsOf, type NetworkInput, readFeeds } from './inputs.js';
+import { checkFeeds, type Feeds, givenShapes, inputsOf, type NetworkInput, readFeeds } from './inputs.js';
 import { Model, type ModelFile, modelFile, type ValueInfo } from './model.js';
 import { type ModelSource, readModel } from './read.js';
 
@@ -119,7 +119,8 @@ export class PreparedNetwork implements Network {
   }
 
   /** As runAsync, on values of the graph's own types. */
-  runViews(feeds: ReadonlyMap<string, View>, signal?: AbortSignalLike): Promise<Map<string, View>> {
+  async runViews(feeds: ReadonlyMap<string, View>, signal?: AbortSignalLike): Promise<Map<string, View>> {
+    checkFeeds(this.#taken, feeds);
     return this.#network.runAsync(feeds, signal);
   }
 

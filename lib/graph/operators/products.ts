@@ -102,7 +102,11 @@ export const EVALUATE_PRODUCTS: Evaluations<'Gemm' | 'MatMul'> = {
     if (a === null || b === null || y === null) return;
     const [m, n] = y.shape;
     const k = transA ? a.shape[0] : a.shape[1];
-    multiply(m, n, k, transA ? transposed(a) : a.data, transB ? transposed(b) : b.data, y.data);
+    const left = transA ? transposed(a) : a.data;
+    // A transposed copy of a large weight costs more than a product with few rows.
+    if (transB && m <= FEW_ROWS && y.data instanceof Float32Array)
+      multiplyByRows(m, n, k, left, b.data, y.data);
+    else multiply(m, n, k, left, transB ? transposed(b) : b.data, y.data);
     const summand = c === null || beta === 0 ? null : c;
     if (alpha === 1 && summand === null) return;
     const [rowStride, columnStride] = summand === null ? [0, 0] : broadcastStrides(summand.shape, y.shape);
@@ -144,6 +148,28 @@ export function multiply(m: number, n: number, k: number, a: Elements, b: Elemen
       const factor = a[i * k + p];
       // Math.imul and the stores wrap as integers of 32 bits do.
       for (let j = 0; j < n; j++) c[i * n + j] += Math.imul(factor, b[p * n + j]);
+    }
+  }
+}
+
+const FEW_ROWS = 4;
+
+/** c[m][n] = Σ_p a[m][p]·b[n][p]: rows by rows. */
+function multiplyByRows(m: number, n: number, k: number, a: Elements, b: Elements, c: Elements): void {
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      // Four sums, so that additions need not wait for one another.
+      let [s0, s1, s2, s3] = [0, 0, 0, 0];
+      const [left, right] = [i * k, j * k];
+      let p = 0;
+      for (; p + 4 <= k; p += 4) {
+        s0 += a[left + p] * b[right + p];
+        s1 += a[left + p + 1] * b[right + p + 1];
+        s2 += a[left + p + 2] * b[right + p + 2];
+        s3 += a[left + p + 3] * b[right + p + 3];
+      }
+      for (; p < k; p++) s0 += a[left + p] * b[right + p];
+      c[i * n + j] = s0 + s1 + (s2 + s3);
     }
   }
 }
