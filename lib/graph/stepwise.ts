@@ -89,6 +89,9 @@ class Stepwise implements Executable {
   readonly peakBytes: number;
   readonly #graph: Graph;
   readonly #steps: readonly Step[];
+  /** Runs that are under way off the event loop: what they need is freed behind them. */
+  #running = 0;
+  #released = false;
 
   constructor(graph: Graph, steps: readonly Step[]) {
     this.#graph = graph;
@@ -106,7 +109,20 @@ class Stepwise implements Executable {
   async runAsync(inputs: readonly View[], signal?: AbortSignalLike): Promise<View[]> {
     signal?.throwIfAborted();
     const copies = inputs.map((view) => ({ ...view, data: copyOf(view.data) }));
-    const values = this.#begin(copies);
+    this.#running++;
+    try {
+      return this.#collect(await this.#runSteps(copies, signal), copies);
+    } finally {
+      this.#running--;
+      this.#free();
+    }
+  }
+
+  async #runSteps(
+    inputs: readonly View[],
+    signal: AbortSignalLike | undefined,
+  ): Promise<Map<number, Elements>> {
+    const values = this.#begin(inputs);
     for (const step of this.#steps) {
       await nextTurn();
       signal?.throwIfAborted();
@@ -119,7 +135,7 @@ class Stepwise implements Executable {
         for (const id of step.last) values.delete(id);
       }
     }
-    return this.#collect(values, copies);
+    return values;
   }
 
   profile(inputs: readonly View[]): ReturnType<Executable['profile']> {
@@ -133,7 +149,12 @@ class Stepwise implements Executable {
   }
 
   release(): void {
-    for (const { conv } of this.#steps) conv?.release();
+    this.#released = true;
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.#released && this.#running === 0) for (const { conv } of this.#steps) conv?.release();
   }
 
   #begin(inputs: readonly View[]): Map<number, Elements> {

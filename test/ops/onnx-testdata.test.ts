@@ -18,6 +18,8 @@ const EXCEPTIONS: readonly (readonly [name: RegExp, reason: RegExp])[] = [
   [/STRING/, /string/],
   [/test_identity_(opt|sequence)$/, /type (optional|sequence)/],
   [/test_training_dropout(?!_zero)/, /training_mode false/],
+  // The data are of another shape than the model says.
+  [/castlike_.*BFLOAT16/, /"like".*expected shape \[3, 4\], got shape \[1\]/],
   // The data cut what does not fit bfloat16; rounding to the nearest is what ONNX says and onnxruntime does.
   [/FLOAT_to_BFLOAT16/, /0\.48046875, expected 0\.478515625/],
 ];
@@ -35,6 +37,6 @@ describe.skipIf(!existsSync(TEST_DATA))(`the models of ${TEST_DATA}`, () => {
         wrong.push(`${name}: ${reason}`);
     }
     expect(wrong).toEqual([]);
-    expect(passed).toBeGreaterThanOrEqual(784);
+    expect(passed).toBeGreaterThanOrEqual(782);
   });
 });
