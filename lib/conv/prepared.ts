@@ -4,7 +4,7 @@ import type { BoundConv, ConvOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
 import { refuseCloning } from '../cloning.js';
-import type { SelfDisposing } from '../dispose.js';
+import { Disposing, type SelfDisposing } from '../dispose.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { isRank } from '../plan/options/axes.js';
 import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/options/window.js';
@@ -93,7 +93,7 @@ interface Binding {
 // Input shapes that a service alternates between; a shape past these is bound anew.
 const BINDINGS = 16;
 
-class Prepared implements PreparedConv {
+class Prepared extends Disposing implements PreparedConv {
   readonly weightShape: Shape;
   readonly #dtype: FloatDType;
   readonly #window: Window;
@@ -108,6 +108,7 @@ class Prepared implements PreparedConv {
     manner: PlannedManner,
     operands: ConvOperands,
   ) {
+    super();
     this.weightShape = weightShape;
     this.#dtype = dtype;
     this.#window = window;
@@ -166,13 +167,9 @@ class Prepared implements PreparedConv {
     return explainPlan(plan, { ...UNKNOWN_WEIGHTS, ...this.#manner }, outputShape, backend().machine);
   }
 
-  dispose(): void {
+  override dispose(): void {
     for (const { conv } of this.#bindings.splice(0)) conv.release();
     this.#operands = null;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   #isOurs(t: Tensor): t is FloatTensor {

@@ -3,7 +3,7 @@
 import type { AbortSignalLike } from '../backend/abort.js';
 import { checkOneOf, checkOptions } from '../check.js';
 import { type AsyncOptions, readSignal } from '../conv/options.js';
-import type { SelfDisposing } from '../dispose.js';
+import { Disposing, type SelfDisposing } from '../dispose.js';
 import { ArgumentError } from '../errors.js';
 import { sourceOf } from '../graph/build.js';
 import { isLong } from '../graph/elements.js';
@@ -87,7 +87,7 @@ export async function prepareNetwork(
 }
 
 /** A network with what `convmat/ort` needs besides: values of the graph's own types. */
-export class PreparedNetwork implements Network {
+export class PreparedNetwork extends Disposing implements Network {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly #file: ModelFile;
@@ -96,6 +96,7 @@ export class PreparedNetwork implements Network {
   readonly #inputShapes: Readonly<Record<string, Shape>> | undefined;
 
   constructor(model: Model, accuracy: Accuracy, inputShapes?: Readonly<Record<string, Shape>>) {
+    super();
     this.#file = modelFile(model);
     const { model: file, file: name } = this.#file;
     complaintsAbout(file.graph, model.opset).throw(name);
@@ -144,12 +145,8 @@ export class PreparedNetwork implements Network {
     return { steps, total, toString: () => profileText(steps, total) };
   }
 
-  dispose(): void {
+  override dispose(): void {
     this.#network.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

@@ -3,7 +3,7 @@ import type { BoundInteger, IntegerOperands } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, mismatch, sameShape } from '../check.js';
 import { refuseCloning } from '../cloning.js';
-import type { SelfDisposing } from '../dispose.js';
+import { Disposing, type SelfDisposing } from '../dispose.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import { type ByteArray, type ByteDType, copyOf } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
@@ -73,7 +73,7 @@ interface Binding {
   readonly conv: BoundInteger;
 }
 
-class Prepared implements PreparedQLinearConv {
+class Prepared extends Disposing implements PreparedQLinearConv {
   readonly weightShape: Shape;
   readonly #filter: Filter;
   readonly #scaling: Scaling;
@@ -81,6 +81,7 @@ class Prepared implements PreparedQLinearConv {
   readonly #bindings: Binding[] = [];
 
   constructor(filter: Filter, scaling: Scaling, operands: IntegerOperands) {
+    super();
     this.weightShape = filter.weightShape;
     this.#filter = filter;
     this.#scaling = scaling;
@@ -107,13 +108,9 @@ class Prepared implements PreparedQLinearConv {
     return output;
   }
 
-  dispose(): void {
+  override dispose(): void {
     for (const { conv } of this.#bindings.splice(0)) conv.release();
     this.#operands = null;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   #bind(inputShape: Shape): Binding {

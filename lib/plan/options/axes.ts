@@ -54,7 +54,11 @@ export function isUnit(axis: Axis): boolean {
 
 /** The rank's axes as a triple. */
 export function toTriple(axes: readonly Axis[]): AxisTriple {
-  return [...Array<Axis>(3 - axes.length).fill(UNIT_AXIS), ...axes] as unknown as AxisTriple;
+  const [depth = UNIT_AXIS, height = UNIT_AXIS, width = UNIT_AXIS] = [
+    ...Array<Axis>(3 - axes.length).fill(UNIT_AXIS),
+    ...axes,
+  ];
+  return [depth, height, width];
 }
 
 /** An option that takes one integer for all axes or one per axis, each ≥ min. */

@@ -36,7 +36,8 @@ export function planConv(request: ConvRequest, machine: Machine): ConvPlan {
   const known = cache.get(key);
   if (known !== undefined) return known;
   const plan = makePlan(request, machine);
-  if (cache.size >= CACHE_SIZE) cache.delete(cache.keys().next().value as string);
+  const [oldest] = cache.keys();
+  if (oldest !== undefined && cache.size >= CACHE_SIZE) cache.delete(oldest);
   cache.set(key, plan);
   return plan;
 }
