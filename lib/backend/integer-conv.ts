@@ -5,9 +5,10 @@
  * Most sums are far smaller, and two of them fit one float64: where weights allow it, output channels a and b go as one
  * with the weights a + 2^27·b, at half the multiplications.
  */
+import { product } from '../numbers.js';
 import type { Algorithm } from '../plan/algorithms/algorithm.js';
 import type { Machine } from '../plan/isa.js';
-import { type ConvPlan, planConv } from '../plan/plans/conv.js';
+import { type ConvPlan, convRequest, planConv } from '../plan/plans/conv.js';
 import type { IntegerConvPlan } from '../plan/plans/integer.js';
 import { BYTE_RANGE, type ByteArray, type ByteDType, type FloatArray } from '../tensor/dtype.js';
 import {
@@ -74,18 +75,9 @@ function sumsOf(
   const perGroup = Math.ceil(conv.outChannels / groups / perSum);
   const outChannels = groups * perGroup;
   const weight = perSum === 1 ? centred : pairedWeights(conv, centred, perGroup);
-  const floats = planConv(
-    {
-      ...conv,
-      dtype: 'float64',
-      outChannels,
-      axes: conv.axes.slice(3 - conv.rank),
-      algorithm,
-      accuracy: 'strict',
-      density: 1,
-    },
-    machine,
-  );
+  const sizes = { ...conv, outChannels, axes: conv.axes.slice(3 - conv.rank) };
+  const request = convRequest('forward', 'float64', conv, sizes, { algorithm, accuracy: 'strict' });
+  const floats = planConv(request, machine);
   return { plan: floats, operands: { weight, bias: null, clamp: NO_CLAMP }, perSum };
 }
 
@@ -141,7 +133,7 @@ function run(
 ): void {
   const { batch, outChannels, groups, axes } = plan.conv;
   const x = centredInput(input, plan.inputZeroPoint);
-  const places = axes.reduce((count, axis) => count * axis.out, 1);
+  const places = product(axes.map((axis) => axis.out));
   const sums = new Float64Array(batch * floats.outChannels * places);
   conv(x, sums);
   const perGroup = outChannels / groups;

@@ -1,8 +1,8 @@
 /** What each way of computing a convolution costs, and which one 'auto' takes and why. */
 
 import { backend } from '../backend/select.js';
-import { checkOneOf, checkOptions, checkShape, describeShape, mismatch, mistake } from '../check.js';
-import { ArgumentError, ShapeError } from '../errors.js';
+import { checkOneOf, checkOptions, checkShape, mistake } from '../check.js';
+import { ArgumentError } from '../errors.js';
 import {
   ACCURACIES,
   type Accuracy,
@@ -13,7 +13,7 @@ import {
 import type { Cost } from '../plan/algorithms/cost.js';
 import { costsOf } from '../plan/explain.js';
 import type { Machine } from '../plan/isa.js';
-import { GEOMETRY_OPTIONS, type Geometry, likeInput } from '../plan/options/window.js';
+import { GEOMETRY_OPTIONS, type Geometry, likeInput, rankOfWeight } from '../plan/options/window.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
 import type { FloatDType } from '../tensor/dtype.js';
@@ -59,15 +59,7 @@ export function explainConv(
   const accuracy = checkOneOf(given.accuracy ?? 'fast', 'options.accuracy', ACCURACIES);
   const dtype = checkOneOf(given.dtype ?? 'float32', 'options.dtype', ['float32', 'float64']);
   const w = weightOf(weight, dtype);
-  const rank = w.shape.length - 2;
-  if (rank !== 1 && rank !== 2 && rank !== 3) {
-    throw mismatch(
-      ShapeError,
-      'weight',
-      '3 to 5 axes [outChannels, inChannels/groups, kernel…]',
-      describeShape(w.shape),
-    );
-  }
+  const rank = rankOfWeight(w.shape);
   const shape = checkShape(inputShape, 'inputShape');
   const manner = { algorithm: 'auto', accuracy, ...w.traits } as const;
   const { plan, input } = planForward('forward', w.dtype, rank, shape, w.shape, given, manner);

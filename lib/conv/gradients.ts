@@ -1,16 +1,17 @@
 /** Gradients of convNd with respect to its input, weight and bias. */
 
+import { NO_CLAMP } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
+import { product } from '../numbers.js';
 import { ACCURACIES } from '../plan/algorithms/algorithm.js';
-import type { Rank } from '../plan/options/axes.js';
-import { checkSameShape, likeInput } from '../plan/options/window.js';
+import { checkSameShape, likeInput, rankOfWeight } from '../plan/options/window.js';
 import { resultTensor } from '../tensor/out.js';
 import { type FloatOf, type TensorLike, takeFloat, takeFloats } from '../tensor/take.js';
 import type { FloatTensor, Shape, Tensor } from '../tensor/tensor.js';
 import { planForward } from './operands.js';
-import { GRAD_OPTIONS, type GradOptions, type Manner, NO_CLAMP } from './options.js';
+import { GRAD_OPTIONS, type GradOptions, type Manner } from './options.js';
 
 /**
  * The gradient of Σ convNd(x, w)·g with respect to x: the adjoint of the convolution applied to g.
@@ -39,7 +40,7 @@ export function convInputGrad(
   const shape = checkShape(inputShape, 'inputShape');
   const [w, g] = takeFloats(['weight', 'gradOutput'], [weight, gradOutput]);
   const { dtype } = w;
-  const rank = rankOf(w.shape, 'weight');
+  const rank = rankOfWeight(w.shape);
   const { plan, input } = planForward('inputGrad', dtype, rank, shape, w.shape, given, readAccuracy(given));
   checkSameShape(g.shape, likeInput(plan.outputShape, input), 'gradOutput');
   const result = resultTensor(undefined, shape, dtype, {});
@@ -74,7 +75,7 @@ export function convWeightGrad(
   const shape = checkShape(weightShape, 'weightShape');
   const [x, g] = takeFloats(['input', 'gradOutput'], [input, gradOutput]);
   const { dtype } = x;
-  const rank = rankOf(shape, 'weightShape');
+  const rank = rankOfWeight(shape, 'weightShape');
   const planned = planForward('weightGrad', dtype, rank, x.shape, shape, given, readAccuracy(given));
   checkSameShape(g.shape, likeInput(planned.plan.outputShape, planned.input), 'gradOutput');
   const result = resultTensor(undefined, shape, dtype, {});
@@ -95,19 +96,10 @@ export function convBiasGrad(gradOutput: TensorLike): FloatTensor {
     throw mismatch(ShapeError, 'gradOutput', 'axes [N, C, spatial…]', describeShape(g.shape));
   }
   const [batch, channels, ...spatial] = g.shape;
-  const places = spatial.reduce((product, n) => product * n, 1);
+  const places = product(spatial);
   const result = resultTensor(undefined, [channels], g.dtype, {});
   backend().convBiasGrad(batch, channels, places, g.data, result.data);
   return result;
-}
-
-function rankOf(weightShape: Shape, argument: string): Rank {
-  const rank = weightShape.length - 2;
-  if (rank !== 1 && rank !== 2 && rank !== 3) {
-    const expected = '3 to 5 axes [outChannels, inChannels/groups, kernel…]';
-    throw mismatch(ShapeError, argument, expected, describeShape(weightShape));
-  }
-  return rank;
 }
 
 function readAccuracy(options: GradOptions): Pick<Manner, 'algorithm' | 'accuracy'> {

@@ -14,7 +14,7 @@ import {
   readWindow,
   type Window,
 } from '../plan/options/window.js';
-import { type ConvPlan, planConv } from '../plan/plans/conv.js';
+import { type ConvPlan, convRequest, planConv } from '../plan/plans/conv.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import { type TensorLike, takeFloats } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
@@ -103,22 +103,11 @@ export function planWindow(
   manner: PlannedManner,
 ): ConvPlan {
   checkChannels(input.channels, weightShape, window.groups, 'input', input);
-  return planConv(
-    {
-      op,
-      dtype,
-      rank: window.rank,
-      batch: input.batch,
-      groups: window.groups,
-      inChannels: input.channels,
-      outChannels: weightShape[0],
-      axes: forwardAxes(window, input.spatial),
-      paddingMode: window.paddingMode,
-      algorithm: manner.algorithm,
-      accuracy: manner.accuracy,
-      density: manner.density ?? 1,
-      separable: manner.separable ?? false,
-    },
-    backend().machine,
-  );
+  const sizes = {
+    batch: input.batch,
+    inChannels: input.channels,
+    outChannels: weightShape[0],
+    axes: forwardAxes(window, input.spatial),
+  };
+  return planConv(convRequest(op, dtype, window, sizes, manner), backend().machine);
 }

@@ -1,7 +1,7 @@
 /** The options of convolutions: read once, copied, and never looked at again. */
 
 import { type AbortSignalLike, isSignal } from '../backend/abort.js';
-import type { Clamp } from '../backend/backend.js';
+import { type Clamp, NO_CLAMP } from '../backend/backend.js';
 import { checkNumber, checkOneOf, checkOptions, describe, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import {
@@ -74,7 +74,6 @@ export function readManner(options: Pick<ConvOptions, 'algorithm' | 'accuracy' |
   };
 }
 
-export const NO_CLAMP: Clamp = Object.freeze({ min: -Infinity, max: Infinity });
 const RELU: Clamp = Object.freeze({ min: 0, max: Infinity });
 const RELU6: Clamp = Object.freeze({ min: 0, max: 6 });
 

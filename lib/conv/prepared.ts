@@ -1,6 +1,7 @@
 /** PreparedConv: weights packed once, run many times. The fast path of a service. */
 
 import type { BoundConv, ConvOperands } from '../backend/backend.js';
+import { type Binding, BindingCache, sameSizes } from '../backend/bindings.js';
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
 import { refuseCloning } from '../cloning.js';
@@ -81,8 +82,7 @@ export function prepareConv(weight: TensorLike, options?: PrepareOptions): Prepa
 }
 
 /** The weights bound to one input shape. */
-interface Binding {
-  readonly inputShape: Shape;
+interface ShapeBinding extends Binding {
   readonly inputSize: number;
   readonly outputShape: Shape;
   readonly outputSize: number;
@@ -90,16 +90,13 @@ interface Binding {
   readonly conv: BoundConv;
 }
 
-// Input shapes that a service alternates between; a shape past these is bound anew.
-const BINDINGS = 16;
-
 class Prepared extends Disposing implements PreparedConv {
   readonly weightShape: Shape;
   readonly #dtype: FloatDType;
   readonly #window: Window;
   readonly #manner: PlannedManner;
   #operands: ConvOperands | null;
-  readonly #bindings: Binding[] = [];
+  readonly #bindings = new BindingCache<ShapeBinding>();
 
   constructor(
     dtype: FloatDType,
@@ -126,7 +123,7 @@ class Prepared extends Disposing implements PreparedConv {
   }
 
   run(input: TensorLike, out?: Tensor): FloatTensor {
-    const latest = this.#bindings[0];
+    const { latest } = this.#bindings;
     if (
       latest !== undefined &&
       isTensor(input) &&
@@ -168,7 +165,7 @@ class Prepared extends Disposing implements PreparedConv {
   }
 
   override dispose(): void {
-    for (const { conv } of this.#bindings.splice(0)) conv.release();
+    this.#bindings.release();
     this.#operands = null;
   }
 
@@ -176,21 +173,17 @@ class Prepared extends Disposing implements PreparedConv {
     return t.dtype === this.#dtype;
   }
 
-  #bindingOf({ shape }: FloatTensor): Binding {
-    for (const binding of this.#bindings) if (sameSizes(binding.inputShape, shape)) return binding;
-    return this.#bind(shape);
+  #bindingOf({ shape }: FloatTensor): ShapeBinding {
+    return this.#bindings.find(shape) ?? this.#bind(shape);
   }
 
-  #bind(inputShape: Shape): Binding {
+  #bind(inputShape: Shape): ShapeBinding {
     if (this.#operands === null)
       throw new ArgumentError('PreparedConv: expected one in use, got a disposed one');
     const { plan, outputShape } = this.#plan(inputShape);
-    const conv = backend().bindConv(plan, this.#operands, this.#bindings[0]?.conv);
+    const conv = backend().bindConv(plan, this.#operands, this.#bindings.latest?.conv);
     const [inputSize, outputSize] = [elementCount(inputShape, 'input'), elementCount(outputShape, 'output')];
-    const binding: Binding = { inputShape, inputSize, outputShape, outputSize, plan, conv };
-    this.#bindings.unshift(binding);
-    if (this.#bindings.length > BINDINGS) this.#bindings.pop()?.conv.release();
-    return binding;
+    return this.#bindings.add({ inputShape, inputSize, outputShape, outputSize, plan, conv });
   }
 
   #plan(inputShape: Shape): { plan: ConvPlan; outputShape: Shape } {
@@ -202,7 +195,7 @@ class Prepared extends Disposing implements PreparedConv {
 
 /** Whether the general checks would find nothing wrong: a tiny convolution takes less time than they do. */
 function fits(
-  { inputShape, inputSize, outputShape, outputSize }: Binding,
+  { inputShape, inputSize, outputShape, outputSize }: ShapeBinding,
   x: FloatTensor,
   out: FloatTensor,
 ): boolean {
@@ -214,12 +207,4 @@ function fits(
     out.data.length === outputSize &&
     x.data.buffer !== out.data.buffer
   );
-}
-
-// Array.prototype.every costs more than a tiny convolution can spare.
-function sameSizes(a: Shape, b: Shape): boolean {
-  if (a === b) return true;
-  if (a.length !== b.length) return false;
-  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
-  return true;
 }

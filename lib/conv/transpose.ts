@@ -13,7 +13,7 @@ import {
   readWindow,
   type Window,
 } from '../plan/options/window.js';
-import { planConv } from '../plan/plans/conv.js';
+import { convRequest, planConv } from '../plan/plans/conv.js';
 import { resultTensor } from '../tensor/out.js';
 import type { FloatOf, TensorLike } from '../tensor/take.js';
 import type { FloatTensor, Tensor } from '../tensor/tensor.js';
@@ -102,23 +102,8 @@ function convTranspose(
   const axes = transposedAxes(window, spatial, options);
   const outChannels = w.shape[1] * groups;
   checkBias(bias, outChannels);
-  const plan = planConv(
-    {
-      op: 'inputGrad',
-      dtype,
-      rank,
-      batch,
-      groups,
-      inChannels: outChannels,
-      outChannels: channels,
-      axes,
-      paddingMode: window.paddingMode,
-      algorithm: manner.algorithm,
-      accuracy: manner.accuracy,
-      density: 1,
-    },
-    backend().machine,
-  );
+  const sizes = { batch, inChannels: outChannels, outChannels: channels, axes };
+  const plan = planConv(convRequest('inputGrad', dtype, window, sizes, manner), backend().machine);
   const shape = likeInput(plan.inputShape, { batch, channels, spatial, batched });
   const inputs = { input: x, weight: w, 'options.bias': bias };
   const output = resultTensor(options.out, shape, dtype, inputs);

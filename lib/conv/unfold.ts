@@ -3,9 +3,10 @@
 import { backend } from '../backend/select.js';
 import { checkOptions, describeShape, listOf, MAX_AXES, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
+import { product } from '../numbers.js';
 import { type Axes, isRank, perAxis, type Rank } from '../plan/options/axes.js';
 import { forwardAxes, type Geometry, readWindow, type Window } from '../plan/options/window.js';
-import { type ConvPlan, planConv } from '../plan/plans/conv.js';
+import { type ConvPlan, convRequest, planConv } from '../plan/plans/conv.js';
 import type { DType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type ArrayIn, type TensorLike, takeTensor } from '../tensor/take.js';
@@ -94,7 +95,7 @@ export function fold(
     );
   }
   const [batch, rows, length] = batched ? cols.shape : [1, ...cols.shape];
-  const perChannel = window.kernel.reduce((product, size) => product * size, 1);
+  const perChannel = product(window.kernel);
   if (rows % perChannel !== 0) {
     throw mismatch(ShapeError, 'columns', `rows divisible by the kernel's ${perChannel} taps`, `${rows}`);
   }
@@ -129,29 +130,16 @@ function loweringPlan(
   channels: number,
   spatial: readonly number[],
 ): ConvPlan {
-  return planConv(
-    {
-      op: 'forward',
-      dtype,
-      rank: window.rank,
-      batch,
-      groups: 1,
-      inChannels: channels,
-      outChannels: 1,
-      axes: forwardAxes(window, spatial),
-      paddingMode: window.paddingMode,
-      algorithm: 'im2col',
-      accuracy: 'fast',
-      density: 1,
-    },
-    backend().machine,
-  );
+  const sizes = { batch, inChannels: channels, outChannels: 1, axes: forwardAxes(window, spatial) };
+  const oneGroup = { ...window, groups: 1 };
+  const request = convRequest('forward', dtype, oneGroup, sizes, { algorithm: 'im2col' });
+  return planConv(request, backend().machine);
 }
 
 function taps(plan: ConvPlan): number {
-  return plan.axes.reduce((count, axis) => count * axis.kernel, 1);
+  return product(plan.axes.map((axis) => axis.kernel));
 }
 
 function outputs(plan: ConvPlan): number {
-  return plan.axes.reduce((count, axis) => count * axis.out, 1);
+  return product(plan.axes.map((axis) => axis.out));
 }

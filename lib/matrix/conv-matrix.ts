@@ -1,11 +1,12 @@
 /** The matrix of a convolution, as an operator that multiplies by structure and is never stored. */
 
 import type { AbortSignalLike } from '../backend/abort.js';
-import type { BoundConv } from '../backend/backend.js';
+import { type BoundConv, NO_CLAMP } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
 import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { refuseCloning } from '../cloning.js';
 import { ShapeError } from '../errors.js';
+import { product } from '../numbers.js';
 import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from '../plan/entries.js';
 import type { ConvOp } from '../plan/geometry.js';
 import { isRank, type Rank } from '../plan/options/axes.js';
@@ -16,7 +17,7 @@ import {
   type Geometry,
   readWindow,
 } from '../plan/options/window.js';
-import { type ConvPlan, type ConvRequest, planConv } from '../plan/plans/conv.js';
+import { type ConvPlan, type ConvRequest, convRequest, planConv } from '../plan/plans/conv.js';
 import { weightsOf } from '../plan/weights.js';
 import {
   convert,
@@ -55,7 +56,7 @@ export interface ConvMatrixOptions extends Geometry {
 }
 
 /** What a convolution is made of, besides its numbers. */
-type Request = Omit<ConvRequest, 'op' | 'dtype'> & { readonly dtype: FloatDType };
+type Request = ConvRequest & { readonly dtype: FloatDType };
 
 /**
  * B such that B·vec(input) = vec(conv(input, weight)) for one sample: [outC·∏outSpatial, inC·∏inSpatial], rows in
@@ -80,7 +81,7 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
   /** @internal */
   constructor(request: Request, weight: A) {
     this.#request = request;
-    this.#plan = planConv({ ...request, op: 'forward' }, backend().machine);
+    this.#plan = planConv(request, backend().machine);
     this.#structure = { ...this.#plan, weight };
     this.#weight = weight;
     this.dtype = dtypeOf(weight);
@@ -233,7 +234,7 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
     return backend().bindConv(plan, {
       weight: this.#weight,
       bias: null,
-      clamp: { min: -Infinity, max: Infinity },
+      clamp: NO_CLAMP,
     });
   }
 
@@ -326,20 +327,11 @@ export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): Conv
   const [channels, ...spatial] = shape.length === rank ? [1, ...shape] : shape;
   const window = readWindow(given, weightShape.slice(2), rank);
   checkChannels(channels, weightShape, window.groups, 'options.inputShape', { batched: false, spatial });
-  const request: Request = {
-    dtype: w.dtype,
-    rank,
-    batch: 1,
-    groups: window.groups,
-    inChannels: channels,
-    outChannels: weightShape[0],
-    axes: forwardAxes(window, spatial),
-    paddingMode: window.paddingMode,
-    algorithm: 'auto',
-    accuracy: 'strict',
-    ...weightsOf(w.data, weightShape, 'auto'),
-  };
-  return new ConvMatrix(request, copyOf(w.data));
+  const axes = forwardAxes(window, spatial);
+  const sizes = { batch: 1, inChannels: channels, outChannels: weightShape[0], axes };
+  const weights = weightsOf(w.data, weightShape, 'auto');
+  const manner = { algorithm: 'auto', accuracy: 'strict', ...weights } as const;
+  return new ConvMatrix(convRequest('forward', w.dtype, window, sizes, manner), copyOf(w.data));
 }
 
 /**
@@ -358,10 +350,6 @@ function readWeightShape(weight: Shape, input: Shape): { rank: Rank; weightShape
     throw mismatch(ShapeError, 'options.inputShape', expected, describeShape(input));
   }
   return { rank, weightShape: bare ? [1, 1, ...weight] : weight };
-}
-
-function product(sizes: Shape): number {
-  return sizes.reduce((n, size) => n * size, 1);
 }
 
 /** Row-major index → one index per axis. */

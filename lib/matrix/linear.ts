@@ -1,6 +1,8 @@
 /** A convolution as a fully-connected layer, and back. */
+
 import { checkBoolean, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { MemoryError, ShapeError } from '../errors.js';
+import { product } from '../numbers.js';
 import { GEOMETRY_OPTIONS } from '../plan/options/window.js';
 import { copyOf, zerosLike } from '../tensor/dtype.js';
 import { type FloatOf, type TensorLike, takeFloat, takeFloats } from '../tensor/take.js';
@@ -49,7 +51,7 @@ export function convToLinear(
   const matrix = convMatrix(w, geometry as ConvMatrixOptions);
   const [channels, ...spatial] = matrix.outputShape;
   checkBiasShape(b, channels);
-  const perChannel = spatial.reduce((n, size) => n * size, 1);
+  const perChannel = product(spatial);
   const repeated = zerosLike(w.data, channels * perChannel);
   b?.data.forEach((value, o) => {
     repeated.fill(value, o * perChannel, (o + 1) * perChannel);
@@ -88,7 +90,7 @@ export function linearToConv(
       describeShape(shape),
     );
   }
-  const inputs = shape.reduce((n, size) => n * size, 1);
+  const inputs = product(shape);
   if (w.shape.length !== 2 || w.shape[1] !== inputs) {
     throw mismatch(ShapeError, 'weight', `shape [outputs, ${inputs}]`, describeShape(w.shape));
   }

@@ -1,6 +1,8 @@
 /** Norms, singular values and the adjoint test. */
+
 import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
+import { product } from '../numbers.js';
 import { type Random, random } from '../random.js';
 import { convert, type FloatArray } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
@@ -119,7 +121,7 @@ export function convSingularValues(weight: TensorLike, inputSpatial: readonly nu
   const shape = w.shape.length === rank ? [1, 1, ...w.shape] : w.shape;
   const [outputs, inputs, ...kernel] = shape;
   const spectrum = transferFunction(w.data, outputs * inputs, kernel, sizes);
-  const points = sizes.reduce((n, size) => n * size, 1);
+  const points = product(sizes);
   const each = Math.min(outputs, inputs);
   const values = new Float64Array(points * each);
   const matrix: ComplexMatrix = {
@@ -167,8 +169,8 @@ function transferFunction(
   sizes.forEach((size, index) => {
     const axis = index + 1;
     const taps = shape[axis];
-    const outer = shape.slice(0, axis).reduce((n, s) => n * s, 1);
-    const inner = shape.slice(axis + 1).reduce((n, s) => n * s, 1);
+    const outer = product(shape.slice(0, axis));
+    const inner = product(shape.slice(axis + 1));
     const cos = Float64Array.from({ length: size }, (_, i) => Math.cos((2 * Math.PI * i) / size));
     const sin = Float64Array.from({ length: size }, (_, i) => -Math.sin((2 * Math.PI * i) / size));
     const nextRe = new Float64Array(outer * size * inner);

@@ -1,5 +1,7 @@
 /** Pictures of where a convolution's matrix is not zero, each kernel tap in a colour of its own. */
+
 import { checkInteger, checkOneOf, checkOptions } from '../check.js';
+import { product } from '../numbers.js';
 import { forEachRowRun, type RowRun, type Structure } from '../plan/entries.js';
 import { encodePng, type Raster } from './png.js';
 
@@ -60,7 +62,7 @@ function forEachEntry(
 }
 
 function kernelSize({ axes }: Structure): number {
-  return axes.reduce((n, axis) => n * axis.kernel, 1);
+  return product(axes.map((axis) => axis.kernel));
 }
 
 /** Hues a golden angle apart: neighbours differ, and no two of a kernel's taps coincide. */

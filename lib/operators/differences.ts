@@ -1,7 +1,9 @@
 /** Finite differences of a field, as convolution matrices: their transposes and sparse formats come with them. */
+
 import { checkInteger, checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { type ConvMatrix, convMatrix } from '../matrix/conv-matrix.js';
+import { product } from '../numbers.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import { zeros } from '../tensor/dtype.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
@@ -40,8 +42,6 @@ function readField(shape: Shape, options: BoundaryOptions): Given & { readonly s
     dtype: checkOneOf(options.dtype ?? 'float64', 'options.dtype', ['float32', 'float64']),
   };
 }
-
-const product = (sizes: readonly number[]): number => sizes.reduce((count, size) => count * size, 1);
 
 /** A row of taps along one axis; `before` of them read what lies before the element. */
 function alongAxis(

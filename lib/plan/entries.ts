@@ -3,6 +3,7 @@
  * coincide (padding other than zeros) make one entry; a weight of zero makes none.
  */
 
+import { product } from '../numbers.js';
 import type { FloatArray } from '../tensor/dtype.js';
 import type { ConvGeometry } from './geometry.js';
 import type { AxisTriple } from './options/axes.js';
@@ -155,7 +156,7 @@ export function countEntries(structure: Structure): number {
   const { axes, paddingMode, outChannels, inChannels, groups, weight } = structure;
   const kinds = axes.map((axis) => kindsOf(runsOf(axis, paddingMode)));
   const planes = outChannels * (inChannels / groups);
-  const kernel = axes.reduce((n, axis) => n * axis.kernel, 1);
+  const kernel = product(axes.map((axis) => axis.kernel));
   const coincide = kinds.some((kind) => kind.some(({ taps }) => taps.some((group) => group.length > 1)));
   let total = 0;
   if (!coincide) {

@@ -12,18 +12,18 @@ import {
   mismatch,
 } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
-import { isRank } from '../plan/options/axes.js';
 import {
   checkChannels,
   forwardAxes,
   GEOMETRY_OPTIONS,
   type Geometry,
   likeInput,
+  rankOfWeight,
   readBatchShape,
   readWindow,
   type Window,
 } from '../plan/options/window.js';
-import { planConv } from '../plan/plans/conv.js';
+import { convRequest, planConv } from '../plan/plans/conv.js';
 import { type IntegerConvPlan, planInteger } from '../plan/plans/integer.js';
 import { BYTE_RANGE, type ByteArray, type ByteDType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
@@ -137,11 +137,7 @@ export interface Scaling {
 
 export function readFilter(weight: TensorLike, options: IntegerConvOptions, inputDType: ByteDType): Filter {
   const w = takeBytes(weight, 'weight', 'int8');
-  const rank = w.shape.length - 2;
-  if (!isRank(rank)) {
-    const expected = '3 to 5 axes [outChannels, inChannels/groups, kernel…]';
-    throw mismatch(ShapeError, 'weight', expected, describeShape(w.shape));
-  }
+  const rank = rankOfWeight(w.shape);
   const weightDType = w.dtype;
   const window = readWindow(options, w.shape.slice(2), rank);
   const readZeroPoint = (zero: unknown, argument: string) =>
@@ -194,23 +190,14 @@ export function planFilter(
 ): { plan: IntegerConvPlan; shape: Shape } {
   const input = readBatchShape(inputShape, window.rank, 'input');
   checkChannels(input.channels, weightShape, window.groups, 'input', input);
-  const conv = planConv(
-    {
-      op: 'forward',
-      dtype: inputDType,
-      rank: window.rank,
-      batch: input.batch,
-      groups: window.groups,
-      inChannels: input.channels,
-      outChannels: weightShape[0],
-      axes: forwardAxes(window, input.spatial),
-      paddingMode: window.paddingMode,
-      algorithm: 'im2col',
-      accuracy: 'fast',
-      density: 1,
-    },
-    backend().machine,
-  );
+  const sizes = {
+    batch: input.batch,
+    inChannels: input.channels,
+    outChannels: weightShape[0],
+    axes: forwardAxes(window, input.spatial),
+  };
+  const request = convRequest('forward', inputDType, window, sizes, { algorithm: 'im2col' });
+  const conv = planConv(request, backend().machine);
   const geometry = {
     conv,
     weightDType,

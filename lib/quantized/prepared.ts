@@ -1,7 +1,8 @@
 /** QLinearConv with its weights packed once, to run many times. */
 import type { BoundInteger, IntegerOperands } from '../backend/backend.js';
+import { type Binding, BindingCache } from '../backend/bindings.js';
 import { backend } from '../backend/select.js';
-import { checkOneOf, checkOptions, checkShape, mismatch, sameShape } from '../check.js';
+import { checkOneOf, checkOptions, checkShape, mismatch } from '../check.js';
 import { refuseCloning } from '../cloning.js';
 import { Disposing, type SelfDisposing } from '../dispose.js';
 import { ArgumentError, DTypeError } from '../errors.js';
@@ -37,8 +38,6 @@ export interface PreparedQLinearConv extends SelfDisposing {
 }
 
 const PREPARE_OPTIONS = [...QLINEAR_OPTIONS, 'inputDType', 'inputShape'];
-// Input shapes that a service alternates between; a shape past these is bound anew.
-const BINDINGS = 16;
 
 /**
  * Prepares qlinearConv for one weight. The weight and the bias are copied.
@@ -67,8 +66,7 @@ export function prepareQLinearConv(
   return prepared;
 }
 
-interface Binding {
-  readonly inputShape: Shape;
+interface ShapeBinding extends Binding {
   readonly outputShape: Shape;
   readonly conv: BoundInteger;
 }
@@ -78,7 +76,7 @@ class Prepared extends Disposing implements PreparedQLinearConv {
   readonly #filter: Filter;
   readonly #scaling: Scaling;
   #operands: IntegerOperands | null;
-  readonly #bindings: Binding[] = [];
+  readonly #bindings = new BindingCache<ShapeBinding>();
 
   constructor(filter: Filter, scaling: Scaling, operands: IntegerOperands) {
     super();
@@ -101,26 +99,22 @@ class Prepared extends Disposing implements PreparedQLinearConv {
     const { inputDType } = this.#filter;
     const x = takeTensor(input, 'input', inputDType);
     if (!hasDType(x, inputDType)) throw mismatch(DTypeError, 'input', inputDType, x.dtype);
-    const { conv, outputShape } =
-      this.#bindings.find((b) => sameShape(b.inputShape, x.shape)) ?? this.#bind(x.shape);
+    const { conv, outputShape } = this.#bindings.find(x.shape) ?? this.#bind(x.shape);
     const output = resultTensor(out, outputShape, this.#scaling.dtype, { input: x });
     conv.run(x.data, output.data);
     return output;
   }
 
   override dispose(): void {
-    for (const { conv } of this.#bindings.splice(0)) conv.release();
+    this.#bindings.release();
     this.#operands = null;
   }
 
-  #bind(inputShape: Shape): Binding {
+  #bind(inputShape: Shape): ShapeBinding {
     if (this.#operands === null)
       throw new ArgumentError('PreparedQLinearConv: expected one in use, got a disposed one');
     const { plan, shape } = planFilter(this.#filter, inputShape, this.#scaling);
     const conv = backend().bindInteger(plan, this.#operands);
-    const binding = { inputShape, outputShape: shape, conv };
-    this.#bindings.unshift(binding);
-    if (this.#bindings.length > BINDINGS) this.#bindings.pop()?.conv.release();
-    return binding;
+    return this.#bindings.add({ inputShape, outputShape: shape, conv });
   }
 }

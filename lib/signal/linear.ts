@@ -1,13 +1,15 @@
 /** Linear convolution over any number of axes: the plan carried out, by direct sums or by transforms. */
 
+import { NO_CLAMP } from '../backend/backend.js';
 import { convolveAny, type Line, wholeLine } from '../backend/by-transforms.js';
 import { runAll } from '../backend/js/work.js';
 import { backend } from '../backend/select.js';
 import { elementCount } from '../check.js';
 import { convolveLines } from '../conv/lines.js';
+import { product } from '../numbers.js';
 import type { Accuracy } from '../plan/algorithms/algorithm.js';
 import type { Axis, Rank } from '../plan/options/axes.js';
-import { planConv } from '../plan/plans/conv.js';
+import { convRequest, planConv } from '../plan/plans/conv.js';
 import { flatten, type LinearAxis, planLinear } from '../plan/plans/linear.js';
 import { uninitialised, zeros } from '../tensor/dtype.js';
 
@@ -122,28 +124,15 @@ function convolveDirect(
 ): Float64Array {
   const outer = axes.slice(0, Math.max(axes.length - MAX_RANK, 0));
   const inner = axes.slice(outer.length);
-  const batch = outer.reduce((product, axis) => product * axis.a, 1);
-  const outChannels = outer.reduce((product, axis) => product * axis.b, 1);
-  const plan = planConv(
-    {
-      op: 'forward',
-      dtype: 'float64',
-      rank: inner.length as Rank,
-      batch,
-      groups: 1,
-      inChannels: 1,
-      outChannels,
-      axes: inner.map(correlationAxis),
-      paddingMode: 'zeros',
-      algorithm: 'auto',
-      accuracy: 'strict',
-      density: 1,
-    },
-    backend().machine,
-  );
+  const batch = product(outer.map((axis) => axis.a));
+  const outChannels = product(outer.map((axis) => axis.b));
+  const window = { rank: inner.length as Rank, groups: 1, paddingMode: 'zeros' } as const;
+  const sizes = { batch, inChannels: 1, outChannels, axes: inner.map(correlationAxis) };
+  const manner = { algorithm: 'auto', accuracy: 'strict' } as const;
+  const plan = planConv(convRequest('forward', 'float64', window, sizes, manner), backend().machine);
   const weight = flipEach(b, b.length / outChannels);
   const pairs = uninitialised('float64', elementCount(plan.outputShape, 'output'));
-  const operands = { weight, bias: null, clamp: { min: -Infinity, max: Infinity } };
+  const operands = { weight, bias: null, clamp: NO_CLAMP };
   backend().conv(plan, operands, a, pairs);
   return outer.length === 0 ? pairs : sumPairs(pairs, outer, count);
 }
@@ -163,7 +152,7 @@ function flipEach(values: Float64Array, length: number): Float64Array {
 /** out[i + j − start][…] ← Σ pairs[i][j][…] over the outer axes' positions i of a and j of b. */
 function sumPairs(pairs: Float64Array, outer: readonly LinearAxis[], count: number): Float64Array {
   const out = zeros('float64', count);
-  const slices = outer.reduce((product, axis) => product * axis.out, 1);
+  const slices = product(outer.map((axis) => axis.out));
   const size = count / slices;
   const ofA = positions(outer.map((axis) => axis.a));
   const ofB = positions(outer.map((axis) => axis.b));

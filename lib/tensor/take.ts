@@ -1,6 +1,8 @@
 /** Taking other libraries' tensors: everything that TensorLike admits becomes a Tensor, in one place. */
+
 import { checkShape, describeShape, isInteger, listOf, MAX_AXES, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
+import { product } from '../numbers.js';
 import { type ArrayOf, type DType, type DTypeOf, type FloatDType, type TypedArray, viewOf } from './dtype.js';
 import { gather } from './strided.js';
 import {
@@ -186,10 +188,4 @@ function isContiguous(shape: readonly number[], strides: readonly number[]): boo
     expected *= shape[axis];
   }
   return true;
-}
-
-function product(shape: readonly number[]): number {
-  let count = 1;
-  for (const size of shape) count *= size;
-  return count;
 }

@@ -51,6 +51,7 @@ function convPlan(op: ConvPlan['op'], { tensors, args }: GoldenCase): ConvPlan {
       algorithm: 'auto',
       accuracy: 'strict',
       density: 1,
+      separable: false,
     },
     backend.machine,
   );
@@ -81,6 +82,7 @@ function transposePlan({ tensors, args }: GoldenCase): ConvPlan {
       algorithm: 'auto',
       accuracy: 'strict',
       density: 1,
+      separable: false,
     },
     backend.machine,
   );
@@ -155,6 +157,7 @@ test('convolutions that take turns do not disturb one another', async () => {
         algorithm,
         accuracy: 'fast',
         density: 1,
+        separable: false,
       },
       backend.machine,
     );
@@ -231,6 +234,7 @@ describe('planes of one channel', () => {
             algorithm: 'auto',
             accuracy: 'strict',
             density: 1,
+            separable: false,
           },
           backend.machine,
         );
@@ -271,6 +275,7 @@ describe('Fourier transforms', () => {
         algorithm: 'im2col',
         accuracy: 'fast',
         density: 1,
+        separable: false,
       },
       backend.machine,
     );
@@ -371,6 +376,7 @@ describe('Winograd', () => {
         algorithm: 'auto',
         accuracy: 'fast',
         density: 1,
+        separable: false,
       },
       backend.machine,
     );
@@ -504,6 +510,7 @@ describe('lowering', () => {
         algorithm: 'auto',
         accuracy: 'strict',
         density: 1,
+        separable: false,
       },
       backend.machine,
     );

@@ -1,8 +1,7 @@
 /** Conv and ConvTranspose: each is a plan of the library's own. */
-import type { ConvOperands } from '../../backend/backend.js';
+import { type ConvOperands, NO_CLAMP } from '../../backend/backend.js';
 import { backend } from '../../backend/select.js';
 import { describe, describeShape } from '../../check.js';
-import { NO_CLAMP } from '../../conv/options.js';
 import { ShapeError, UnsupportedError } from '../../errors.js';
 import type { Accuracy } from '../../plan/algorithms/algorithm.js';
 import { type Axis, extent } from '../../plan/options/axes.js';

@@ -8,6 +8,7 @@ import {
   checkedOutputSize,
   explicitPadding,
   extent,
+  isRank,
   PADDING_MODES,
   type Padding,
   type PaddingMode,
@@ -146,6 +147,14 @@ export function readBatchShape(shape: readonly number[], rank: Rank, argument: s
   const batched = shape.length === rank + 2;
   const [batch, channels, ...spatial] = batched ? shape : [1, ...shape];
   return { batched, batch, channels, spatial };
+}
+
+/** The spatial rank of a weight, [outChannels, inChannels/groups, kernel…]. */
+export function rankOfWeight(shape: Shape, argument = 'weight'): Rank {
+  const rank = shape.length - 2;
+  if (isRank(rank)) return rank;
+  const expected = '3 to 5 axes [outChannels, inChannels/groups, kernel…]';
+  throw mismatch(ShapeError, argument, expected, describeShape(shape));
 }
 
 /** A weight of no channels convolves nothing: refused, as PyTorch refuses it, so that kernels divide by none. */

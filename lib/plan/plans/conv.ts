@@ -1,11 +1,13 @@
 /** A convolution with every number derived: frozen, the same for every backend, made once per geometry. */
 import { elementCount } from '../../check.js';
+import type { DType } from '../../tensor/dtype.js';
 import type { Shape } from '../../tensor/tensor.js';
-import type { Accuracy, Algorithm } from '../algorithms/algorithm.js';
+import type { Request } from '../algorithms/algorithm.js';
 import { type Choice, choose } from '../choice.js';
-import type { ConvGeometry } from '../geometry.js';
+import type { ConvGeometry, ConvOp } from '../geometry.js';
 import type { Machine } from '../isa.js';
 import { type Axis, toTriple } from '../options/axes.js';
+import { UNKNOWN_WEIGHTS } from '../weights.js';
 import { encodeConvPlan } from './wire.js';
 
 export interface ConvPlan extends ConvGeometry, Choice {
@@ -17,14 +19,36 @@ export interface ConvPlan extends ConvGeometry, Choice {
   readonly wire: Int32Array;
 }
 
-export interface ConvRequest extends Omit<ConvGeometry, 'axes'> {
+export interface ConvRequest extends Omit<ConvGeometry, 'axes'>, Request {
   readonly axes: readonly Axis[];
-  readonly algorithm: Algorithm;
-  readonly accuracy: Accuracy;
-  /** The share of weights that are not zero, when the caller knows it; 1 otherwise. */
-  readonly density: number;
-  /** Whether they are kernels of rank one, when the caller knows it. */
-  readonly separable?: boolean;
+}
+
+/** Batch, channels and axes of the forward convolution. */
+export type ConvSizes = Pick<ConvRequest, 'batch' | 'inChannels' | 'outChannels' | 'axes'>;
+
+/** @param manner  What is left out of the weights is unknown, and the accuracy 'fast'. */
+export function convRequest<D extends DType>(
+  op: ConvOp,
+  dtype: D,
+  { rank, groups, paddingMode }: Pick<ConvGeometry, 'rank' | 'groups' | 'paddingMode'>,
+  { batch, inChannels, outChannels, axes }: ConvSizes,
+  { algorithm, accuracy = 'fast', density, separable }: Pick<Request, 'algorithm'> & Partial<Request>,
+): ConvRequest & { readonly dtype: D } {
+  return {
+    op,
+    dtype,
+    rank,
+    batch,
+    groups,
+    inChannels,
+    outChannels,
+    axes,
+    paddingMode,
+    algorithm,
+    accuracy,
+    density: density ?? UNKNOWN_WEIGHTS.density,
+    separable: separable ?? UNKNOWN_WEIGHTS.separable,
+  };
 }
 
 const CACHE_SIZE = 512;
@@ -43,7 +67,7 @@ export function planConv(request: ConvRequest, machine: Machine): ConvPlan {
 }
 
 function makePlan(
-  { axes, algorithm, accuracy, density, separable = false, ...rest }: ConvRequest,
+  { axes, algorithm, accuracy, density, separable, ...rest }: ConvRequest,
   machine: Machine,
 ): ConvPlan {
   const geometry: ConvGeometry = { ...rest, axes: toTriple(axes) };
@@ -66,7 +90,7 @@ function makePlan(
 }
 
 function cacheKey(r: ConvRequest, machine: Machine): string {
-  let key = `${machine.isa} ${r.op} ${r.dtype} ${r.algorithm} ${r.accuracy} ${r.density} ${r.separable === true} ${r.paddingMode} ${r.rank} ${r.batch} ${r.groups} ${r.inChannels} ${r.outChannels}`;
+  let key = `${machine.isa} ${r.op} ${r.dtype} ${r.algorithm} ${r.accuracy} ${r.density} ${r.separable} ${r.paddingMode} ${r.rank} ${r.batch} ${r.groups} ${r.inChannels} ${r.outChannels}`;
   for (const a of r.axes) {
     key += ` ${a.in} ${a.kernel} ${a.stride} ${a.dilation} ${a.padBefore} ${a.padAfter} ${a.out}`;
   }

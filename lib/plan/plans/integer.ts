@@ -1,4 +1,5 @@
 /** A convolution of 8-bit integers: the plan of its geometry, and what its dtypes and zero points add to it. */
+import { product } from '../../numbers.js';
 import { BYTE_RANGE, type ByteDType, DTYPES } from '../../tensor/dtype.js';
 import type { ConvPlan } from './conv.js';
 
@@ -30,7 +31,7 @@ export function planInteger(geometry: IntegerGeometry, mostBias: number): Intege
   const { conv, weightDType, outputDType, inputZeroPoint, outputZeroPoint } = geometry;
   const [min, max] = BYTE_RANGE[conv.dtype as ByteDType];
   const mostInput = Math.max(max - inputZeroPoint, inputZeroPoint - min);
-  const products = conv.weightShape.slice(1).reduce((count, size) => count * size, 1);
+  const products = product(conv.weightShape.slice(1));
   return Object.freeze({
     ...geometry,
     narrow: outputDType === 'int32' || products * mostInput * MOST_WEIGHT + mostBias <= MOST_INT32,
