@@ -32,8 +32,9 @@ export interface BoundConv {
   readonly packedBytes: number;
   run(input: FloatArray, output: FloatArray): void;
   /**
-   * As run, off the event loop. The input is copied first: see copies.ts. The result is in an array of its own, which
-   * nobody sees until it is complete: threads write to it, so nobody must be able to transfer or shrink it meanwhile.
+   * As run, off the event loop, on an input of its own (own-operands.ts), which it may overwrite. The result is in an
+   * array that nobody sees until it is complete: threads write to it, so nobody must be able to transfer or shrink it
+   * meanwhile.
    */
   runAsync(input: FloatArray, signal?: AbortSignalLike): Promise<FloatArray>;
   /** Frees the packed weights once runs in flight have ended. */
@@ -78,7 +79,7 @@ export interface Backend {
 
   /** 'forward': input is x, output is y. 'inputGrad': input is dy, output is dx. */
   conv(plan: ConvPlan, operands: ConvOperands, input: FloatArray, output: FloatArray): void;
-  /** As conv, and as runAsync; weights are packed off the event loop too. Every operand is copied first. */
+  /** As conv, and as runAsync, on operands of its own; weights are packed off the event loop too. */
   convAsync(
     plan: ConvPlan,
     operands: ConvOperands,
@@ -87,6 +88,8 @@ export interface Backend {
   ): Promise<FloatArray>;
   /** `similar` may lend its packed weights when they are packed alike. */
   bindConv(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): BoundConv;
+  /** As bindConv, with nothing packed on the calling thread; nobody writes to the operands meanwhile. */
+  bindConvAsync(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): Promise<BoundConv>;
   convWeightGrad(plan: ConvPlan, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
   /** gradBias[o] = Σ over the batch and all places of gradOutput[n][o][places], summed in float64. */
   convBiasGrad(

@@ -1,12 +1,15 @@
 /** convNd and convNdAsync: cross-correlation in one, two and three dimensions. */
 
 import type { ConvOperands } from '../backend/backend.js';
+import { withOwnOperands } from '../backend/own-operands.js';
 import { backend } from '../backend/select.js';
-import { checkOptions } from '../check.js';
+import { checkOptions, elementCount } from '../check.js';
+import type { Weights } from '../plan/algorithms/algorithm.js';
 import type { Rank } from '../plan/options/axes.js';
 import { likeInput } from '../plan/options/window.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
-import { weightsOf } from '../plan/weights.js';
+import { UNKNOWN_WEIGHTS, WEIGHED_AT_ONCE, weightsOf, weightsOfInTurns } from '../plan/weights.js';
+import { BYTES } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import type { FloatOf, TensorLike } from '../tensor/take.js';
 import type { FloatTensor, Shape, Tensor } from '../tensor/tensor.js';
@@ -16,8 +19,10 @@ import {
   type AsyncOptions,
   CONV_OPTIONS,
   type ConvOptions,
+  type Manner,
   readManner,
   readSignal,
+  readTransfer,
 } from './options.js';
 
 /** 1-D cross-correlation of a batch: as conv2d, over [n, ic, il] and [oc, ic/groups, kl]. */
@@ -82,9 +87,11 @@ export function conv1dAsync(
 }
 
 /**
- * As conv2d, off the event loop, on the library's own threads. The operands are copied when the call is made, and what
- * happens to them afterwards does not matter; past 1 MiB together they are copied 1 MiB at a turn of the event loop, and
- * must be left alone meanwhile. `out` is written when the work is done, as much at a turn.
+ * As conv2d, off the event loop, on the library's own threads. Operands are copied, up to 1 MiB at a turn of the event
+ * loop by all calls together: those of a call that comes alone and has no more are copied when it is made, and what happens
+ * to them afterwards does not matter; others must be left alone meanwhile, or the input handed over (`transfer`). Calls
+ * whose operands and results take more than 128 MiB together wait for one another. `out` is written when the work is
+ * done, as much at a turn.
  *
  * @returns rejects with the signal's reason (an AbortError by default) when `options.signal` fires first, and with
  *   the errors of conv2d for arguments that it would refuse.
@@ -117,7 +124,10 @@ export function conv3dAsync(
 }
 
 interface ConvCall {
+  readonly manner: Manner;
   readonly plan: ConvPlan;
+  /** Chosen for weights that are known better. */
+  readonly replan: (weights: Weights) => ConvPlan;
   readonly operands: ConvOperands;
   readonly tensors: ConvTensors;
   /** Of the result: without the batch axis when the input came without. */
@@ -140,22 +150,55 @@ async function convAsync(
 ): Promise<FloatTensor> {
   const options = checkOptions(given, ASYNC_OPTIONS);
   const signal = readSignal(options.signal);
-  const { plan, operands, tensors, shape } = readCall(rank, input, weight, options);
-  const out =
-    options.out === undefined ? undefined : checkOut(options.out, shape, tensors.dtype, inputsOf(tensors));
+  const transfer = readTransfer(options.transfer);
+  const { plan, replan, manner, tensors, shape } = readCall(rank, input, weight, options, true);
+  const { input: x, weight: w, bias, dtype } = tensors;
+  const out = options.out === undefined ? undefined : checkOut(options.out, shape, dtype, inputsOf(tensors));
   signal?.throwIfAborted();
-  const result = await backend().convAsync(plan, operands, tensors.input.data, signal);
+  const resultBytes = elementCount(shape, 'output') * BYTES[dtype];
+  const arrays = { input: x.data, weight: w.data, 'options.bias': bias?.data ?? NO_BIAS };
+  const result = await withOwnOperands(arrays, resultBytes, { signal, transfer }, async (own) => {
+    const operands = {
+      weight: own.weight,
+      bias: bias === null ? null : own['options.bias'],
+      clamp: manner.clamp,
+    };
+    const chosen = isWeighedLater(w, manner)
+      ? replan(await weightsOfInTurns(own.weight, w.shape, signal))
+      : plan;
+    return backend().convAsync(chosen, operands, own.input, signal);
+  });
   return deliver(result, shape, out);
 }
 
-function readCall(rank: Rank, input: TensorLike, weight: TensorLike, options: ConvOptions): ConvCall {
+/** Stands for the bias of a call that has none. */
+const NO_BIAS = new Float32Array(0);
+
+/** Whether looking at all the weights holds the event loop too long. */
+function isWeighedLater(weight: FloatTensor, { algorithm }: Manner): boolean {
+  return algorithm === 'auto' && weight.size > WEIGHED_AT_ONCE;
+}
+
+/** @param inTurns  Large weights are not looked at yet. */
+function readCall(
+  rank: Rank,
+  input: TensorLike,
+  weight: TensorLike,
+  options: ConvOptions,
+  inTurns = false,
+): ConvCall {
   const manner = readManner(options);
   const tensors = takeConvTensors(input, weight, options.bias);
   const { dtype, input: x, weight: w, bias } = tensors;
-  const weights = weightsOf(w.data, w.shape, manner.algorithm);
-  const planned = planForward('forward', dtype, rank, x.shape, w.shape, options, { ...manner, ...weights });
+  const plan = (weights: Weights) =>
+    planForward('forward', dtype, rank, x.shape, w.shape, options, { ...manner, ...weights });
+  const planned = plan(
+    inTurns && isWeighedLater(w, manner) ? UNKNOWN_WEIGHTS : weightsOf(w.data, w.shape, manner.algorithm),
+  );
   checkBias(bias, w.shape[0]);
   return {
+    manner,
+    replan: (weights) => plan(weights).plan,
     plan: planned.plan,
     operands: { weight: w.data, bias: bias === null ? null : bias.data, clamp: manner.clamp },
     tensors,

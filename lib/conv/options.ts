@@ -2,7 +2,7 @@
 
 import { type AbortSignalLike, isSignal } from '../backend/abort.js';
 import { type Clamp, NO_CLAMP } from '../backend/backend.js';
-import { checkNumber, checkOneOf, checkOptions, describe, mismatch } from '../check.js';
+import { checkBoolean, checkNumber, checkOneOf, checkOptions, describe, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import {
   ACCURACIES,
@@ -38,6 +38,11 @@ export interface ConvTransposeOptions extends ConvOptions {
 }
 
 export interface AsyncOptions {
+  /**
+   * Takes the input's buffer over instead of copying it: the call's own from then on, and detached for everybody else.
+   * Default false.
+   */
+  readonly transfer?: boolean;
   /** Rejects with the signal's reason when it fires first: work not yet begun is dropped, begun work stops at the next tile. */
   readonly signal?: AbortSignalLike;
 }
@@ -56,7 +61,7 @@ export const CONV_OPTIONS = [
 ] as const;
 export const PREPARE_OPTIONS = [...CONV_OPTIONS.filter((name) => name !== 'out'), 'inputShape'] as const;
 export const TRANSPOSE_OPTIONS = [...CONV_OPTIONS, 'outputPadding', 'outputSize'] as const;
-export const ASYNC_OPTIONS = [...CONV_OPTIONS, 'signal'] as const;
+export const ASYNC_OPTIONS = [...CONV_OPTIONS, 'signal', 'transfer'] as const;
 export const GRAD_OPTIONS = [...GEOMETRY_OPTIONS, 'accuracy'] as const;
 
 /** How to compute, as opposed to what: the part of the options that is no geometry and no tensor. */
@@ -97,6 +102,11 @@ function readActivation(activation: unknown): Clamp {
     "'none', 'relu', 'relu6' or {clip: [min, max]}",
     describe(activation),
   );
+}
+
+/** The operand that is handed over: see AsyncOptions. */
+export function readTransfer(transfer: unknown): 'input' | undefined {
+  return checkBoolean(transfer ?? false, 'options.transfer') ? 'input' : undefined;
 }
 
 export function readSignal(signal: unknown): AbortSignalLike | undefined {

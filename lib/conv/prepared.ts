@@ -1,7 +1,8 @@
 /** PreparedConv: weights packed once, run many times. The fast path of a service. */
 
-import type { BoundConv, ConvOperands } from '../backend/backend.js';
+import type { ConvOperands } from '../backend/backend.js';
 import { type Binding, BindingCache, sameSizes } from '../backend/bindings.js';
+import { withOwnOperands } from '../backend/own-operands.js';
 import { backend } from '../backend/select.js';
 import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
 import { refuseCloning } from '../cloning.js';
@@ -11,13 +12,21 @@ import { isRank } from '../plan/options/axes.js';
 import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/options/window.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../plan/weights.js';
-import { copyOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
+import { BYTES, copyOf, type FloatArray, type FloatDType } from '../tensor/dtype.js';
 import { checkOut, deliver, resultTensor } from '../tensor/out.js';
 import { type FloatOf, type TensorLike, takeFloat } from '../tensor/take.js';
 import { type FloatTensor, isTensor, type Shape, type Tensor } from '../tensor/tensor.js';
 import { type Explanation, explainPlan } from './explain.js';
 import { checkBias, type PlannedManner, planWindow, takeConvTensors, wrongWeightRank } from './operands.js';
-import { type AsyncOptions, type ConvOptions, PREPARE_OPTIONS, readManner, readSignal } from './options.js';
+import {
+  type AsyncOptions,
+  type ConvOptions,
+  PREPARE_OPTIONS,
+  readManner,
+  readSignal,
+  readTransfer,
+} from './options.js';
+import { Packing } from './packing.js';
 
 export interface PrepareOptions extends Omit<ConvOptions, 'out'> {
   /** Packs for this input shape at once; otherwise the first run of each shape does. */
@@ -31,7 +40,10 @@ export interface PreparedConv<A extends FloatArray = FloatArray> extends SelfDis
   outputShape(inputShape: Shape): Shape;
   /** As conv2d with the options given at preparation. With `out` nothing is allocated. */
   run(input: TensorLike, out?: Tensor): Tensor<A>;
-  /** As conv2dAsync: the input is copied first, and `out` written when the work is done. */
+  /**
+   * As conv2dAsync: the input is copied first, or taken over, and `out` written when the work is done. Weights that are
+   * not packed for an input's shape yet are packed off the event loop, too.
+   */
   runAsync(input: TensorLike, options?: AsyncOptions & { readonly out?: Tensor }): Promise<Tensor<A>>;
   explain(inputShape: Shape): Explanation;
   /** Frees the packed weights; runs in flight end first. Later runs are refused, a second dispose does nothing. */
@@ -86,8 +98,7 @@ interface ShapeBinding extends Binding {
   readonly inputSize: number;
   readonly outputShape: Shape;
   readonly outputSize: number;
-  readonly plan: ConvPlan;
-  readonly conv: BoundConv;
+  readonly conv: Packing;
 }
 
 class Prepared extends Disposing implements PreparedConv {
@@ -119,26 +130,26 @@ class Prepared extends Disposing implements PreparedConv {
   }
 
   warm(inputShape: Shape): void {
-    this.#bind(checkShape(inputShape, 'options.inputShape'));
+    this.#bind(checkShape(inputShape, 'options.inputShape')).conv.now();
   }
 
   run(input: TensorLike, out?: Tensor): FloatTensor {
     const { latest } = this.#bindings;
     if (
-      latest !== undefined &&
+      latest?.conv.packed !== undefined &&
       isTensor(input) &&
       isTensor(out) &&
       this.#isOurs(input) &&
       this.#isOurs(out) &&
       fits(latest, input, out)
     ) {
-      latest.conv.run(input.data, out.data);
+      latest.conv.packed.run(input.data, out.data);
       return out;
     }
     const x = takeFloat(input, 'input', this.#dtype);
     const binding = this.#bindingOf(x);
     const output = resultTensor(out, binding.outputShape, this.#dtype, { input: x });
-    binding.conv.run(x.data, output.data);
+    binding.conv.now().run(x.data, output.data);
     return output;
   }
 
@@ -146,17 +157,24 @@ class Prepared extends Disposing implements PreparedConv {
     input: TensorLike,
     options?: AsyncOptions & { readonly out?: Tensor },
   ): Promise<FloatTensor> {
-    const given = checkOptions(options, ['signal', 'out']);
+    const given = checkOptions(options, ['signal', 'out', 'transfer']);
     const signal = readSignal(given.signal);
+    const transfer = readTransfer(given.transfer);
     const x = takeFloat(input, 'input', this.#dtype);
-    const binding = this.#bindingOf(x);
+    const { conv, outputShape, outputSize } = this.#bindingOf(x);
     const out =
-      given.out === undefined
-        ? undefined
-        : checkOut(given.out, binding.outputShape, this.#dtype, { input: x });
+      given.out === undefined ? undefined : checkOut(given.out, outputShape, this.#dtype, { input: x });
     signal?.throwIfAborted();
-    const result = await binding.conv.runAsync(x.data, signal);
-    return deliver(result, binding.outputShape, out);
+    const result = await conv.during(() => {
+      const packed = conv.inTime();
+      // Who waits for it may be gone before it fails.
+      packed.catch(() => {});
+      const resultBytes = outputSize * BYTES[this.#dtype];
+      return withOwnOperands({ input: x.data }, resultBytes, { signal, transfer }, async (own) =>
+        (await packed).runAsync(own.input, signal),
+      );
+    });
+    return deliver(result, outputShape, out);
   }
 
   explain(inputShape: Shape): Explanation {
@@ -181,9 +199,9 @@ class Prepared extends Disposing implements PreparedConv {
     if (this.#operands === null)
       throw new ArgumentError('PreparedConv: expected one in use, got a disposed one');
     const { plan, outputShape } = this.#plan(inputShape);
-    const conv = backend().bindConv(plan, this.#operands, this.#bindings.latest?.conv);
+    const conv = new Packing(plan, this.#operands, this.#bindings.latest?.conv.packed);
     const [inputSize, outputSize] = [elementCount(inputShape, 'input'), elementCount(outputShape, 'output')];
-    return this.#bindings.add({ inputShape, inputSize, outputShape, outputSize, plan, conv });
+    return this.#bindings.add({ inputShape, inputSize, outputShape, outputSize, conv });
   }
 
   #plan(inputShape: Shape): { plan: ConvPlan; outputShape: Shape } {

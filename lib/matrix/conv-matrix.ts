@@ -1,7 +1,8 @@
 /** The matrix of a convolution, as an operator that multiplies by structure and is never stored. */
 
 import type { AbortSignalLike } from '../backend/abort.js';
-import { type BoundConv, NO_CLAMP } from '../backend/backend.js';
+import { type BoundConv, type ConvOperands, NO_CLAMP } from '../backend/backend.js';
+import { withOwnOperands } from '../backend/own-operands.js';
 import { backend } from '../backend/select.js';
 import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { refuseCloning } from '../cloning.js';
@@ -27,6 +28,7 @@ import {
   dtypeOf,
   type FloatArray,
   type FloatDType,
+  holds,
   type TypedArray,
   uninitialised,
   uninitialisedLike,
@@ -221,21 +223,27 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
     from: FloatArray,
     signal: AbortSignalLike | undefined,
   ): Promise<FloatArray> {
-    const operand = convert(from, this.dtype);
+    const operand = holds(from, this.dtype) ? from : convert(from, this.dtype);
     const op = transposed ? 'inputGrad' : 'forward';
     const [rows, cols] = this.shape;
     if (rows === 0 || cols === 0) return zeros(this.dtype, transposed ? cols : rows);
-    this.#bound[op] ??= this.#bind(op);
-    return this.#bound[op].runAsync(operand, signal);
+    // Calls that come at once may each pack; the first that is done serves all later ones.
+    const bound = this.#bound[op] ?? (await backend().bindConvAsync(this.#planOf(op), this.#operands));
+    this.#bound[op] ??= bound;
+    const resultBytes = operand.BYTES_PER_ELEMENT * (transposed ? cols : rows);
+    return withOwnOperands({ x: operand }, resultBytes, { signal }, (own) => bound.runAsync(own.x, signal));
   }
 
   #bind(op: 'forward' | 'inputGrad'): BoundConv {
-    const plan = op === 'forward' ? this.#plan : planConv({ ...this.#request, op }, backend().machine);
-    return backend().bindConv(plan, {
-      weight: this.#weight,
-      bias: null,
-      clamp: NO_CLAMP,
-    });
+    return backend().bindConv(this.#planOf(op), this.#operands);
+  }
+
+  #planOf(op: 'forward' | 'inputGrad'): ConvPlan {
+    return op === 'forward' ? this.#plan : planConv({ ...this.#request, op }, backend().machine);
+  }
+
+  get #operands(): ConvOperands {
+    return { weight: this.#weight, bias: null, clamp: NO_CLAMP };
   }
 
   /** [channels, depth, height, width] of the output or the input. */

@@ -2,7 +2,7 @@
  * Products as steps: a solver, or an operator made of others, yields the products that it needs of simple operators, and
  * somebody runs them, all at once or with the event loop free in between.
  */
-import { nextTurn } from '#host';
+import { nextTurn, now } from '#host';
 import type { AbortSignalLike } from '../backend/abort.js';
 import { dtypeOf, type FloatArray } from '../tensor/dtype.js';
 import { checkProduct, type LinearOperator } from './operator.js';
@@ -66,7 +66,7 @@ export async function runStepsAsync<Result>(
   steps: Steps<Result>,
   signal: AbortSignalLike | undefined,
 ): Promise<Result> {
-  let end = performance.now() + SLICE_MS;
+  let end = now() + SLICE_MS;
   while (true) {
     signal?.throwIfAborted();
     const { done, value } = steps.next();
@@ -76,9 +76,9 @@ export async function runStepsAsync<Result>(
     if (isAsync(A) && from.length + to.length > ASYNC_ELEMENTS)
       to.set(await A.productAsync(transposed, from, signal));
     else multiply(value);
-    if (performance.now() < end) continue;
+    if (now() < end) continue;
     await nextTurn();
-    end = performance.now() + SLICE_MS;
+    end = now() + SLICE_MS;
   }
 }
 

@@ -13,13 +13,40 @@ const STEPS = 64;
  */
 export function densityOf(weight: FloatArray): number {
   const { length } = weight;
-  if (length > SAMPLE) {
-    // A prime stride, so that no period of the layout goes unseen.
-    let zeros = 0;
-    for (let i = 0, at = 0; i < SAMPLE; i++, at = (at + 7919) % length) if (weight[at] === 0) zeros++;
-    if (zeros < (1 - DENSE) * SAMPLE) return 1;
-  }
+  return seemsDense(weight) ? 1 : densityFrom(countNonzero(weight, 0, length), length);
+}
+
+/** As densityOf, in steps of so many weights. */
+export async function densityOfInTurns(
+  weight: FloatArray,
+  step: number,
+  turn: () => Promise<void>,
+): Promise<number> {
+  const { length } = weight;
+  if (seemsDense(weight)) return 1;
   let nonzero = 0;
-  for (let i = 0; i < length; i++) if (weight[i] !== 0) nonzero++;
+  for (let at = 0; at < length; at += step) {
+    if (at > 0) await turn();
+    nonzero += countNonzero(weight, at, Math.min(length, at + step));
+  }
+  return densityFrom(nonzero, length);
+}
+
+function seemsDense(weight: FloatArray): boolean {
+  const { length } = weight;
+  if (length <= SAMPLE) return false;
+  // A prime stride, so that no period of the layout goes unseen.
+  let zeros = 0;
+  for (let i = 0, at = 0; i < SAMPLE; i++, at = (at + 7919) % length) if (weight[at] === 0) zeros++;
+  return zeros < (1 - DENSE) * SAMPLE;
+}
+
+function countNonzero(weight: FloatArray, from: number, to: number): number {
+  let nonzero = 0;
+  for (let i = from; i < to; i++) if (weight[i] !== 0) nonzero++;
+  return nonzero;
+}
+
+function densityFrom(nonzero: number, length: number): number {
   return length === 0 ? 1 : Math.ceil((nonzero / length) * STEPS) / STEPS;
 }

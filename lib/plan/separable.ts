@@ -14,33 +14,66 @@ const MAX_ROUNDINGS = 16;
  * @param shape  [oc, ic/groups, kernel…].
  */
 export function isSeparable(weight: FloatArray, shape: readonly number[]): boolean {
+  const steps = separableSteps(weight, shape);
+  while (true) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** As isSeparable, in steps of so many weights. */
+export async function isSeparableInTurns(
+  weight: FloatArray,
+  shape: readonly number[],
+  step: number,
+  turn: () => Promise<void>,
+): Promise<boolean> {
+  const steps = separableSteps(weight, shape);
+  let looked = 0;
+  while (true) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    looked += value;
+    if (looked < step) continue;
+    await turn();
+    looked = 0;
+  }
+}
+
+/** Yields how many weights it has looked at since. */
+type Steps = Generator<number, boolean, void>;
+
+function* separableSteps(weight: FloatArray, shape: readonly number[]): Steps {
   const [count, perGroup, height, width] = shape;
   if (shape.length !== 4 || perGroup !== 1 || count === 0) return false;
   if (!(height >= MIN_SIDE && width >= MIN_SIDE)) return false;
   const roundings = Math.min(MAX_ROUNDINGS, height * width - height - width - 4);
   const tolerance = roundings * (holds(weight, 'float32') ? 2 ** -24 : 2 ** -53);
   for (let o = 0; o < count; o++) {
-    if (!isRankOne(weight, o * height * width, height, width, tolerance)) return false;
+    if (!(yield* rankOneSteps(weight, o * height * width, height, width, tolerance))) return false;
   }
   return true;
 }
 
 /** By the row and the column of the largest element: the factors that lose least. */
-function isRankOne(
+function* rankOneSteps(
   weight: FloatArray,
   first: number,
   height: number,
   width: number,
   tolerance: number,
-): boolean {
+): Steps {
   let largest = 0;
   let at = 0;
-  for (let i = 0; i < height * width; i++) {
-    const size = Math.abs(weight[first + i]);
-    if (size > largest) {
-      largest = size;
-      at = i;
+  for (let i = 0; i < height; i++) {
+    for (let j = i * width; j < (i + 1) * width; j++) {
+      const size = Math.abs(weight[first + j]);
+      if (size > largest) {
+        largest = size;
+        at = j;
+      }
     }
+    yield width;
   }
   if (largest === 0) return true;
   if (!Number.isFinite(largest)) return false;
@@ -55,6 +88,7 @@ function isRankOne(
       const difference = Math.abs(element - scale * weight[first + row + j]);
       if (!(difference <= tolerance * Math.abs(element))) return false;
     }
+    yield width;
   }
   return true;
 }

@@ -1,8 +1,9 @@
 /** What the choice of an algorithm asks of the weights' values, found when it may matter. */
+import { nextTurn } from '#host';
 import type { FloatArray } from '../tensor/dtype.js';
 import type { Algorithm, Weights } from './algorithms/algorithm.js';
-import { densityOf } from './density.js';
-import { isSeparable } from './separable.js';
+import { densityOf, densityOfInTurns } from './density.js';
+import { isSeparable, isSeparableInTurns } from './separable.js';
 
 /** Of weights that are not there to be looked at, or that a named algorithm does not ask about. */
 export const UNKNOWN_WEIGHTS: Weights = Object.freeze({ density: 1, separable: false });
@@ -12,4 +13,25 @@ export function weightsOf(weight: FloatArray, shape: readonly number[], algorith
   if (algorithm !== 'auto' && algorithm !== 'depthwise') return UNKNOWN_WEIGHTS;
   const density = algorithm === 'auto' ? densityOf(weight) : 1;
   return { density, separable: isSeparable(weight, shape) };
+}
+
+/** Weights that are looked at without letting the event loop turn: some tenths of a millisecond. */
+export const WEIGHED_AT_ONCE = 2 ** 16;
+
+interface Abortable {
+  throwIfAborted(): void;
+}
+
+/** As weightsOf for 'auto', some tenths of a millisecond at a turn of the event loop. */
+export async function weightsOfInTurns(
+  weight: FloatArray,
+  shape: readonly number[],
+  signal: Abortable | undefined,
+): Promise<Weights> {
+  const turn = async () => {
+    await nextTurn();
+    signal?.throwIfAborted();
+  };
+  const density = await densityOfInTurns(weight, WEIGHED_AT_ONCE, turn);
+  return { density, separable: await isSeparableInTurns(weight, shape, WEIGHED_AT_ONCE, turn) };
 }

@@ -213,9 +213,18 @@ export function arrayOver<D extends DType>(
 
 /** A view of `array`'s memory, by none of the array's own methods: a subclass's may do anything. */
 export function viewOf<A extends TypedArray>(array: A, start = 0, length = array.length - start): A {
+  return viewOn(array, array.buffer, array.byteOffset + start * BYTES[dtypeOf(array)], length);
+}
+
+/** A view of a buffer, of the type of `array`. */
+export function viewOn<A extends TypedArray>(
+  array: A,
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+  length: number,
+): A {
   const dtype: DType = dtypeOf(array);
-  const { buffer, byteOffset } = array;
-  return typedAs(array, new ARRAYS[dtype](buffer, byteOffset + start * BYTES[dtype], length));
+  return typedAs(array, new ARRAYS[dtype](buffer, byteOffset, length));
 }
 
 /** What TypeScript cannot follow: that an array made for A's dtype is an A. */

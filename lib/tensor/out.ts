@@ -1,8 +1,8 @@
 /** Where a result goes: a new tensor, or the caller's `out` after checking that it may receive it. */
-import { nextTurn } from '#host';
 import { describe, describeShape, elementCount, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { type ArrayOf, type DType, type TypedArray, uninitialised } from './dtype.js';
+import { copyInTurns, fitsThisTurn } from './paced-copy.js';
 import { checkData, hasDType, isTensor, type Shape, Tensor } from './tensor.js';
 
 /**
@@ -42,9 +42,6 @@ export function checkOut<D extends DType>(
   return out;
 }
 
-// What is written without letting the event loop turn, in bytes: some tenths of a millisecond.
-const WRITTEN_AT_ONCE = 2 ** 20;
-
 /**
  * A result that was computed elsewhere, as a tensor: in `out` when the caller gave one that still has its memory. A large
  * one is written there a slice at each turn of the event loop.
@@ -55,16 +52,15 @@ export async function deliver<A extends TypedArray>(
   out: Tensor<A> | undefined,
 ): Promise<Tensor<A>> {
   if (out === undefined) return new Tensor(result, shape);
-  const step = WRITTEN_AT_ONCE / result.BYTES_PER_ELEMENT;
-  for (let at = 0; ; ) {
+  const check = (): void => {
     checkData(out.data, 'out');
     if (out.data.length !== result.length)
       throw mismatch(ArgumentError, 'out', `${result.length} elements`, describe(out.data));
-    out.data.set(result.subarray(at, at + step), at);
-    at += step;
-    if (at >= result.length) return out;
-    await nextTurn();
-  }
+  };
+  check();
+  if (fitsThisTurn(result.byteLength)) out.data.set(result);
+  else await copyInTurns([{ from: result, to: out.data, check }]);
+  return out;
 }
 
 /** Whether two arrays have memory in common. */

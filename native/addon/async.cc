@@ -2,6 +2,7 @@
 
 #include <exception>
 #include <utility>
+#include <vector>
 
 #include "addon/conv.h"
 #include "addon/environment.h"
@@ -9,91 +10,150 @@
 #include "runtime/pages.h"
 
 namespace convmat::addon {
-// One convolution and the arrays that it reads and writes, which are its own: nobody else has seen them, so
-// that nobody transfers, shrinks or writes to them meanwhile.
+
+// Work for one callback, and the arrays that it reads and writes, which are its own: nobody else has seen
+// them, so that nobody transfers, shrinks or writes to them meanwhile.
 class AsyncCall : public Task {
  public:
-  AsyncCall(AsyncCalls* owner, const KernelTable& kernels, const ConvPlan& plan, const ConvLengths& lengths,
-            const Napi::Value& input, const Napi::Value& output, const Napi::Value& callback)
-      : Task(owner), owner_(owner), kernels_(&kernels), plan_(plan) {
-    const DType dtype = plan.dtype;
-    input_ = read_elements(input, dtype, lengths.input, "input");
-    input_bytes_ = static_cast<size_t>(lengths.input) * size_of(dtype);
-    output_ = read_result(output, dtype, lengths.output, "output");
-    callback_ = Napi::Persistent(callback.As<Napi::Function>());
-    kept_output_ = Napi::Persistent(output.As<Napi::Object>());
-    kept_[0] = Napi::Persistent(input.As<Napi::Object>());
-  }
+  AsyncCall(AsyncCalls* owner, const Napi::Value& callback)
+      : Task(owner), owner_(owner), callback_(Napi::Persistent(callback.As<Napi::Function>())) {}
 
-  void run_with(std::shared_ptr<const PackedConv> packed) { packed_ = std::move(packed); }
-  void run_with(const ConvOperands& operands, const Napi::Value& weight, const Napi::Value& bias) {
-    operands_ = operands;
-    kept_[1] = Napi::Persistent(weight.As<Napi::Object>());
-    if (operands.bias != nullptr) kept_[2] = Napi::Persistent(bias.As<Napi::Object>());
-  }
   void set_number(uint32_t number) { number_ = number; }
 
-  void run() override {
+  void run() final {
     try {
-      compute();
+      if (!is_cancelled()) work();
     } catch (...) {
       error_ = std::current_exception();
     }
-    packed_.reset();
-    if (input_bytes_ >= kWorthwhileBytes) discard(input_, input_bytes_);
     owner_->deliver(number_);
   }
 
   // After run(), on JavaScript's thread.
   void call_back(Napi::Env env) {
     const Napi::Function callback = callback_.Value();
-    const Napi::Object output = kept_output_.Value();
+    Napi::Value result = env.Undefined();
+    try {
+      if (error_ == nullptr && !is_cancelled()) result = take_result(env);
+    } catch (...) {
+      error_ = std::current_exception();
+    }
     // Before anything can throw: the executor may be the last to let go of this call, and must not find them
     // in it.
     callback_.Reset();
-    kept_output_.Reset();
-    for (Napi::ObjectReference& array : kept_) array.Reset();
+    kept_.clear();
     if (error_ != nullptr) {
       callback.Call({make_error(env, error_).Value(), env.Undefined()});
-    } else if (is_cancelled()) {
-      callback.Call({env.Undefined(), env.Undefined()});
     } else {
-      callback.Call({env.Undefined(), output});
+      callback.Call({env.Undefined(), result});
     }
   }
 
+ protected:
+  virtual void work() = 0;
+  // Once, after work(); what it gives has to live without this call.
+  virtual Napi::Value take_result(Napi::Env env) = 0;
+
+  // Keeps an array alive until the callback.
+  void keep(const Napi::Value& array) { kept_.push_back(Napi::Persistent(array.As<Napi::Object>())); }
+  const Napi::ObjectReference& kept(size_t index) const { return kept_[index]; }
+  bool is_cancelled() const { return cancelled().load(std::memory_order_relaxed); }
+
  private:
-  void compute() {
-    if (is_cancelled()) return;
+  AsyncCalls* const owner_;
+  uint32_t number_ = 0;
+  std::exception_ptr error_;
+  Napi::FunctionReference callback_;
+  std::vector<Napi::ObjectReference> kept_;
+};
+
+namespace {
+
+// One convolution.
+class ConvCall final : public AsyncCall {
+ public:
+  ConvCall(AsyncCalls* owner, const KernelTable& kernels, const ConvPlan& plan, const ConvLengths& lengths,
+           const Napi::Value& input, const Napi::Value& output, const Napi::Value& callback)
+      : AsyncCall(owner, callback), kernels_(&kernels), plan_(plan) {
+    const DType dtype = plan.dtype;
+    input_ = read_elements(input, dtype, lengths.input, "input");
+    input_bytes_ = static_cast<size_t>(lengths.input) * size_of(dtype);
+    output_ = read_result(output, dtype, lengths.output, "output");
+    keep(output);
+    keep(input);
+  }
+
+  void run_with(std::shared_ptr<const PackedConv> packed) { packed_ = std::move(packed); }
+  void run_with(const ConvOperands& operands, const Napi::Value& weight, const Napi::Value& bias) {
+    operands_ = operands;
+    keep(weight);
+    if (operands.bias != nullptr) keep(bias);
+  }
+
+ protected:
+  void work() override {
     const Context context{kernels_, &cancelled(), packed_ == nullptr};
     if (packed_ == nullptr) {
       const ConvOperands& o = operands_;
       packed_ = pack_conv(context, plan_, o.weight, o.bias, o.lo, o.hi);
     }
     if (!is_cancelled()) run_conv(context, plan_, *packed_, input_, output_);
+    packed_.reset();
+    if (input_bytes_ >= kWorthwhileBytes) discard(input_, input_bytes_);
   }
 
+  Napi::Value take_result(Napi::Env) override { return kept(0).Value(); }
+
+ private:
   // What is given back before V8's collector gets to it: a service with many calls would hold many. The array
   // itself cannot be detached here: napi_detach_arraybuffer ends the process when its thread is being
   // terminated.
   static constexpr size_t kWorthwhileBytes = size_t{1} << 20;
 
-  bool is_cancelled() const { return cancelled().load(std::memory_order_relaxed); }
-
-  AsyncCalls* const owner_;
   const KernelTable* const kernels_;
   const ConvPlan plan_;
-  uint32_t number_ = 0;
   std::shared_ptr<const PackedConv> packed_;
   ConvOperands operands_{};
   void* input_ = nullptr;
   size_t input_bytes_ = 0;
   void* output_ = nullptr;
-  std::exception_ptr error_;
-  Napi::FunctionReference callback_;
-  Napi::ObjectReference kept_output_;
-  Napi::ObjectReference kept_[3];  // input, weight, bias
 };
+
+// The packing of weights for one plan.
+class PackCall final : public AsyncCall {
+ public:
+  PackCall(AsyncCalls* owner, const KernelTable& kernels, const WirePlan& plan, const ConvOperands& operands,
+           const Napi::CallbackInfo& call, const Napi::Value& callback)
+      : AsyncCall(owner, callback), kernels_(&kernels), plan_(plan), operands_(operands) {
+    keep(call[1]);
+    if (operands.bias != nullptr) keep(call[2]);
+  }
+
+  void share(PreparedConv::Shared shared) {
+    packed_ = std::move(shared.packed);
+    reported_ = std::move(shared.reported);
+  }
+
+ protected:
+  void work() override {
+    if (packed_ != nullptr) return;
+    const ConvOperands& o = operands_;
+    packed_ = pack_conv(Context{kernels_}, plan_.conv, o.weight, o.bias, o.lo, o.hi);
+  }
+
+  Napi::Value take_result(Napi::Env env) override {
+    return PreparedConv::bind(env, *kernels_, plan_, std::move(packed_), std::move(reported_));
+  }
+
+ private:
+  const KernelTable* const kernels_;
+  const WirePlan plan_;
+  const ConvOperands operands_;
+  std::shared_ptr<const PackedConv> packed_;
+  std::shared_ptr<ReportedMemory> reported_;
+};
+
+}  // namespace
 
 AsyncCalls::AsyncCalls(Napi::Env env) : env_(env), deliveries_(Deliveries::New(env, "convmat", 0, 1, this)) {
   Executor::shared();  // made now, so that starting a call cannot fail half-way
@@ -145,8 +205,8 @@ void AsyncCalls::finish(uint32_t number) {
 Napi::Value run_async(const Napi::CallbackInfo& call) {
   const PreparedConv& prepared = PreparedConv::unwrap(call[0]);
   AsyncCalls& calls = Environment::of(call.Env()).async_calls();
-  auto task = std::make_shared<AsyncCall>(&calls, prepared.kernels(), prepared.plan(), prepared.lengths(),
-                                          call[1], call[2], call[3]);
+  auto task = std::make_shared<ConvCall>(&calls, prepared.kernels(), prepared.plan(), prepared.lengths(),
+                                         call[1], call[2], call[3]);
   task->run_with(prepared.packed());
   return Napi::Number::New(call.Env(), calls.start(std::move(task)));
 }
@@ -157,9 +217,19 @@ Napi::Value conv_async(const Napi::CallbackInfo& call) {
   const ConvLengths lengths = lengths_of(plan);
   Environment& environment = Environment::of(call.Env());
   AsyncCalls& calls = environment.async_calls();
-  auto task = std::make_shared<AsyncCall>(&calls, environment.kernels(), plan.conv, lengths, call[5], call[6],
-                                          call[7]);
+  auto task = std::make_shared<ConvCall>(&calls, environment.kernels(), plan.conv, lengths, call[5], call[6],
+                                         call[7]);
   task->run_with(operands, call[1], call[2]);
+  return Napi::Number::New(call.Env(), calls.start(std::move(task)));
+}
+
+Napi::Value prepare_async(const Napi::CallbackInfo& call) {
+  const WirePlan plan = read_conv_plan(call[0], kConvOperations);
+  const ConvOperands operands = read_conv_operands(call, 1, plan);
+  Environment& environment = Environment::of(call.Env());
+  AsyncCalls& calls = environment.async_calls();
+  auto task = std::make_shared<PackCall>(&calls, environment.kernels(), plan, operands, call, call[6]);
+  if (!is_nullish(call[5])) task->share(PreparedConv::unwrap(call[5]).shared_with(plan.conv));
   return Napi::Number::New(call.Env(), calls.start(std::move(task)));
 }
 

@@ -49,6 +49,10 @@ class AsyncCalls {
 // Other threads read the operands and write `output`: nobody else may have seen these arrays, so that nobody
 // transfers or shrinks them meanwhile, and nobody reads the operands again. callback(error, output) is called
 // once, later: with an error, with the result, or with neither when the call was cancelled.
+//
+// prepareAsync(plan, weight, bias | null, lo, hi, similar | null, callback) → number: calls back with what
+// prepare returns.
+Napi::Value prepare_async(const Napi::CallbackInfo& call);
 Napi::Value run_async(const Napi::CallbackInfo& call);
 Napi::Value conv_async(const Napi::CallbackInfo& call);
 // cancel(number): what has not started never does, what runs stops at its next tile. No effect on what has

@@ -48,6 +48,22 @@ ConvOperands read_conv_operands(const Napi::CallbackInfo& call, size_t first, co
 PreparedConv::PreparedConv(const KernelTable& kernels, const WirePlan& plan)
     : kernels_(&kernels), plan_(plan.conv), lengths_(lengths_of(plan)) {}
 
+Napi::Function PreparedConv::bind(Napi::Env env, const KernelTable& kernels, const WirePlan& plan,
+                                  std::shared_ptr<const PackedConv> packed,
+                                  std::shared_ptr<ReportedMemory> reported) {
+  const size_t bytes = packed->bytes();
+  auto prepared = std::make_unique<PreparedConv>(kernels, plan);
+  prepared->packed_ = std::move(packed);
+  prepared->reported_ =
+      reported != nullptr ? std::move(reported) : std::make_shared<ReportedMemory>(env, bytes);
+  return bind_run(env, kPreparedTag, std::move(prepared), bytes);
+}
+
+PreparedConv::Shared PreparedConv::shared_with(const ConvPlan& plan) const {
+  if (!packed_alike(plan_, plan)) return {};
+  return {packed_, reported_};
+}
+
 PreparedConv& PreparedConv::unwrap(const Napi::Value& run) {
   auto* const prepared = find_prepared<PreparedConv>(run, kPreparedTag);
   if (prepared == nullptr) throw Refusal("prepared: expected a prepared convolution");
@@ -69,21 +85,15 @@ Napi::Value prepare(const Napi::CallbackInfo& call) {
   const ConvOperands operands = read_conv_operands(call, 1, plan);
   const KernelTable& kernels = Environment::of(env).kernels();
 
-  auto prepared = std::make_unique<PreparedConv>(kernels, plan);
   if (!is_nullish(call[5])) {
-    const PreparedConv& similar = PreparedConv::unwrap(call[5]);
-    if (packed_alike(similar.plan_, plan.conv)) {
-      prepared->packed_ = similar.packed_;
-      prepared->reported_ = similar.reported_;
-    }
+    PreparedConv::Shared shared = PreparedConv::unwrap(call[5]).shared_with(plan.conv);
+    if (shared.packed != nullptr)
+      return PreparedConv::bind(env, kernels, plan, std::move(shared.packed), std::move(shared.reported));
   }
-  if (prepared->packed_ == nullptr) {
-    prepared->packed_ =
-        pack_conv(Context{&kernels}, plan.conv, operands.weight, operands.bias, operands.lo, operands.hi);
-    prepared->reported_ = std::make_shared<ReportedMemory>(env, prepared->packed_->bytes());
-  }
-  const size_t bytes = prepared->packed_->bytes();
-  return bind_run(env, kPreparedTag, std::move(prepared), bytes);
+  return PreparedConv::bind(
+      env, kernels, plan,
+      pack_conv(Context{&kernels}, plan.conv, operands.weight, operands.bias, operands.lo, operands.hi),
+      nullptr);
 }
 
 void release(const Napi::CallbackInfo& call) {

@@ -35,6 +35,19 @@ class PreparedConv {
  public:
   PreparedConv(const KernelTable& kernels, const WirePlan& plan);
 
+  // What another plan can run with: nothing when it packs its weights in another way.
+  struct Shared {
+    std::shared_ptr<const PackedConv> packed;
+    std::shared_ptr<ReportedMemory> reported;
+  };
+  Shared shared_with(const ConvPlan& plan) const;
+
+  // The function that runs a plan with weights packed for it. Their memory is reported now unless it has
+  // been.
+  static Napi::Function bind(Napi::Env env, const KernelTable& kernels, const WirePlan& plan,
+                             std::shared_ptr<const PackedConv> packed,
+                             std::shared_ptr<ReportedMemory> reported);
+
   // What `run` refers to; refused when it is some other function, or released.
   static PreparedConv& unwrap(const Napi::Value& run);
 
@@ -47,7 +60,6 @@ class PreparedConv {
   const std::shared_ptr<const PackedConv>& packed() const { return packed_; }
 
  private:
-  friend Napi::Value prepare(const Napi::CallbackInfo& call);
   friend void release(const Napi::CallbackInfo& call);
 
   const KernelTable* kernels_;

@@ -38,6 +38,7 @@ constexpr Export kExports[] = {
     {"externalBytes", entry<external_bytes>},
     {"prepare", entry<prepare>},
     {"release", entry<release>},
+    {"prepareAsync", entry<prepare_async>},
     {"runAsync", entry<run_async>},
     {"conv", entry<conv>},
     {"convAsync", entry<conv_async>},

@@ -92,10 +92,12 @@ ThreadPool& ThreadPool::shared() {
   return *pool;
 }
 
+// The caller may be an event loop: it does not wait for whoever has the pool now. The next to take it finds
+// that its workers are not as many as they should be.
 void ThreadPool::set_threads(int threads) {
-  while (taken_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
-  stop_workers();
   threads_.store(threads > 0 ? threads : available_cores(), std::memory_order_relaxed);
+  if (taken_.exchange(true, std::memory_order_acquire)) return;
+  stop_workers();
   taken_.store(false, std::memory_order_release);
 }
 
@@ -104,7 +106,10 @@ void ThreadPool::run(int64_t chunks, Chunk chunk, void* body) {
     for (int64_t i = 0; i < chunks; ++i) chunk(body, i);
     return;
   }
-  if (!started_) start_workers();
+  if (started_for_ != threads()) {
+    stop_workers();
+    start_workers();
+  }
   for (int64_t first = 0; first < chunks && error_ == nullptr; first += kMaxCount) {
     run_shared(static_cast<uint32_t>(std::min<int64_t>(chunks - first, kMaxCount)), {chunk, body, first});
   }
@@ -174,8 +179,8 @@ void ThreadPool::wait_for(uint32_t others) {
 }
 
 void ThreadPool::start_workers() {
-  started_ = true;
-  const int wanted = threads() - 1;
+  started_for_ = threads();
+  const int wanted = started_for_ - 1;
   try {
     workers_.reserve(wanted);
   } catch (const std::bad_alloc&) {
@@ -204,7 +209,7 @@ void ThreadPool::stop_workers() {
   for (std::thread& worker : workers_) worker.join();
   workers_.clear();
   stopping_.store(false);
-  started_ = false;
+  started_for_ = 0;
 }
 
 void ThreadPool::work() {

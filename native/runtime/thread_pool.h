@@ -64,7 +64,7 @@ class ThreadPool {
 
   std::atomic<int> threads_;
   std::atomic<bool> taken_{false};  // by the call that may write what follows
-  bool started_ = false;
+  int started_for_ = 0;  // how many threads there were to be when the workers were started; 0 for none
   std::vector<std::thread> workers_;
   Job job_{};
   std::exception_ptr error_;  // the first one, guarded by mutex_

@@ -163,6 +163,79 @@ describe('the caller keeps its buffers: while a call is in flight', () => {
   });
 });
 
+describe('an input that is handed over', () => {
+  test('is gone for the caller at once, whatever its size, and the result is the same', async () => {
+    for (const [problemOf, settings] of [
+      [() => problem(4, 40), options],
+      [largeProblem, {}],
+    ] as const) {
+      const { input, weight, expected } = problemOf();
+      using conv = prepareConv(weight, settings);
+      const [x, same] = [copy(input), copy(input)];
+      const results = [
+        conv.runAsync(x, { transfer: true }),
+        conv2dAsync(same, weight, { ...settings, transfer: true }),
+      ];
+      expect([x.data.length, same.data.length]).toEqual([0, 0]);
+      for (const result of results) expectSame(await result, expected);
+    }
+  });
+
+  test('may be a part of its buffer, and takes the rest along', async () => {
+    const { input, weight, expected } = problem(4, 40);
+    const buffer = new ArrayBuffer(input.data.byteLength + 64);
+    const part = new Float32Array(buffer, 32, input.data.length);
+    part.set(input.data);
+    expectSame(
+      await conv2dAsync(new Tensor(part, input.shape), weight, { ...options, transfer: true }),
+      expected,
+    );
+    expect(buffer.byteLength).toBe(0);
+  });
+
+  test('is an ArgumentError when nobody can take it, and so is another value', async () => {
+    const { input, weight } = problem();
+    const memory = new WebAssembly.Memory({ initial: 4 });
+    const fixed = new Tensor(new Float32Array(memory.buffer, 0, input.data.length), input.shape);
+    await expect(conv2dAsync(fixed, weight, { ...options, transfer: true })).rejects.toThrow(
+      'input: expected a buffer that can be transferred',
+    );
+    await expect(
+      conv2dAsync(input, weight, { ...options, transfer: 1 as unknown as boolean }),
+    ).rejects.toThrow('options.transfer: expected true or false');
+  });
+});
+
+describe('many calls at once', () => {
+  test('on weights that nobody has packed yet, for several shapes', async () => {
+    const weight = random([8, 8, 3, 3]);
+    const conv = prepareConv(weight, { padding: 1 });
+    const inputs = Array.from({ length: 60 }, (_, i) => random([1, 8, 12 + (i % 3), 20], 'float32', i));
+    const results = inputs.map((input) => conv.runAsync(input));
+    // A call that does not wait packs for itself.
+    const now = conv.run(inputs[0]);
+    conv.dispose();
+    expectSame(now, conv2d(inputs[0], weight, { padding: 1 }));
+    for (const [i, result] of results.entries())
+      expectSame(await result, conv2d(inputs[i], weight, { padding: 1 }));
+  });
+
+  test('of more memory than is taken at once wait for one another, and end', async () => {
+    const input = random([1, 1, 2048, 1024]);
+    const weight = random([1, 1, 1, 1], 'float32', 2);
+    const expected = conv2d(input, weight);
+    const controller = new AbortController();
+    const calls = Array.from({ length: 24 }, (_, i) =>
+      conv2dAsync(input, weight, i % 5 === 4 ? { signal: controller.signal } : {}),
+    );
+    controller.abort(new Error('not wanted'));
+    for (const [i, call] of calls.entries()) {
+      if (i % 5 === 4) await expect(call).rejects.toThrow('not wanted');
+      else expectSame(await call, expected);
+    }
+  });
+});
+
 /** Many more bytes than are copied at once, and few products. */
 function largeProblem() {
   const input = random([3, 8, 300, 300]);

@@ -9,7 +9,6 @@ import type { ConvPlan } from '../../plan/plans/conv.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import type { AbortSignalLike } from '../abort.js';
 import type { Backend, BoundConv, ConvOperands } from '../backend.js';
-import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
 import { convBiasGrad } from './bias-grad.js';
 import { type Convolution, makeConvolution } from './conv.js';
@@ -33,13 +32,10 @@ export function createJsBackend(): Backend {
     // One thread, whatever is asked: JavaScript has no other.
     setNumThreads: () => {},
     conv,
-    async convAsync(plan, { weight, bias, clamp }, input, signal) {
-      const copies = copiesOf({ input, weight, 'options.bias': bias ?? NO_BIAS }, signal);
-      const own = 'then' in copies ? await copies : copies;
-      const operands = { weight: own.weight, bias: bias === null ? null : own['options.bias'], clamp };
-      return runOwn(plan, makeConvolution(plan, operands, false), own.input, signal);
-    },
+    convAsync: (plan, operands, input, signal) =>
+      runOwn(plan, makeConvolution(plan, operands, false), input, signal),
     bindConv,
+    bindConvAsync: async (plan, operands) => bindConv(plan, operands),
     convWeightGrad,
     convBiasGrad,
     convInteger: convIntegerInFloat64(conv, MACHINE, 'auto'),
@@ -74,11 +70,7 @@ function bindConv(plan: ConvPlan, operands: ConvOperands): BoundConv {
   return {
     packedBytes: own.weight.byteLength + (own.bias?.byteLength ?? 0),
     run: (input, output) => runAll(convolve(input, output, Number.POSITIVE_INFINITY)),
-    async runAsync(input, signal) {
-      const copies = copiesOf({ input }, signal);
-      const own = 'then' in copies ? await copies : copies;
-      return runOwn(plan, convolve, own.input, signal);
-    },
+    runAsync: (input, signal) => runOwn(plan, convolve, input, signal),
     // The garbage collector frees what nobody refers to any more.
     release: () => {},
   };

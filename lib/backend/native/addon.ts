@@ -47,6 +47,16 @@ export interface NativeAddon {
     max: number,
     similar: RunFunction | null,
   ): RunFunction;
+  /** As prepare, on another thread: nobody writes to the operands meanwhile. */
+  prepareAsync(
+    plan: Int32Array,
+    weight: FloatArray,
+    bias: FloatArray | null,
+    min: number,
+    max: number,
+    similar: RunFunction | null,
+    callback: AsyncCallback<RunFunction>,
+  ): number;
   /** Frees the packed weights once nothing runs with them; `run` is refused from now on. */
   release(run: RunFunction): void;
   conv(
@@ -64,7 +74,12 @@ export interface NativeAddon {
    * else may have seen these arrays, so that nobody can transfer or shrink them meanwhile, and the operands' contents are
    * lost.
    */
-  runAsync(run: RunFunction, input: FloatArray, output: FloatArray, callback: AsyncCallback): number;
+  runAsync(
+    run: RunFunction,
+    input: FloatArray,
+    output: FloatArray,
+    callback: AsyncCallback<FloatArray>,
+  ): number;
   convAsync(
     plan: Int32Array,
     weight: FloatArray,
@@ -73,7 +88,7 @@ export interface NativeAddon {
     max: number,
     input: FloatArray,
     output: FloatArray,
-    callback: AsyncCallback,
+    callback: AsyncCallback<FloatArray>,
   ): number;
   cancel(number: number): void;
 
@@ -168,4 +183,4 @@ export interface RunInteger {
 }
 
 /** Once, later: an error, the result, or neither when the call was cancelled. */
-export type AsyncCallback = (error: Error | undefined, output: FloatArray | undefined) => void;
+export type AsyncCallback<Result> = (error: Error | undefined, result: Result | undefined) => void;

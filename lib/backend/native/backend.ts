@@ -5,18 +5,21 @@ import type { ConvPlan } from '../../plan/plans/conv.js';
 import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dtype.js';
 import { type AbortSignalLike, onAbort } from '../abort.js';
 import type { Backend, BoundConv, CsrParts } from '../backend.js';
-import { copiesOf, NO_BIAS } from '../copies.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
 import type { AsyncCallback, CsrArguments, NativeAddon, RunFunction } from './addon.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
-  const settled = (start: (callback: AsyncCallback) => number, signal: AbortSignalLike | undefined) =>
-    new Promise<FloatArray>((resolve, reject) => {
+  /** What the addon calls back, as a promise. */
+  function settled<Result>(
+    start: (callback: AsyncCallback<Result>) => number,
+    signal?: AbortSignalLike,
+  ): Promise<Result> {
+    return new Promise((resolve, reject) => {
       let ignore: (() => void) | undefined;
-      const number = start((error, output) => {
+      const number = start((error, result) => {
         ignore?.();
         if (error !== undefined) reject(error);
-        else if (output !== undefined) resolve(output);
+        else if (result !== undefined) resolve(result);
       });
       if (signal === undefined) return;
       ignore = onAbort(signal, () => {
@@ -24,14 +27,13 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
         reject(signal.reason);
       });
     });
+  }
 
   class NativeConv implements BoundConv {
     // The addon's own function: nothing stands between a prepared convolution and its kernel.
     readonly run: RunFunction;
     readonly #plan: ConvPlan;
-    #copying = 0;
     #released = false;
-    #freed = false;
 
     constructor(run: RunFunction, plan: ConvPlan) {
       this.run = run;
@@ -40,28 +42,13 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     get packedBytes(): number {
       return this.run.packedBytes;
     }
-    async runAsync(input: FloatArray, signal?: AbortSignalLike): Promise<FloatArray> {
-      // Taken before the result's memory, so that a small input is copied when the call is made.
-      const copies = copiesOf({ input }, signal);
-      this.#copying++;
-      try {
-        const own = 'then' in copies ? await copies : copies;
-        const output = resultOf(this.#plan);
-        return settled((callback) => addon.runAsync(this.run, own.input, output, callback), signal);
-      } finally {
-        this.#copying--;
-        this.#releaseIfDue();
-      }
+    runAsync(input: FloatArray, signal?: AbortSignalLike): Promise<FloatArray> {
+      const output = resultOf(this.#plan);
+      return settled((callback) => addon.runAsync(this.run, input, output, callback), signal);
     }
     release(): void {
+      if (!this.#released) addon.release(this.run);
       this.#released = true;
-      this.#releaseIfDue();
-    }
-    /** Calls whose input is being copied have not reached the addon, which would refuse them afterwards. */
-    #releaseIfDue(): void {
-      if (!this.#released || this.#copying > 0 || this.#freed) return;
-      this.#freed = true;
-      addon.release(this.run);
     }
     /** The run function while it has weights to lend. */
     static lender(conv: BoundConv | undefined): RunFunction | null {
@@ -91,14 +78,19 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     setNumThreads: addon.setNumThreads,
     conv,
     async convAsync(plan, { weight, bias, clamp: { min, max } }, input, signal) {
-      const copies = copiesOf({ input, weight, 'options.bias': bias ?? NO_BIAS }, signal);
-      const own = 'then' in copies ? await copies : copies;
-      const ownBias = bias === null ? null : own['options.bias'];
       const output = resultOf(plan);
       return settled(
-        (callback) => addon.convAsync(plan.wire, own.weight, ownBias, min, max, own.input, output, callback),
+        (callback) => addon.convAsync(plan.wire, weight, bias, min, max, input, output, callback),
         signal,
       );
+    },
+    async bindConvAsync(plan, operands, similar) {
+      const { weight, bias, clamp } = operands;
+      const lender = NativeConv.lender(similar);
+      const run = await settled<RunFunction>((callback) =>
+        addon.prepareAsync(plan.wire, weight, bias, clamp.min, clamp.max, lender, callback),
+      );
+      return new NativeConv(run, plan);
     },
     bindConv,
     convInteger(plan, operands, input, output) {

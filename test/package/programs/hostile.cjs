@@ -78,6 +78,7 @@ const RIGHT = {
   workspacePeakBytes: () => [],
   externalBytes: () => [],
   prepare: () => [conv(), w, null, -1, 1, null],
+  prepareAsync: () => [conv(), w, null, -1, 1, null, later],
   release: () => [run()],
   runAsync: () => [run(), x, new Float32Array(3), later],
   conv: () => [conv(), w, null, -1, 1, x, y],
