@@ -170,10 +170,32 @@ export function checkOptions<T extends object>(
 /** Whether a value is a proxy that was revoked: whatever is asked of one throws. */
 export function isRevoked(value: unknown): boolean {
   try {
-    // The answer is looked at, since minifiers leave out calls without effect and take this for one.
     return Array.isArray(value) === undefined;
   } catch {
     return true;
+  }
+}
+
+/** Whether a value has properties that can be looked at: null and a revoked proxy have none. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !isRevoked(value);
+}
+
+/** Array.isArray, which a revoked proxy makes throw. */
+export function isArray(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/** instanceof, which a revoked proxy makes throw. */
+export function isInstance<T>(value: unknown, Class: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof Class;
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,5 @@
 /** AbortSignals, of this realm or another, and listening to one that many calls share. */
+import { isObject } from '../check.js';
 
 /** What is asked of an AbortSignal: declared here, so that the types stand without a platform's. */
 export interface AbortSignalLike {
@@ -11,7 +12,7 @@ export interface AbortSignalLike {
 
 /** By what it can do: test environments and frames have an AbortSignal of their own. */
 export function isSignal(value: unknown): value is AbortSignalLike {
-  if (typeof value !== 'object' || value === null) return false;
+  if (!isObject(value)) return false;
   const { aborted, throwIfAborted, addEventListener, removeEventListener }: Partial<AbortSignalLike> = value;
   return (
     typeof aborted === 'boolean' &&

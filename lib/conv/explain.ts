@@ -1,7 +1,7 @@
 /** What each way of computing a convolution costs, and which one 'auto' takes and why. */
 
 import { backend } from '../backend/select.js';
-import { checkOneOf, checkOptions, checkShape, mistake } from '../check.js';
+import { checkOneOf, checkOptions, checkShape, isObject, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import {
   ACCURACIES,
@@ -83,8 +83,7 @@ function weightOf(weight: TensorLike | { readonly shape: Shape }, dtype: FloatDT
     const { data, shape } = takeFloat(weight, 'weight', dtype);
     return { shape, dtype, traits: weightsOf(data, shape, 'auto') };
   }
-  if (typeof weight !== 'object' || weight === null)
-    throw mistake(ArgumentError, 'weight', 'a tensor or {shape}', weight);
+  if (!isObject(weight)) throw mistake(ArgumentError, 'weight', 'a tensor or {shape}', weight);
   if (isShapeAlone(weight))
     return { shape: checkShape(weight.shape, 'weight.shape'), dtype, traits: UNKNOWN_WEIGHTS };
   const { data, shape, dtype: own } = takeFloat(weight, 'weight');

@@ -17,7 +17,7 @@ import {
 import { type ConvPlan, convRequest, planConv } from '../plan/plans/conv.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import { type TensorLike, takeFloats } from '../tensor/take.js';
-import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import { type FloatTensor, isTensor, type Shape, type Tensor } from '../tensor/tensor.js';
 import type { Manner } from './options.js';
 
 export interface ConvTensors {
@@ -47,7 +47,7 @@ function takeAll(
     return takeFloats(['input', 'weight', 'options.bias'], [input, weight, bias]);
   } catch (error) {
     // Images come in bytes, for which there are other functions.
-    const dtype = input instanceof Tensor ? input.dtype : undefined;
+    const dtype = isTensor(input) ? input.dtype : undefined;
     if (!(error instanceof DTypeError) || (dtype !== 'uint8' && dtype !== 'int8')) throw error;
     const remedy = "tensor(x.data, x.shape, 'float32') converts it; convInteger and qlinearConv take bytes";
     throw mismatch(DTypeError, 'input', `float32 or float64 (${remedy})`, dtype);

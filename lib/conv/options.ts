@@ -2,7 +2,16 @@
 
 import { type AbortSignalLike, isSignal } from '../backend/abort.js';
 import { type Clamp, NO_CLAMP } from '../backend/backend.js';
-import { checkBoolean, checkNumber, checkOneOf, checkOptions, describe, mismatch } from '../check.js';
+import {
+  checkBoolean,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  describe,
+  isArray,
+  isObject,
+  mismatch,
+} from '../check.js';
 import { ArgumentError } from '../errors.js';
 import {
   ACCURACIES,
@@ -87,9 +96,9 @@ function readActivation(activation: unknown): Clamp {
   if (activation === 'none') return NO_CLAMP;
   if (activation === 'relu') return RELU;
   if (activation === 'relu6') return RELU6;
-  if (typeof activation === 'object' && activation !== null && !Array.isArray(activation)) {
+  if (isObject(activation) && !isArray(activation)) {
     const { clip } = checkOptions<{ clip?: unknown }>(activation, ['clip'], 'options.activation');
-    if (Array.isArray(clip) && clip.length === 2) {
+    if (isArray(clip) && clip.length === 2) {
       const min = checkNumber(clip[0], 'options.activation.clip[0]');
       const max = checkNumber(clip[1], 'options.activation.clip[1]');
       if (min <= max) return { min, max };

@@ -1,7 +1,7 @@
 /** Lowering: unfold (im2col) and its adjoint fold (col2im). */
 
 import { backend } from '../backend/select.js';
-import { checkOptions, describeShape, listOf, MAX_AXES, mismatch, mistake } from '../check.js';
+import { checkOptions, describeShape, isArray, listOf, MAX_AXES, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
 import { type Axes, isRank, perAxis, type Rank } from '../plan/options/axes.js';
@@ -79,7 +79,7 @@ export function fold(
 ): Tensor {
   const given = checkOptions(options, FOLD_OPTIONS);
   const cols = takeTensor(columns, 'columns');
-  if (!Array.isArray(outputSize) || !isRank(outputSize.length)) {
+  if (!isArray(outputSize) || !isRank(outputSize.length)) {
     throw mistake(ArgumentError, 'outputSize', 'one to three sizes', outputSize);
   }
   const rank = outputSize.length;

@@ -1,5 +1,5 @@
 /** Batches of a dataset, in order or shuffled. */
-import { checkBoolean, checkInteger, checkOptions, mistake } from '../check.js';
+import { checkBoolean, checkInteger, checkOptions, isInstance, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { type Random, random } from '../random.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -31,7 +31,7 @@ export class DataLoader implements Iterable<Tensor[]> {
   readonly #random: Random;
 
   constructor(dataset: TensorDataset, options?: DataLoaderOptions) {
-    if (!(dataset instanceof TensorDataset))
+    if (!isInstance(dataset, TensorDataset))
       throw mistake(ArgumentError, 'dataset', 'a TensorDataset', dataset);
     const given = checkOptions(options, ['batchSize', 'shuffle', 'seed', 'dropLast']);
     this.#dataset = dataset;

@@ -1,5 +1,5 @@
 /** Fixed-point tensors: integers with a type that says what they stand for. */
-import { describe, mismatch, mistake } from '../check.js';
+import { describe, isInstance, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import {
   type FullNumericType,
@@ -90,7 +90,7 @@ export function fi(values: TensorLike, type: NumericType): FixedTensor {
 
 /** An operand that `fi` or `conv2` made. */
 export function takeFixed(value: unknown, argument: string): FixedTensor {
-  if (!(value instanceof FixedTensor)) {
+  if (!isInstance(value, FixedTensor)) {
     throw mismatch(ArgumentError, argument, 'a FixedTensor, as fi makes it', describe(value));
   }
   checkStored(value, argument);

@@ -1,5 +1,5 @@
 /** NumPy's .npz: a zip archive of .npy files, stored or deflated. */
-import { mistake } from '../check.js';
+import { isObject, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -147,8 +147,7 @@ function membersFrom(arrays: Record<string, TensorLike>): ArchiveMember[] {
 
 /** Tensors by name. */
 export function tensorsFrom(arrays: Record<string, TensorLike>, argument: string): [string, Tensor][] {
-  if (typeof arrays !== 'object' || arrays === null)
-    throw mistake(ArgumentError, argument, 'arrays by name', arrays);
+  if (!isObject(arrays)) throw mistake(ArgumentError, argument, 'arrays by name', arrays);
   return Object.entries(arrays).map(([name, t]) => [name, takeTensor(t, `${argument}.${name}`)]);
 }
 

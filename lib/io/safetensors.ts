@@ -4,7 +4,7 @@
  */
 
 import { LITTLE_ENDIAN, textOfBytes } from '../bytes.js';
-import { checkOptions, MAX_AXES, mistake } from '../check.js';
+import { checkOptions, isObject, MAX_AXES, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
@@ -333,10 +333,7 @@ function littleEndian(data: Tensor['data']): ArrayBufferView {
 }
 
 function checkMetadata(metadata: unknown): Record<string, string> {
-  const isText =
-    typeof metadata === 'object' &&
-    metadata !== null &&
-    Object.values(metadata).every((value) => typeof value === 'string');
+  const isText = isObject(metadata) && Object.values(metadata).every((value) => typeof value === 'string');
   if (!isText) throw mistake(ArgumentError, 'options.metadata', 'strings by name', metadata);
   return metadata as Record<string, string>;
 }

@@ -1,7 +1,7 @@
 /** Where a reader's bytes come from: a file, read as far as it is looked at, or memory. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { isRevoked, mistake } from '../check.js';
+import { isObject, mistake } from '../check.js';
 import { ArgumentError, FormatError, MemoryError } from '../errors.js';
 import { dtypeOf } from '../tensor/dtype.js';
 import { printable } from '../text.js';
@@ -63,7 +63,7 @@ export async function openBytes(source: Source, options: ReadOptions | undefined
 }
 
 function isStream(source: unknown): source is AsyncIterable<unknown> {
-  if (typeof source !== 'object' || source === null || isRevoked(source)) return false;
+  if (!isObject(source)) return false;
   return typeof (source as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function';
 }
 
@@ -80,7 +80,7 @@ export function pathOf(path: string | FileURL, argument = 'path'): string {
 }
 
 function isURL(value: unknown): value is FileURL {
-  if (typeof value !== 'object' || value === null || isRevoked(value)) return false;
+  if (!isObject(value)) return false;
   const { href, protocol } = value as Partial<FileURL>;
   return typeof href === 'string' && typeof protocol === 'string';
 }

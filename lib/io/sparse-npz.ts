@@ -1,5 +1,5 @@
 /** scipy.sparse.save_npz's layout: an .npz of format, shape, and the arrays of that format. */
-import { describe, mistake } from '../check.js';
+import { describe, isInstance, isObject, mistake } from '../check.js';
 import { ArgumentError, ConvmatError, FormatError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import type { SparseFormats } from '../matrix/operator.js';
@@ -53,9 +53,10 @@ export function sparseNpzPieces(
 
 /** A matrix argument of a writer, in rows. */
 export function takeCSR(m: SparseFormats): CsrMatrix {
-  if (typeof m?.toCSR !== 'function') throw mistake(ArgumentError, 'm', 'a matrix with toCSR()', m);
+  if (!isObject(m) || typeof m.toCSR !== 'function')
+    throw mistake(ArgumentError, 'm', 'a matrix with toCSR()', m);
   const matrix: unknown = m.toCSR();
-  if (!(matrix instanceof CsrMatrix)) throw mistake(ArgumentError, 'm.toCSR()', 'a CsrMatrix', matrix);
+  if (!isInstance(matrix, CsrMatrix)) throw mistake(ArgumentError, 'm.toCSR()', 'a CsrMatrix', matrix);
   return matrix;
 }
 

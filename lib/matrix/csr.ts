@@ -7,6 +7,8 @@ import {
   checkOptions,
   describeShape,
   elementCount,
+  isArray,
+  isInstance,
   isInteger,
   MAX_ELEMENTS,
   mismatch,
@@ -334,7 +336,7 @@ export function csrOf<A extends FloatArray>(
 }
 
 function checkCsr(B: unknown): void {
-  if (!(B instanceof CsrMatrix)) throw mistake(ArgumentError, 'B', 'a CsrMatrix', B);
+  if (!isInstance(B, CsrMatrix)) throw mistake(ArgumentError, 'B', 'a CsrMatrix', B);
 }
 
 function partsOf({ shape, indptr, indices, data }: CsrMatrix): CsrParts {
@@ -342,13 +344,14 @@ function partsOf({ shape, indptr, indices, data }: CsrMatrix): CsrParts {
 }
 
 function checkMatrixShape(shape: unknown): readonly [number, number] {
-  if (!Array.isArray(shape) || shape.length !== 2) throw mistake(ShapeError, 'shape', '[rows, cols]', shape);
-  for (const size of shape) {
-    if (!isInteger(size) || size < 0) throw mistake(ArgumentError, 'shape', 'two integers ≥ 0', shape);
-    // Offsets and columns are int32.
-    if (size > MAX_ELEMENTS) throw mistake(MemoryError, 'shape', 'at most 2^31 - 1 rows and columns', shape);
-  }
-  return [shape[0], shape[1]];
+  if (!isArray(shape) || shape.length !== 2) throw mistake(ShapeError, 'shape', '[rows, cols]', shape);
+  const [rows, cols] = shape;
+  if (!isInteger(rows) || !isInteger(cols) || rows < 0 || cols < 0)
+    throw mistake(ArgumentError, 'shape', 'two integers ≥ 0', shape);
+  // Offsets and columns are int32.
+  if (Math.max(rows, cols) > MAX_ELEMENTS)
+    throw mistake(MemoryError, 'shape', 'at most 2^31 - 1 rows and columns', shape);
+  return [rows, cols];
 }
 
 function checkParts(
@@ -389,7 +392,7 @@ function checkInt32(array: Int32Array, argument: string): void {
 }
 
 function checkCoordinates(values: unknown, length: number, size: number, argument: string): void {
-  if (!Array.isArray(values) && !isTypedArray(values)) {
+  if (!isArray(values) && !isTypedArray(values)) {
     throw mistake(ArgumentError, argument, 'an array of integers', values);
   }
   if (values.length !== length) {

@@ -1,5 +1,14 @@
 /** What every matrix here is to its users: an operator on vectors, and perhaps a source of sparse formats. */
-import { describe, elementCount, isInteger, isRevoked, mismatch, mistake } from '../check.js';
+import {
+  describe,
+  elementCount,
+  isArray,
+  isInteger,
+  isObject,
+  isRevoked,
+  mismatch,
+  mistake,
+} from '../check.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
   type ArrayOf,
@@ -178,7 +187,7 @@ export function checkEntryCount(entries: number, format: string): void {
 /** Whether something looks like a matrix of numbers. */
 function isDense(A: unknown): boolean {
   if (isRevoked(A)) return false;
-  return Array.isArray(A) || (typeof A === 'object' && A !== null && 'data' in A);
+  return isArray(A) || (isObject(A) && 'data' in A);
 }
 
 /** An operator by its three members, whoever made it. */
@@ -192,12 +201,12 @@ export function checkOperator(A: LinearOperator, argument = 'A'): readonly [numb
 }
 
 function isMatrixShape(shape: unknown): shape is readonly [number, number] {
-  return Array.isArray(shape) && shape.length === 2 && shape.every((size) => isInteger(size) && size >= 0);
+  return isArray(shape) && shape.length === 2 && shape.every((size) => isInteger(size) && size >= 0);
 }
 
 /** A user's operator may return anything: what is not a vector of the right length must not become a NaN. */
 export function checkProduct(product: TypedArray, length: number, name: string): FloatArray {
-  if (!isTypedArray(product) && !Array.isArray(product)) {
+  if (!isTypedArray(product) && !isArray(product)) {
     throw mistake(ArgumentError, name, 'a typed array', product);
   }
   if (product.length !== length) {

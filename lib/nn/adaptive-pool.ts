@@ -1,5 +1,5 @@
 /** Average pooling to a given size. */
-import { checkInteger, checkShape, listOf, mistake } from '../check.js';
+import { checkInteger, checkShape, isArray, listOf, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { product } from '../numbers.js';
 import { readBatchShape } from '../plan/options/window.js';
@@ -32,9 +32,7 @@ export class AdaptiveAvgPool2d extends Module {
     if (list.length !== 2)
       throw mistake(ArgumentError, 'outputSize', 'a size, or [height, width]', outputSize);
     const [height, width] = list.map((size, i) =>
-      size === null
-        ? null
-        : checkInteger(size, Array.isArray(outputSize) ? `outputSize[${i}]` : 'outputSize', 1),
+      size === null ? null : checkInteger(size, isArray(outputSize) ? `outputSize[${i}]` : 'outputSize', 1),
     );
     this.outputSize = Object.freeze([height, width] as const);
   }

@@ -1,5 +1,5 @@
 /** Batch normalisation taken into the weights before it. */
-import { mistake } from '../check.js';
+import { isInstance, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { product } from '../numbers.js';
 import { convertLike } from '../tensor/dtype.js';
@@ -21,14 +21,14 @@ import { Sequential } from './sequential.js';
  * @throws {ArgumentError} when net is no Module.
  */
 export function foldBatchNorm(net: Module): Module {
-  if (!(net instanceof Module)) throw mistake(ArgumentError, 'net', 'a Module', net);
+  if (!isInstance(net, Module)) throw mistake(ArgumentError, 'net', 'a Module', net);
   return folded(net).eval();
 }
 
 function folded(module: Module): Module {
   if (module instanceof Residual)
     return new Residual(folded(module.body), module.shortcut === null ? null : folded(module.shortcut));
-  if (!(module instanceof Sequential)) return module.copy();
+  if (!isInstance(module, Sequential)) return module.copy();
   const layers: Module[] = [];
   const { modules } = module;
   for (let i = 0; i < modules.length; i++) {

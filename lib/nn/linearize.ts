@@ -6,6 +6,7 @@ import {
   describe,
   describeShape,
   elementCount,
+  isInstance,
   mismatch,
   mistake,
   sameShape,
@@ -47,7 +48,7 @@ export interface LinearizeOptions {
  * @throws {ShapeError} where a layer cannot take what the one before it gives; {MemoryError} for a matrix too large.
  */
 export function linearize(net: Sequential, inputShape: Shape, options?: LinearizeOptions): Sequential {
-  if (!(net instanceof Sequential)) throw mistake(ArgumentError, 'net', 'a Sequential', net);
+  if (!isInstance(net, Sequential)) throw mistake(ArgumentError, 'net', 'a Sequential', net);
   const { sparse } = checkOptions(options, ['sparse']);
   const shape = checkShape(inputShape, 'inputShape');
   return linearizedSequence(net, shape, checkBoolean(sparse ?? false, 'options.sparse'));

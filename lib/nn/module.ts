@@ -5,6 +5,8 @@ import {
   checkOptions,
   describe,
   describeShape,
+  isArray,
+  isObject,
   mismatch,
   mistake,
   sameShape,
@@ -279,8 +281,7 @@ export function takeGradient(gradOutput: TensorLike, output: Output): FloatTenso
 
 /** A parameter that functions outside its layer are about to write: a float tensor and a gradient like it. */
 export function checkParameter(parameter: Parameter, argument: string): void {
-  if (typeof parameter !== 'object' || parameter === null)
-    throw mistake(ArgumentError, argument, 'a Parameter', parameter);
+  if (!isObject(parameter)) throw mistake(ArgumentError, argument, 'a Parameter', parameter);
   const { data, grad } = parameter;
   for (const [name, value] of [
     ['data', data],
@@ -367,7 +368,7 @@ function readState(
   state: Record<string, TensorLike>,
   map: (name: string) => unknown = (name) => name,
 ): Map<string, StateEntry> {
-  if (typeof state !== 'object' || state === null || Array.isArray(state) || ArrayBuffer.isView(state)) {
+  if (!isObject(state) || isArray(state) || ArrayBuffer.isView(state)) {
     throw mistake(ArgumentError, 'state', 'an object of tensors by name', state);
   }
   const nameOf = checkFunction(map, 'options.map');

@@ -1,5 +1,5 @@
 /** Two ways through a network, summed. */
-import { checkShape, describeShape, mismatch, mistake, sameShape } from '../check.js';
+import { checkShape, describeShape, isInstance, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { uninitialisedLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
@@ -27,8 +27,8 @@ export class Residual extends Module {
 
   constructor(body: Module, shortcut?: Module | null) {
     super();
-    if (!(body instanceof Module)) throw mistake(ArgumentError, 'body', 'a Module', body);
-    if (shortcut != null && !(shortcut instanceof Module))
+    if (!isInstance(body, Module)) throw mistake(ArgumentError, 'body', 'a Module', body);
+    if (shortcut != null && !isInstance(shortcut, Module))
       throw mistake(ArgumentError, 'shortcut', 'a Module', shortcut);
     if (shortcut === body) throw new ArgumentError('shortcut: expected a module of its own, got the body');
     this.body = body;

@@ -1,5 +1,5 @@
 /** Layers one after the other. */
-import { checkShape, mistake, sameShape } from '../check.js';
+import { checkShape, isInstance, mistake, sameShape } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import type { TensorLike } from '../tensor/take.js';
 import { asFloat, type FloatTensor, type Shape } from '../tensor/tensor.js';
@@ -29,7 +29,7 @@ export class Sequential extends Module {
   constructor(...modules: Module[]) {
     super();
     modules.forEach((module, i) => {
-      if (!(module instanceof Module)) throw mistake(ArgumentError, `modules[${i}]`, 'a Module', module);
+      if (!isInstance(module, Module)) throw mistake(ArgumentError, `modules[${i}]`, 'a Module', module);
     });
     checkDistinct(modules);
     this.modules = Object.freeze([...modules]);

@@ -1,5 +1,5 @@
 /** A fully-connected layer whose matrix is sparse, and stays as it is. */
-import { checkShape, describeShape, mismatch, mistake, sameShape } from '../check.js';
+import { checkShape, describeShape, isInstance, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import { product } from '../numbers.js';
@@ -36,7 +36,7 @@ export class SparseLinear extends Module {
 
   constructor(weight: CsrMatrix, options: SparseLinearOptions = {}) {
     super();
-    if (!(weight instanceof CsrMatrix)) throw mistake(ArgumentError, 'weight', 'a CsrMatrix', weight);
+    if (!isInstance(weight, CsrMatrix)) throw mistake(ArgumentError, 'weight', 'a CsrMatrix', weight);
     const [rows, cols] = weight.shape;
     const { bias, inputShape = [cols], outputShape = [rows], label } = options;
     this.weight = weight;

@@ -1,6 +1,6 @@
 /** What an operator is in the algebra of operators, and how anything linear becomes one. */
 import { backend } from '../backend/select.js';
-import { describeShape, mismatch } from '../check.js';
+import { describeShape, isObject, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import {
   checkOperator,
@@ -153,7 +153,7 @@ export function asOperator(A: LinearOperator | TensorLike): Operator {
 
 /** As asOperator; `argument` names A in errors. */
 export function named(A: LinearOperator | TensorLike, argument: string): Operator {
-  if (typeof A !== 'object' || A === null || !('matvec' in A)) {
+  if (!isObject(A) || !('matvec' in A)) {
     const dense = takeTensor(A, argument);
     const dtype = checkFloat(dense.dtype, argument);
     const { shape } = dense;

@@ -1,5 +1,5 @@
 /** Adam, and AdamW: steps by running averages of the gradient and of its square. */
-import { checkOptions, mistake } from '../check.js';
+import { checkOptions, isArray, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
@@ -41,7 +41,7 @@ export class Adam extends ParameterOptimizer {
     const given = checkOptions(options, ['lr', 'betas', 'eps', 'weightDecay']);
     super(parameters, given.lr ?? 0.001);
     const betas = given.betas ?? [0.9, 0.999];
-    if (!Array.isArray(betas) || betas.length !== 2) {
+    if (!isArray(betas) || betas.length !== 2) {
       throw mistake(ArgumentError, 'options.betas', 'two numbers', betas);
     }
     this.#betas = [checkDecay(betas[0], 'options.betas[0]'), checkDecay(betas[1], 'options.betas[1]')];

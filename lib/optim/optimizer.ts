@@ -1,5 +1,5 @@
 /** What all optimisers share: their parameters, the learning rate, and refusing a step before it begins. */
-import { checkNumber, mismatch, mistake } from '../check.js';
+import { checkNumber, isArray, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { checkParameter, type Parameter, zeroGradients } from '../nn/module.js';
 import { convertLike, dtypeOf, type FloatArray } from '../tensor/dtype.js';
@@ -25,7 +25,7 @@ export abstract class ParameterOptimizer implements Optimizer {
   #states: FloatArray[][] = [];
 
   constructor(parameters: Parameter[], lr: number | undefined) {
-    if (!Array.isArray(parameters) || parameters.length === 0) {
+    if (!isArray(parameters) || parameters.length === 0) {
       throw mistake(ArgumentError, 'parameters', 'an array of at least one Parameter', parameters);
     }
     parameters.forEach((parameter, i) => {

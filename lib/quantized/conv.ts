@@ -8,6 +8,7 @@ import {
   checkOptions,
   describe,
   describeShape,
+  isObject,
   listOf,
   mismatch,
 } from '../check.js';
@@ -227,7 +228,7 @@ function readBias(bias: TensorLike | null | undefined, channels: number): Int32A
 }
 
 function hasLength(value: unknown, length: number): value is ArrayLike<unknown> {
-  return typeof value === 'object' && value !== null && 'length' in value && value.length === length;
+  return isObject(value) && 'length' in value && value.length === length;
 }
 
 /** One value for every channel, or one each. */

@@ -1,5 +1,5 @@
 /** MATLAB's convolutions. The kernel is flipped: out[i] = Σ_j a[j]·b[i − j]. */
-import { checkInteger, checkOneOf, checkOptions, isRevoked, mistake } from '../check.js';
+import { checkInteger, checkOneOf, checkOptions, isArray, isObject, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../plan/plans/linear.js';
@@ -70,8 +70,8 @@ export function conv2(
 
 /** Whether a third argument is the matrix of MATLAB's other conv2. */
 function isMatrix(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || isRevoked(value)) return false;
-  return Array.isArray(value) || ArrayBuffer.isView(value) || 'data' in value;
+  if (!isObject(value)) return false;
+  return isArray(value) || ArrayBuffer.isView(value) || 'data' in value;
 }
 
 /**
@@ -191,7 +191,7 @@ function readTail<T extends string | number>(
   last: T | LinearOptions | undefined,
   options: LinearOptions | undefined,
 ): { value: T | undefined; accuracy: Accuracy } {
-  const isOptions = options === undefined && typeof last === 'object' && last !== null;
+  const isOptions = options === undefined && isObject(last);
   const given = checkOptions(isOptions ? last : options, ['accuracy']);
   return {
     value: isOptions ? undefined : (last as T | undefined),

@@ -1,7 +1,7 @@
 /** The discrete Fourier transform and its inverse, of any length. */
 
 import { backend } from '../backend/select.js';
-import { checkInteger, mismatch, mistake } from '../check.js';
+import { checkInteger, isObject, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { uninitialised, zeros } from '../tensor/dtype.js';
 import { overlaps } from '../tensor/out.js';
@@ -108,7 +108,7 @@ function checkPart(
 }
 
 function isComplex(x: VectorLike | ComplexLike): x is ComplexLike {
-  return typeof x === 'object' && x !== null && 're' in x && 'im' in x;
+  return isObject(x) && 're' in x && 'im' in x;
 }
 
 function resize(values: Float64Array, count: number): Float64Array {

@@ -1,5 +1,5 @@
 /** Tensors one after the other. */
-import { checkInteger, describeShape, elementCount, mismatch, mistake } from '../check.js';
+import { checkInteger, describeShape, elementCount, isArray, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
 import { uninitialisedLike, viewOf } from './dtype.js';
@@ -17,7 +17,7 @@ import { Tensor } from './tensor.js';
  */
 export function concat<T extends TensorLike>(tensors: readonly T[], axis?: number): Tensor<ArrayIn<T>>;
 export function concat(tensors: readonly TensorLike[], axis = 0): Tensor {
-  if (!Array.isArray(tensors) || tensors.length === 0)
+  if (!isArray(tensors) || tensors.length === 0)
     throw mistake(ArgumentError, 'tensors', 'an array of at least one tensor', tensors);
   const parts = takeAll(tensors);
   const [first] = parts;

@@ -1,7 +1,7 @@
 /** The eight element types, and the typed arrays that hold them. */
 
 import { uninitialisedBuffer } from '#host';
-import { checkOneOf, mismatch } from '../check.js';
+import { checkOneOf, isObject, mismatch } from '../check.js';
 import { DTypeError, MemoryError } from '../errors.js';
 
 /** The typed array that holds a dtype. */
@@ -253,5 +253,5 @@ function guardAllocation<A>(dtype: DType, length: number, allocate: () => A): A 
 
 /** By name: Node's own errors may be of another realm than this module. */
 function isRangeError(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'RangeError';
+  return isObject(error) && 'name' in error && error.name === 'RangeError';
 }

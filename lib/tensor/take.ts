@@ -1,6 +1,15 @@
 /** Taking other libraries' tensors: everything that TensorLike admits becomes a Tensor, in one place. */
-
-import { checkShape, describeShape, isInteger, listOf, MAX_AXES, mismatch, mistake } from '../check.js';
+import {
+  checkShape,
+  describeShape,
+  isArray,
+  isInteger,
+  isObject,
+  listOf,
+  MAX_AXES,
+  mismatch,
+  mistake,
+} from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
 import { type ArrayOf, type DType, type DTypeOf, type FloatDType, type TypedArray, viewOf } from './dtype.js';
@@ -70,12 +79,12 @@ export function takeTensor(value: TensorLike, argument: string, dtype: DType = '
     }
     return value;
   }
-  if (typeof value === 'number' || Array.isArray(value)) return fromNested(value, dtype, argument);
+  if (typeof value === 'number' || isArray(value)) return fromNested(value, dtype, argument);
   if (ArrayBuffer.isView(value)) {
     const array = checkArray(value, argument);
     return new Tensor(array, [array.length]);
   }
-  if (typeof value !== 'object' || value === null || !('data' in value)) {
+  if (!isObject(value) || !('data' in value)) {
     throw mistake(ArgumentError, argument, 'a tensor, {data, shape} or nested arrays of numbers', value);
   }
   const { data: given, shape, name, stride, offset } = { data: value.data, ...read(value) };
@@ -131,7 +140,7 @@ export function takeFloat(value: TensorLike, argument: string, dtype?: FloatDTyp
 }
 
 export function isNested(value: unknown): value is Nested {
-  return typeof value === 'number' || Array.isArray(value);
+  return typeof value === 'number' || isArray(value);
 }
 
 interface Described {

@@ -7,7 +7,7 @@ import {
   describe,
   describeShape,
   elementCount,
-  isRevoked,
+  isArray,
   listOf,
   MAX_AXES,
   MAX_ELEMENTS,
@@ -115,7 +115,7 @@ export class Tensor<A extends TypedArray = TypedArray> {
   /** The same data with another shape. One axis may be -1: it takes what is left. */
   reshape(shape: Shape): Tensor<A> {
     // One of them may be -1, so they are checked below; what is no list of axes is refused here.
-    const isList = !isRevoked(shape) && Array.isArray(shape) && shape.length <= MAX_AXES;
+    const isList = isArray(shape) && shape.length <= MAX_AXES;
     const sizes = isList ? [...shape] : checkShape(shape, 'shape');
     const open = sizes.indexOf(-1);
     if (open >= 0) {
@@ -283,7 +283,7 @@ export function tensor(data: TypedArray | Nested, shape?: Shape, dtype?: DType):
 /** A copy of flat data in `dtype`, or the array's own. */
 function fromFlat(data: unknown, dtype: DType | undefined): TypedArray {
   if (dtype !== undefined) checkDType(dtype, 'options.dtype');
-  if (Array.isArray(data)) return fromNested(data, dtype ?? 'float32', 'data').ravel();
+  if (isArray(data)) return fromNested(data, dtype ?? 'float32', 'data').ravel();
   const values = checkArray(data, 'data');
   return convert(values, dtype ?? checkData(values, 'data'));
 }
@@ -336,7 +336,7 @@ function checkEmptyLists(shape: Shape): void {
 /** Nested arrays as a tensor: depth is rank, every level has one length, every leaf is a number. */
 export function fromNested(nested: unknown, dtype: DType, argument: string): Tensor {
   const shape: number[] = [];
-  for (let level: unknown = nested; Array.isArray(level); level = level[0]) {
+  for (let level: unknown = nested; isArray(level); level = level[0]) {
     shape.push(level.length);
     if (shape.length > 32) throw mismatch(ShapeError, argument, 'at most 32 axes', 'deeper nesting');
   }
@@ -350,13 +350,13 @@ export function fromNested(nested: unknown, dtype: DType, argument: string): Ten
         if (!isFloat && data[at] !== value)
           throw mistake(ArgumentError, argument, `values of ${dtype}`, value);
         at++;
-      } else if (Array.isArray(value))
+      } else if (isArray(value))
         throw mismatch(ShapeError, argument, `nesting of ${describeShape(shape)}`, 'ragged arrays');
       else
         throw mistake(ArgumentError, argument, 'a tensor, a typed array or nested arrays of numbers', value);
       return;
     }
-    if (!Array.isArray(value) || value.length !== shape[axis]) {
+    if (!isArray(value) || value.length !== shape[axis]) {
       throw mismatch(ShapeError, argument, `nesting of ${describeShape(shape)}`, 'ragged arrays');
     }
     for (let index = 0; index < value.length; index++) fill(value[index], axis + 1);
@@ -366,7 +366,12 @@ export function fromNested(nested: unknown, dtype: DType, argument: string): Ten
 }
 
 export function isTensor(value: unknown): value is Tensor {
-  return value instanceof Tensor;
+  // A revoked proxy throws.
+  try {
+    return value instanceof Tensor;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether a tensor has this dtype, which its type says from then on. */

@@ -81,6 +81,11 @@ const HOSTILE: Record<string, () => unknown> = {
   date: () => new Date(NaN),
   regexp: () => /x/,
   promise: () => Promise.resolve(1),
+  'revoked proxy': () => {
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    return proxy;
+  },
   'object that cannot be described': () =>
     Object.create({
       get constructor() {
@@ -643,7 +648,8 @@ async function misbehaviour(
   memory?.fill(SEVEN);
   if (own !== undefined && out?.at === 'option') {
     const options = args.at(-1);
-    if (typeof options === 'object' && options !== null) args[args.length - 1] = { ...options, out: own };
+    if (wrongAt !== args.length - 1 && typeof options === 'object')
+      args[args.length - 1] = { ...options, out: own };
   } else if (own !== undefined) args[out?.at as number] = own;
   try {
     await run(...(args as never[]));

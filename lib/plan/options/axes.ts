@@ -1,5 +1,14 @@
 /** Spatial axes: how options that take one number or one per axis are read, and the arithmetic of one axis. */
-import { checkInteger, describe, isInteger, listOf, MAX_AXES, mismatch, mistake } from '../../check.js';
+import {
+  checkInteger,
+  describe,
+  isArray,
+  isInteger,
+  listOf,
+  MAX_AXES,
+  mismatch,
+  mistake,
+} from '../../check.js';
 import { ArgumentError, ShapeError } from '../../errors.js';
 
 /** One number for all spatial axes, or one per axis. */
@@ -74,10 +83,10 @@ export function perAxis(value: unknown, rank: number, argument: string, min: num
 /** Padding in its numeric forms: one number, one per axis, or [before, after] per axis. */
 export function explicitPadding(value: unknown, rank: number, argument: string): [number, number][] {
   // Lists that are too long are perAxis's to refuse: to look through their holes takes as long as they are.
-  if (Array.isArray(value) && value.length <= MAX_AXES && value.some(Array.isArray)) {
+  if (isArray(value) && value.length <= MAX_AXES && value.some(isArray)) {
     if (value.length !== rank) throw mistake(ArgumentError, argument, `${rank} pairs [before, after]`, value);
     return Array.from(value, (pair: unknown, axis) => {
-      if (!Array.isArray(pair) || pair.length !== 2) {
+      if (!isArray(pair) || pair.length !== 2) {
         throw mistake(ArgumentError, `${argument}[${axis}]`, 'a pair [before, after]', pair);
       }
       return [
