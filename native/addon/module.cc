@@ -13,6 +13,7 @@
 #include "addon/matrix.h"
 #include "addon/pool.h"
 #include "addon/signal.h"
+#include "addon/tuning.h"
 #include "addon/vectors.h"
 #include "addon/wire.h"
 #include "runtime/cpu.h"
@@ -103,6 +104,7 @@ Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   const auto enumerations = Napi::Object::New(env);
   for (const Enumeration& e : kEnumerations) define_list(enumerations, e.name, e.values);
   exports.Set("enumerations", enumerations);
+  exports.Set("tuning", make_tunings(env));
   return exports;
 }
 

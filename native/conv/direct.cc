@@ -9,32 +9,19 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
+#include "runtime/tuning.h"
 
 namespace convmat {
 namespace {
 
-// Products that are summed in one go; a block is as many channels as come near it. Measured on Zen 4: blocks
-// of 256 cost 1 % of time, and keep the error of 4608 products at that of a few hundred.
-constexpr int64_t kBlockTaps = 256;
-
-// What a chunk reads stays in L2: its input, and the weights that all its pixels meet one after the other,
-// which are a panel, or one block of a panel's channels where the panel is larger than this.
-constexpr int64_t kInputBytes = 768 << 10;
-// Where all weights stay in L2, so does the input beside them. Weights that do not, come from L3 once per
-// chunk: in chunks of 100 KB, 1x1 2048->512 on 7x7 took 1.7 times as long (Xeon with 2 MB of L2). So small
-// chunks save nothing: rows that neighbouring ones share are copied to each one's frame, and 3x3 stride 2 of
-// 128 channels on 56x56 took 1.1 times as long in chunks of 96 KB as in these.
-constexpr int64_t kNearInputBytes = 256 << 10;
-constexpr int64_t kPanelBytes = 256 << 10;
-constexpr int64_t kBandBytes = 64 << 10;  // of sums, while the blocks of a large panel pass by
+// Of a panel of weights, or one block of its channels, that meets a chunk's input in L2; and of sums, while
+// the blocks of a large panel pass by.
+constexpr int64_t kPanelBytes = kL2Bytes / 4, kBandBytes = kL2Bytes / 16;
 
 // Of a result that may still be in a cache. Beyond, asking for the lines of a run's channels before they are
 // written makes 1x1 4->512 on 36x36x36 take 24 ms instead of 43 (Xeon of the Sapphire Rapids kind); within,
 // 1x1 64->256 on 56x56 takes 1.08 times as long.
-constexpr int64_t kCachedResultBytes = 16 << 20;
-
-// Tiles whose sums are finished together; they stay in L1.
-constexpr int64_t kRunTiles = 4;
+constexpr int64_t kCachedResultBytes = kL3Bytes;
 
 // Chunks take at least 15 us, so that claiming one costs nothing, and at most 1 ms, so that a call can be
 // cancelled; enough of them for threads to end together.
@@ -126,9 +113,9 @@ class DirectRun {
         taps_(taps_of(plan)) {
     std::copy(plan.axis, plan.axis + 3, axis_);
     merge_axes(axis_);
-    const int64_t blocks = ceil_div(channels_ * taps_, std::max(kBlockTaps, taps_));
+    const int64_t blocks = ceil_div(channels_ * taps_, std::max(tuning::kDirectBlockTaps, taps_));
     block_channels_ = ceil_div(channels_, std::min(blocks, channels_));
-    streams_ = packed.weights.size() * static_cast<int64_t>(sizeof(T)) > kInputBytes;
+    streams_ = packed.weights.size() * static_cast<int64_t>(sizeof(T)) > tuning::kDirectInputBytes;
     is_far_ = plan.batch * plan.out_channels * axis_[0].out * axis_[1].out * axis_[2].out *
                   static_cast<int64_t>(sizeof(T)) >
               kCachedResultBytes;
@@ -153,7 +140,8 @@ class DirectRun {
                                  : frame_elements(axis_, channels_, rows, columns, 1);
     const int64_t weights = panels_.padded() * channels_ * taps_;
     const int64_t size = static_cast<int64_t>(sizeof(T));
-    return elements * size <= (weights * size <= kInputBytes ? kNearInputBytes : kInputBytes);
+    return elements * size <= (weights * size <= tuning::kDirectInputBytes ? tuning::kDirectNearInputBytes
+                                                                           : tuning::kDirectInputBytes);
   }
 
   // Every chunk reads its input once per part of the panels, and its panels once: the fewer chunks, the less
@@ -287,7 +275,7 @@ class DirectRun {
     const auto column_of = [&](int64_t tile) { return tile * narrow + std::min(tile, wide_tiles); };
 
     const bool is_large = channels_ * taps_ * width * static_cast<int64_t>(sizeof(T)) > kPanelBytes;
-    const int64_t run_pixels = kRunTiles * most;
+    const int64_t run_pixels = tuning::kDirectRunTiles * most;
     const int64_t band_pixels =
         is_large ? std::max<int64_t>(run_pixels, kBandBytes / (width * static_cast<int64_t>(sizeof(T))))
                  : run_pixels;
@@ -310,13 +298,13 @@ class DirectRun {
       count = pixels = waiting = 0;
     };
     for (int64_t row = 0; row < block.rows; ++row) {
-      for (int64_t tile = 0; tile < tiles; tile += kRunTiles) {
+      for (int64_t tile = 0; tile < tiles; tile += tuning::kDirectRunTiles) {
         const int64_t column = column_of(tile);
-        const int64_t more = column_of(std::min(tiles, tile + kRunTiles)) - column;
+        const int64_t more = column_of(std::min(tiles, tile + tuning::kDirectRunTiles)) - column;
         if (pixels + more > band_pixels || (!is_large && count > 0)) finish();
         runs[count++] = {row, column, more};
         pixels += more;
-        waiting += std::min(kRunTiles, tiles - tile);
+        waiting += std::min(tuning::kDirectRunTiles, tiles - tile);
       }
     }
     finish();

@@ -16,6 +16,7 @@
 #include "geometry/lowering.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
+#include "runtime/caches.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {
@@ -100,7 +101,7 @@ AlignedArray<T> weights_over_dy(const ConvPlan& plan, const Lattice& lattice, co
 }
 
 // Of the sub-lattices' results of a strided gradient: they are interleaved while they are in L2.
-constexpr int64_t kInterleavedBytes = 1 << 20;
+constexpr int64_t kInterleavedBytes = kL2Bytes;
 
 template <typename T>
 T clamped(T value, T lo, T hi) {

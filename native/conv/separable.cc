@@ -11,13 +11,14 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
+#include "runtime/tuning.h"
 #include "table/table.h"
 
 namespace convmat {
 namespace {
 
 // Of a strip between the passes.
-constexpr int64_t kStripBytes = 512 << 10;
+constexpr int64_t kStripBytes = kL2Bytes / 2;
 // Columns of a strip, about: as many vectors as make loops long, few enough that strips are high.
 constexpr int64_t kStripColumns = 256;
 // Of the multiply-add units' peak, about: loads share the time.
@@ -126,7 +127,7 @@ class SeparableConv final : public ConvRunner {
 
     ArenaFrame arena;
     T* const rows = arena.take<T>(between * pitch);
-    T* const lines = arena.take<T>(kLines * line_pitch);
+    T* const lines = arena.take<T>(tuning::kSeparableLines * line_pitch);
     int64_t* const offsets = arena.take<int64_t>(width.kernel);
     int32_t* const taps = arena.take<int32_t>(width.kernel);
     for (int64_t j = 0; j < width.kernel; ++j) {
@@ -146,15 +147,15 @@ class SeparableConv final : public ConvRunner {
     tile.n = strip.columns;
     tile.lo = -kNone;
     tile.hi = kNone;
-    for (int64_t i = 0; i < between; i += kLines) {
-      const int64_t count = std::min<int64_t>(kLines, between - i);
+    for (int64_t i = 0; i < between; i += tuning::kSeparableLines) {
+      const int64_t count = std::min<int64_t>(tuning::kSeparableLines, between - i);
       for (int64_t r = 0; r < count; ++r) {
         const int64_t row =
             padded_position(plan.padding_mode, strip.row + i + r - height.pad_before, height.in);
         read_line(plan, row < 0 ? nullptr : x + row * width.in, strip, line_pitch, lines + r * line_pitch);
       }
       tile.y = rows + i * pitch;
-      kernels.toeplitz_rows(static_cast<int>(count), blocking.sums / kLines, tile);
+      kernels.toeplitz_rows(static_cast<int>(count), blocking.sums / tuning::kSeparableLines, tile);
     }
 
     tile.x_row = pitch;
@@ -193,9 +194,6 @@ class SeparableConv final : public ConvRunner {
     if (begin < end) std::copy(row + first + begin, row + first + end, line + begin);
     for (int64_t j = end; j < count; ++j) border(j);
   }
-
-  // Rows that are summed along together: with `sums` accumulators, four vectors of each.
-  static constexpr int kLines = 2;
 
   AlignedArray<T> columns_, rows_;  // of every output channel
   AlignedArray<T> bias_;

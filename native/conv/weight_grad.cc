@@ -14,6 +14,7 @@
 #include "product/lowered_product.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
+#include "runtime/caches.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -141,7 +142,7 @@ class Im2colWeightGrad {
 constexpr int64_t kOutputs = 256;
 
 // Sums of a task, and the frame that they read: both stay in L2.
-constexpr int64_t kSumsBytes = 512 << 10, kFrameBytes = 512 << 10;
+constexpr int64_t kSumsBytes = kL2Bytes / 2, kFrameBytes = kL2Bytes / 2;
 
 template <typename T>
 class DirectWeightGrad {

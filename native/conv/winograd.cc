@@ -15,6 +15,7 @@
 #include "plan/sizes.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
+#include "runtime/caches.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -22,9 +23,9 @@ namespace convmat {
 namespace {
 
 // Of v, and of the products of several panels: beside them the rows of a tile find room in the thread's
-// 4 MiB.
-constexpr int64_t kInputBytes = 2 << 20;
-constexpr int64_t kProductBytes = 1792 << 10;
+// arena.
+constexpr int64_t kInputBytes = static_cast<int64_t>(kArenaBytes) / 2;
+constexpr int64_t kProductBytes = static_cast<int64_t>(kArenaBytes) / 16 * 7;
 
 // Points, of inputs, weights and products alike, lie a cache line apart beside their size, which is often a
 // multiple of a page: the transforms, which read or write all of them in turn, would have them in one set of
@@ -32,7 +33,7 @@ constexpr int64_t kProductBytes = 1792 << 10;
 constexpr int64_t kPointGapBytes = 64;
 
 // Weights of a group up to which they stay in L2 from one block to the next.
-constexpr int64_t kCachedWeightBytes = 1 << 20;
+constexpr int64_t kCachedWeightBytes = kL2Bytes;
 
 // What an element of v, or of the products, takes to transform, in multiply-adds; and tiles per block below
 // which a panel's multiply-adds wait for its weights, in L2 or beyond. Measured on Sapphire Rapids.

@@ -7,6 +7,7 @@
 
 #include "integer/conv.h"
 #include "plan/sizes.h"
+#include "runtime/caches.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -66,7 +67,7 @@ struct OutputBlocks {
 };
 
 // A frame that stays in L2 with the weights that it meets.
-constexpr int64_t kIntegerFrameBytes = 512 << 10;
+constexpr int64_t kIntegerFrameBytes = kL2Bytes / 2;
 
 // How long one chunk of work of `cost_ns` should take. Sums of integers are the same however they are cut: so
 // one thread gets chunks as large as a frame, and several get kChunksPerThread each, to end together, but

@@ -17,6 +17,8 @@ template <typename T>
 constexpr int depthwise_rows = depthwise_is_small<T>&& kDepthwiseRows > 2 ? 2 : kDepthwiseRows;
 template <typename T>
 constexpr int depthwise_nv = depthwise_is_small<T> ? 1 : kDepthwiseNv;
+template <typename T>
+constexpr DepthwiseBlocking depthwise_blocking = {depthwise_rows<T>, depthwise_nv<T>};
 
 // The lanes, as bits, of tap s's input that are inside the image, for the outputs from column `first` on.
 template <typename T>

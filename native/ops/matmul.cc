@@ -17,7 +17,7 @@ namespace convmat {
 namespace {
 
 // Of packed A: half of an arena.
-constexpr int64_t kPackedRowsBytes = int64_t{2} << 20;
+constexpr int64_t kPackedRowsBytes = static_cast<int64_t>(kArenaBytes) / 2;
 
 int64_t chunk_rows(int64_t m, int64_t k, int64_t mr, int64_t element_bytes) {
   const int64_t rows = kPackedRowsBytes / std::max<int64_t>(1, k * element_bytes) / mr * mr;

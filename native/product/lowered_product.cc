@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "runtime/aligned.h"
+#include "runtime/tuning.h"
 
 namespace convmat {
 namespace {
@@ -10,12 +11,6 @@ namespace {
 // Rows of B this far apart fall on so few sets of the caches that they evict one another before the next
 // panel of A reads them again: 8 ways of 32 KiB repeat every 4 KiB. Packing costs less.
 bool aliases(int64_t row_stride_bytes) { return row_stride_bytes % 1024 == 0; }
-
-// Rows of an image lie pages apart, and translating their addresses costs each pass over them. Up to so many
-// passes, one per panel of A, it costs less than a copy. With more: 1x1 256->128 on 56x56 takes 1.55 ms
-// instead of 1.80, 512->256 on 28x28 1.36 instead of 1.54, when packed; 5 passes gain nothing (Xeon of the
-// Sapphire Rapids kind).
-constexpr int64_t kInPlacePasses = 7;
 
 }  // namespace
 
@@ -25,7 +20,7 @@ void LoweredProduct<T>::run(const T* image, T* out, int64_t ld_out, int64_t pane
   constexpr T inf = std::numeric_limits<T>::infinity();
   const RowBlocks blocks(lowering, kernels.gemm_blocking.kc);
   const int64_t width = panel_columns();
-  const bool in_place = lowering.is_image() && panel_end - panel <= kInPlacePasses &&
+  const bool in_place = lowering.is_image() && panel_end - panel <= tuning::kInPlacePasses &&
                         !aliases(lowering.channel_stride * static_cast<int64_t>(sizeof(T)));
   const int64_t panel_bytes =
       std::max<int64_t>(1, blocks.max_rows()) * width * static_cast<int64_t>(sizeof(T));

@@ -20,6 +20,11 @@ struct DepthwisePlanes {
   int64_t first_row, rows;
   int64_t planes;
 };
+// Outputs of a tile: rows by vectors of columns.
+struct DepthwiseBlocking {
+  int32_t rows, vectors;
+};
+
 template <typename T>
 using DepthwisePlanesFn = void(int kernel, int stride, const DepthwisePlanes<T>&);
 

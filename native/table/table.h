@@ -26,6 +26,7 @@ struct Kernels {
   GemmBlocking gemm_blocking;
   DirectBlocking direct_blocking;
   ToeplitzBlocking toeplitz_blocking;
+  DepthwiseBlocking depthwise_blocking;
 #define CONVMAT_FLOAT_KERNEL(field, function, type) type<T>* field;
 #include "table/kernels.inc"
 };

@@ -1,5 +1,6 @@
 /** The addon's surface as native/addon/module.cc exports it. It re-checks memory safety only: callers pass checked plans. */
 import type { NativeIsa } from '../../plan/isa.js';
+import type { Tuning } from '../../plan/model/tuning.js';
 import type { ByteArray, FloatArray, TypedArray } from '../../tensor/dtype.js';
 
 /** Wrong arguments throw `ArgumentError`, failing allocations `MemoryError`: classes handed over by `configure`. */
@@ -23,6 +24,9 @@ export interface NativeAddon {
   readonly fixedPlanFields: readonly string[];
   /** The values of each enumeration in a plan, in order: a value crosses as its place. */
   readonly enumerations: Readonly<Record<string, readonly string[]>>;
+
+  /** Sizes of the loops of each of `isas`, which the model of their time follows. */
+  readonly tuning: Readonly<Record<string, Tuning>>;
 
   /** To be called first. `threads` counts for the whole process, and only the first environment's. */
   configure(options: {

@@ -16,6 +16,7 @@
 #include "plan/serves.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
+#include "runtime/caches.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -25,10 +26,10 @@ namespace {
 // A complex multiplication and addition in one of a transform's log2(n) passes, for the cost of a call.
 constexpr double kNsPerPointAndPass = 0.25;
 
-// Spectra of tiles that one pass over the weights' spectra serves, and what they may take: in L2, with the
-// tile that is being transformed.
+// Spectra of tiles that one pass over the weights' spectra serves, and what they may take: in L2, where it
+// is large, with the tile that is being transformed.
 constexpr int64_t kMaxPairs = 4;
-constexpr int64_t kSpectraBytes = 2 << 20;
+constexpr int64_t kSpectraBytes = 2 * kL2Bytes;
 
 template <typename T>
 TileFft<T> tile_of(const ConvPlan& plan) {

@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/tuning.h"
+
 namespace convmat {
 namespace {
 
-// A panel stays in L2 beside the weights that it meets.
-constexpr int64_t kPanelBytes = 192 << 10;
-// Rows that one visit of the weights serves: whole tiles of any of the kernels' counts.
-constexpr int64_t kBandRows = 24;
-// From so many output channels on, gathering every tile costs less than the ragged tiles at the borders.
-constexpr int64_t kManyChannels = 8;
 // Products per row up to which the outputs at its ends are summed one by one sooner than gathered into tiles.
 constexpr int64_t kEdgeProducts = 40;
 
@@ -35,7 +31,8 @@ ToeplitzBox<T>::ToeplitzBox(const ToeplitzProblem<T>& problem, ArenaFrame& frame
   panel_offsets_ = frame.take<int64_t>(taps);
 
   // Reading in place needs neighbouring columns to be neighbours in the source.
-  const bool in_place = has_taps_ && width.stride == 1 && problem_.written < kManyChannels;
+  const bool in_place =
+      has_taps_ && width.stride == 1 && problem_.written < tuning::kToeplitzGatheredChannels;
   set_panel();
   rows_ = stretches(height, band_rows_, band_rows_, 1, in_place);
   // What is stored in place needs no scratch, and so no end of a tile.
@@ -84,7 +81,7 @@ std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const To
 template <typename T>
 void ToeplitzBox<T>::set_panel() {
   const auto &depth = problem_.axes[0], &height = problem_.axes[1], &width = problem_.axes[2];
-  band_rows_ = std::min<int64_t>(kBandRows, std::max<int64_t>(1, height.count));
+  band_rows_ = std::min<int64_t>(tuning::kToeplitzBandRows, std::max<int64_t>(1, height.count));
   panel_rows_ = panel_stretch_ = panel_row_ = 0;
   if (!has_taps_) return;
   const int64_t slices = problem_.read * static_cast<int64_t>(depth.taps.size());
@@ -93,7 +90,7 @@ void ToeplitzBox<T>::set_panel() {
   const auto rows_of = [&](int64_t band) { return (band - 1) * height.stride + height.reach() + 1; };
   const auto fits = [&](int64_t band, int64_t columns) {
     const int64_t row_bytes = slices * residues * stretch_of(columns) * static_cast<int64_t>(sizeof(T));
-    return rows_of(band) * row_bytes <= kPanelBytes;
+    return rows_of(band) * row_bytes <= tuning::kToeplitzPanelBytes;
   };
   // As wide as fits: results that leave the caches are written sooner in long pieces of their rows. 32
   // channels of 500 x 1000 from 3 x 3 of one take 4.4 ms instead of 17 (AVX-512, Xeon of the Sapphire Rapids

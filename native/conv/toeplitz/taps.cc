@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
+#include "runtime/tuning.h"
+
 namespace convmat {
 namespace {
-
-// Cycles per vector of output, in units of one fused multiplication and addition; measured on Zen 4, where a
-// vector that straddles two cache lines costs two loads and most of a row's shifts do.
-constexpr double kLoad = 1.7;
-constexpr double kBroadcast = 0.5;
 
 // The steps of one block while they are gathered.
 template <typename T>
@@ -97,12 +94,13 @@ ToeplitzTaps<T>::ToeplitzTaps(const ToeplitzWeights& layout, const T* weight,
       double single_cost = 0;
       for (int64_t c = first; c < end; ++c) {
         Steps<T> rows = rows_of(c);
-        const double rows_cost = static_cast<double>(rows.taps.size()) * kLoad;
+        const double rows_cost = static_cast<double>(rows.taps.size()) * tuning::kToeplitzLoad;
         if (is_even && height > 1) {
           Steps<T> plane = plane_of(c);
           const double taller = static_cast<double>(std::min<int64_t>(height, blocking.mr));
           const double tall = static_cast<double>(height);
-          const double column_cost = std::max(tall, kLoad * (tall + taller - 1) / taller + kBroadcast * tall);
+          const double column_cost = std::max(
+              tall, tuning::kToeplitzLoad * (tall + taller - 1) / taller + tuning::kToeplitzBroadcast * tall);
           const double plane_cost = static_cast<double>(plane.taps.size()) * column_cost;
           single_cost += std::min(rows_cost, plane_cost);
           singly.push_back(plane_cost < rows_cost ? std::move(plane) : std::move(rows));
@@ -114,8 +112,8 @@ ToeplitzTaps<T>::ToeplitzTaps(const ToeplitzWeights& layout, const T* weight,
       if (channels > 1) {
         Steps<T> jointly = channels_of(first, channels);
         const double m = static_cast<double>(channels);
-        const double joint_cost =
-            static_cast<double>(jointly.taps.size()) * std::max(m, kLoad + kBroadcast * m);
+        const double joint_cost = static_cast<double>(jointly.taps.size()) *
+                                  std::max(m, tuning::kToeplitzLoad + tuning::kToeplitzBroadcast * m);
         if (joint_cost < single_cost) {
           singly.clear();
           singly.push_back(std::move(jointly));
