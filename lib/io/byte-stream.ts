@@ -5,22 +5,23 @@ import { Pace } from './pace.js';
 export class ByteStream {
   /** How many have been read. */
   position = 0;
-  readonly #pieces: AsyncIterator<Uint8Array>;
+  readonly #pieces: AsyncIterator<Uint8Array> | undefined;
   readonly #pace: Pace;
   #rest: Uint8Array = new Uint8Array(0);
 
   /**
    * @param name    What an error calls it.
    * @param size    How many there are from the beginning to the end.
-   * @param pieces  The bytes; what they throw, the reads throw.
+   * @param pieces  The bytes, at once or a piece at a time; what they throw, the reads throw.
    */
   constructor(
     readonly name: string,
     readonly size: number,
-    pieces: AsyncIterable<Uint8Array>,
+    pieces: AsyncIterable<Uint8Array> | Uint8Array,
     pace = new Pace(),
   ) {
-    this.#pieces = pieces[Symbol.asyncIterator]();
+    if (pieces instanceof Uint8Array) this.#rest = pieces;
+    else this.#pieces = pieces[Symbol.asyncIterator]();
     this.#pace = pace;
   }
 
@@ -44,12 +45,18 @@ export class ByteStream {
     }
   }
 
-  /** The next `length` bytes. */
+  /** The next `length` bytes, which are not to be written to. */
   async take(length: number, what: string): Promise<Uint8Array> {
     // Before memory is taken for them: the length is the file's word.
     if (length > this.left) {
       const expected = `${length} bytes of ${what} at byte ${this.position}`;
       throw new FormatError(`${this.name}: expected ${expected}, got ${this.left}`);
+    }
+    if (length <= this.#rest.length) {
+      const bytes = this.#rest.subarray(0, length);
+      this.#rest = this.#rest.subarray(length);
+      this.position += length;
+      return bytes;
     }
     const bytes = new Uint8Array(length);
     await this.fill(bytes, what);
@@ -66,10 +73,11 @@ export class ByteStream {
 
   /** No more is wanted: whatever the pieces come from is let go. */
   async close(): Promise<void> {
-    await this.#pieces.return?.();
+    await this.#pieces?.return?.();
   }
 
   async #next(): Promise<boolean> {
+    if (this.#pieces === undefined) return false;
     await this.#pace.breathe();
     const { value, done } = await this.#pieces.next();
     if (done) return false;

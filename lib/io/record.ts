@@ -8,16 +8,16 @@ export function recordOf<T extends ArrayRead>(
 ): Record<string, T> {
   const record: Record<string, T> = {};
   for (const [name, array] of arrays) {
-    const value =
-      array instanceof FormatError
-        ? {
-            get(): never {
-              throw array;
-            },
-          }
-        : { value: array, writable: true };
-    // Not by assignment: a name may be __proto__.
-    Object.defineProperty(record, name, { ...value, enumerable: true, configurable: true });
+    if (array instanceof FormatError) {
+      const get = (): never => {
+        throw array;
+      };
+      Object.defineProperty(record, name, { get, enumerable: true, configurable: true });
+    } else if (name === '__proto__') {
+      // By assignment it would become the prototype.
+      const value = { value: array, writable: true, enumerable: true, configurable: true };
+      Object.defineProperty(record, name, value);
+    } else record[name] = array as T;
   }
   return record;
 }

@@ -58,6 +58,8 @@ const WRITE_AS: Readonly<Record<DType, string>> = {
 /** The reference implementation's own limit. */
 const LONGEST_HEADER = 100_000_000;
 const METADATA = '__metadata__';
+/** Tensors up to this size are read in one go. */
+const READ_AT_ONCE = 1 << 16;
 
 /** A safetensors file whose tensors are read one at a time. */
 export interface OpenSafetensors extends OpenArchive {
@@ -156,7 +158,9 @@ async function readTensor(
     const known = Object.keys(READ_AS).join(', ');
     return new FormatError(`${place}: expected one of the dtypes ${known}, got ${quoted(dtype, 40)}`);
   }
-  const stream = new ByteStream(place, end - begin, piecesOf(bytes, start + begin, start + end));
+  const [from, to] = [start + begin, start + end];
+  const pieces = to - from <= READ_AT_ONCE ? await bytes.read(from, to - from) : piecesOf(bytes, from, to);
+  const stream = new ByteStream(place, end - begin, pieces);
   const count = countElements(shape, bytesOfElement(type), stream);
   if (count * bytesOfElement(type) !== end - begin) {
     const claim = `${count} elements of ${dtype}`;

@@ -9,7 +9,7 @@ import { printable } from '../text.js';
 import { ByteStream } from './byte-stream.js';
 import { crc32 } from './crc32.js';
 import { inflated } from './inflate.js';
-import { type Bytes, PIECE, piecesOf } from './source.js';
+import { type Bytes, piecesOf } from './source.js';
 
 export interface ZipMember {
   readonly name: string;
@@ -40,8 +40,8 @@ const ENCRYPTED = 1;
 
 /** Deflate cannot do better than this, so a member that claims more is lying about its size. */
 const BEST_RATIO = 1032;
-/** Members up to this size are inflated in one go: a stream costs more than they do. */
-const INFLATED_AT_ONCE = 1 << 16;
+/** Members up to this size are read in one go: a stream costs more than they do. */
+const READ_AT_ONCE = 1 << 16;
 
 /** The members of an archive in the order of its directory, their names unlike one another. */
 export async function readZipDirectory(bytes: Bytes): Promise<ZipMember[]> {
@@ -222,7 +222,12 @@ function checkPlaces(bytes: Bytes, members: readonly ZipMember[], directory: num
   });
 }
 
-async function openMember(bytes: Bytes, member: ZipMember, name: string): Promise<AsyncIterable<Uint8Array>> {
+/** What a member holds: at once, where it is small, and a piece at a time otherwise. */
+async function openMember(
+  bytes: Bytes,
+  member: ZipMember,
+  name: string,
+): Promise<AsyncIterable<Uint8Array> | Uint8Array> {
   const header = await take(bytes, member.start, LOCAL_HEADER_BYTES, 'a member');
   if (header.readUInt32LE(0) !== LOCAL_HEADER) {
     throw new FormatError(`${name}: expected a member at byte ${member.start}, got other bytes`);
@@ -232,25 +237,21 @@ async function openMember(bytes: Bytes, member: ZipMember, name: string): Promis
   if (to > member.limit) {
     throw new FormatError(`${name}: expected its bytes before byte ${member.limit}, got them up to ${to}`);
   }
-  const stored = piecesOf(bytes, from, to);
-  return checked(member.compressed ? inflate(bytes, from, member, name, stored) : stored, member, name);
+  if (member.size <= READ_AT_ONCE && member.compressedSize <= READ_AT_ONCE) {
+    const stored = await take(bytes, from, member.compressedSize, 'a member');
+    const whole = member.compressed ? inflateAtOnce(stored, member, name) : stored;
+    checkSize(whole.length, member, name);
+    checkSum(crc32(whole), member, name);
+    return whole;
+  }
+  const pieces = piecesOf(bytes, from, to);
+  return checked(member.compressed ? inflated(pieces, 'deflate', name) : pieces, member, name);
 }
 
-async function* inflate(
-  bytes: Bytes,
-  from: number,
-  { compressedSize, size }: ZipMember,
-  name: string,
-  stored: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  if (size > INFLATED_AT_ONCE || compressedSize > PIECE) {
-    yield* inflated(stored, 'deflate', name);
-    return;
-  }
-  const compressed = await take(bytes, from, compressedSize, 'a member');
+function inflateAtOnce(stored: Uint8Array, { size }: ZipMember, name: string): Uint8Array {
   try {
     // One byte more than it may have, to see that it has none.
-    yield inflateRawSync(compressed, { maxOutputLength: size + 1, chunkSize: Math.max(64, size + 1) });
+    return inflateRawSync(stored, { maxOutputLength: size + 1, chunkSize: Math.max(64, size + 1) });
   } catch (cause) {
     throw new FormatError(`${name}: expected sound deflate data, got: ${(cause as Error).message}`, {
       cause,
@@ -258,23 +259,31 @@ async function* inflate(
   }
 }
 
+function checkSize(length: number, { size }: ZipMember, name: string): void {
+  if (length !== size)
+    throw new FormatError(`${name}: expected ${size} bytes, got ${length > size ? 'more' : length}`);
+}
+
+function checkSum(sum: number, { crc }: ZipMember, name: string): void {
+  if (sum === crc) return;
+  const [expected, got] = [crc, sum].map((value) => value.toString(16).padStart(8, '0'));
+  throw new FormatError(`${name}: expected bytes with the checksum ${expected} (CRC-32), got ${got}`);
+}
+
 /** The pieces, as many bytes as the directory says, and their checksum compared at the end. */
 async function* checked(
   pieces: AsyncIterable<Uint8Array>,
-  { size, crc }: ZipMember,
+  member: ZipMember,
   name: string,
 ): AsyncGenerator<Uint8Array> {
   let seen = 0;
   let sum = 0;
   for await (const piece of pieces) {
     seen += piece.length;
-    if (seen > size) throw new FormatError(`${name}: expected ${size} bytes, got more`);
+    if (seen > member.size) checkSize(seen, member, name);
     sum = crc32(piece, sum);
     yield piece;
   }
-  if (seen < size) throw new FormatError(`${name}: expected ${size} bytes, got ${seen}`);
-  if (sum !== crc) {
-    const [expected, got] = [crc, sum].map((value) => value.toString(16).padStart(8, '0'));
-    throw new FormatError(`${name}: expected bytes with the checksum ${expected} (CRC-32), got ${got}`);
-  }
+  checkSize(seen, member, name);
+  checkSum(sum, member, name);
 }
