@@ -101,7 +101,8 @@ interface Directory {
 async function findDirectory(bytes: Bytes): Promise<Directory> {
   const from = Math.max(0, bytes.size - END_BYTES - LONGEST_COMMENT);
   const tail = await take(bytes, from, bytes.size - from, 'its end');
-  let at = tail.lastIndexOf(END, tail.length - END_BYTES);
+  // Searched from a negative place, it would be found past the last that has room.
+  let at = tail.length < END_BYTES ? -1 : tail.lastIndexOf(END, tail.length - END_BYTES);
   // A comment may hold the signature too: the end is where the comment's length reaches the end of the file.
   while (at >= 0 && at + END_BYTES + tail.readUInt16LE(at + 20) !== tail.length) {
     at = at === 0 ? -1 : tail.lastIndexOf(END, at - 1);
