@@ -137,7 +137,7 @@ async function main() {
     console.log(
       `${operator.padEnd(22)} ${String(counts[operator].passed).padStart(4)} of ${counts[operator].models}`,
     );
-  for (const { name, reason } of failures) console.log(`${name}: ${reason.replace(/\s*\n\s*/g, ' ')}`);
+  for (const { name, reason } of failures) console.log(`${name}: ${reason}`);
   console.log(
     `${passed} models pass, ${failures.length} do not, ${others} have operators that are not supported`,
   );

@@ -139,7 +139,9 @@ class SegmentBuilder {
         }
         if (!(this.#lenient && (error instanceof ConvmatError || error instanceof Pause))) {
           if (!(error instanceof UnsupportedError)) throw located(error, file);
-          this.#complaints.add(error.message, title);
+          const own = `${title}: `;
+          const { message } = error;
+          this.#complaints.add(message.startsWith(own) ? message.slice(own.length) : message, title);
         }
         this.#skip(node);
       }

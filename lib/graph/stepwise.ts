@@ -8,9 +8,9 @@ import { bytesOf, multiplicationsOf } from './cost.js';
 import { allocate, floatsOf, storageOf } from './elements.js';
 import type { View } from './evaluate.js';
 import type { Executable, Preparation, StepReport } from './executable.js';
-import type { Elements, Graph, GraphNode, NodeOf, Operation } from './graph.js';
+import type { Elements, Graph, GraphNode } from './graph.js';
 import { operandsOf, planOf } from './operators/convolution.js';
-import { evaluationOf } from './operators/index.js';
+import { evaluateNode } from './operators/index.js';
 import { sizeOf } from './shapes.js';
 
 /** A node with what it needs besides the values. */
@@ -174,7 +174,7 @@ class Stepwise implements Executable {
     });
     if (conv !== null && first !== null && outputs[0] !== null)
       conv.run(floatsOf(first.data), floatsOf(outputs[0].data));
-    else evaluate(node, inputs, outputs);
+    else evaluateNode(node, inputs, outputs);
     for (const id of last) values.delete(id);
   }
 
@@ -196,16 +196,6 @@ class Stepwise implements Executable {
       return { ...view, data };
     });
   }
-}
-
-/** Of the operation's own evaluation: `op` and `attributes` belong together, which a union cannot say. */
-function evaluate<K extends Operation>(
-  node: GraphNode,
-  inputs: readonly (View | null)[],
-  outputs: readonly (View | null)[],
-): void {
-  const { op, attributes } = node as NodeOf<K>;
-  evaluationOf(op)({ attributes, inputs, outputs });
 }
 
 function peakOf(graph: Graph, steps: readonly Step[]): number {

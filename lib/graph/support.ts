@@ -19,17 +19,24 @@ export class Complaints {
   /** @throws {UnsupportedError} with all of them, when there are any. */
   throw(file: string): void {
     if (this.#about.size === 0) return;
+    // All complaints are told, if need be with fewer of the nodes that each is about.
+    const texts = SHOWN_PLACES.map((count) => this.#text(count));
+    const text = texts.find(({ length }) => length <= LONGEST_TEXT) ?? texts[texts.length - 1];
+    throw new UnsupportedError(`${file}: expected what convmat supports, got ${text}`);
+  }
+
+  #text(most: number): string {
     const lines = [...this.#about].map(([complaint, places]) => {
-      const shown = places.slice(0, MOST_PLACES).join(', ');
-      const rest = places.length - MOST_PLACES;
-      return `${complaint}: ${shown}${rest > 0 ? ` and ${rest} more` : ''}`;
+      const rest = places.length - most;
+      return `${complaint}: ${places.slice(0, most).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
     });
-    throw new UnsupportedError(`${file}: expected what convmat supports, got\n  ${lines.join('\n  ')}`);
+    return lines.join('; ');
   }
 }
 
-// A network may have hundreds of nodes of one operator.
-const MOST_PLACES = 20;
+const SHOWN_PLACES = [50, 10, 3, 1];
+/** What a message may be long, less the name of a file. */
+const LONGEST_TEXT = 1700;
 
 /** Operators, attributes and types that are not supported. */
 export function complaintsAbout(graph: FileGraph, opset: number): Complaints {

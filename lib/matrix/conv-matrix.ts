@@ -180,6 +180,21 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
     return new ConvMatrix({ ...this.#request, ...weightsOf(scaled, weightShape, 'auto') }, scaled);
   }
 
+  /**
+   * diag(d ⊗ 1)·B: the kernel of each output channel times its factor, as a BatchNormalization behind it asks for.
+   *
+   * @throws {ShapeError} unless d has an element for each output channel.
+   */
+  scaleChannels(d: VectorLike): ConvMatrix<A> {
+    const { weightShape } = this.#plan;
+    const factors = takeVector(d, weightShape[0], 'd', 'float64');
+    const weight = this.#weight;
+    const perChannel = weight.length / weightShape[0];
+    const scaled = uninitialisedLike(weight);
+    for (let i = 0; i < weight.length; i++) scaled[i] = weight[i] * factors[Math.floor(i / perChannel)];
+    return new ConvMatrix({ ...this.#request, ...weightsOf(scaled, weightShape, 'auto') }, scaled);
+  }
+
   toDense(options?: DenseOptions): Tensor<A> {
     const { maxBytes } = checkOptions(options, ['maxBytes']);
     checkDenseSize(this.shape, this.dtype, maxBytes);

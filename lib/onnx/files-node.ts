@@ -1,9 +1,13 @@
 /** Models and what lies beside them in files: in Node.js, Bun and Deno. files-browser.ts stands in for it where there are none. */
-import { open, realpath } from 'node:fs/promises';
+import { mkdir, open, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { FormatError, MemoryError } from '../errors.js';
 import { writeFile } from '../io/files.js';
+import { writeNpy } from '../io/npy.js';
 import { type FileURL, pathOf } from '../io/source.js';
+import { writeSparseNpz } from '../io/sparse-npz.js';
+import type { SparseFormats } from '../matrix/operator.js';
+import type { TypedArray } from '../tensor/dtype.js';
 import { quoted } from '../text.js';
 
 export type { FileURL };
@@ -54,4 +58,18 @@ export async function locate(folder: string, location: string, what: string): Pr
   const within = relative(home, path);
   if (within === '..' || within.startsWith(`..${sep}`) || isAbsolute(within)) throw outside;
   return path;
+}
+
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+}
+
+/** A sparse matrix as scipy.sparse.load_npz reads it. */
+export function writeMatrix(path: string, matrix: SparseFormats): Promise<void> {
+  return writeSparseNpz(path, matrix);
+}
+
+/** A flat array as numpy.load reads it. */
+export function writeArray(path: string, elements: TypedArray): Promise<void> {
+  return writeNpy(path, elements);
 }

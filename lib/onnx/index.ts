@@ -1,6 +1,10 @@
 /** Networks: ONNX in, run, and written again. Also the subpath 'convmat/onnx'. */
 export type { StepReport, StepTime } from '../graph/executable.js';
 export type { Feeds } from './inputs.js';
+export type { LinearizeOptions } from './linearize.js';
+export { linearize } from './linearize.js';
+export type { AffineStage, OtherStage, Stage, StageTerm } from './linearized.js';
+export { LinearizedNetwork } from './linearized.js';
 export type { Node, ValueInfo } from './model.js';
 export { Model } from './model.js';
 export type { Network, NetworkExplanation, NetworkProfile, PrepareNetworkOptions } from './network.js';

@@ -3,10 +3,12 @@ import { type ConvOperands, NO_CLAMP } from '../../backend/backend.js';
 import { backend } from '../../backend/select.js';
 import { describe, describeShape } from '../../check.js';
 import { ShapeError, UnsupportedError } from '../../errors.js';
-import type { Accuracy } from '../../plan/algorithms/algorithm.js';
+import type { Accuracy, Weights } from '../../plan/algorithms/algorithm.js';
+import type { ConvOp } from '../../plan/geometry.js';
 import { type Axis, extent } from '../../plan/options/axes.js';
-import { type ConvPlan, planConv } from '../../plan/plans/conv.js';
+import { type ConvPlan, type ConvRequest, convRequest, planConv } from '../../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../../plan/weights.js';
+import type { FloatDType } from '../../tensor/dtype.js';
 import type { Shape } from '../../tensor/tensor.js';
 import { floatsOf, floatTypeOf } from '../elements.js';
 import type { Evaluations, View } from '../evaluate.js';
@@ -136,46 +138,51 @@ function transposedPads(
   return { pads, outputs };
 }
 
+/** A Conv, or the convolution that a ConvTranspose is the adjoint of, which leads from its result to its input. */
+export function requestOf(
+  node: 'Conv' | 'ConvTranspose',
+  op: ConvOp,
+  { kernel, strides, dilations, pads, groups }: ConvAttributes,
+  x: { readonly type: View['type']; readonly shape: Shape },
+  outputShape: Shape,
+  manner: { readonly accuracy: Accuracy } & Partial<Weights>,
+): ConvRequest & { readonly dtype: FloatDType } {
+  const [from, to] = node === 'Conv' ? [x.shape, outputShape] : [outputShape, x.shape];
+  const axes = kernel.map((size, axis): Axis => {
+    const [padBefore, padAfter] = pads[axis];
+    return {
+      in: from[axis + 2],
+      kernel: size,
+      stride: strides[axis],
+      dilation: dilations[axis],
+      padBefore,
+      padAfter,
+      out: to[axis + 2],
+    };
+  });
+  return convRequest(
+    op,
+    floatTypeOf(x.type),
+    { rank: rankOf(axes.length), groups, paddingMode: 'zeros' },
+    { batch: x.shape[0], inChannels: from[1], outChannels: to[1], axes },
+    { algorithm: 'auto', ...manner },
+  );
+}
+
 /** The library's plan of a Conv or ConvTranspose over shapes and weights that are known. */
 export function planOf(
-  op: 'Conv' | 'ConvTranspose',
+  node: 'Conv' | 'ConvTranspose',
   attributes: ConvAttributes,
   x: { readonly type: View['type']; readonly shape: Shape },
   w: { readonly shape: Shape; readonly data: View['data'] | null },
   outputShape: Shape,
   accuracy: Accuracy,
 ): ConvPlan {
-  const forward = op === 'Conv';
-  // A transposed convolution is the adjoint of the one that leads from its result to its input.
-  const [from, to] = forward ? [x.shape, outputShape] : [outputShape, x.shape];
-  const axes = attributes.kernel.map((kernel, axis): Axis => {
-    const [padBefore, padAfter] = attributes.pads[axis];
-    return {
-      in: from[axis + 2],
-      kernel,
-      stride: attributes.strides[axis],
-      dilation: attributes.dilations[axis],
-      padBefore,
-      padAfter,
-      out: to[axis + 2],
-    };
-  });
+  const forward = node === 'Conv';
   const weights = forward && w.data !== null ? weightsOf(floatsOf(w.data), w.shape, 'auto') : UNKNOWN_WEIGHTS;
+  const op = forward ? 'forward' : 'inputGrad';
   return planConv(
-    {
-      op: forward ? 'forward' : 'inputGrad',
-      dtype: floatTypeOf(x.type),
-      rank: rankOf(axes.length),
-      batch: x.shape[0],
-      groups: attributes.groups,
-      inChannels: from[1],
-      outChannels: to[1],
-      axes,
-      paddingMode: 'zeros',
-      algorithm: 'auto',
-      accuracy,
-      ...weights,
-    },
+    requestOf(node, op, attributes, x, outputShape, { accuracy, ...weights }),
     backend().machine,
   );
 }

@@ -1,6 +1,6 @@
 /** Every operator that is understood, and how JavaScript evaluates what it becomes. */
-import type { Evaluate, Evaluations } from '../evaluate.js';
-import type { Operation } from '../graph.js';
+import type { Evaluate, Evaluations, View } from '../evaluate.js';
+import type { GraphNode, NodeOf, Operation } from '../graph.js';
 import type { OnnxOperator } from '../onnx-node.js';
 import { BINARY, EVALUATE_BINARY } from './binary.js';
 import { CONVOLUTIONS, EVALUATE_CONVOLUTIONS } from './convolution.js';
@@ -53,4 +53,14 @@ const EVALUATIONS: Evaluations = {
 
 export function evaluationOf<K extends Operation>(op: K): Evaluate<K> {
   return EVALUATIONS[op];
+}
+
+/** Runs one node: `op` and `attributes` belong together, which a union cannot say. */
+export function evaluateNode<K extends Operation>(
+  node: GraphNode,
+  inputs: readonly (View | null)[],
+  outputs: readonly (View | null)[],
+): void {
+  const { op, attributes } = node as NodeOf<K>;
+  evaluationOf(op)({ attributes, inputs, outputs });
 }

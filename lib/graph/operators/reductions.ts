@@ -77,13 +77,14 @@ function readArg(node: OnnxNode, fn: 'Max' | 'Min'): void {
   node.become('ArgReduce', { fn, axis, keepDims, last }, [x], 'int64', shape);
 }
 
-/** Before opset 13, all axes from `axis` on are one. */
+/** Before opset 13, all axes from `axis` on are one: the last alone is what it is since. */
 function readSoftmax(node: OnnxNode, op: 'Softmax' | 'LogSoftmax'): void {
   const x = node.input(0);
   node.checkType(x, FLOATS);
   const rank = x.shape.length;
-  if (node.opset >= 13) {
-    node.become(op, { axis: node.axis(node.int('axis', -1), rank) }, [x], x.type, x.shape);
+  const axis = node.int('axis', node.opset >= 13 ? -1 : 1);
+  if (node.opset >= 13 || axis === -1 || axis === rank - 1) {
+    node.become(op, { axis: node.axis(axis, rank) }, [x], x.type, x.shape);
     return;
   }
   const flat = flattened(node, x);
@@ -191,7 +192,7 @@ const REDUCE: Readonly<Record<ReduceFunction, Reduction>> = {
 };
 
 /** Places of the elements that share every index but those of `axes`, relative to the first. */
-function offsetsAlong(shape: Shape, axes: readonly number[]): Int32Array {
+export function offsetsAlong(shape: Shape, axes: readonly number[]): Int32Array {
   const along = axes.map((axis) => shape[axis]);
   return places(
     along,
