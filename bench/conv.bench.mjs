@@ -14,6 +14,7 @@ import { Contender, contenders } from './contenders.mjs';
 import { layersOf, networks, product } from './layers.mjs';
 import { measurePeak } from './peak.mjs';
 import { printReport, writeReport } from './report.mjs';
+import { figuresOf } from './timing.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -96,10 +97,9 @@ async function measureLayer(layer) {
     }
   }
   for (const [name, taken] of Object.entries(samples)) {
-    const medians = taken.map(({ median }) => median).sort((a, b) => a - b);
-    const min = Math.min(...taken.map((sample) => sample.min));
+    const { median, min } = figuresOf(taken);
     const tooFast = !contenders[name].own && threads === 1 && layer.flops / min / 1e6 > ABOVE_PEAK * peak;
-    times[name] = { median: medians[medians.length >> 1], min, ...(tooFast && { rejected: true }) };
+    times[name] = { median, min, ...(tooFast && { rejected: true }) };
   }
   return { layer, times };
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Contender, node, PYTHON } from './contenders.mjs';
+import { figuresOf } from './timing.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -78,16 +79,16 @@ async function race(layer) {
   const [own, theirs] = running.map((contender) => samples.get(contender.name));
   console.log(`\n${name}`);
   for (const what of WHAT) {
-    const [a, b] = [figures(own[what]), figures(theirs[what])];
+    const [a, b] = [figuresOf(own[what]), figuresOf(theirs[what])];
     const ratio = `${(b.median / a.median).toFixed(2)}× (${(b.min / a.min).toFixed(2)}×)`;
     console.log(`  ${what.padEnd(7)} convmat ${show(a)}   PyTorch ${show(b)}   ${ratio} as fast`);
   }
   // Where calling for each in turn is the faster, that is what is to be beaten.
   const separate = {
-    median: figures(theirs.input).median + figures(theirs.weight).median,
-    min: figures(theirs.input).min + figures(theirs.weight).min,
+    median: figuresOf(theirs.input).median + figuresOf(theirs.weight).median,
+    min: figuresOf(theirs.input).min + figuresOf(theirs.weight).min,
   };
-  const sum = figures(own.both);
+  const sum = figuresOf(own.both);
   const ratio = `${(separate.median / sum.median).toFixed(2)}× (${(separate.min / sum.min).toFixed(2)}×)`;
   console.log(`  both, PyTorch's calls one after the other: ${show(separate)}   ${ratio} as fast`);
 }
@@ -110,11 +111,6 @@ function verify(layer, what) {
     if (!(Math.abs(a[i] - b[i]) <= ALLOWED * largest))
       throw new Error(`${layer}, ${what}: ${a[i]} at ${i}, not ${b[i]}`);
   }
-}
-
-function figures(taken) {
-  const medians = taken.map(({ median }) => median).sort((a, b) => a - b);
-  return { median: medians[medians.length >> 1], min: Math.min(...taken.map(({ min }) => min)) };
 }
 
 function show({ median, min }) {

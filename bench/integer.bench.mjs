@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { Contender, contenders, node } from './contenders.mjs';
 import { layersOf, networks, product } from './layers.mjs';
 import { quantizationOf } from './peers/quantization.mjs';
+import { figuresOf } from './timing.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -61,16 +62,7 @@ async function race(layer) {
   for (let round = 0; round < rounds; round++) {
     for (const contender of running) samples.get(contender).push(await contender.ask({ do: 'time', ms }));
   }
-  return Object.fromEntries(
-    running.map((contender) => {
-      const taken = samples.get(contender);
-      const medians = taken.map(({ median }) => median).sort((a, b) => a - b);
-      return [
-        contender.name,
-        { median: medians[medians.length >> 1], min: Math.min(...taken.map(({ min }) => min)) },
-      ];
-    }),
-  );
+  return Object.fromEntries(running.map((contender) => [contender.name, figuresOf(samples.get(contender))]));
 }
 
 function report(layer, times) {

@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { figures } from './timing.mjs';
 
 process.env.CONVMAT_NUM_THREADS ??= '1';
 const require = createRequire(import.meta.url);
@@ -38,11 +39,6 @@ const PRUNED = {
 /** As the peer makes it. */
 const vector = (length) => Float32Array.from({ length }, (_, i) => ((i * 7919) % 1024) / 1024 - 0.5);
 const noise = (length) => Float32Array.from({ length }, () => Math.random() - 0.5);
-
-function figures(samples) {
-  const sorted = [...samples].sort((a, b) => a - b);
-  return { median: sorted[sorted.length >> 1], min: sorted[0] };
-}
 
 /** Milliseconds of one run, from as many as take a while. */
 function timeOf(run, milliseconds = 4) {

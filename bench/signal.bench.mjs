@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { figures } from './timing.mjs';
 
 process.env.CONVMAT_NUM_THREADS ??= '1';
 const require = createRequire(import.meta.url);
@@ -51,16 +52,14 @@ async function race(title, contenders, count = rounds) {
   for (let round = 0; round < count; round++) {
     for (const [i, contender] of contenders.entries()) samples[i].push(await measure(contender, batches[i]));
   }
-  const figures = samples
-    .map((taken) => taken.sort((a, b) => a - b))
-    .map((t) => ({ median: t[t.length >> 1], min: t[0] }));
+  const taken = samples.map(figures);
   console.log(`\n${title}`);
   contenders.forEach(({ name }, i) => {
-    const { median, min } = figures[i];
+    const { median, min } = taken[i];
     const ratio =
       i === 0
         ? ''
-        : `  convmat is ${(median / figures[0].median).toFixed(2)}× (min ${(min / figures[0].min).toFixed(2)}×) as fast`;
+        : `  convmat is ${(median / taken[0].median).toFixed(2)}× (min ${(min / taken[0].min).toFixed(2)}×) as fast`;
     console.log(
       `  ${name.padEnd(28)} median ${median.toFixed(3).padStart(9)}  min ${min.toFixed(3).padStart(9)}${ratio}`,
     );

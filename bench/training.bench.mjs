@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Contender, installed, node, PYTHON } from './contenders.mjs';
 import { makeLeNet } from './peers/training/lenet.mjs';
+import { figuresOf } from './timing.mjs';
 
 const { nn, tensor } = createRequire(import.meta.url)('../dist/index.js');
 
@@ -94,10 +95,7 @@ function verify(name, { losses }, first) {
 }
 
 function print() {
-  const rows = Object.entries(samples).map(([name, taken]) => {
-    const medians = taken.map(({ median }) => median).sort((a, b) => a - b);
-    return { name, median: medians[medians.length >> 1], min: Math.min(...taken.map(({ min }) => min)) };
-  });
+  const rows = Object.entries(samples).map(([name, taken]) => ({ name, ...figuresOf(taken) }));
   const [{ median, min }] = rows;
   console.log(`One LeNet training step, batch ${BATCH}, ${options.threads} thread(s), ms:`);
   for (const row of rows) {

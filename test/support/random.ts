@@ -1,17 +1,9 @@
 /** Values for tests: seeded, so that a failure comes back, and uniform in [-1, 1), so that magnitudes are known. */
 
 import { Tensor } from 'convmat';
+import { stream } from '../../bench/random.mjs';
 
-/** A stream of numbers in [0, 1): mulberry32. */
-export function stream(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
+export { stream };
 
 const ARRAYS = {
   float32: Float32Array,
