@@ -2,18 +2,18 @@
 // the layers of bench/shapes. The regret of a choice is how much longer it takes than the fastest would have.
 //
 //   node bench/choose.bench.mjs [--count 300] [--seed 1] [--seconds 600] [--only regex] [--shapes] [--worst 12] [--json FILE]
+//        [--limit 0.15]   fails when the 95th percentile of the regret exceeds it
 //
 // One thread; CONVMAT_ISA and CONVMAT_BACKEND say which kernels. Each answer is checked against im2col's before it is
 // timed; algorithms take turns, and minima of processor time count. The least of several noisy times is mostly that of
 // luck: where the choice seems to lose, it and the seeming winner are timed again, for themselves, before it is said to.
 import { writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
+import { backendInfo, explainConv, prepareConv, setNumThreads, tensor } from '../dist/index.js';
+import { winograd } from '../dist/plan/algorithms/winograd.js';
 import { layersOf, networks, product } from './layers.mjs';
+import { stream } from './random.mjs';
 
-const { backendInfo, explainConv, prepareConv, setNumThreads, tensor } = createRequire(import.meta.url)(
-  '../dist/index.js',
-);
 setNumThreads(1);
 
 const { values: options } = parseArgs({
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     shapes: { type: 'boolean', default: false },
     worst: { type: 'string', default: '12' },
     json: { type: 'string' },
+    limit: { type: 'string' },
   },
 });
 
@@ -40,8 +41,6 @@ const DOUBTFUL = 0.01;
 const FINAL_ROUNDS = 12;
 /** Milliseconds of a call that depend on where its arrays happen to lie more than on the algorithm. */
 const CALL_NOISE_MS = 2e-4;
-/** Channels of a group below which Winograd errs by more than 'auto' may: docs/accuracy.md. */
-const ACCURATE_CHANNELS = 16;
 /** Multiplications of a geometry: more would take too long by the slow algorithms. */
 const MOST = 1e8;
 
@@ -61,17 +60,7 @@ for (const geometry of options.shapes ? layers() : draw(Number(options.count))) 
 if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
 report(results);
 if (options.json) writeFileSync(options.json, JSON.stringify({ isa, results }));
-
-/** Numbers in [0, 1): mulberry32. */
-function stream(seed) {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
+if (options.limit !== undefined && regret95(results) > Number(options.limit)) process.exitCode = 1;
 
 function pick(items) {
   return items[Math.floor(random() * items.length)];
@@ -190,6 +179,11 @@ function separableValues([count, , height, width]) {
   return data;
 }
 
+/** Whether 'auto' may take Winograd's tiles; in JavaScript they are float64's. */
+function isAccurate({ inputShape, options: { groups = 1 } }) {
+  return backend === 'js' || winograd.isAccurate({ inChannels: inputShape[1], groups });
+}
+
 function measure(geometry) {
   const { inputShape, weightShape, separable } = geometry;
   const x = tensor(values(product(inputShape)), inputShape);
@@ -198,9 +192,7 @@ function measure(geometry) {
   const { chosen, costs, reason } = explainConv(inputShape, w, geometry.options);
   const names = costs
     .map(({ algorithm }) => algorithm)
-    .filter(
-      (name) => name !== 'dense-toeplitz' && (name !== 'winograd' || weightShape[1] >= ACCURATE_CHANNELS),
-    );
+    .filter((name) => name !== 'dense-toeplitz' && (name !== 'winograd' || isAccurate(geometry)));
   const contenders = [...new Set(['im2col', ...names])].map((algorithm) => {
     const prepared = prepareConv(w, { ...geometry.options, algorithm, inputShape });
     return { algorithm, prepared, best: Number.POSITIVE_INFINITY };
@@ -279,6 +271,11 @@ function verify(geometry, algorithm, actual, expected) {
     if (!(Math.abs(actual[i] - expected[i]) <= 1e-4 * largest))
       throw new Error(`${nameOf(geometry)}: ${algorithm} gives ${actual[i]} at ${i}, not ${expected[i]}`);
   }
+}
+
+function regret95(all) {
+  const sorted = all.map(({ regret }) => regret).sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(0.95 * sorted.length))];
 }
 
 function report(all) {

@@ -18,9 +18,8 @@ import { JS_ALGORITHMS } from './algorithms/js/index.js';
 import { sparseLimit } from './algorithms/sparse.js';
 import { toeplitz } from './algorithms/toeplitz.js';
 import type { ConvGeometry } from './geometry.js';
-import type { Machine, NativeIsa } from './isa.js';
+import type { Machine, NativeMachine } from './isa.js';
 import { TIMES } from './model/times.js';
-import { TUNING } from './model/tuning.js';
 import { Workload } from './model/workload.js';
 
 export interface Choice {
@@ -33,9 +32,9 @@ export interface Taken extends Choice {
   readonly algorithm: AnyAlgorithm;
 }
 
-export function choose(geometry: ConvGeometry, request: Request, { isa }: Machine): Taken {
-  if (request.algorithm !== 'auto') return named(request.algorithm, geometry, request, isa);
-  return isa === 'js' ? firstThatSuits(geometry, request) : fastest(geometry, request, isa);
+export function choose(geometry: ConvGeometry, request: Request, machine: Machine): Taken {
+  if (request.algorithm !== 'auto') return named(request.algorithm, geometry, request, machine.isa);
+  return machine.isa === 'js' ? firstThatSuits(geometry, request) : fastest(geometry, request, machine);
 }
 
 /** The algorithms that serve, in order. */
@@ -115,9 +114,9 @@ function declinesNative(
 }
 
 /** Of the algorithms that serve and are accurate enough, the one that the model expects to be the fastest. */
-function fastest(geometry: ConvGeometry, request: Request, isa: NativeIsa): Taken {
+function fastest(geometry: ConvGeometry, request: Request, { isa, tuning }: NativeMachine): Taken {
   const g = computed(geometry);
-  const work = new Workload(g, TUNING[isa], TIMES[isa]);
+  const work = new Workload(g, tuning, TIMES[isa]);
   if (g.op === 'weightGrad') return fastestWeightGrad(work, request);
   const serving = ALL_NATIVE.filter(
     (a) => declinesNative(a, geometry, g, request) === null && a.isAccurate(g, request),

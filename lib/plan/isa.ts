@@ -1,9 +1,20 @@
 /** What the choice of an algorithm needs to know of the machine, as plain data. */
+import type { Tuning } from './model/tuning.js';
+
 export type NativeIsa = 'avx512' | 'avx2' | 'neon' | 'generic';
 /** What a backend runs on. */
 export type Isa = NativeIsa | 'js';
 
-export interface Machine {
-  readonly isa: Isa;
+export interface NativeMachine {
+  readonly isa: NativeIsa;
+  readonly threads: number;
+  /** Sizes of its loops, which the model of their time follows. */
+  readonly tuning: Tuning;
+}
+
+export interface JsMachine {
+  readonly isa: 'js';
   readonly threads: number;
 }
+
+export type Machine = NativeMachine | JsMachine;

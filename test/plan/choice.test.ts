@@ -1,8 +1,8 @@
 /** Which algorithm 'auto' takes, why others decline, and that every one keeps the error that docs/accuracy.md states. */
-import { readFileSync } from 'node:fs';
 import { backendInfo, conv2d, explainConv, Tensor, UnsupportedError } from 'convmat';
 import { describe, expect, test } from 'vitest';
-import { TUNING } from '../../dist/plan/model/tuning.js';
+import { layersOf } from '../../bench/layers.mjs';
+import { loadAddon } from '../../dist/backend/native/loader.js';
 import { conv } from '../oracle/conv';
 import { random } from '../support/random';
 
@@ -97,21 +97,6 @@ describe.runIf(native)('the native choice', () => {
   });
 });
 
-/** Lines of bench/shapes: name, count, input, weight, stride, padding, groups. */
-function layersOf(network: string) {
-  const text = readFileSync(new URL(`../../bench/shapes/${network}.txt`, import.meta.url), 'utf8');
-  const numbers = (field: string) => field.split(/[x,]/).map(Number);
-  return text
-    .split('\n')
-    .filter((line) => line.trim() !== '' && !line.startsWith('#'))
-    .map((line) => {
-      const [name, , input, weight, stride, padding, groups = '1'] = line.trim().split(/\s+/);
-      const perAxis = (field: string) => numbers(field.includes(',') ? field : `${field},${field}`);
-      const options = { stride: perAxis(stride), padding: perAxis(padding), groups: Number(groups) };
-      return { name, input: numbers(input), weight: numbers(weight), options };
-    });
-}
-
 /** What is near the fastest for a layer on any CPU that was measured; with few lanes shifted rows are, too. */
 function sensible(weight: number[], stride: number[], groups: number): string[] {
   const { isa } = backendInfo();
@@ -126,34 +111,25 @@ describe.runIf(native)('layers of networks go by what is known to be fast for th
   test.each(['resnet50', 'vgg16', 'mobilenetv2'])('%s', (network) => {
     const layers = layersOf(network);
     expect(layers.length).toBeGreaterThan(8);
-    for (const { name, input, weight, options } of layers)
-      expect(sensible(weight, options.stride, options.groups), name).toContain(
-        explain(input, weight, options).chosen,
+    for (const { name, inputShape, weightShape, stride, padding, groups } of layers)
+      expect(sensible(weightShape, stride, groups), name).toContain(
+        explain(inputShape, weightShape, { stride, padding, groups }).chosen,
       );
   });
 });
 
-test.each(['avx512', 'avx2', 'neon', 'generic'] as const)(
-  'the tiles that times are estimated for are those of %s',
-  (isa) => {
-    const source = readFileSync(new URL(`../../native/isa/${isa}.cc`, import.meta.url), 'utf8');
-    const constant = (name: string) => Number(new RegExp(`\\b${name} = (\\d+)`).exec(source)?.[1]);
-    expect(TUNING[isa]).toMatchObject({
-      gemm: {
-        rows: constant('kGemmMr'),
-        vectors: constant('kGemmNv'),
-        wideRows: constant('kGemmWideMr'),
-        wideVectors: constant('kGemmWideNv'),
-      },
-      direct: {
-        vectors: constant('kDirectNv'),
-        sums: constant('kDirectAccumulators'),
-        pixels: constant('kDirectPixels'),
-      },
-      depthwise: { rows: constant('kDepthwiseRows') },
-    });
-  },
-);
+test.runIf(native)('the addon tells the sizes of its loops, of each of its instruction sets', () => {
+  const { addon } = loadAddon();
+  expect(addon?.isas.length).toBeGreaterThan(0);
+  for (const isa of addon?.isas ?? []) {
+    const { lanes, ...rooms } = addon?.tuning[isa] ?? {};
+    expect(lanes).toBeGreaterThan(0);
+    for (const [room, sizes] of Object.entries(rooms)) {
+      expect(Object.keys(sizes).length, `${isa}, ${room}`).toBeGreaterThan(0);
+      for (const size of Object.values(sizes)) expect(size, `${isa}, ${room}`).toBeGreaterThan(0);
+    }
+  }
+});
 
 describe.runIf(native)('algorithms that are named but cannot serve', () => {
   const image = random([1, 4, 12, 12]);

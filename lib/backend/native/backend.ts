@@ -9,6 +9,8 @@ import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
 import type { AsyncCallback, CsrArguments, NativeAddon, RunFunction } from './addon.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
+  const tuning = addon.tuning[isa];
+
   /** What the addon calls back, as a promise. */
   function settled<Result>(
     start: (callback: AsyncCallback<Result>) => number,
@@ -63,13 +65,14 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     return new NativeConv(addon.prepare(plan.wire, weight, bias, clamp.min, clamp.max, lender), plan);
   };
   // For sums that 32 bits may not hold.
-  const wideInteger = convIntegerInFloat64(conv, { isa, threads: 1 }, 'im2col');
-  const bindWideInteger = bindIntegerInFloat64(bindConv, { isa, threads: 1 }, 'im2col');
+  const wideInteger = convIntegerInFloat64(conv, { isa, tuning, threads: 1 }, 'im2col');
+  const bindWideInteger = bindIntegerInFloat64(bindConv, { isa, tuning, threads: 1 }, 'im2col');
 
   return {
     name: 'native',
     machine: {
       isa,
+      tuning,
       // Of the process, not of this environment: another thread may have set it.
       get threads() {
         return addon.numThreads();

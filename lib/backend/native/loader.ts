@@ -58,6 +58,7 @@ function differingPlan(addon: NativeAddon): string | null {
   if (!same(addon.integerPlanFields, INTEGER_PLAN_FIELDS)) return 'integer plans';
   if (!same(addon.poolPlanFields, POOL_PLAN_FIELDS)) return 'pooling plans';
   if (!same(addon.fixedPlanFields, FIXED_PLAN_FIELDS)) return 'fixed-point plans';
+  if (addon.isas.some((isa) => addon.tuning?.[isa] === undefined)) return 'sizes of loops';
   for (const [name, values] of Object.entries(ENUMERATIONS)) {
     if (!same(addon.enumerations?.[name], values)) return `values of ${name}`;
   }

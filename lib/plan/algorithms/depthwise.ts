@@ -40,6 +40,7 @@ function declines(g: ConvGeometry): string | null {
   return padded && g.paddingMode !== 'zeros' ? 'needs zeros padding' : null;
 }
 
+/** Its times: of a load, and how many of them every second element takes; of columns of a vector down a plane. */
 function time(work: Workload): number {
   const { depthwise: t, core } = work.times;
   const [, height, width] = work.g.axes;

@@ -95,6 +95,12 @@ function merged(axes: AxisTriple): AxisTriple {
   return [UNIT_AXIS, UNIT_AXIS, { ...rows, in: rows.in * depth.in, out: rows.out * depth.out }];
 }
 
+/**
+ * Its times: of a tile, and of a run of tiles, begun and ended; a sum kept in between; a vector of results stored; a row of
+ * the frame that padded or strided input is copied to, and a vector of it; a page met by a tile that others have driven out
+ * of the core's table; rows of outputs that are shared out together; and a byte of weights that stay in no second-level
+ * cache.
+ */
 function time(work: Workload): number {
   const { g, times, tuning } = work;
   const { direct: t } = times;

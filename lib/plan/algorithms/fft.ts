@@ -166,6 +166,7 @@ function declines(g: ConvGeometry): string | null {
   return fastestWork(g) === null ? 'its kernel or its channels exceed the largest tile' : null;
 }
 
+/** Its times: of a point in a pass of a tile's transform, or of a line's; gathered or delivered; of a product of two. */
 function time(work: Workload): number {
   const { tile, passes, points, products, spectraBytes } = workOf(work.g);
   const { fft: t } = work.times;

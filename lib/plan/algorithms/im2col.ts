@@ -33,6 +33,11 @@ export const im2col: NativeAlgorithm = {
  */
 const LANES_IN_USE = 0.3;
 
+/**
+ * Its times: of a tile begun and ended; a vector of its results stored; a row of an image that is read where it lies, more
+ * than a row of a panel; a stretch of a panel's row found, once for all channels, and copied; a vector of it, and one with a
+ * stride; and an image, or a group, begun and ended.
+ */
 function time(work: Workload): number {
   const { im2col: t } = work.times;
   const { gemm, lowered } = work.tuning;

@@ -43,6 +43,7 @@ function declines(g: ConvGeometry, weights: Weights): string | null {
   return axes.some((axis) => axis.dilation !== 1) ? 'needs dilation 1' : null;
 }
 
+/** Its times: how many loads one is that begins anywhere in a cache line; of a row between the two passes, and a vector of it. */
 function time(work: Workload): number {
   const { separable: t } = work.times;
   const { gemm, separable, toeplitz } = work.tuning;

@@ -45,6 +45,11 @@ export function toeplitzCost(g: ConvGeometry): Counts {
   };
 }
 
+/**
+ * Its times: how many loads one is that begins anywhere in a cache line, and one of a factor of a plane; of a tile, a turn of
+ * tiles along a row, and a band of rows begun and ended; a vector of results stored; a row gathered, a vector of it, and one
+ * with a stride; a band that is gathered at its borders; and a tap's places in the tables that a call makes.
+ */
 function time(work: Workload, _request: Request, density: number): number {
   const { toeplitz: t } = work.times;
   if (work.images * work.places === 0) return t.call;

@@ -159,6 +159,7 @@ export function winogradCost(g: ConvGeometry, tile: number, transformed: DType):
   };
 }
 
+/** Its times: of a point of a vector of channels, in or out, by the tile; of a panel of output channels begun and ended. */
 function time(work: Workload, { accuracy }: Request): number {
   const { g, tuning } = work;
   const { winograd: t } = work.times;

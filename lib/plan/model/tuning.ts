@@ -1,5 +1,7 @@
-/** Sizes of the native loops that the model of their time follows. */
-import type { NativeIsa } from '../isa.js';
+/**
+ * Sizes of the native loops that the model of their time follows: the addon's own, by native/runtime/tuning.h and the tables
+ * of native/isa.
+ */
 
 export interface Tuning {
   /** float32 elements of a vector. */
@@ -39,53 +41,3 @@ export interface Tuning {
     readonly gatheredChannels: number;
   };
 }
-
-const DRIVERS = {
-  lowered: { inPlacePasses: 7 },
-  separable: { lines: 2 },
-  toeplitz: {
-    sums: 8,
-    load: 1.7,
-    broadcast: 0.5,
-    bandRows: 24,
-    panelBytes: 192 * 2 ** 10,
-    gatheredChannels: 8,
-  },
-} as const;
-const DIRECT = {
-  blockTaps: 256,
-  runTiles: 4,
-  inputBytes: 768 * 2 ** 10,
-  nearInputBytes: 96 * 2 ** 10,
-} as const;
-
-export const TUNING: Readonly<Record<NativeIsa, Tuning>> = {
-  avx512: {
-    lanes: 16,
-    gemm: { rows: 14, vectors: 2, wideRows: 6, wideVectors: 4, blockRows: 384 },
-    direct: { vectors: 4, sums: 28, pixels: 14, ...DIRECT },
-    depthwise: { rows: 7 },
-    ...DRIVERS,
-  },
-  avx2: {
-    lanes: 8,
-    gemm: { rows: 6, vectors: 2, wideRows: 3, wideVectors: 4, blockRows: 384 },
-    direct: { vectors: 2, sums: 12, pixels: 12, ...DIRECT },
-    depthwise: { rows: 7 },
-    ...DRIVERS,
-  },
-  neon: {
-    lanes: 4,
-    gemm: { rows: 8, vectors: 3, wideRows: 4, wideVectors: 6, blockRows: 384 },
-    direct: { vectors: 4, sums: 24, pixels: 12, ...DIRECT },
-    depthwise: { rows: 7 },
-    ...DRIVERS,
-  },
-  generic: {
-    lanes: 4,
-    gemm: { rows: 4, vectors: 2, wideRows: 2, wideVectors: 4, blockRows: 384 },
-    direct: { vectors: 2, sums: 8, pixels: 8, ...DIRECT },
-    depthwise: { rows: 2 },
-    ...DRIVERS,
-  },
-};

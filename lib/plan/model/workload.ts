@@ -45,7 +45,7 @@ export class Workload {
     return ceilDiv(elements, this.lanes);
   }
 
-  /** One step of a tile of `sums` vectors. */
+  /** One step of a tile of `sums` vectors: a multiply-add among many, one that waits for the one before, or a load. */
   step(sums: number, loads: number): number {
     const { multiply, load, latency } = this.times.core;
     return Math.max(sums * multiply, loads * load, latency);

@@ -4,6 +4,7 @@
  */
 import type { Accuracy } from '../algorithms/algorithm.js';
 import type { Machine } from '../isa.js';
+import { JS_TIMES, LINEAR_TIMES } from '../model/times.js';
 
 export type ConvShape = 'full' | 'same' | 'valid';
 export const CONV_SHAPES = ['full', 'same', 'valid'] as const satisfies readonly ConvShape[];
@@ -31,18 +32,16 @@ export interface LinearPlan {
 }
 
 /**
- * Nanoseconds on one core of Zen 4: of a product and its sum, of a call that sums directly, and of a transform, whose
- * time is n·log₂(n) times `point`.
+ * Nanoseconds: of a product and its sum over one channel, of a call that sums directly, and of a transform, whose time is
+ * n·log₂(n) times `point`.
  */
-interface Costs {
+interface LinearTimes {
   readonly product: number;
   readonly call: number;
   readonly point: number;
 }
 /** Of a product in a loop that is written for one operation. */
 const LOOP_PRODUCT = 1.1;
-const NATIVE: Costs = { product: 0.065, call: 3000, point: 0.24 };
-export const JS: Costs = { product: 0.4, call: 3000, point: 1.5 };
 /**
  * Below this many elements in the kernel sums stay direct: transforms would gain little, and the error of a direct sum
  * is in proportion to its own terms.
@@ -72,7 +71,7 @@ export function planLinear(
   const [sizeA, sizeB] = axes.reduce(([p, q], { a, b }) => [p * a, q * b], [1, 1]);
   const kernel = Math.min(sizeA, sizeB);
   if (kernel < MIN_KERNEL) return direct(`a kernel of fewer than ${MIN_KERNEL} elements`);
-  const costs = machine.isa === 'js' ? JS : NATIVE;
+  const costs = machine.isa === 'js' ? JS_TIMES.linear : LINEAR_TIMES;
   const products = axes.reduce((count, { out }) => count * out, kernel);
   const sums = summation === 'loop' ? LOOP_PRODUCT * products : costs.call + costs.product * products;
   const { block, time } = cheapestBlocks(flatten(axes), costs);
@@ -99,7 +98,7 @@ export interface Blocks {
 /** The blocks by which a stretch of `out` points of signal ∗ kernel is the cheapest. */
 export function cheapestBlocks(
   { signal, kernel, out }: Pick<FlatLinear, 'signal' | 'kernel' | 'out'>,
-  costs: Costs,
+  costs: LinearTimes,
 ): Blocks {
   let best: Blocks = { block: 0, transforms: 0, time: Infinity };
   for (let block = powerOfTwo(kernel); block < 2 * powerOfTwo(signal + kernel - 1); block *= 2) {

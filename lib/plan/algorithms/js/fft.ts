@@ -6,8 +6,9 @@ import { product } from '../../../numbers.js';
 import { BYTES } from '../../../tensor/dtype.js';
 import { overGradOutput } from '../../adjoint.js';
 import type { ConvGeometry } from '../../geometry.js';
+import { JS_TIMES } from '../../model/times.js';
 import { extent, isUnit } from '../../options/axes.js';
-import { type Blocks, cheapestBlocks, JS } from '../../plans/linear.js';
+import { type Blocks, cheapestBlocks } from '../../plans/linear.js';
 import type { JsAlgorithm, Request } from '../algorithm.js';
 import { sizesOf } from '../cost.js';
 
@@ -68,11 +69,11 @@ function declines(geometry: ConvGeometry): string | null {
 }
 
 /** The transforms that one channel of the result takes. */
-function blocksOf(geometry: ConvGeometry): Blocks {
+function blocksOf(geometry: ConvGeometry, times = JS_TIMES.linear): Blocks {
   const g = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
   const [, height, width] = g.axes;
   const reach = [height, width].map((axis) => extent(axis.kernel, axis.dilation) - 1);
-  return cheapestBlocks(flatPlane(height.out, width.out, reach[0], reach[1]), JS);
+  return cheapestBlocks(flatPlane(height.out, width.out, reach[0], reach[1]), times);
 }
 
 /** Radix-2 butterflies, and a complex product of the spectra for every second transform. */
@@ -86,10 +87,20 @@ function arithmeticOf(g: ConvGeometry): { multiplications: number; additions: nu
 
 function suits(geometry: ConvGeometry, { accuracy, density }: Request): string | null {
   if (accuracy === 'strict') return null; // an element errs by its block's size, not by its own
+  const { byTransforms, directly, products } = jsFftTimes(geometry);
+  const direct = directly * Math.min(1, density / DENSE);
+  if (byTransforms > MUCH_FASTER * direct) return null;
+  const saving = (direct / byTransforms).toPrecision(2);
+  const { block } = blocksOf(geometry);
+  return `transforms of ${block} points take ${saving} times less time than its ${products} products`;
+}
+
+/** Nanoseconds that a channel of the result takes by transforms, and as a direct sum of its products. */
+export function jsFftTimes(
+  geometry: ConvGeometry,
+  times: (typeof JS_TIMES)['linear'] = JS_TIMES.linear,
+): { byTransforms: number; directly: number; products: number } {
   const g = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
   const products = product(g.axes.map((axis) => axis.kernel * axis.out));
-  const direct = products * JS.product * Math.min(1, density / DENSE);
-  const { block, time } = blocksOf(geometry);
-  if (time > MUCH_FASTER * direct) return null;
-  return `transforms of ${block} points take ${(direct / time).toPrecision(2)} times less time than its ${products} products`;
+  return { byTransforms: blocksOf(geometry, times).time, directly: products * times.product, products };
 }

@@ -1,6 +1,7 @@
 /** Winograd's tiles in JavaScript: which one a convolution goes by, and what it takes. Everything is float64 there. */
 import { overGradOutput } from '../../adjoint.js';
 import type { ConvGeometry } from '../../geometry.js';
+import { JS_TIMES } from '../../model/times.js';
 import { isUnit } from '../../options/axes.js';
 import type { JsAlgorithm, Request } from '../algorithm.js';
 import { tileProducts, winogradCost, winogradPoints, winogradSaving, winogradTiles } from '../winograd.js';
@@ -18,17 +19,11 @@ const MOST_TAPS = 5;
 const MOST_NUMBERS = 1 << 18;
 
 /**
- * Nanoseconds of one core of a Sapphire Rapids: a multiplication and addition of a matrix product, a call of its inner
- * loop, a point of an input's and of an output's transform, of a weight's, and of a transformed weight from memory.
+ * Nanoseconds: a multiplication and addition of a matrix product, a call of its inner loop, a point of an input's and of an
+ * output's transform, of a weight's (and of one where three taps meet an output of a phase, which has straight lines of its
+ * own), and of a transformed weight from memory.
  */
-const PRODUCT = 0.235;
-const CALL = 10;
-const INPUT_POINT = 5;
-const OUTPUT_POINT = 4.5;
-const WEIGHT_POINT = 4.5;
-/** Of a weight's transform where three taps meet an output of a phase, which has straight lines of its own. */
-const WEIGHT_POINT_OF_THREE = 2.8;
-const FETCHED_WEIGHT = 0.7;
+type Times = (typeof JS_TIMES)['winograd'];
 /**
  * Share of the time that transforming weights takes which counts: a prepared convolution does it once for many runs, and
  * must give the same bits as a plain call, which does it for one.
@@ -57,7 +52,7 @@ export const jsWinograd: JsAlgorithm = {
 
 function isWorthwhile(g: ConvGeometry, request: Request): boolean {
   if (request.accuracy === 'strict' || declines(g) !== null) return false;
-  const { byTiles, directly } = timesOf(g);
+  const { byTiles, directly } = jsWinogradTimes(g);
   return byTiles < MUCH_FASTER * directly;
 }
 
@@ -103,17 +98,21 @@ function fastestTile(geometry: ConvGeometry): number {
 }
 
 /** Times by the fastest tile, and of the direct sum, in nanoseconds. */
-function timesOf(geometry: ConvGeometry): { byTiles: number; directly: number } {
+export function jsWinogradTimes(
+  geometry: ConvGeometry,
+  times: Times = JS_TIMES.winograd,
+): { byTiles: number; directly: number } {
   const g = computed(geometry);
   const [, height, width] = g.axes;
   const taps = height.kernel * width.kernel;
   return {
-    byTiles: timeOf(g, fastestTile(geometry)),
-    directly: g.batch * g.outChannels * (g.inChannels / g.groups) * taps * height.out * width.out * PRODUCT,
+    byTiles: timeOf(g, fastestTile(geometry), times),
+    directly:
+      g.batch * g.outChannels * (g.inChannels / g.groups) * taps * height.out * width.out * times.product,
   };
 }
 
-function timeOf(g: ConvGeometry, tile: number): number {
+function timeOf(g: ConvGeometry, tile: number, times: Times = JS_TIMES.winograd): number {
   const points = winogradPoints(g.axes[2], tile) ** 2;
   const tiles = winogradTiles(g, tile);
   const depth = depthOf(g);
@@ -124,13 +123,13 @@ function timeOf(g: ConvGeometry, tile: number): number {
   const triples = Math.ceil(outputs / 3);
   const products = tileProducts(g, tile) * (g.inChannels / g.groups) * pairs * triples * 6;
   const image =
-    PRODUCT * products +
-    CALL * points * pairs * triples +
-    INPUT_POINT * points * tiles * depth +
-    OUTPUT_POINT * points * tiles * outputs +
-    FETCHED_WEIGHT * weights;
+    times.product * products +
+    times.call * points * pairs * triples +
+    times.inputPoint * points * tiles * depth +
+    times.outputPoint * points * tiles * outputs +
+    times.fetchedWeight * weights;
   const isKept = g.groups * weights * 8 <= KEPT_WEIGHT_BYTES;
   const taps = Math.ceil(g.axes[2].kernel / g.axes[2].stride);
-  const transform = (taps === 3 ? WEIGHT_POINT_OF_THREE : WEIGHT_POINT) * weights;
+  const transform = (taps === 3 ? times.weightPointOfThree : times.weightPoint) * weights;
   return g.groups * (g.batch * image + (isKept ? ONCE : g.batch) * transform);
 }
