@@ -1,50 +1,142 @@
-/** Rows, columns and values of entries whose number is only known when all have come. */
-import { uninitialised } from '../tensor/dtype.js';
+/** Rows, columns and values of entries whose number is only known when all have come, and the matrix that they make. */
+import { type CsrMatrix, csrOf } from '../matrix/csr.js';
+import { uninitialised, zeros } from '../tensor/dtype.js';
 import type { Budget } from './budget.js';
+import { Pace } from './pace.js';
 
-const FIRST = 1024;
-/** Row, column and value, here and in the matrix that is made of them. */
-const ENTRY_BYTES = 2 * 16;
+/** Entries of a block, which are moved without letting the event loop turn. */
+const BLOCK = 1 << 14;
+/** Row, column and value: here, between the two passes, and in the matrix. */
+const ENTRY_BYTES = 16 + 12 + 12;
+
+interface Block {
+  readonly rows: Int32Array;
+  readonly cols: Int32Array;
+  readonly values: Float64Array;
+}
 
 export class Triplets {
   readonly #budget: Budget;
-  #rows = uninitialised('int32', FIRST);
-  #cols = uninitialised('int32', FIRST);
-  #values = uninitialised('float64', FIRST);
-  #count = 0;
+  readonly #blocks: Block[] = [];
+  #last: Block | undefined;
+  #filled = BLOCK;
 
   constructor(budget: Budget) {
     this.#budget = budget;
   }
 
   push(row: number, col: number, value: number): void {
-    if (this.#count === this.#values.length) this.#grow();
-    this.#rows[this.#count] = row;
-    this.#cols[this.#count] = col;
-    this.#values[this.#count++] = value;
+    const block = this.#filled < BLOCK && this.#last !== undefined ? this.#last : this.#open();
+    block.rows[this.#filled] = row;
+    block.cols[this.#filled] = col;
+    block.values[this.#filled++] = value;
   }
 
-  get rows(): Int32Array {
-    return this.#rows.subarray(0, this.#count);
+  #open(): Block {
+    this.#budget.take(ENTRY_BYTES * BLOCK);
+    const block = {
+      rows: uninitialised('int32', BLOCK),
+      cols: uninitialised('int32', BLOCK),
+      values: uninitialised('float64', BLOCK),
+    };
+    this.#blocks.push(block);
+    this.#last = block;
+    this.#filled = 0;
+    return block;
   }
 
-  get cols(): Int32Array {
-    return this.#cols.subarray(0, this.#count);
+  get #count(): number {
+    return BLOCK * this.#blocks.length - (BLOCK - this.#filled) * Math.min(1, this.#blocks.length);
   }
 
-  get values(): Float64Array {
-    return this.#values.subarray(0, this.#count);
-  }
+  /**
+   * The matrix of this shape, in which all of them must lie; entries of one place are summed, in the order of their coming.
+   * Two counting sorts, as in CsrMatrix.fromCOO, during which the event loop turns.
+   */
+  async toCSR(shape: readonly [rows: number, cols: number]): Promise<CsrMatrix<Float64Array>> {
+    const [rows, cols] = shape;
+    const count = this.#count;
+    const pace = new Pace();
+    const lengthOf = (block: Block) => (block === this.#last ? this.#filled : BLOCK);
 
-  #grow(): void {
-    const length = 2 * this.#count;
-    this.#budget.take(ENTRY_BYTES * this.#count);
-    const [rows, cols, values] = [this.#rows, this.#cols, this.#values];
-    this.#rows = uninitialised('int32', length);
-    this.#cols = uninitialised('int32', length);
-    this.#values = uninitialised('float64', length);
-    this.#rows.set(rows);
-    this.#cols.set(cols);
-    this.#values.set(values);
+    const colStarts = zeros('int32', cols + 1);
+    const indptr = zeros('int32', rows + 1);
+    for (const block of this.#blocks) {
+      const length = lengthOf(block);
+      for (let i = 0; i < length; i++) colStarts[block.cols[i] + 1]++;
+      for (let i = 0; i < length; i++) indptr[block.rows[i] + 1]++;
+      await pace.breathe();
+    }
+    await accumulate(colStarts, pace);
+    await accumulate(indptr, pace);
+
+    // By column first.
+    const rowOf = uninitialised('int32', count);
+    const valueAt = uninitialised('float64', count);
+    const next = colStarts.slice();
+    for (const block of this.#blocks) {
+      const length = lengthOf(block);
+      for (let i = 0; i < length; i++) {
+        const to = next[block.cols[i]]++;
+        rowOf[to] = block.rows[i];
+        valueAt[to] = block.values[i];
+      }
+      await pace.breathe();
+    }
+    this.#blocks.length = 0;
+
+    // Then by row, so that columns ascend in each.
+    const indices = uninitialised('int32', count);
+    const data = uninitialised('float64', count);
+    const ends = indptr.slice();
+    let moved = 0;
+    for (let j = 0; j < cols; j++) {
+      for (let p = colStarts[j]; p < colStarts[j + 1]; p++) {
+        const row = rowOf[p];
+        const last = ends[row] - 1;
+        if (last >= indptr[row] && indices[last] === j) data[last] += valueAt[p];
+        else {
+          indices[ends[row]] = j;
+          data[ends[row]++] = valueAt[p];
+        }
+        if (++moved % BLOCK === 0) await pace.breathe();
+      }
+      if (j % BLOCK === 0) await pace.breathe();
+    }
+    return closed(shape, indptr, ends, indices, data, pace);
   }
+}
+
+/** Counts of buckets, each one place further on, as their starts. */
+async function accumulate(counts: Int32Array, pace: Pace): Promise<void> {
+  for (let i = 1; i < counts.length; ) {
+    for (const end = Math.min(i + BLOCK, counts.length); i < end; i++) counts[i] += counts[i - 1];
+    await pace.breathe();
+  }
+}
+
+/** Rows that end before the next one begins, where entries were summed, moved together. */
+async function closed(
+  shape: readonly [rows: number, cols: number],
+  indptr: Int32Array,
+  ends: Int32Array,
+  indices: Int32Array,
+  data: Float64Array,
+  pace: Pace,
+): Promise<CsrMatrix<Float64Array>> {
+  let to = 0;
+  for (let i = 0; i < shape[0]; i++) {
+    const start = indptr[i];
+    const length = ends[i] - start;
+    if (to < start) {
+      indices.copyWithin(to, start, ends[i]);
+      data.copyWithin(to, start, ends[i]);
+    }
+    indptr[i] = to;
+    to += length;
+    if (i % BLOCK === 0) await pace.breathe();
+  }
+  indptr[shape[0]] = to;
+  if (to === data.length) return csrOf(shape, indptr, indices, data);
+  return csrOf(shape, indptr, indices.slice(0, to), data.slice(0, to));
 }
