@@ -6,20 +6,35 @@ import { VERSION } from '../version.js';
 import { applyCommand } from './apply.js';
 import { doctorCommand } from './doctor.js';
 import { explainCommand } from './explain.js';
+import { inspectCommand } from './inspect.js';
+import { linearizeCommand } from './linearize.js';
 import { matrixCommand } from './matrix.js';
+import { profileCommand } from './profile.js';
+import { runCommand } from './run.js';
 
 const DONE = 0;
 const FAILED = 1;
 const MISUSED = 2;
 
 /** In the order of the help. A command is a file that makes one. */
-const COMMANDS: readonly (() => Command)[] = [matrixCommand, explainCommand, applyCommand, doctorCommand];
+const COMMANDS: readonly (() => Command)[] = [
+  matrixCommand,
+  explainCommand,
+  applyCommand,
+  inspectCommand,
+  runCommand,
+  profileCommand,
+  linearizeCommand,
+  doctorCommand,
+];
 
 const LONGEST_LINE = 1000;
 
 export async function runProgram(argv: readonly string[]): Promise<number> {
   const program = new Command('convmat')
-    .description('Convolution as matrices: the matrix of a convolution, what it costs, and convolved images')
+    .description(
+      'Convolution as matrices: the matrix of a convolution, what it costs, convolved images, and networks',
+    )
     .version(VERSION)
     .addHelpText(
       'after',
@@ -27,7 +42,8 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 Examples:
   $ convmat matrix --kernel '[[1,2],[3,4]]' --input 3x3
   $ convmat explain --input 1x3x32x32 --weight 32x3x3x3
-  $ convmat apply photo.jpg --kernel gaussian:3 -o blurred.png`,
+  $ convmat apply photo.jpg --kernel gaussian:3 -o blurred.png
+  $ convmat run model.onnx --input photo.jpg`,
     )
     .configureOutput({
       outputError: (text, write) => write(`convmat: ${printable(text.trim(), LONGEST_LINE)}\n`),

@@ -24,19 +24,35 @@ export interface Source {
   readonly file: string;
   readonly model: FileModel;
   readonly opset: number;
-  /** In an order in which they can run, with what messages call each. */
-  readonly nodes: readonly { readonly node: FileNode; readonly title: string }[];
+  /** In an order in which they can run. */
+  readonly nodes: readonly SourceNode[];
   readonly initializers: ReadonlyMap<string, FileTensor>;
+}
+
+export interface SourceNode {
+  readonly node: FileNode;
+  /** What messages call it. */
+  readonly title: string;
+  /** Its name, or one made for it: no other node has it. */
+  readonly id: string;
 }
 
 export function sourceOf(model: FileModel, file: string): Source {
   const { graph } = model;
-  const titles = new Map(graph.nodes.map((node, index) => [node, nodeTitle(node, index)]));
+  const ids = new Set<string>();
+  const named = new Map(
+    graph.nodes.map((node, index): [FileNode, SourceNode] => {
+      const own = node.name !== '' && !ids.has(node.name);
+      const id = own ? node.name : `${node.name || node.opType}#${index}`;
+      ids.add(id);
+      return [node, { node, title: nodeTitle(node, index), id }];
+    }),
+  );
   return {
     file,
     model,
     opset: model.opsets.get('') ?? 1,
-    nodes: orderNodes(graph, file).map((node) => ({ node, title: titles.get(node) ?? node.opType })),
+    nodes: orderNodes(graph, file).flatMap((node) => named.get(node) ?? []),
     initializers: new Map(graph.initializers.map((tensor) => [tensor.name, tensor])),
   };
 }
@@ -131,7 +147,7 @@ class SegmentBuilder {
         continue;
       }
       try {
-        this.#read(node, title, present);
+        this.#read(nodes[position], present);
       } catch (error) {
         if (error instanceof Pause && !this.#lenient) {
           this.#complaints.throw(file);
@@ -154,10 +170,10 @@ class SegmentBuilder {
     return this.#segment(outputs, null);
   }
 
-  #read(node: FileNode, title: string, operands: readonly (Value | null)[]): void {
+  #read({ node, title, id }: SourceNode, operands: readonly (Value | null)[]): void {
     const operator = node.domain === '' ? OPERATORS.get(node.opType) : undefined;
     if (operator === undefined) throw new UnsupportedError(`operator ${node.opType}`);
-    const reader = new OnnxNode(node, title, this.#source.opset, operands, this.#builder, (name) =>
+    const reader = new OnnxNode(node, { title, id }, this.#source.opset, operands, this.#builder, (name) =>
       this.#narrow(name),
     );
     operator.read(reader);

@@ -42,6 +42,7 @@ export class Pause extends Error {
 export class OnnxNode {
   readonly opset: number;
   readonly title: string;
+  readonly #id: string;
   readonly #node: FileNode;
   readonly #inputs: readonly (Value | null)[];
   readonly #builder: GraphBuilder;
@@ -51,7 +52,7 @@ export class OnnxNode {
   /** @param narrowOf  The 16-bit float that the file keeps a value in. */
   constructor(
     node: FileNode,
-    title: string,
+    { title, id }: { readonly title: string; readonly id: string },
     opset: number,
     inputs: readonly (Value | null)[],
     builder: GraphBuilder,
@@ -59,6 +60,7 @@ export class OnnxNode {
   ) {
     this.#node = node;
     this.title = title;
+    this.#id = id;
     this.opset = opset;
     this.#inputs = inputs;
     this.#builder = builder;
@@ -229,7 +231,7 @@ export class OnnxNode {
     results: readonly (Result | null)[],
   ): (Value | null)[] {
     const names = results.map((_, i) => this.#node.outputs[i] || `${this.title}:${i}`);
-    return this.#builder.add(op, attributes, inputs, results, names, [this.title]);
+    return this.#builder.add(op, attributes, inputs, results, names, [this.#id]);
   }
 
   /** An array for a constant of the node's own. */

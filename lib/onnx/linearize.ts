@@ -91,11 +91,11 @@ function graphOf(
     );
   }
   const nodes = new Map(file.model.graph.nodes.map((node, index) => [node, model.nodes[index]]));
-  const byTitle = source.nodes.flatMap(({ node, title }): [string, Node][] => {
+  const byId = source.nodes.flatMap(({ node, id }): [string, Node][] => {
     const shown = nodes.get(node);
-    return shown === undefined ? [] : [[title, shown]];
+    return shown === undefined ? [] : [[id, shown]];
   });
-  return { graph, nodes: new Map(byTitle) };
+  return { graph, nodes: new Map(byId) };
 }
 
 /** What a summand multiplies: nothing (the identity), or a matrix. */

@@ -1,5 +1,5 @@
 /** A model as a table: what each node is, makes, holds and costs. */
-import { buildSegment, type Segment, sourceOf } from '../graph/build.js';
+import { buildSegment, type Segment, type Source, sourceOf } from '../graph/build.js';
 import { multiplicationsOf } from '../graph/cost.js';
 import type { Shape } from '../tensor/tensor.js';
 import { givenShapes } from './inputs.js';
@@ -11,7 +11,7 @@ export interface SummaryRow {
   readonly opType: string;
   /** null where they are not known. */
   readonly outputShapes: readonly (Shape | null)[];
-  /** Elements of the initializers that it is the first to read. */
+  /** Elements of the weights (initializers and Constant nodes) that it is the first to read. */
   readonly parameters: number;
   readonly multiplications: number;
 }
@@ -29,24 +29,33 @@ export function summarize(
   const given = givenShapes(file, inputShapes);
   const segment = given === null ? null : buildSegment(source, { position: 0, given }, true);
   const costs = segment === null ? new Map<string, number>() : costsOf(segment);
-  const counted = new Set<string>();
-  const rows = source.nodes.map(({ node, title }): SummaryRow => {
+  const weights = weightSizes(source);
+  const rows = source.nodes.map(({ node, title, id }): SummaryRow => {
     let parameters = 0;
     for (const input of node.inputs) {
-      const tensor = source.initializers.get(input);
-      if (tensor === undefined || counted.has(input)) continue;
-      counted.add(input);
-      parameters += tensor.size;
+      parameters += weights.get(input) ?? 0;
+      weights.delete(input);
     }
     return {
       name: node.name || title,
       opType: node.opType,
       outputShapes: node.outputs.map((output) => segment?.known.get(output)?.shape ?? null),
       parameters,
-      multiplications: costs.get(title) ?? 0,
+      multiplications: costs.get(id) ?? 0,
     };
   });
   return { rows, toString: () => tableOf(rows) };
+}
+
+/** Elements of initializers, and of Constant nodes, which some exporters have weights in. */
+function weightSizes({ initializers, nodes }: Source): Map<string, number> {
+  const sizes = new Map<string, number>();
+  for (const [name, tensor] of initializers) sizes.set(name, tensor.size);
+  for (const { node } of nodes) {
+    const value = node.opType === 'Constant' ? node.attributes.get('value') : undefined;
+    if (value?.kind === 'tensor') sizes.set(node.outputs[0], value.value.size);
+  }
+  return sizes;
 }
 
 function costsOf({ graph }: Segment): Map<string, number> {
