@@ -35,7 +35,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: env.CONVMAT_ISA ?? env.CONVMAT_BACKEND,
-          include: ['test/{ops,plan,backends,async,fuzz}/**/*.test.ts'],
+          include: ['test/{ops,plan,backends,async,network,fuzz}/**/*.test.ts'],
           env,
           server,
           testTimeout: 60_000 * patience,

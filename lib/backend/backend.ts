@@ -70,6 +70,37 @@ export interface BoundInteger {
   release(): void;
 }
 
+/** Steps of a network as lib/graph/steps/words.ts writes them, and the memory that their operands lie in. */
+export interface NetworkProgram {
+  readonly words: Float64Array;
+  readonly arenaBytes: number;
+  readonly inputBytes: readonly number[];
+  readonly outputBytes: readonly number[];
+  /** By number; nothing refers to them afterwards. */
+  readonly constants: readonly TypedArray[];
+}
+
+/** A network with its weights packed. An arena serves one run at a time. */
+export interface BoundNetwork {
+  readonly packedBytes: number;
+  /** `times` receives nanoseconds for each step. */
+  run(
+    arena: Uint8Array,
+    inputs: readonly TypedArray[],
+    outputs: readonly TypedArray[],
+    times: Float64Array | null,
+  ): void;
+  /** On the library's own threads; nobody else may have seen these arrays. */
+  runAsync(
+    arena: Uint8Array,
+    inputs: readonly TypedArray[],
+    outputs: readonly TypedArray[],
+    signal?: AbortSignalLike,
+  ): Promise<void>;
+  /** Frees the packed weights once runs in flight have ended. */
+  release(): void;
+}
+
 export interface Backend {
   readonly name: 'native' | 'js';
   readonly machine: Machine;
@@ -90,6 +121,8 @@ export interface Backend {
   bindConv(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): BoundConv;
   /** As bindConv, with nothing packed on the calling thread; nobody writes to the operands meanwhile. */
   bindConvAsync(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): Promise<BoundConv>;
+  /** Absent where steps are run one by one. `similar` lends packed weights of the same constants. */
+  bindNetwork?(program: NetworkProgram, similar: BoundNetwork | null): BoundNetwork;
   convWeightGrad(plan: ConvPlan, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
   /** gradBias[o] = Σ over the batch and all places of gradOutput[n][o][places], summed in float64. */
   convBiasGrad(

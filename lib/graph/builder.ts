@@ -4,6 +4,7 @@ import type { Shape } from '../tensor/tensor.js';
 import { allocate } from './elements.js';
 import type { View } from './evaluate.js';
 import type { Attributes, Elements, ElementType, GraphNode, Operation, Value } from './graph.js';
+import { nodeOf } from './operands.js';
 import { evaluationOf } from './operators/index.js';
 
 /** A value that an operation is about to write. */
@@ -57,9 +58,7 @@ export class GraphBuilder {
       result === null ? null : this.value(names[i], result.type, result.shape),
     );
     const ids = (values: readonly (Value | null)[]) => values.map((value) => value?.id ?? null);
-    // The pairs of `op` and `attributes` are those of K, which a union of all K cannot see.
-    const node = { op, attributes, inputs: ids(inputs), outputs: ids(outputs), sources };
-    this.nodes.push(node as unknown as GraphNode);
+    this.nodes.push(nodeOf(op, attributes, ids(inputs), ids(outputs), sources));
     return outputs;
   }
 

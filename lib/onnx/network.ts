@@ -6,11 +6,11 @@ import { type AsyncOptions, readSignal } from '../conv/options.js';
 import { Disposing, type SelfDisposing } from '../dispose.js';
 import { ArgumentError } from '../errors.js';
 import { sourceOf } from '../graph/build.js';
+import { prepareCompiled } from '../graph/compile.js';
 import { isLong } from '../graph/elements.js';
 import type { View } from '../graph/evaluate.js';
 import type { StepReport, StepTime } from '../graph/executable.js';
 import { SegmentedNetwork } from '../graph/network.js';
-import { prepareStepwise } from '../graph/stepwise.js';
 import { complaintsAbout } from '../graph/support.js';
 import { toInt32Tensor } from '../onnx-file/file-tensor.js';
 import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
@@ -104,7 +104,7 @@ export class PreparedNetwork extends Disposing implements Network {
     this.outputs = model.outputs;
     this.#taken = inputsOf(this.#file);
     this.#inputShapes = inputShapes;
-    this.#network = new SegmentedNetwork(sourceOf(file, name), prepareStepwise, { accuracy });
+    this.#network = new SegmentedNetwork(sourceOf(file, name), prepareCompiled, { accuracy });
     const shapes = givenShapes(this.#file, inputShapes);
     if (shapes !== null) this.#network.warm(shapes);
   }

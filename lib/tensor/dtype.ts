@@ -203,7 +203,7 @@ export function convertLike<A extends TypedArray>(array: A, values: ArrayLike<nu
 /** The elements that lie in a buffer from a byte on, which is a multiple of the dtype's size. */
 export function arrayOver<D extends DType>(
   dtype: D,
-  buffer: ArrayBuffer,
+  buffer: ArrayBufferLike,
   byteOffset: number,
   length: number,
 ): ArrayOf<D> {

@@ -6,66 +6,40 @@
 
 #include "addon/conv.h"
 #include "addon/environment.h"
-#include "runtime/executor.h"
 #include "runtime/pages.h"
 
 namespace convmat::addon {
 
-// Work for one callback, and the arrays that it reads and writes, which are its own: nobody else has seen
-// them, so that nobody transfers, shrinks or writes to them meanwhile.
-class AsyncCall : public Task {
- public:
-  AsyncCall(AsyncCalls* owner, const Napi::Value& callback)
-      : Task(owner), owner_(owner), callback_(Napi::Persistent(callback.As<Napi::Function>())) {}
+AsyncCall::AsyncCall(AsyncCalls* owner, const Napi::Value& callback)
+    : Task(owner), owner_(owner), callback_(Napi::Persistent(callback.As<Napi::Function>())) {}
 
-  void set_number(uint32_t number) { number_ = number; }
-
-  void run() final {
-    try {
-      if (!is_cancelled()) work();
-    } catch (...) {
-      error_ = std::current_exception();
-    }
-    owner_->deliver(number_);
+void AsyncCall::run() {
+  try {
+    if (!is_cancelled()) work();
+  } catch (...) {
+    error_ = std::current_exception();
   }
+  owner_->deliver(number_);
+}
 
-  // After run(), on JavaScript's thread.
-  void call_back(Napi::Env env) {
-    const Napi::Function callback = callback_.Value();
-    Napi::Value result = env.Undefined();
-    try {
-      if (error_ == nullptr && !is_cancelled()) result = take_result(env);
-    } catch (...) {
-      error_ = std::current_exception();
-    }
-    // Before anything can throw: the executor may be the last to let go of this call, and must not find them
-    // in it.
-    callback_.Reset();
-    kept_.clear();
-    if (error_ != nullptr) {
-      callback.Call({make_error(env, error_).Value(), env.Undefined()});
-    } else {
-      callback.Call({env.Undefined(), result});
-    }
+void AsyncCall::call_back(Napi::Env env) {
+  const Napi::Function callback = callback_.Value();
+  Napi::Value result = env.Undefined();
+  try {
+    if (error_ == nullptr && !is_cancelled()) result = take_result(env);
+  } catch (...) {
+    error_ = std::current_exception();
   }
-
- protected:
-  virtual void work() = 0;
-  // Once, after work(); what it gives has to live without this call.
-  virtual Napi::Value take_result(Napi::Env env) = 0;
-
-  // Keeps an array alive until the callback.
-  void keep(const Napi::Value& array) { kept_.push_back(Napi::Persistent(array.As<Napi::Object>())); }
-  const Napi::ObjectReference& kept(size_t index) const { return kept_[index]; }
-  bool is_cancelled() const { return cancelled().load(std::memory_order_relaxed); }
-
- private:
-  AsyncCalls* const owner_;
-  uint32_t number_ = 0;
-  std::exception_ptr error_;
-  Napi::FunctionReference callback_;
-  std::vector<Napi::ObjectReference> kept_;
-};
+  // Before anything can throw: the executor may be the last to let go of this call, and must not find them in
+  // it.
+  callback_.Reset();
+  kept_.clear();
+  if (error_ != nullptr) {
+    callback.Call({make_error(env, error_).Value(), env.Undefined()});
+  } else {
+    callback.Call({env.Undefined(), result});
+  }
+}
 
 namespace {
 

@@ -4,14 +4,46 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "addon/door.h"
+#include "runtime/executor.h"
 
 namespace convmat::addon {
 
-class AsyncCall;
+class AsyncCalls;
+
+// Work for one callback, and the arrays that it reads and writes, which are its own: nobody else has seen
+// them, so that nobody transfers, shrinks or writes to them meanwhile.
+class AsyncCall : public Task {
+ public:
+  AsyncCall(AsyncCalls* owner, const Napi::Value& callback);
+
+  void set_number(uint32_t number) { number_ = number; }
+  void run() final;
+  // After run(), on JavaScript's thread.
+  void call_back(Napi::Env env);
+
+ protected:
+  virtual void work() = 0;
+  // Once, after work(); what it gives has to live without this call.
+  virtual Napi::Value take_result(Napi::Env env) = 0;
+
+  // Keeps an array alive until the callback.
+  void keep(const Napi::Value& array) { kept_.push_back(Napi::Persistent(array.As<Napi::Object>())); }
+  const Napi::ObjectReference& kept(size_t index) const { return kept_[index]; }
+  bool is_cancelled() const { return cancelled().load(std::memory_order_relaxed); }
+
+ private:
+  AsyncCalls* const owner_;
+  uint32_t number_ = 0;
+  std::exception_ptr error_;
+  Napi::FunctionReference callback_;
+  std::vector<Napi::ObjectReference> kept_;
+};
 
 // The calls of one environment that are under way. Lives on JavaScript's thread, except for deliver().
 //

@@ -11,6 +11,7 @@
 #include "addon/integer.h"
 #include "addon/lowering.h"
 #include "addon/matrix.h"
+#include "addon/network.h"
 #include "addon/pool.h"
 #include "addon/signal.h"
 #include "addon/tuning.h"
@@ -49,6 +50,9 @@ constexpr Export kExports[] = {
     {"prepareInteger", entry<prepare_integer>},
     {"releaseInteger", entry<release_integer>},
     {"convInteger", entry<conv_integer>},
+    {"prepareNetwork", entry<prepare_network>},
+    {"releaseNetwork", entry<release_network>},
+    {"runNetworkAsync", entry<run_network_async>},
     {"unfold", entry<unfold>},
     {"fold", entry<fold>},
     {"matmul", entry<matmul>},

@@ -46,12 +46,12 @@ napi_value run_prepared(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// The function that runs `prepared`, which it frees when it is collected. `tag` tells these functions from
-// all others; run.packedBytes is what they hold.
+// The function `callback` with `prepared` as its data, which it frees when it is collected. `tag` tells these
+// functions from all others; run.packedBytes is what they hold.
 template <class Prepared>
-Napi::Function bind_run(Napi::Env env, const napi_type_tag& tag, std::unique_ptr<Prepared> prepared,
-                        size_t packed_bytes) {
-  auto run = make_function(env, "run", run_prepared<Prepared>, prepared.get());
+Napi::Function bind_function(Napi::Env env, const napi_type_tag& tag, napi_callback callback,
+                             std::unique_ptr<Prepared> prepared, size_t packed_bytes) {
+  auto run = make_function(env, "run", callback, prepared.get());
   run.Set("packedBytes", static_cast<double>(packed_bytes));
   run.TypeTag(&tag);
   const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Prepared*>(data); };
@@ -59,6 +59,13 @@ Napi::Function bind_run(Napi::Env env, const napi_type_tag& tag, std::unique_ptr
   NAPI_THROW_IF_FAILED(env, status, Napi::Function());
   prepared.release();
   return run;
+}
+
+// The function that runs `prepared`: run(input, output).
+template <class Prepared>
+Napi::Function bind_run(Napi::Env env, const napi_type_tag& tag, std::unique_ptr<Prepared> prepared,
+                        size_t packed_bytes) {
+  return bind_function(env, tag, run_prepared<Prepared>, std::move(prepared), packed_bytes);
 }
 
 // What `run` is bound to; null when it is some other value.

@@ -10,6 +10,8 @@ namespace convmat {
 class ConvRunner : public PackedConv {
  public:
   virtual void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const = 0;
+  // Whether run() gives all that it writes to the context's epilogue.
+  virtual bool applies_epilogue() const { return false; }
 };
 
 // As pack_conv; the plan's dtype is f32 or f64.

@@ -38,4 +38,8 @@ void run_conv(const Context& context, const ConvPlan& plan, const PackedConv& pa
   static_cast<const ConvRunner&>(packed).run(context, plan, input, output);
 }
 
+bool applies_epilogue(const PackedConv& packed) {
+  return static_cast<const ConvRunner&>(packed).applies_epilogue();
+}
+
 }  // namespace convmat

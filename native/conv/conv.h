@@ -27,4 +27,7 @@ std::shared_ptr<const PackedConv> pack_conv(const Context&, const ConvPlan&, con
 // packed one's.
 void run_conv(const Context&, const ConvPlan&, const PackedConv&, const void* input, void* output);
 
+// Whether run_conv gives all that it writes to Context::epilogue; otherwise that is not looked at.
+bool applies_epilogue(const PackedConv&);
+
 }  // namespace convmat

@@ -1,11 +1,12 @@
-// Forward convolution of one input channel per group, by any number of 3 x 3 or 5 x 5 kernels, stride 1 or 2,
-// zeros padding: a plane at a time, straight from image to output.
+// Forward convolution of one input channel per group, by any number of 3 x 3 or 5 x 5 kernels, stride 1 or 2
+// along each axis, zeros padding: a plane at a time, straight from image to output.
 #include <algorithm>
 #include <utility>
 
 #include "conv/algorithm.h"
 #include "plan/serves.h"
 #include "runtime/aligned.h"
+#include "runtime/epilogue.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -38,6 +39,7 @@ class DepthwiseConv final : public ConvRunner {
   }
 
   size_t bytes() const override { return sizeof(*this) + weights_.bytes() + bias_.bytes(); }
+  bool applies_epilogue() const override { return true; }
 
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
     const Kernels<T>& kernels = context.kernels->of<T>();
@@ -48,8 +50,9 @@ class DepthwiseConv final : public ConvRunner {
     const int64_t taps = height.kernel * width.kernel;
     const int64_t in_plane = height.in * width.in, out_plane = height.out * width.out;
     if (planes * out_plane == 0) return;
-    // One stride for both axes, but where there is one output, whose stride says nothing.
-    const auto stride = static_cast<int>(std::max(height.stride, width.stride));
+    // Where there is one output, its stride says nothing.
+    const int down = height.out == 1 ? 1 : static_cast<int>(height.stride);
+    const int across = width.out == 1 ? 1 : static_cast<int>(width.stride);
 
     const double row_ns =
         static_cast<double>(width.out * taps) / (kernels.gemm_blocking.fma_per_ns * kEfficiency);
@@ -70,10 +73,15 @@ class DepthwiseConv final : public ConvRunner {
         const int64_t channel = p % plan.out_channels;
         const int64_t count = multiplier > 1 ? 1 : std::min(end_plane - p, plan.out_channels - channel);
         kernels.depthwise(
-            static_cast<int>(width.kernel), stride,
+            static_cast<int>(width.kernel), down, across,
             {x + p / multiplier * in_plane, height.in, width.in, height.pad_before, width.pad_before,
              weights_.data() + channel * taps, bias_.data() + channel, lo_, hi_, y + p * out_plane,
              height.out, width.out, first_row, std::min(rows_each, height.out - first_row), count});
+        if (context.epilogue != nullptr) {
+          const int64_t rows = std::min(rows_each, height.out - first_row);
+          context.epilogue->run(y + p * out_plane + first_row * width.out, count, out_plane,
+                                rows * width.out);
+        }
         p += count;
       }
     });

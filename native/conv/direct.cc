@@ -8,6 +8,7 @@
 #include "plan/sizes.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
+#include "runtime/epilogue.h"
 #include "runtime/thread_pool.h"
 #include "runtime/tuning.h"
 
@@ -308,6 +309,19 @@ class DirectRun {
       }
     }
     finish();
+    if (context_.epilogue != nullptr) finish_panel(image, group, panel, block);
+  }
+
+  // What a panel's channels of a block are finished by, while they are in L2.
+  void finish_panel(int64_t image, int64_t group, int64_t panel, const OutputBlock& block) const {
+    const int64_t first = panels_.first_of(panel);
+    const int64_t channels = std::min(panels_.vectors_of(panel) * panels_.lanes, panels_.channels - first);
+    const int64_t out_plane = axis_[0].out * axis_[1].out * axis_[2].out, width = axis_[2].out;
+    T* const y = y_ + (image * plan_.out_channels + group * panels_.channels + first) * out_plane +
+                 (block.depth * axis_[1].out + block.first_row) * width + block.first_column;
+    if (block.columns == width) return context_.epilogue->run(y, channels, out_plane, block.rows * width);
+    for (int64_t row = 0; row < block.rows; ++row)
+      context_.epilogue->run(y + row * width, channels, out_plane, block.columns);
   }
 
   void run_band(const InputView<T>& view, TapLists& lists, int64_t image, int64_t group, int64_t panel,
@@ -375,6 +389,7 @@ class DirectConv final : public ConvRunner {
  public:
   explicit DirectConv(DirectWeights<T> packed) : packed_(std::move(packed)) {}
   size_t bytes() const override { return sizeof(*this) + packed_.weights.bytes() + packed_.bias.bytes(); }
+  bool applies_epilogue() const override { return true; }
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
     DirectRun<T>(context, plan, packed_, static_cast<const T*>(input), static_cast<T*>(output)).run();
   }

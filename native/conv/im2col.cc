@@ -32,6 +32,7 @@ class Im2colForward final : public ConvRunner {
   }
 
   size_t bytes() const override { return sizeof(*this) + weights_.bytes() + bias_.bytes(); }
+  bool applies_epilogue() const override { return true; }
 
   void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
     LoweredProduct<T> product{kernels_,
@@ -53,6 +54,7 @@ class Im2colForward final : public ConvRunner {
       LoweredProduct<T> share = product;
       share.weights = weights_.data() + group * group_weights_;
       share.bias = has_bias_ ? bias_.data() + group * group_rows_ : nullptr;
+      share.epilogue = context.epilogue;
       const int64_t row = task.image * group_rows_ + product.panels.first(task.panel);
       share.run(x + task.image * image_size, y + row * outputs + task.column, outputs, task.panel,
                 task.panel_end, task.column, task.column_end, context.cancelled);

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "geometry/lowering.h"
+#include "runtime/epilogue.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -118,12 +119,16 @@ void Resummation<T>::run_tile(const Context& context, const ConvPlan& plan, cons
       }
     }
   }
-  direct.run(context, part, input, output);
+  // Into memory of its own: what finishes the result knows where that lies.
+  Context unfinished = context;
+  unfinished.epilogue = nullptr;
+  direct.run(unfinished, part, input, output);
   for (int64_t o = 0; o < plan.out_channels; ++o) {
     T* const plane = y + (place.image * plan.out_channels + o) * height.out * width.out;
     for (int64_t i = 0; i < rows; ++i) {
-      std::copy_n(output + o * out_plane + i * columns, columns,
-                  plane + (place.row + i) * width.out + place.column);
+      T* const to = plane + (place.row + i) * width.out + place.column;
+      std::copy_n(output + o * out_plane + i * columns, columns, to);
+      if (context.epilogue != nullptr) context.epilogue->run(to, 1, columns, columns);
     }
   }
 }

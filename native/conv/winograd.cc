@@ -16,6 +16,7 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/caches.h"
+#include "runtime/epilogue.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -387,8 +388,23 @@ class WinogradRun {
                width, r.columns, nullptr, weights_.lo, weights_.hi, rows, r.columns * s_.m * lanes});
           if (!is_finite) flags.set(r.image, (r.first_row + i) * s_.m, 0);
         }
+        if (context_.epilogue != nullptr) finish(b.group, panel * kWinogradVectors + vector, r);
       }
     });
+  }
+
+  // What the outputs of a rectangle's tiles, for one vector of channels, are finished by.
+  void finish(int64_t group, int64_t vector, const Rectangle& r) const {
+    const Axis &height = plan_.axis[1], &width = plan_.axis[2];
+    const int64_t lanes = s_.lanes, first_channel = vector * lanes, plane = height.out * width.out;
+    const int64_t row = r.first_row * s_.m, column = r.first_column * s_.m;
+    const int64_t rows = std::min(r.rows * s_.m, height.out - row);
+    const int64_t pixels = std::min(r.columns * s_.m, width.out - column);
+    const int64_t channels = std::min(lanes, s_.out_channels - first_channel);
+    T* const y = y_ + (r.image * plan_.out_channels + group * s_.out_channels + first_channel) * plane +
+                 row * width.out + column;
+    if (pixels == width.out) return context_.epilogue->run(y, channels, plane, rows * pixels);
+    for (int64_t i = 0; i < rows; ++i) context_.epilogue->run(y + i * width.out, channels, plane, pixels);
   }
 
   // Row i of a rectangle of tiles, for one vector of output channels; false when a sum is not finite.
@@ -404,8 +420,9 @@ class WinogradRun {
     const int channels = static_cast<int>(std::min(lanes, s_.out_channels - first_channel));
     T* to = y_ + (r.image * plan_.out_channels + group * s_.out_channels + first_channel) * plane +
             row * width.out + column;
-    for (int64_t k = 0; k < std::min<int64_t>(s_.m, height.out - row); ++k, to += width.out) {
-      kernels_.unlane_rows(channels, pixels, output.rows + k * output.row, to, plane);
+    const int64_t rows = std::min<int64_t>(s_.m, height.out - row);
+    for (int64_t k = 0; k < rows; ++k) {
+      kernels_.unlane_rows(channels, pixels, output.rows + k * output.row, to + k * width.out, plane);
     }
     return is_finite;
   }
@@ -473,6 +490,7 @@ class WinogradConv final : public ConvRunner {
       : weights_(pack_weights(context, plan, order, weight, bias, lo, hi)),
         resummation_(context, plan, order == WeightOrder::own ? pack_direct_forward : pack_direct_adjoint<T>,
                      weight, bias, lo, hi) {}
+  bool applies_epilogue() const override { return true; }
   size_t bytes() const override {
     return sizeof(*this) + weights_.u.bytes() + weights_.bias.bytes() + resummation_.bytes();
   }

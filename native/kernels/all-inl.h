@@ -11,6 +11,8 @@
 #include "kernels/im2col-inl.h"
 #include "kernels/integer-inl.h"
 #include "kernels/pair_gemm-inl.h"
+#include "kernels/program-inl.h"
+#include "kernels/rows-inl.h"
 #include "kernels/toeplitz-inl.h"
 #include "kernels/transpose-inl.h"
 #include "kernels/weight_grad-inl.h"

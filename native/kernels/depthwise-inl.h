@@ -124,8 +124,8 @@ struct DepthwisePlane {
   T* y;
 };
 
-// RY rows by some vectors of outputs from (i, j) on.
-template <typename T, int K, int S, int RY, class Rows>
+// RY rows, SR apart in the image, by some vectors of outputs from (i, j) on.
+template <typename T, int K, int SR, int RY, class Rows>
 CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwisePlane<T>& plane,
                                    const Rows& rows, int64_t i, int64_t j) {
   using V = Vec<T>;
@@ -134,9 +134,9 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwiseP
   CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
     CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[y][v] = broadcast(plane.bias);
   }
-  const int64_t first_row = i * S - f.pad_top;
+  const int64_t first_row = i * SR - f.pad_top;
   const T* const x = plane.x + first_row * f.in_columns + rows.offset();
-  CONVMAT_UNROLL_TAPS for (int r = 0; r < (RY - 1) * S + K; ++r) {
+  CONVMAT_UNROLL_TAPS for (int r = 0; r < (RY - 1) * SR + K; ++r) {
     const int64_t row = first_row + r;
     if (row < 0 || row >= f.in_rows) continue;
     const auto line = rows.row(x + r * f.in_columns);
@@ -144,7 +144,7 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwiseP
       V taps[NV];
       CONVMAT_UNROLL for (int v = 0; v < NV; ++v) taps[v] = line.tap(s, v);
       CONVMAT_UNROLL for (int y = 0; y < RY; ++y) {
-        const int tap_row = r - y * S;
+        const int tap_row = r - y * SR;
         if (tap_row < 0 || tap_row >= K) continue;
         const V weight = broadcast(plane.w[tap_row * K + s]);
         CONVMAT_UNROLL for (int v = 0; v < NV; ++v) acc[y][v] = fma(weight, taps[v], acc[y][v]);
@@ -168,7 +168,7 @@ CONVMAT_INLINE void depthwise_tile(const DepthwisePlanes<T>& f, const DepthwiseP
 
 // A strip of some vectors down all rows, of one plane after the other. The last rows are computed twice where
 // their number is no multiple of a tile's: the same sums, in the same order.
-template <typename T, int K, int S, class Rows>
+template <typename T, int K, int SR, class Rows>
 CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const Rows& rows, int64_t j) {
   constexpr int height = depthwise_rows<T>;
   const int64_t end = f.first_row + f.rows;
@@ -177,11 +177,11 @@ CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const Rows& r
     plane.bias = f.bias[p];
     int64_t i = f.first_row;
     if (f.rows < height) {
-      for (; i < end; ++i) depthwise_tile<T, K, S, 1>(f, plane, rows, i, j);
+      for (; i < end; ++i) depthwise_tile<T, K, SR, 1>(f, plane, rows, i, j);
     } else {
       for (; i < end; i += height) {
         const int64_t first = i + height <= end ? i : end - height;
-        depthwise_tile<T, K, S, height>(f, plane, rows, first, j);
+        depthwise_tile<T, K, SR, height>(f, plane, rows, first, j);
       }
     }
     plane.x += f.in_rows * f.in_columns;
@@ -192,44 +192,50 @@ CONVMAT_NOINLINE void depthwise_strip(const DepthwisePlanes<T>& f, const Rows& r
 
 // NV vectors of outputs from column j on. Where masks cost, what needs some goes a vector at a time, and the
 // rest without: 7 rows of two masked vectors would be 17 KB of code on NEON.
-template <typename T, int K, int S, int NV>
+template <typename T, int K, int SR, int S, int NV>
 void depthwise_vectors(const DepthwisePlanes<T>& f, int64_t j) {
   const DepthwiseMasks<T, K, S, NV> masks(f, j);
   if constexpr (!free_masks && !depthwise_is_small<T>) {
-    if (masks.all) return depthwise_strip<T, K, S>(f, DepthwiseLoads<T, K, S, NV, false>{masks}, j);
+    if (masks.all) return depthwise_strip<T, K, SR>(f, DepthwiseLoads<T, K, S, NV, false>{masks}, j);
   }
   if constexpr (free_masks || NV == 1) {
-    depthwise_strip<T, K, S>(f, DepthwiseLoads<T, K, S, NV, true>{masks}, j);
+    depthwise_strip<T, K, SR>(f, DepthwiseLoads<T, K, S, NV, true>{masks}, j);
   } else {
-    for (int v = 0; v < NV; ++v) depthwise_vectors<T, K, S, 1>(f, j + v * Vec<T>::lanes);
+    for (int v = 0; v < NV; ++v) depthwise_vectors<T, K, SR, S, 1>(f, j + v * Vec<T>::lanes);
   }
 }
 
-template <typename T, int K, int S, int NV = depthwise_nv<T>>
+template <typename T, int K, int SR, int S, int NV = depthwise_nv<T>>
 void depthwise_columns(const DepthwisePlanes<T>& f, int64_t j) {
   for (; f.out_columns - j > (NV - 1) * Vec<T>::lanes; j += NV * Vec<T>::lanes) {
-    depthwise_vectors<T, K, S, NV>(f, j);
+    depthwise_vectors<T, K, SR, S, NV>(f, j);
   }
   if constexpr (NV > 1) {
-    if (j < f.out_columns) depthwise_columns<T, K, S, NV - 1>(f, j);
+    if (j < f.out_columns) depthwise_columns<T, K, SR, S, NV - 1>(f, j);
   }
 }
 
-template <typename T, int K>
+template <typename T, int K, int SR>
 void depthwise_every_second(const DepthwisePlanes<T>& f) {
   if constexpr (has_pick && sizeof(T) == 4) {
     if (f.in_columns <= 2 * Vec<T>::lanes && f.out_columns <= Vec<T>::lanes) {
-      return depthwise_strip<T, K, 2>(f, DepthwisePicks<T, K, 2>(f), 0);
+      return depthwise_strip<T, K, SR>(f, DepthwisePicks<T, K, 2>(f), 0);
     }
   }
   // What is loaded serves fewer outputs than without a stride, and a second vector saves little.
-  depthwise_columns<T, K, 2, 1>(f, 0);
+  depthwise_columns<T, K, SR, 2, 1>(f, 0);
+}
+
+template <typename T, int K>
+void depthwise_kernel(int down, int across, const DepthwisePlanes<T>& f) {
+  if (down == 1)
+    return across == 1 ? depthwise_columns<T, K, 1, 1>(f, 0) : depthwise_every_second<T, K, 1>(f);
+  across == 1 ? depthwise_columns<T, K, 2, 1>(f, 0) : depthwise_every_second<T, K, 2>(f);
 }
 
 template <typename T>
-void depthwise_planes(int kernel, int stride, const DepthwisePlanes<T>& f) {
-  if (kernel == 3) return stride == 1 ? depthwise_columns<T, 3, 1>(f, 0) : depthwise_every_second<T, 3>(f);
-  stride == 1 ? depthwise_columns<T, 5, 1>(f, 0) : depthwise_every_second<T, 5>(f);
+void depthwise_planes(int kernel, int down, int across, const DepthwisePlanes<T>& f) {
+  kernel == 3 ? depthwise_kernel<T, 3>(down, across, f) : depthwise_kernel<T, 5>(down, across, f);
 }
 
 }  // namespace

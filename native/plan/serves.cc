@@ -40,7 +40,6 @@ bool is_depthwise_plan(const ConvPlan& plan) {
   const bool is_padded = height.pad_before + height.pad_after + width.pad_before + width.pad_after > 0;
   return plan.in_channels == plan.groups && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
          is_served(height) && is_served(width) && height.kernel == width.kernel &&
-         (height.stride == width.stride || height.out <= 1 || width.out <= 1) &&
          (plan.padding_mode == PaddingMode::zeros || !is_padded);
 }
 

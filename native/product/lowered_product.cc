@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "runtime/aligned.h"
+#include "runtime/epilogue.h"
 #include "runtime/tuning.h"
 
 namespace convmat {
@@ -69,6 +70,10 @@ void LoweredProduct<T>::run(const T* image, T* out, int64_t ld_out, int64_t pane
           tile.b = in_place ? block_image + j : b_panels + (j - group) * tile.k;
           tile.c = out + (row - panels.first(panel)) * ld_out + (j - column);
           kernels.gemm(height, tile);
+        }
+        if (is_last && epilogue != nullptr) {
+          T* const done = out + (row - panels.first(panel)) * ld_out + (group - column);
+          epilogue->run(done, height, ld_out, group_end - group);
         }
       }
     }

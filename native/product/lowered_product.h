@@ -37,6 +37,8 @@ void pack_row_panels(const Kernels<T>& kernels, const RowPanels& panels, int64_t
   }
 }
 
+class Epilogue;
+
 template <typename T>
 struct LoweredProduct {
   const Kernels<T>& kernels;
@@ -45,6 +47,7 @@ struct LoweredProduct {
   const T* weights;  // packed by `panels`, k = lowering.rows()
   const T* bias;     // [panels.rows] or null
   T lo, hi;
+  const Epilogue* epilogue = nullptr;  // finishes what is written for the last time
 
   // Columns of B per panel: few rows of A go with wider panels.
   int panel_columns() const {

@@ -8,6 +8,7 @@
 namespace convmat {
 
 struct KernelTable;
+class Epilogue;
 
 // What a call runs with. `cancelled`, when given, is polled between tiles; a cancelled operation returns
 // early and leaves its output unspecified.
@@ -17,6 +18,8 @@ struct Context {
   // Whether what pack_conv makes is for one run with its very plan, and its operands outlive that: it may
   // refer to them rather than keep what it needs of them.
   bool for_one_run = false;
+  // What finishes the outputs of a convolution, by algorithms that apply it: applies_epilogue.
+  const Epilogue* epilogue = nullptr;
 };
 
 }  // namespace convmat

@@ -34,12 +34,19 @@
 //   store_split(p, words)    p[k * lanes + lane] <-- byte k of a word
 //   store_lanes(p, rows)     p[lane][4] <-- rows[4][lane], of int32
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
+//   div, negate, square_root   of floats
+//   round_even(a)            to the nearest integer, halves to even
+//   power_of_two(n)          2^n of an integral n from -126 to 127
+//   if_less(a, b, yes, no)   lane by lane: yes where a < b; if_equal likewise
 //   sum(v)                   of all lanes, in an order of the ISA's own
 //   keep(v)                  v, in a register: for what is loaded once and used often, where a compiler might
 //   load
 //                            it again for every use
 //   free_masks               masked access costs no more than plain
 #pragma once
+
+#include <math.h>
+#include <string.h>
 
 #include <cstdint>
 
@@ -161,6 +168,54 @@ CONVMAT_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
 #else
   return a.v.lane > b.v.lane ? a : b;
 #endif
+}
+CONVMAT_INLINE Vec<float> div(Vec<float> a, Vec<float> b) {
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) r.v[i] = a.v[i] / b.v[i];
+  return r;
+}
+CONVMAT_INLINE Vec<float> negate(Vec<float> a) {
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) r.v[i] = -a.v[i];
+  return r;
+}
+CONVMAT_INLINE Vec<float> square_root(Vec<float> a) {
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) r.v[i] = sqrtf(a.v[i]);
+  return r;
+}
+CONVMAT_INLINE Vec<float> round_even(Vec<float> a) {
+  // Added to a small number and taken away again, it leaves no bits for a fraction.
+  constexpr float no_fraction = 12582912.0f;  // 1.5 * 2^23
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) {
+    const float x = a.v[i], size = x < 0 ? -x : x;
+    const float rounded = size + no_fraction - no_fraction;
+    r.v[i] = !(size < 4194304.0f) ? x : x < 0 ? -rounded : rounded;
+  }
+  return r;
+}
+CONVMAT_INLINE Vec<float> power_of_two(Vec<float> n) {
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) {
+    // Of NaN, whatever: nothing reads it.
+    const int32_t exponent = n.v[i] > -128.0f && n.v[i] < 129.0f ? static_cast<int32_t>(n.v[i]) + 127 : 0;
+    const uint32_t bits = static_cast<uint32_t>(exponent) << 23;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    r.v[i] = value;
+  }
+  return r;
+}
+CONVMAT_INLINE Vec<float> if_less(Vec<float> a, Vec<float> b, Vec<float> yes, Vec<float> no) {
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) r.v[i] = a.v[i] < b.v[i] ? yes.v[i] : no.v[i];
+  return r;
+}
+CONVMAT_INLINE Vec<float> if_equal(Vec<float> a, Vec<float> b, Vec<float> yes, Vec<float> no) {
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) r.v[i] = a.v[i] == b.v[i] ? yes.v[i] : no.v[i];
+  return r;
 }
 template <typename T>
 CONVMAT_INLINE T sum(Vec<T> a) {

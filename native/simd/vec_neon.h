@@ -85,6 +85,20 @@ CONVMAT_INLINE Vec<float> min(Vec<float> a, Vec<float> b) {
 CONVMAT_INLINE Vec<float> max(Vec<float> a, Vec<float> b) {
   return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)};
 }
+CONVMAT_INLINE Vec<float> div(Vec<float> a, Vec<float> b) { return {vdivq_f32(a.v, b.v)}; }
+CONVMAT_INLINE Vec<float> negate(Vec<float> a) { return {vnegq_f32(a.v)}; }
+CONVMAT_INLINE Vec<float> square_root(Vec<float> a) { return {vsqrtq_f32(a.v)}; }
+CONVMAT_INLINE Vec<float> round_even(Vec<float> a) { return {vrndnq_f32(a.v)}; }
+CONVMAT_INLINE Vec<float> power_of_two(Vec<float> n) {
+  const int32x4_t exponent = vaddq_s32(vcvtnq_s32_f32(n.v), vdupq_n_s32(127));
+  return {vreinterpretq_f32_s32(vshlq_n_s32(exponent, 23))};
+}
+CONVMAT_INLINE Vec<float> if_less(Vec<float> a, Vec<float> b, Vec<float> yes, Vec<float> no) {
+  return {vbslq_f32(vcltq_f32(a.v, b.v), yes.v, no.v)};
+}
+CONVMAT_INLINE Vec<float> if_equal(Vec<float> a, Vec<float> b, Vec<float> yes, Vec<float> no) {
+  return {vbslq_f32(vceqq_f32(a.v, b.v), yes.v, no.v)};
+}
 CONVMAT_INLINE float sum(Vec<float> a) { return vaddvq_f32(a.v); }
 
 template <>

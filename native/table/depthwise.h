@@ -5,8 +5,8 @@
 
 namespace convmat {
 
-// Rows of some planes' convolutions, each with its own 3 x 3 or 5 x 5 kernel, stride 1 or 2, and zeros around
-// it.
+// Rows of some planes' convolutions, each with its own 3 x 3 or 5 x 5 kernel, strides of 1 or 2, and zeros
+// around it.
 template <typename T>
 struct DepthwisePlanes {
   const T* x;  // [plane][in_rows][in_columns]
@@ -25,7 +25,8 @@ struct DepthwiseBlocking {
   int32_t rows, vectors;
 };
 
+// down, across: the strides.
 template <typename T>
-using DepthwisePlanesFn = void(int kernel, int stride, const DepthwisePlanes<T>&);
+using DepthwisePlanesFn = void(int kernel, int down, int across, const DepthwisePlanes<T>&);
 
 }  // namespace convmat

@@ -12,6 +12,8 @@
 #include "table/im2col.h"
 #include "table/integer.h"
 #include "table/pair_gemm.h"
+#include "table/program.h"
+#include "table/rows.h"
 #include "table/toeplitz.h"
 #include "table/transpose.h"
 #include "table/weight_grad.h"
@@ -39,12 +41,19 @@ struct IntegerKernels {
 #include "table/kernels.inc"
 };
 
+// Those of the steps of networks, of float alone, likewise.
+struct StepKernels {
+#define CONVMAT_STEP_KERNEL(field, function, type) type* field;
+#include "table/kernels.inc"
+};
+
 // All kernels of one instruction set.
 struct KernelTable {
   const char* name;
   Kernels<float> f32;
   Kernels<double> f64;
   IntegerKernels integer;
+  StepKernels steps;
 
   // Those of T.
   template <typename T>

@@ -136,7 +136,7 @@ describe.runIf(native)('algorithms that are named but cannot serve', () => {
   test.each([
     ['depthwise', [4, 4, 3, 3], {}, 'needs one input channel per group'],
     ['depthwise', [4, 1, 7, 7], { groups: 4 }, 'needs a 3×3 or 5×5 kernel'],
-    ['depthwise', [4, 1, 3, 3], { groups: 4, stride: 3 }, 'needs stride 1 or 2'],
+    ['depthwise', [4, 1, 3, 3], { groups: 4, stride: 3 }, 'needs strides of 1 or 2'],
     ['depthwise', [4, 1, 3, 3], { groups: 4, dilation: 2 }, 'needs dilation 1'],
     ['depthwise', [4, 1, 3, 3], { groups: 4, padding: 1, paddingMode: 'reflect' }, 'needs zeros padding'],
     ['winograd', [4, 4, 5, 5], {}, 'needs a 3×3 kernel'],

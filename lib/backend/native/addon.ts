@@ -96,6 +96,25 @@ export interface NativeAddon {
   ): number;
   cancel(number: number): void;
 
+  /** `similar`: a network of the same constants, whose packed weights are shared if they fit. */
+  prepareNetwork(
+    words: Float64Array,
+    arenaBytes: number,
+    inputBytes: readonly number[],
+    outputBytes: readonly number[],
+    constants: readonly TypedArray[],
+    similar: RunNetwork | null,
+  ): RunNetwork;
+  releaseNetwork(run: RunNetwork): void;
+  /** As runAsync: nobody else may have seen these arrays. The lists are kept as they are when it is called. */
+  runNetworkAsync(
+    run: RunNetwork,
+    arena: Uint8Array,
+    inputs: readonly TypedArray[],
+    outputs: readonly TypedArray[],
+    callback: AsyncCallback<readonly TypedArray[]>,
+  ): number;
+
   convWeightGrad(plan: Int32Array, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;
   convBiasGrad(
     batch: number,
@@ -188,3 +207,15 @@ export interface RunInteger {
 
 /** Once, later: an error, the result, or neither when the call was cancelled. */
 export type AsyncCallback<Result> = (error: Error | undefined, result: Result | undefined) => void;
+
+/** A network that is ready to run. */
+export interface RunNetwork {
+  (
+    arena: Uint8Array,
+    inputs: readonly TypedArray[],
+    outputs: readonly TypedArray[],
+    times: Float64Array | null,
+  ): void;
+  readonly packedBytes: number;
+  readonly steps: number;
+}

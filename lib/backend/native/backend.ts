@@ -5,6 +5,7 @@ import type { NativeAddon } from './addon.js';
 import { convolutionsBy } from './conv.js';
 import { integersBy } from './integer.js';
 import { matricesBy } from './matrix.js';
+import { networksBy } from './network.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
   const tuning = addon.tuning[isa];
@@ -23,6 +24,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     ...convolutions,
     ...integersBy(addon, { isa, tuning, threads: 1 }, convolutions),
     ...matricesBy(addon),
+    ...networksBy(addon),
     unfold: (plan, input, columns) => addon.unfold(plan.wire, input, columns),
     fold: (plan, columns, output) => addon.fold(plan.wire, columns, output),
     matmul: addon.matmul,

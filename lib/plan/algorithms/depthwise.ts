@@ -34,7 +34,7 @@ function declines(g: ConvGeometry): string | null {
   if (!isUnit(depth)) return 'serves two spatial axes';
   if (height.kernel !== width.kernel || (width.kernel !== 3 && width.kernel !== 5))
     return 'needs a 3×3 or 5×5 kernel';
-  if (height.stride !== width.stride || width.stride > 2) return 'needs stride 1 or 2';
+  if (Math.max(height.stride, width.stride) > 2) return 'needs strides of 1 or 2';
   if (height.dilation !== 1 || width.dilation !== 1) return 'needs dilation 1';
   const padded = height.padBefore + height.padAfter + width.padBefore + width.padAfter > 0;
   return padded && g.paddingMode !== 'zeros' ? 'needs zeros padding' : null;

@@ -1,0 +1,54 @@
+/** Networks by the addon: all steps of a run in one call. */
+import type { TypedArray } from '../../tensor/dtype.js';
+import type { AbortSignalLike } from '../abort.js';
+import type { Backend, BoundNetwork } from '../backend.js';
+import type { NativeAddon, RunNetwork } from './addon.js';
+import { settled } from './settled.js';
+
+export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork'> {
+  return {
+    bindNetwork({ words, arenaBytes, inputBytes, outputBytes, constants }, similar) {
+      const lender = NativeNetwork.lender(similar);
+      const run = addon.prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, lender);
+      return new NativeNetwork(addon, run);
+    },
+  };
+}
+
+class NativeNetwork implements BoundNetwork {
+  readonly run: RunNetwork;
+  readonly #addon: NativeAddon;
+  #released = false;
+
+  constructor(addon: NativeAddon, run: RunNetwork) {
+    this.run = run;
+    this.#addon = addon;
+  }
+
+  get packedBytes(): number {
+    return this.run.packedBytes;
+  }
+
+  async runAsync(
+    arena: Uint8Array,
+    inputs: readonly TypedArray[],
+    outputs: readonly TypedArray[],
+    signal?: AbortSignalLike,
+  ): Promise<void> {
+    await settled<readonly TypedArray[]>(
+      this.#addon,
+      (callback) => this.#addon.runNetworkAsync(this.run, arena, inputs, outputs, callback),
+      signal,
+    );
+  }
+
+  release(): void {
+    if (!this.#released) this.#addon.releaseNetwork(this.run);
+    this.#released = true;
+  }
+
+  /** The run function while it has weights to lend. */
+  static lender(network: BoundNetwork | null): RunNetwork | null {
+    return network instanceof NativeNetwork && !network.#released ? network.run : null;
+  }
+}

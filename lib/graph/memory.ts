@@ -1,0 +1,91 @@
+/** Where the values of a run lie: those whose lives do not meet share one arena. */
+import { BYTES } from '../tensor/dtype.js';
+import { storageOf } from './elements.js';
+import { sizeOf } from './shapes.js';
+import type { Lowered } from './steps/lower.js';
+import type { Constants, Place } from './steps/words.js';
+
+export interface MemoryPlan {
+  readonly places: readonly (Place | null)[];
+  readonly arenaBytes: number;
+}
+
+/** A line of the caches, and the widest vector. */
+const ALIGNMENT = 64;
+/** Behind each value: what kernels of whole vectors may read of the next. */
+const GAP = 64;
+
+interface Block {
+  readonly root: number;
+  readonly bytes: number;
+  first: number;
+  last: number;
+  offset: number;
+}
+
+/** Places for every value that a step reads or writes: first fit, the largest first. */
+export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
+  const { values, steps, aliases, inputs, outputs } = lowered;
+  const rootOf = (value: number): [root: number, offset: number] => {
+    let [root, offset] = [value, 0];
+    for (let alias = aliases.get(root); alias !== undefined; alias = aliases.get(root)) {
+      offset += alias.offset;
+      root = alias.within;
+    }
+    return [root, offset];
+  };
+  const bytesOf = (value: number) => BYTES[storageOf(values[value].type)];
+
+  const homes = new Map<number, Place>();
+  for (const [index, value] of inputs.entries()) homes.set(value, { home: 'input', index, offset: 0 });
+  for (const [index, value] of outputs.entries()) homes.set(value, { home: 'output', index, offset: 0 });
+
+  const blocks = new Map<number, Block>();
+  steps.forEach((step, time) => {
+    for (const value of [...step.reads, ...step.writes]) {
+      const [root] = rootOf(value);
+      if (homes.has(root) || values[root].constant !== null) continue;
+      const block = blocks.get(root);
+      if (block !== undefined) {
+        block.last = time;
+        continue;
+      }
+      const size = sizeOf(values[root].shape) * bytesOf(root);
+      const bytes = Math.ceil((size + GAP) / ALIGNMENT) * ALIGNMENT;
+      blocks.set(root, { root, bytes, first: time, last: time, offset: 0 });
+    }
+  });
+
+  let arenaBytes = 0;
+  const placed: Block[] = [];
+  for (const block of [...blocks.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
+    const neighbours = placed
+      .filter((other) => other.first <= block.last && block.first <= other.last)
+      .sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const other of neighbours) {
+      if (offset + block.bytes <= other.offset) break;
+      offset = Math.max(offset, other.offset + other.bytes);
+    }
+    block.offset = offset;
+    arenaBytes = Math.max(arenaBytes, offset + block.bytes);
+    placed.push(block);
+  }
+
+  const read = new Set(steps.flatMap((step) => step.reads));
+  const places = values.map((value): Place | null => {
+    const [root, offset] = rootOf(value.id);
+    const bytes = offset * bytesOf(value.id);
+    const home = homes.get(root);
+    if (home !== undefined) return { ...home, offset: bytes };
+    const { constant } = values[root];
+    if (constant !== null) {
+      return read.has(value.id)
+        ? { home: 'constant', index: constants.number(constant), offset: bytes }
+        : null;
+    }
+    const block = blocks.get(root);
+    return block === undefined ? null : { home: 'arena', index: 0, offset: block.offset + bytes };
+  });
+  return { places, arenaBytes };
+}

@@ -1,0 +1,27 @@
+/** The rewrites, in the order in which they are tried at each node. */
+import type { Graph } from '../graph.js';
+import { recogniseGelu, recogniseHardSigmoid, recogniseHardSwish } from './activations.js';
+import { type Derivations, Draft, type Rule } from './draft.js';
+import { splitGemm } from './gemm.js';
+import { foldLayerScale, recogniseLayerNormalization } from './layer-normalization.js';
+import { foldPad } from './pad.js';
+import { foldBatchNormalization, foldChannelMap, splitBatchNormalization } from './scale.js';
+
+export const RULES: readonly Rule[] = [
+  recogniseHardSigmoid,
+  recogniseHardSwish,
+  recogniseGelu,
+  recogniseLayerNormalization,
+  foldLayerScale,
+  foldBatchNormalization,
+  foldChannelMap,
+  foldPad,
+];
+
+/** The same function in fewer operations. Results differ by rounding alone. */
+export function rewrite(graph: Graph, derivations: Derivations): Graph {
+  const draft = new Draft(graph, derivations);
+  draft.rewrite(RULES);
+  draft.rewrite([splitBatchNormalization, splitGemm]);
+  return draft.finish();
+}

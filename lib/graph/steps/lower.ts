@@ -1,0 +1,308 @@
+/** A graph as a list of steps. */
+import { backend } from '../../backend/select.js';
+import type { Accuracy } from '../../plan/algorithms/algorithm.js';
+import type { Elements, ElementType, Graph, GraphNode, NodeOf, Value } from '../graph.js';
+import { float32Of, inputOf, outputOf } from '../operands.js';
+import type { Derivations } from '../rewrite/draft.js';
+import { stridesOf } from '../shapes.js';
+import { type Convolution, convolutionOf, convolutionStep, isConvolution, labelOf } from './convolution.js';
+import { type Group, Groups, resultOf } from './groups.js';
+import {
+  copyStep,
+  lowerConcat,
+  lowerExpand,
+  lowerGather,
+  lowerPad,
+  lowerSlice,
+  lowerTile,
+  lowerTranspose,
+} from './moves.js';
+import { isRowProduct, lowerMatMul, rowProductConvolution } from './products.js';
+import { compileProgram, encodeProgram } from './program.js';
+import {
+  lowerInstanceNormalization,
+  lowerLayerNormalization,
+  lowerLrn,
+  lowerPool,
+  lowerReduce,
+  lowerResize,
+  lowerSoftmax,
+} from './rows.js';
+import { runProgram } from './run-program.js';
+import type { Lowering, Step } from './step.js';
+
+/** Where a value lies that has no memory of its own. */
+export interface Alias {
+  readonly within: number;
+  /** In elements, which both have of one size. */
+  readonly offset: number;
+}
+
+export interface Lowered {
+  readonly values: readonly Value[];
+  readonly steps: readonly Step[];
+  readonly aliases: ReadonlyMap<number, Alias>;
+  readonly inputs: readonly number[];
+  /** Values that steps write, one for each output of the graph: the same elements, maybe of another shape. */
+  readonly outputs: readonly number[];
+  /** The outputs of the graph themselves. */
+  readonly results: readonly number[];
+}
+
+export function lower(graph: Graph, accuracy: Accuracy, derivations: Derivations): Lowered {
+  return new Lowerer(graph, accuracy, derivations).lower();
+}
+
+class Lowerer implements Lowering {
+  readonly values: Value[];
+  readonly #graph: Graph;
+  readonly #accuracy: Accuracy;
+  readonly #derivations: Derivations;
+  readonly #steps: Step[] = [];
+  readonly #aliases = new Map<number, Alias>();
+  readonly #isNative = backend().name === 'native';
+
+  constructor(graph: Graph, accuracy: Accuracy, derivations: Derivations) {
+    this.#graph = graph;
+    this.#accuracy = accuracy;
+    this.#derivations = derivations;
+    this.values = [...graph.values];
+  }
+
+  lower(): Lowered {
+    const { nodes, inputs } = this.#graph;
+    const groups = new Groups(this.#graph, (node) => this.#isConvolutional(node));
+    for (const node of nodes) {
+      if (groups.absorbed.has(node)) continue;
+      const group = groups.bySink.get(node);
+      if (group !== undefined) this.#lowerGroup(group);
+      else if (this.#isConvolutional(node))
+        this.#lowerConvolution(node, groups.byConvolution.get(node) ?? null);
+      else this.#lowerNode(node);
+    }
+    const results = this.#graph.outputs.map(({ value }) => value);
+    const outputs = this.#graph.outputs.map(({ name, value }, i) => this.#output(name, value, i));
+    return { values: this.values, steps: this.#steps, aliases: this.#aliases, inputs, outputs, results };
+  }
+
+  temporary(name: string, type: ElementType, shape: readonly number[]): number {
+    return this.#add(name, type, shape, null);
+  }
+  derive(what: string, sources: readonly Elements[], make: () => Float32Array): Float32Array {
+    const known = this.#derivations.get(what) ?? [];
+    this.#derivations.set(what, known);
+    let entry = known.find(
+      (e) => e.sources.length === sources.length && e.sources.every((source, i) => source === sources[i]),
+    );
+    if (entry === undefined) {
+      entry = { sources: [...sources], result: make() };
+      known.push(entry);
+    }
+    return entry.result;
+  }
+  constant(what: string, shape: readonly number[], make: () => Float32Array): number {
+    return this.#add(what, 'float32', shape, this.derive(what, [], make));
+  }
+  push(step: Step): void {
+    this.#steps.push(step);
+  }
+  alias(value: number, within: number, offset: number): void {
+    this.#aliases.set(value, { within, offset });
+  }
+
+  #add(name: string, type: ElementType, shape: readonly number[], constant: Elements | null): number {
+    const id = this.values.length;
+    this.values.push({ id, name, type, shape, constant });
+    return id;
+  }
+
+  #isConvolutional(node: GraphNode): boolean {
+    return isConvolution(node, this.values) || isRowProduct(node, this.values);
+  }
+
+  #lowerConvolution(node: GraphNode, group: Group | null): void {
+    const conv: Convolution | null =
+      node.op === 'Conv' || node.op === 'ConvTranspose'
+        ? convolutionOf(node, this.values, this.#accuracy)
+        : rowProductConvolution(node, this, this.#accuracy);
+    if (conv === null) {
+      this.#lowerOperation(node);
+      return;
+    }
+    const program = group === null ? null : compileProgram(group.nodes, this.values, conv.output);
+    const finish = group === null || program === null ? null : { program, nodes: group.nodes };
+    this.push(convolutionStep(node, conv, finish));
+    // More registers than there are: a step of its own.
+    if (group !== null && program === null) this.#lowerGroup(group);
+  }
+
+  #lowerGroup(group: Group): void {
+    const { nodes } = group;
+    const program = compileProgram(nodes, this.values, null);
+    // More registers than there are: one by one.
+    if (program === null) {
+      for (const node of nodes) this.#lowerGroup({ nodes: [node], finishes: null });
+      return;
+    }
+    const result = resultOf(nodes);
+    const base = {
+      label: labelOf(nodes),
+      algorithm: `program of ${program.code.length} instructions`,
+      sources: nodes.flatMap((node) => node.sources),
+      reads: program.operands.map((operand) => operand.value),
+      writes: [result],
+      multiplications: 0,
+    };
+    if (this.#isNative) {
+      this.push({
+        ...base,
+        kind: 'program',
+        encode: (words) => {
+          encodeProgram(words, program, false);
+          words.operand(result);
+        },
+      });
+      return;
+    }
+    this.push({
+      ...base,
+      kind: 'script',
+      run: (viewOf) => {
+        const operands = program.operands.map(({ value }) => float32Of(viewOf(value).data));
+        runProgram(program, operands, float32Of(viewOf(result).data));
+      },
+      release: () => {},
+    });
+  }
+
+  #lowerNode(node: GraphNode): void {
+    if (node.op === 'Reshape') {
+      this.alias(outputOf(node), inputOf(node, 0), 0);
+      return;
+    }
+    if (this.#isNative && node.outputs[0] != null) {
+      // What a half-made attempt leaves behind is taken back.
+      const [steps, values] = [this.#steps.length, this.values.length];
+      const aliases = new Map(this.#aliases);
+      if (this.#lowerNatively(node)) return;
+      this.#steps.length = steps;
+      this.values.length = values;
+      this.#aliases.clear();
+      for (const [value, alias] of aliases) this.#aliases.set(value, alias);
+    }
+    this.#lowerOperation(node);
+  }
+
+  #lowerNatively(node: GraphNode): boolean {
+    switch (node.op) {
+      case 'Transpose':
+        return lowerTranspose(node, this);
+      case 'Slice':
+        return lowerSlice(node, this);
+      case 'Concat':
+        return lowerConcat(node, this, (value) => this.#canLieWithin(value));
+      case 'Expand':
+        return lowerExpand(node, this);
+      case 'Tile':
+        return lowerTile(node, this);
+      case 'Pad':
+        return lowerPad(node, this);
+      case 'Gather':
+        return lowerGather(node, this);
+      case 'Reduce':
+        return lowerReduce(node, this);
+      case 'Softmax':
+      case 'LogSoftmax':
+        return lowerSoftmax(node, this);
+      case 'LayerNormalization':
+        return lowerLayerNormalization(node, this);
+      case 'InstanceNormalization':
+        return lowerInstanceNormalization(node, this);
+      case 'LRN':
+        return lowerLrn(node, this);
+      case 'MaxPool':
+      case 'AveragePool':
+        return lowerPool(node, this);
+      case 'Resize':
+        return lowerResize(node, this);
+      case 'MatMul':
+        return lowerMatMul(node, this);
+      default:
+        return false;
+    }
+  }
+
+  #lowerOperation(node: GraphNode): void {
+    const present = (id: number | null): id is number => id !== null;
+    this.push({
+      kind: 'operation',
+      label: labelOf([node]),
+      algorithm: 'JavaScript',
+      sources: node.sources,
+      reads: node.inputs.filter(present),
+      writes: node.outputs.filter(present),
+      multiplications: 0,
+      node,
+    });
+  }
+
+  /** Whether a step writes the value, and nothing says where. */
+  #canLieWithin(value: number): boolean {
+    const { constant } = this.values[value];
+    const isWritten = constant === null && !this.#graph.inputs.includes(value);
+    return isWritten && !this.#aliases.has(value) && !this.#graph.outputs.some((o) => o.value === value);
+  }
+
+  /** A value with memory of its own that holds an output, copied there when the output lies elsewhere. */
+  #output(name: string, value: number, index: number): number {
+    let root = value;
+    let offset = 0;
+    for (let alias = this.#aliases.get(root); alias !== undefined; alias = this.#aliases.get(root)) {
+      offset += alias.offset;
+      root = alias.within;
+    }
+    const { outputs, inputs } = this.#graph;
+    const { shape, type, constant } = this.values[root];
+    const [size, wanted] = [shape, this.values[value].shape].map((s) => s.reduce((n, k) => n * k, 1));
+    const isOwn = constant === null && !inputs.includes(root) && offset === 0 && size === wanted;
+    const isFirst = outputs.slice(0, index).every((other) => this.#rootOf(other.value) !== root);
+    if (isOwn && isFirst && this.#steps.some((step) => step.writes.includes(root) || this.#holds(step, root)))
+      return root;
+    const copy = this.#add(name, type, this.values[value].shape, null);
+    const own = this.values[value].shape;
+    const sides = [value, copy].map((id) => ({ value: id, first: 0, strides: stridesOf(own) }));
+    const step = this.#isNative
+      ? copyStep({ label: 'Copy', sources: [] }, this.values, own, sides[0], sides[1])
+      : null;
+    this.push(step ?? this.#copyOperation(value, copy));
+    return copy;
+  }
+  #rootOf(value: number): number {
+    let root = value;
+    for (let alias = this.#aliases.get(root); alias !== undefined; alias = this.#aliases.get(root))
+      root = alias.within;
+    return root;
+  }
+  #holds(step: Step, root: number): boolean {
+    return step.writes.some((value) => this.#rootOf(value) === root);
+  }
+  #copyOperation(from: number, to: number): Step {
+    const node: NodeOf<'Reshape'> = {
+      op: 'Reshape',
+      attributes: {},
+      inputs: [from],
+      outputs: [to],
+      sources: [],
+    };
+    return {
+      kind: 'operation',
+      label: 'Copy',
+      algorithm: 'JavaScript',
+      sources: [],
+      reads: [from],
+      writes: [to],
+      multiplications: 0,
+      node,
+    };
+  }
+}

@@ -1,0 +1,140 @@
+/** Matrix products. One row by a constant matrix is a convolution of one pixel, whose weights are packed once. */
+
+import { backend } from '../../backend/select.js';
+import type { Accuracy } from '../../plan/algorithms/algorithm.js';
+import { UNIT_AXIS } from '../../plan/options/axes.js';
+import { planConv } from '../../plan/plans/conv.js';
+import type { Elements, GraphNode, NodeOf, Value } from '../graph.js';
+import { float32Of, inputOf, outputOf } from '../operands.js';
+import { sizeOf } from '../shapes.js';
+import type { Convolution } from './convolution.js';
+import type { KernelStep, Lowering } from './step.js';
+import type { Words } from './words.js';
+
+/** A product of one row by a constant matrix, [k] by [k][n] or its transpose. */
+interface RowProduct {
+  readonly input: number;
+  readonly output: number;
+  readonly matrix: Value;
+  readonly isTransposed: boolean;
+  readonly k: number;
+  readonly n: number;
+  readonly bias: Value | null;
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+function rowProductOf(node: GraphNode, values: readonly Value[]): RowProduct | null {
+  if (node.op !== 'Gemm' && node.op !== 'MatMul') return null;
+  const [a, b] = [values[inputOf(node, 0)], values[inputOf(node, 1)]];
+  if (a.type !== 'float32' || b.constant === null || b.shape.length !== 2) return null;
+  const isGemm = node.op === 'Gemm';
+  const isTransposed = isGemm && node.attributes.transB;
+  const [k, n] = isTransposed ? [b.shape[1], b.shape[0]] : b.shape;
+  if (sizeOf(a.shape) !== k || k === 0 || n === 0) return null;
+  const bias = node.inputs[2] == null ? null : values[node.inputs[2]];
+  if (bias !== null && (bias.constant === null || (bias.constant.length !== n && bias.constant.length !== 1)))
+    return null;
+  const [alpha, beta] = isGemm ? [node.attributes.alpha, node.attributes.beta] : [1, 1];
+  const ids = { input: a.id, output: outputOf(node) };
+  return { ...ids, matrix: b, isTransposed, k, n, bias, alpha, beta };
+}
+
+export function isRowProduct(node: GraphNode, values: readonly Value[]): boolean {
+  return rowProductOf(node, values) !== null;
+}
+
+export function rowProductConvolution(node: GraphNode, to: Lowering, accuracy: Accuracy): Convolution | null {
+  const p = rowProductOf(node, to.values);
+  if (p === null) return null;
+  const matrix = float32Of(p.matrix.constant);
+  const weight =
+    p.isTransposed && p.alpha === 1
+      ? matrix
+      : to.derive(`rows ${p.k}×${p.n} ${p.isTransposed} ${p.alpha}`, [matrix], () =>
+          rowsOf(matrix, p.k, p.n, p.isTransposed, p.alpha),
+        );
+  const { bias } = p;
+  const constant = bias === null ? null : float32Of(bias.constant);
+  const ready =
+    constant === null || (p.beta === 1 && constant.length === p.n)
+      ? constant
+      : to.derive(`bias ${p.n} ${p.beta}`, [constant], () =>
+          Float32Array.from({ length: p.n }, (_, i) => p.beta * constant[constant.length === 1 ? 0 : i]),
+        );
+  const plan = planConv(
+    {
+      op: 'forward',
+      dtype: 'float32',
+      rank: 1,
+      batch: 1,
+      groups: 1,
+      inChannels: p.k,
+      outChannels: p.n,
+      axes: [UNIT_AXIS],
+      paddingMode: 'zeros',
+      algorithm: 'auto',
+      accuracy,
+      density: 1,
+      separable: false,
+    },
+    backend().machine,
+  );
+  return { plan, input: p.input, output: p.output, weight, bias: ready };
+}
+
+/** [n][k], times alpha. */
+function rowsOf(from: Elements, k: number, n: number, isTransposed: boolean, alpha: number): Float32Array {
+  const to = new Float32Array(n * k);
+  for (let row = 0; row < n; row++) {
+    for (let i = 0; i < k; i++) to[row * k + i] = alpha * from[isTransposed ? row * k + i : i * n + row];
+  }
+  return to;
+}
+
+/** Products of more rows, or of two values. */
+export function lowerMatMul(node: NodeOf<'MatMul'>, to: Lowering): boolean {
+  const [a, b, y] = [inputOf(node, 0), inputOf(node, 1), outputOf(node)].map((id) => to.values[id]);
+  if (a.type !== 'float32' || a.shape.length < 2 || b.shape.length < 2) return false;
+  const [m, k] = a.shape.slice(-2);
+  const n = b.shape[b.shape.length - 1];
+  const [batchA, batchB] = [sizeOf(a.shape.slice(0, -2)), sizeOf(b.shape.slice(0, -2))];
+  const batch = sizeOf(y.shape.slice(0, -2));
+  if (k === 0 || (batchA !== batch && batchA !== 1) || (batchB !== batch && batchB !== 1)) return false;
+  // A matrix that all share meets the rows of all at once.
+  if (batchB === 1 && batchA === batch) push(1, batch * m, n, k, false, false);
+  else push(batch, m, n, k, batchA === 1 && batch > 1, batchB === 1 && batch > 1);
+  return true;
+
+  function push(
+    count: number,
+    rows: number,
+    columns: number,
+    depth: number,
+    sharesA: boolean,
+    sharesB: boolean,
+  ): void {
+    to.push(matmulStep(node, [a.id, b.id, y.id], [count, rows, columns, depth], sharesA, sharesB));
+  }
+}
+
+function matmulStep(
+  node: { readonly op: string; readonly sources: readonly string[] },
+  [a, b, y]: readonly [number, number, number],
+  [count, m, n, k]: readonly [number, number, number, number],
+  sharesA: boolean,
+  sharesB: boolean,
+): KernelStep {
+  return {
+    kind: 'matmul',
+    label: node.op,
+    algorithm: 'blocked product',
+    sources: node.sources,
+    reads: [a, b],
+    writes: [y],
+    multiplications: count * m * n * k,
+    encode(words: Words) {
+      words.push(count, m, n, k).flag(sharesA).flag(sharesB).operand(a).operand(b).operand(y);
+    },
+  };
+}

@@ -1,0 +1,95 @@
+/**
+ * Steps as they cross to native code: one list of numbers, in the order in which native/network reads them. The lists
+ * below stand there too; they are compared when the addon loads.
+ */
+import { DTYPES, type DType } from '../../tensor/dtype.js';
+import type { Elements } from '../graph.js';
+
+/** Where an operand lies. */
+export const HOMES = ['arena', 'constant', 'input', 'output'] as const;
+export const STEP_KINDS = [
+  'conv',
+  'maxPool',
+  'averagePool',
+  'program',
+  'copy',
+  'fill',
+  'reduce',
+  'softmax',
+  'normalise',
+  'responseNormalise',
+  'resample',
+  'matmul',
+  'gather',
+] as const;
+export type StepKind = (typeof STEP_KINDS)[number];
+export const REDUCTIONS = [
+  'Sum',
+  'Mean',
+  'Max',
+  'Min',
+  'Prod',
+  'L1',
+  'L2',
+  'LogSum',
+  'SumSquare',
+  'LogSumExp',
+] as const;
+
+/** The place of a value: its home, which of it, and the bytes in front of it there. */
+export interface Place {
+  readonly home: (typeof HOMES)[number];
+  /** Of a constant, input or output; 0 for the arena. */
+  readonly index: number;
+  readonly offset: number;
+}
+
+/** Constants by number, the same for every graph of a model: what is packed from them can be shared. */
+export class Constants {
+  readonly #numbers = new Map<Elements, number>();
+  readonly list: Elements[] = [];
+
+  number(elements: Elements): number {
+    const known = this.#numbers.get(elements);
+    if (known !== undefined) return known;
+    const number = this.list.length;
+    this.#numbers.set(elements, number);
+    this.list.push(elements);
+    return number;
+  }
+}
+
+/** Writes one list. */
+export class Words {
+  readonly #words: number[] = [];
+  readonly #placeOf: (value: number) => Place;
+  readonly #constants: Constants;
+
+  constructor(placeOf: (value: number) => Place, constants: Constants) {
+    this.#placeOf = placeOf;
+    this.#constants = constants;
+  }
+
+  push(...numbers: readonly number[]): this {
+    for (const number of numbers) this.#words.push(number);
+    return this;
+  }
+  flag(value: boolean): this {
+    return this.push(value ? 1 : 0);
+  }
+  dtype(dtype: DType): this {
+    return this.push(DTYPES.indexOf(dtype));
+  }
+  /** An operand of a step: a value, wherever it lies. */
+  operand(value: number): this {
+    const { home, index, offset } = this.#placeOf(value);
+    return this.push(HOMES.indexOf(home), index, offset);
+  }
+  /** A constant that a step is made from; −1 for none. */
+  constant(elements: Elements | null): this {
+    return this.push(elements === null ? -1 : this.#constants.number(elements));
+  }
+  finish(): Float64Array {
+    return Float64Array.from(this.#words);
+  }
+}

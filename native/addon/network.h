@@ -1,0 +1,22 @@
+// Networks, as JavaScript calls them.
+#pragma once
+
+#include <napi.h>
+
+namespace convmat::addon {
+
+// prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, similar | null) → run, with
+// run.packedBytes and run.steps. `words` is a Float64Array that network/network.h reads; sizes are in bytes,
+// one for each input and output; constants are typed arrays, which nothing refers to afterwards. `similar` is
+// another run function of the same constants.
+//
+// run(arena, inputs, outputs, times | null): lists of typed arrays, and an Uint8Array for the arena, that
+// nobody else uses meanwhile. times, a Float64Array, receives nanoseconds for each step.
+Napi::Value prepare_network(const Napi::CallbackInfo& call);
+// releaseNetwork(run): frees what it holds once nothing runs with it.
+void release_network(const Napi::CallbackInfo& call);
+// runNetworkAsync(run, arena, inputs, outputs, callback) → number, as runAsync; the callback's result is
+// `outputs`.
+Napi::Value run_network_async(const Napi::CallbackInfo& call);
+
+}  // namespace convmat::addon

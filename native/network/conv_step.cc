@@ -1,0 +1,100 @@
+// A convolution by its plan, with a program to finish its result.
+#include <algorithm>
+#include <optional>
+
+#include "network/program.h"
+
+namespace convmat {
+namespace {
+
+class ConvStep final : public Step {
+ public:
+  ConvStep(const ConvPacking& packing, std::shared_ptr<const PackedConv> packed)
+      : packing_(packing), packed_(std::move(packed)) {}
+
+  size_t bytes() const override {
+    // Weights that several networks share count for the first alone.
+    const size_t own = is_lent_ ? 0 : packed_->bytes();
+    return sizeof(*this) + own + (program_ ? program_->bytes() : 0);
+  }
+
+  void run(const Context& context, const Store& store, const Memory& memory) const override {
+    const float* const x = store.resolve<float>(input_, memory);
+    float* const y = store.resolve_output<float>(output_, memory);
+    if (!program_) return run_conv(context, packing_.plan, *packed_, x, y);
+    const ProgramEpilogue epilogue(*program_, *context.kernels, store, memory, y);
+    if (applies_epilogue(*packed_)) {
+      Context own = context;
+      own.epilogue = &epilogue;
+      return run_conv(own, packing_.plan, *packed_, x, y);
+    }
+    run_conv(context, packing_.plan, *packed_, x, y);
+    epilogue.run_all(context);
+  }
+
+  const ConvPacking packing_;
+  const std::shared_ptr<const PackedConv> packed_;
+  bool is_lent_ = false;
+  std::optional<Program> program_;
+  Operand input_{}, output_{};
+};
+
+// Whether what is packed for one serves the other.
+bool are_alike(const ConvPacking& a, const ConvPacking& b) {
+  const ConvPlan &p = a.plan, &q = b.plan;
+  return a.weight == b.weight && a.bias == b.bias && a.lo == b.lo && a.hi == b.hi && p.op == q.op &&
+         p.dtype == q.dtype && p.algorithm == q.algorithm && p.variant == q.variant && p.groups == q.groups &&
+         p.in_channels == q.in_channels && p.out_channels == q.out_channels &&
+         std::equal(p.axis, p.axis + 3, q.axis, [](const Axis& s, const Axis& t) {
+           return s.kernel == t.kernel && s.stride == t.stride && s.dilation == t.dilation &&
+                  s.pad_before == t.pad_before && s.pad_after == t.pad_after;
+         });
+}
+
+}  // namespace
+
+std::shared_ptr<const PackedConv> PackedConvs::find(const ConvPacking& packing) const {
+  for (const Entry& entry : entries_) {
+    if (are_alike(entry.packing, packing)) return entry.packed;
+  }
+  return nullptr;
+}
+
+std::unique_ptr<Step> read_conv_step(StepSource& source) {
+  Words& words = source.words;
+  const std::vector<int32_t> fields = words.next_fields(kConvPlanFields.size());
+  const WirePlan wire = conv_plan(fields.data(), operation(ConvOp::forward) | operation(ConvOp::input_grad));
+  if (wire.conv.dtype != DType::f32) throw Refusal("plan.dtype: expected float32");
+  const bool is_adjoint = wire.conv.op == ConvOp::input_grad;
+  const int64_t biases = is_adjoint ? wire.conv.in_channels : wire.conv.out_channels;
+
+  ConvPacking packing{};
+  packing.plan = wire.conv;
+  packing.weight = source.store.constant_index(words);
+  packing.bias = source.store.constant_index(words, true);
+  const void* const weight = source.store.constant(packing.weight, DType::f32, wire.weight_length);
+  const void* const bias = source.store.constant(packing.bias, DType::f32, biases);
+  packing.lo = words.next();
+  packing.hi = words.next();
+
+  std::shared_ptr<const PackedConv> packed =
+      source.similar == nullptr ? nullptr : source.similar->find(packing);
+  const bool is_lent = packed != nullptr;
+  if (!is_lent) {
+    packed = pack_conv(Context{&source.kernels}, packing.plan, weight, bias, packing.lo, packing.hi);
+  }
+  source.packed.add(packing, packed);
+  auto step = std::make_unique<ConvStep>(packing, std::move(packed));
+  step->is_lent_ = is_lent;
+  step->input_ = source.store.input(words, is_adjoint ? wire.output_length : wire.input_length);
+  const int64_t outputs = is_adjoint ? wire.input_length : wire.output_length;
+  step->output_ = source.store.output(words, outputs);
+  if (words.next_flag()) {
+    step->program_.emplace(source, true);
+    if (step->program_->elements() != outputs)
+      throw Refusal("network: expected a program for every element of the convolution");
+  }
+  return step;
+}
+
+}  // namespace convmat

@@ -1,0 +1,34 @@
+// A network that is ready to run: its steps, in order. Immutable, so that any number of threads may run it at
+// once, each with an arena of its own.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "network/step.h"
+
+namespace convmat {
+
+class Network {
+ public:
+  // Reads the steps; throws Refusal for what cannot be run safely. `similar` is a network of the same
+  // constants, whose packed weights are shared where they are packed alike; they are not kept longer.
+  Network(const KernelTable& kernels, Words& words, Store store, const Network* similar);
+
+  // Runs every step, or those before `context.cancelled` is seen. `times`, when given, receives nanoseconds
+  // for each step.
+  void run(const Context& context, const Memory& memory, double* times = nullptr) const;
+
+  const Store& store() const { return store_; }
+  const std::vector<std::unique_ptr<Step>>& steps() const { return steps_; }
+  const PackedConvs& packed() const { return packed_; }
+  // Memory that it holds beside its caller's arrays.
+  size_t bytes() const;
+
+ private:
+  Store store_;
+  PackedConvs packed_;
+  std::vector<std::unique_ptr<Step>> steps_;
+};
+
+}  // namespace convmat

@@ -1,0 +1,106 @@
+// Where a step finds what it reads and writes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "network/words.h"
+#include "plan/plan.h"
+#include "runtime/aligned.h"
+
+namespace convmat {
+
+// In the order of lib/graph/wire.ts. The arena is a run's own; inputs and outputs are its caller's.
+enum class Home : int32_t { arena, constant, input, output };
+
+struct Operand {
+  Home home;
+  int32_t index;   // of the constant, input or output
+  int64_t offset;  // in bytes
+};
+
+// The memory of one run.
+struct Memory {
+  std::byte* arena;
+  const void* const* inputs;
+  void* const* outputs;
+};
+
+// A list of elements that a network is made with.
+struct Constant {
+  const void* data;
+  DType dtype;
+  int64_t length;
+};
+
+constexpr int64_t bytes_of(DType dtype) {
+  constexpr int64_t sizes[] = {4, 8, 1, 1, 2, 2, 4, 4};
+  return sizes[static_cast<int>(dtype)];
+}
+
+// What operands lie in, and constants that steps refer to: copies, which outlive the arrays they came in.
+class Store {
+ public:
+  Store(int64_t arena_bytes, std::vector<int64_t> input_bytes, std::vector<int64_t> output_bytes,
+        std::vector<Constant> constants);
+
+  // An operand of `length` elements; refused where it reaches out of its home or is not aligned.
+  Operand read(Words& words, DType dtype, int64_t length, bool is_written);
+  Operand input(Words& words, int64_t length, DType dtype = DType::f32) {
+    return read(words, dtype, length, false);
+  }
+  Operand output(Words& words, int64_t length, DType dtype = DType::f32) {
+    return read(words, dtype, length, true);
+  }
+
+  // The index of a constant; -1 for none where that may be.
+  int64_t constant_index(Words& words, bool is_optional = false) const {
+    return words.next_index(constants_.size(), is_optional);
+  }
+  // The array itself, while the network is made; null for -1.
+  const void* constant(int64_t index, DType dtype, int64_t length) const;
+
+  template <typename T>
+  const T* resolve(const Operand& operand, const Memory& memory) const {
+    return reinterpret_cast<const T*>(address(operand, memory));
+  }
+  template <typename T>
+  T* resolve_output(const Operand& operand, const Memory& memory) const {
+    std::byte* const base =
+        operand.home == Home::arena ? memory.arena : static_cast<std::byte*>(memory.outputs[operand.index]);
+    return reinterpret_cast<T*>(base + operand.offset);
+  }
+
+  int64_t arena_bytes() const { return arena_bytes_; }
+  const std::vector<int64_t>& input_bytes() const { return input_bytes_; }
+  const std::vector<int64_t>& output_bytes() const { return output_bytes_; }
+  size_t kept_bytes() const { return kept_bytes_; }
+  // No step is made any more: the arrays may go.
+  void forget_arrays() { constants_.clear(); }
+
+ private:
+  const std::byte* address(const Operand& operand, const Memory& memory) const {
+    switch (operand.home) {
+      case Home::arena:
+        return memory.arena + operand.offset;
+      case Home::constant:
+        return kept_[static_cast<size_t>(operand.index)]->data() + operand.offset;
+      case Home::input:
+        return static_cast<const std::byte*>(memory.inputs[operand.index]) + operand.offset;
+      case Home::output:
+        return static_cast<const std::byte*>(memory.outputs[operand.index]) + operand.offset;
+    }
+    return nullptr;
+  }
+  const Constant& find(int64_t index) const;
+
+  int64_t arena_bytes_;
+  std::vector<int64_t> input_bytes_, output_bytes_;
+  std::vector<Constant> constants_;
+  std::vector<std::unique_ptr<AlignedArray<std::byte>>> kept_;  // null for those that no step reads in place
+  size_t kept_bytes_ = 0;
+};
+
+}  // namespace convmat
