@@ -29,6 +29,7 @@ export {
   UnsupportedError,
 } from './errors.js';
 export * as fixed from './fixed/index.js';
+export * as image from './image/index.js';
 export * as io from './io/index.js';
 export type { BackendInfo } from './machine.js';
 export { backendInfo, setNumThreads } from './machine.js';

@@ -40,7 +40,7 @@ const TREES = [
       ['onnx'],
       ['optim', 'io'],
       ['graph'],
-      ['nn', 'data', 'signal', 'fixed', 'quantized', 'machine.ts'],
+      ['nn', 'data', 'signal', 'fixed', 'quantized', 'image', 'machine.ts'],
       ['operators'],
       ['matrix'],
       ['conv', 'pool'],

@@ -7,6 +7,7 @@ import type { Machine } from '../plan/isa.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
 import type { FixedConvPlan } from '../plan/plans/fixed.js';
 import type { IntegerConvPlan } from '../plan/plans/integer.js';
+import type { FromPixelsPlan, ToPixelsPlan } from '../plan/plans/pixels.js';
 import type { PoolPlan } from '../plan/plans/pool.js';
 import type { ByteArray, FloatArray, TypedArray } from '../tensor/dtype.js';
 import type { AbortSignalLike } from './abort.js';
@@ -192,6 +193,22 @@ export interface Backend {
   vectorCombine(a: number, x: FloatArray, b: number, y: FloatArray): number;
   /** Σ x[i]·y[i], in float64. */
   vectorDot(x: FloatArray, y: FloatArray): number;
+
+  fromPixels(plan: FromPixelsPlan, pixels: TypedArray, planes: Float32Array): void;
+  toPixels<P extends TypedArray>(plan: ToPixelsPlan, planes: FloatArray, pixels: P): void;
+  /** Off the event loop, on operands of its own, into a result that nobody has seen, which it gives. */
+  fromPixelsAsync(
+    plan: FromPixelsPlan,
+    pixels: TypedArray,
+    planes: Float32Array,
+    signal?: AbortSignalLike,
+  ): Promise<Float32Array>;
+  toPixelsAsync<P extends TypedArray>(
+    plan: ToPixelsPlan,
+    planes: FloatArray,
+    pixels: P,
+    signal?: AbortSignalLike,
+  ): Promise<P>;
 
   /** Stored integers in, stored integers out: see FixedConvPlan. A backend serves every width but 'big'. */
   fixedConv2(plan: FixedConvPlan, image: TypedArray, kernel: TypedArray, out: TypedArray): void;

@@ -2,7 +2,8 @@
 import { extname } from 'node:path';
 import type { Sharp, SharpOptions } from 'sharp';
 import { ArgumentError, FormatError, UnsupportedError } from '../errors.js';
-import { Tensor } from '../tensor/tensor.js';
+import { fromPixels, toPixels } from '../image/pixels.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { quoted } from '../text.js';
 
 type SharpModule = typeof import('sharp').default;
@@ -39,14 +40,8 @@ export async function readImage(path: string): Promise<Image> {
   // Copied: 16-bit values may not begin where a Uint16Array can.
   const bytes = buffer.slice(byteOffset, byteOffset + byteLength);
   const values = depth === 16 ? new Uint16Array(bytes) : new Uint8Array(bytes);
-  const scale = 255 / LARGEST[depth];
-  const plane = height * width;
-  const pixels = new Float32Array(channels * plane);
-  for (let c = 0; c < channels; c++) {
-    for (let i = 0, from = c; i < plane; i++, from += channels) pixels[c * plane + i] = values[from] * scale;
-  }
   return {
-    pixels: new Tensor(pixels, [channels, height, width]),
+    pixels: fromPixels({ data: values, width, height, channels }, { scale: 255 / LARGEST[depth] }),
     alpha: channels === 2 || channels === 4,
     depth,
   };
@@ -102,19 +97,13 @@ const LOSSLESS = { compression: 'lzw' } as const;
 /** The bytes of an image file of that format. Values are rounded and clamped to 0 … 255, or the same in 16 bits. */
 export async function encodeImage({ pixels, depth }: Image, format: string): Promise<Uint8Array> {
   const sharp = await loadSharp();
-  const { data, shape } = pixels;
-  const [channels, height, width] = shape;
-  const plane = height * width;
   const isDeep = depth === 16 && DEEP_FORMATS.includes(format);
-  const values = isDeep ? new Uint16Array(data.length) : new Uint8Array(data.length);
-  const largest = LARGEST[isDeep ? 16 : 8];
-  for (let c = 0; c < channels; c++) {
-    for (let i = 0, to = c; i < plane; i++, to += channels) {
-      values[to] = Math.min(largest, Math.max(0, Math.round(data[c * plane + i] * (largest / 255))));
-    }
-  }
+  const { data, width, height, channels } = toPixels(pixels, {
+    dtype: isDeep ? 'uint16' : 'uint8',
+    scale: LARGEST[isDeep ? 16 : 8] / 255,
+  });
   const raw = { width, height, channels } as NonNullable<SharpOptions['raw']>;
-  const image: Sharp = sharp(values, { raw });
+  const image: Sharp = sharp(data, { raw });
   const isGrey = channels < 3;
   const colours = isDeep ? (isGrey ? 'grey16' : 'rgb16') : isGrey ? 'b-w' : 'srgb';
   return image

@@ -12,6 +12,7 @@
 #include "addon/lowering.h"
 #include "addon/matrix.h"
 #include "addon/network.h"
+#include "addon/pixels.h"
 #include "addon/pool.h"
 #include "addon/signal.h"
 #include "addon/tuning.h"
@@ -65,6 +66,10 @@ constexpr Export kExports[] = {
     {"csrMatmat", entry<csr_matmat>},
     {"csrCombinedSizes", entry<csr_combined_sizes>},
     {"csrCombine", entry<csr_combine>},
+    {"fromPixels", entry<from_pixels>},
+    {"toPixels", entry<to_pixels>},
+    {"fromPixelsAsync", entry<from_pixels_async>},
+    {"toPixelsAsync", entry<to_pixels_async>},
     {"vectorCombine", entry<vector_combine>},
     {"vectorDot", entry<vector_dot>},
     {"fft", entry<fft>},

@@ -17,6 +17,7 @@ import { csrCombine, csrCombinedSizes } from './csr-combine.js';
 import { fft, fftConvolve } from './fft.js';
 import { fixedConv2 } from './fixed.js';
 import { matmul } from './matmul.js';
+import { fromPixels, toPixels } from './pixels.js';
 import { avgPool, maxPool, maxPoolGrad } from './pool.js';
 import { fold, unfold } from './unfold.js';
 import { vectorCombine, vectorDot } from './vectors.js';
@@ -55,6 +56,16 @@ export function createJsBackend(): Backend {
     csrMatmat,
     csrCombinedSizes,
     csrCombine,
+    fromPixels: (plan, pixels, planes) => runAll(fromPixels(plan, pixels, planes)),
+    toPixels: (plan, planes, pixels) => runAll(toPixels(plan, planes, pixels)),
+    async fromPixelsAsync(plan, pixels, planes, signal) {
+      await runInSlices(fromPixels(plan, pixels, planes), signal);
+      return planes;
+    },
+    async toPixelsAsync(plan, planes, pixels, signal) {
+      await runInSlices(toPixels(plan, planes, pixels), signal);
+      return pixels;
+    },
     vectorCombine,
     vectorDot,
   };

@@ -13,6 +13,16 @@ export type CsrArguments = [
   data: FloatArray,
 ];
 
+/** Channels, the one of opacity or −1, full intensity, five numbers for each plane: native/addon/pixels.cc. */
+export type FromPixelsArguments = [channels: number, alpha: number, largest: number, planes: Float64Array];
+export type ToPixelsArguments = [
+  channels: number,
+  alpha: number,
+  largest: number,
+  scale: number,
+  offset: number,
+];
+
 export interface NativeAddon {
   /** What this machine can run, the fastest first. */
   readonly isas: readonly NativeIsa[];
@@ -182,6 +192,20 @@ export interface NativeAddon {
       data: FloatArray,
     ]
   ): void;
+  fromPixels(...args: [...FromPixelsArguments, pixels: TypedArray, planes: Float32Array]): void;
+  toPixels(...args: [...ToPixelsArguments, planes: FloatArray, pixels: TypedArray]): void;
+  /** As runAsync: nobody else has seen the arrays. */
+  fromPixelsAsync(
+    ...args: [
+      ...FromPixelsArguments,
+      pixels: TypedArray,
+      planes: Float32Array,
+      callback: AsyncCallback<Float32Array>,
+    ]
+  ): number;
+  toPixelsAsync<P extends TypedArray>(
+    ...args: [...ToPixelsArguments, planes: FloatArray, pixels: P, callback: AsyncCallback<P>]
+  ): number;
   /** y ← a·x + b·y; returns Σ y². */
   vectorCombine(a: number, x: FloatArray, b: number, y: FloatArray): number;
   vectorDot(x: FloatArray, y: FloatArray): number;

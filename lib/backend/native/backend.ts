@@ -6,6 +6,7 @@ import { convolutionsBy } from './conv.js';
 import { integersBy } from './integer.js';
 import { matricesBy } from './matrix.js';
 import { networksBy } from './network.js';
+import { pixelsBy } from './pixels.js';
 
 export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
   const tuning = addon.tuning[isa];
@@ -25,6 +26,7 @@ export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend
     ...integersBy(addon, { isa, tuning, threads: 1 }, convolutions),
     ...matricesBy(addon),
     ...networksBy(addon),
+    ...pixelsBy(addon),
     unfold: (plan, input, columns) => addon.unfold(plan.wire, input, columns),
     fold: (plan, columns, output) => addon.fold(plan.wire, columns, output),
     matmul: addon.matmul,

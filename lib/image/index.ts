@@ -1,0 +1,5 @@
+/** Pixels and tensors, and the kernels that images are filtered by. */
+export type { PixelDType } from '../plan/plans/pixels.js';
+export { box, gaussian, laplacian, sharpen, sobel } from './kernels.js';
+export type { FromPixelsOptions, Pixels, ToPixelsOptions } from './pixels.js';
+export { fromPixels, fromPixelsAsync, toPixels, toPixelsAsync } from './pixels.js';
