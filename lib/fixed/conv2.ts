@@ -32,7 +32,7 @@ export interface FixedConvOptions {
 }
 
 const OPTIONS = ['shape', 'output', 'productShift', 'accumulate'] as const;
-const ACCUMULATES = ['full', 'every-step'] as const satisfies readonly Accumulate[];
+export const ACCUMULATES = ['full', 'every-step'] as const satisfies readonly Accumulate[];
 
 /**
  * 2-D convolution in fixed point. The kernel is flipped, as `signal.conv2` flips it. Bit-exact: the same integers on

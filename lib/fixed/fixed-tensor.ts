@@ -2,16 +2,16 @@
 import { describe, isInstance, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import {
+  bestFractionLength,
   type FullNumericType,
-  limiter,
   type NumericType,
   readNumericType,
-  round,
   scale,
+  storer,
   wordDType,
   wordRange,
 } from '../plan/options/numeric-type.js';
-import { uninitialised } from '../tensor/dtype.js';
+import { type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 
@@ -32,6 +32,11 @@ export class FixedTensor {
     Object.freeze(this);
   }
 
+  /** The values, a row of the last axis on each line, and the type. Of many rows and columns the first are shown. */
+  toString(): string {
+    return printed(this);
+  }
+
   /** The values in float64: exact wherever float64 reaches. */
   toFloat(): Tensor<Float64Array> {
     const { data, shape } = this.raw;
@@ -39,6 +44,31 @@ export class FixedTensor {
     for (let i = 0; i < values.length; i++) values[i] = scale(data[i], -this.type.fractionLength);
     return new Tensor(values, shape);
   }
+}
+
+// A screen's worth.
+const SHOWN_ROWS = 20;
+const SHOWN_COLUMNS = 10;
+
+/** MATLAB's display of a fi, by its values. */
+function printed(t: FixedTensor): string {
+  const { data, shape } = t.toFloat();
+  const { signed, wordLength, fractionLength } = t.type;
+  const columns = shape.at(-1) ?? 1;
+  const shown = Math.min(columns, SHOWN_COLUMNS);
+  const rows = columns === 0 ? 0 : Math.min(data.length / columns, SHOWN_ROWS);
+  const cells = Array.from({ length: rows }, (_, i) =>
+    Array.from(data.subarray(i * columns, i * columns + shown), String),
+  );
+  const width = Math.max(0, ...cells.flat().map(({ length }) => length));
+  const lines = cells.map((row) => {
+    const more = shown < columns ? ' …' : '';
+    return `  ${row.map((cell) => cell.padStart(width)).join('  ')}${more}`;
+  });
+  if (columns > 0 && rows < data.length / columns) lines.push('  …');
+  const sizes = shape.length === 0 ? 'one number' : `[${shape.join(', ')}]`;
+  const type = `${signed ? 'signed' : 'unsigned'}, ${wordLength} bits, ${fractionLength} behind the point`;
+  return [...lines, `  (${sizes}: ${type})`].join('\n');
 }
 
 /** Stored integers are within the word: their data can be written by anyone, and bounds are proved from the type. */
@@ -64,6 +94,10 @@ function typeName({ signed, wordLength }: FullNumericType): string {
   return `${signed ? 'signed' : 'unsigned'} words of ${wordLength} bits`;
 }
 
+/** A type whose fraction length the values may choose. */
+export type BestNumericType = Omit<NumericType, 'fractionLength'> &
+  Partial<Pick<NumericType, 'fractionLength'>>;
+
 /**
  * Numbers as fixed-point ones, MATLAB's `fi`.
  *
@@ -72,20 +106,44 @@ function typeName({ signed, wordLength }: FullNumericType): string {
  * @param values  Of any dtype; nested arrays are read as float64.
  * @param type    {signed, wordLength 1 … 32, fractionLength: any integer}; rounding 'nearest' (ties toward +∞) and
  *   overflow 'saturate' unless given. With 'wrap', raw is taken modulo 2^wordLength; infinities saturate all the same.
+ *   Without fractionLength, best precision: as many bits before the point as the least and the largest of the finite
+ *   values take, the others behind it.
  * @throws {ArgumentError} for NaN, or a type that is none.
  * @example fi([0.3, -2, 1 / 256], { signed: true, wordLength: 8, fractionLength: 7 }).raw   // 38, -128, 1
  */
-export function fi(values: TensorLike, type: NumericType): FixedTensor {
-  const full = readNumericType(type, 'type');
+export function fi(values: TensorLike, type: BestNumericType): FixedTensor {
   const { data, shape } = takeTensor(values, 'values', 'float64');
+  const full = readNumericType(withFractionLength(type, data), 'type');
   const raw = uninitialised(wordDType(full), data.length);
-  const limit = limiter(full);
+  const store = storer(full);
   for (let i = 0; i < raw.length; i++) {
     const value = data[i];
     if (Number.isNaN(value)) throw mistake(ArgumentError, `values[${i}]`, 'a number', value);
-    raw[i] = limit(round(scale(value, full.fractionLength), full.rounding));
+    raw[i] = store(value, full.fractionLength);
   }
   return new FixedTensor(new Tensor(raw, shape), full);
+}
+
+/**
+ * Whether nothing is to be added; what is no type at all is for readNumericType to refuse, and so is a fraction length that
+ * was given and is undefined: more likely a mistake than a choice.
+ */
+function isWhole(type: BestNumericType): type is NumericType {
+  return typeof type !== 'object' || type === null || 'fractionLength' in type;
+}
+
+/** The type with the best fraction length for these values, when it has none. */
+function withFractionLength(type: BestNumericType, values: TypedArray): NumericType {
+  if (isWhole(type)) return type;
+  const { signed, wordLength } = readNumericType({ ...type, fractionLength: 0 }, 'type');
+  let least = 0;
+  let most = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) continue;
+    least = Math.min(least, values[i]);
+    most = Math.max(most, values[i]);
+  }
+  return { ...type, fractionLength: bestFractionLength({ signed, wordLength }, least, most) };
 }
 
 /** An operand that `fi` or `conv2` made. */

@@ -3,8 +3,9 @@
 import {
   type FullNumericType,
   limiter,
-  type Rounding,
+  limiterBig,
   round,
+  roundBig,
   wordRange,
 } from '../../plan/options/numeric-type.js';
 import type { FixedConvPlan } from '../../plan/plans/fixed.js';
@@ -136,7 +137,8 @@ function addRounded(
   }
 }
 
-function quantise(values: Float64Array, count: number, type: FullNumericType): void {
+/** Numbers as whole ones of the type, in place. */
+export function quantise(values: Float64Array, count: number, type: FullNumericType): void {
   switch (type.rounding) {
     case 'nearest':
       for (let j = 0; j < count; j++) {
@@ -154,7 +156,7 @@ function quantise(values: Float64Array, count: number, type: FullNumericType): v
 }
 
 /** Brings whole numbers into the word. */
-function limit(values: Float64Array, count: number, type: FullNumericType): void {
+export function limit(values: Float64Array, count: number, type: FullNumericType): void {
   const { low, high } = wordRange(type);
   const bring = type.overflow === 'wrap' ? limiter(type) : (value: number) => (value < low ? low : high);
   for (let j = 0; j < count; j++) {
@@ -165,14 +167,7 @@ function limit(values: Float64Array, count: number, type: FullNumericType): void
 function convolveBig(plan: FixedConvPlan, image: TypedArray, kernel: TypedArray, out: TypedArray): void {
   const { output, shift } = plan;
   const everyStep = plan.accumulate === 'every-step';
-  const { low, high } = wordRange(output);
-  const [least, most, span] = [BigInt(low), BigInt(high), BigInt(high - low + 1)];
-  const limitBig = (q: bigint): bigint => {
-    if (q >= least && q <= most) return q;
-    if (output.overflow === 'saturate') return q < least ? least : most;
-    const above = (q - least) % span;
-    return (above < 0n ? above + span : above) + least;
-  };
+  const limitBig = limiterBig(output);
   const requantise = (p: bigint) => limitBig(roundBig(p, shift, output.rounding));
   const weights = Array.from(kernel, (value) => BigInt(value));
   let at = 0;
@@ -184,22 +179,4 @@ function convolveBig(plan: FixedConvPlan, image: TypedArray, kernel: TypedArray,
     });
     out[at++] = Number(everyStep ? sum : requantise(sum));
   });
-}
-
-/** p / 2^shift as a whole number. */
-function roundBig(p: bigint, shift: number, rounding: Rounding): bigint {
-  if (shift <= 0) return p << BigInt(-shift);
-  const bits = BigInt(shift);
-  const below = p >> bits;
-  const rest = p - (below << bits);
-  const half = 1n << (bits - 1n);
-  const upward = {
-    floor: false,
-    ceiling: rest > 0n,
-    zero: rest > 0n && p < 0n,
-    nearest: rest >= half,
-    round: rest > half || (rest === half && p > 0n),
-    convergent: rest > half || (rest === half && (below & 1n) === 1n),
-  }[rounding];
-  return upward ? below + 1n : below;
 }

@@ -54,6 +54,29 @@ export function checkExponent(value: unknown, argument: string): number {
   return checkInteger(value, argument, -MAX_EXPONENT, MAX_EXPONENT);
 }
 
+/**
+ * The fraction length that keeps the most bits of numbers from `least` to `most`, MATLAB's best precision: as many bits
+ * before the point as hold both, the others behind it. A negative power of two needs one bit less than the positive.
+ */
+export function bestFractionLength(
+  { signed, wordLength }: Pick<NumericType, 'signed' | 'wordLength'>,
+  least: number,
+  most: number,
+): number {
+  const above = most > 0 ? exponentOf(most) + 1 : -Infinity;
+  const negative = signed && least < 0 ? exponentOf(-least) : -Infinity;
+  const below = -least > 2 ** negative ? negative + 1 : negative;
+  const whole = Math.max(above, below);
+  return wordLength - Number(signed) - (whole === -Infinity ? 0 : whole);
+}
+
+/** ⌊log₂ x⌋ of a positive number, exactly: Math.log2 rounds up just below a power of two. */
+function exponentOf(x: number): number {
+  const guess = Math.max(-1074, Math.min(1023, Math.floor(Math.log2(x))));
+  if (2 ** guess > x) return guess - 1;
+  return guess < 1023 && 2 ** (guess + 1) <= x ? guess + 1 : guess;
+}
+
 /** The least and the greatest stored integer. */
 export function wordRange({ signed, wordLength }: NumericType): { low: number; high: number } {
   const low = signed ? -(2 ** (wordLength - 1)) : 0;
@@ -81,21 +104,23 @@ export function limiter(type: FullNumericType): (value: number) => number {
 
 /** A number that is no NaN as a whole number. */
 export function round(value: number, rounding: Rounding): number {
-  const below = Math.floor(value);
-  const rest = value - below; // exact: beyond 2^53 there is none
+  // Toward zero, what is cut off is exact. Down from zero it would not be: −2⁻⁵⁴ + 1 is no float64.
+  const whole = Math.trunc(value);
+  const rest = Math.abs(value - whole);
+  const away = whole + Math.sign(value);
   switch (rounding) {
     case 'floor':
-      return below;
+      return Math.floor(value);
     case 'ceiling':
       return Math.ceil(value);
     case 'zero':
-      return Math.trunc(value);
+      return whole;
     case 'nearest':
-      return rest >= 0.5 ? below + 1 : below;
+      return rest > 0.5 || (rest === 0.5 && value > 0) ? away : whole;
     case 'round':
-      return rest > 0.5 || (rest === 0.5 && value > 0) ? below + 1 : below;
+      return rest >= 0.5 ? away : whole;
     case 'convergent':
-      return rest > 0.5 || (rest === 0.5 && below % 2 !== 0) ? below + 1 : below;
+      return rest > 0.5 || (rest === 0.5 && whole % 2 !== 0) ? away : whole;
   }
 }
 
@@ -110,4 +135,45 @@ export function scale(value: number, exponent: number): number {
   for (; rest < -1000; rest += 1000) scaled *= 2 ** -1000;
   scaled *= 2 ** rest;
   return scaled === 0 && value !== 0 ? Math.sign(value) * Number.MIN_VALUE : scaled;
+}
+
+/** The stored integer of value·2^exponent, for numbers that are no NaN. */
+export function storer(type: FullNumericType): (value: number, exponent: number) => number {
+  const limit = limiter(type);
+  return (value, exponent) => {
+    const scaled = scale(value, exponent);
+    // Past float64, a finite number is a multiple of every word: it wraps to nothing.
+    if (type.overflow === 'wrap' && !Number.isFinite(scaled) && Number.isFinite(value)) return 0;
+    return limit(round(scaled, type.rounding));
+  };
+}
+
+/** As limiter, for whole numbers of any size. */
+export function limiterBig(type: FullNumericType): (value: bigint) => bigint {
+  const { low, high } = wordRange(type);
+  const [least, most, span] = [BigInt(low), BigInt(high), BigInt(high - low + 1)];
+  return (value) => {
+    if (value >= least && value <= most) return value;
+    if (type.overflow === 'saturate') return value < least ? least : most;
+    const above = (value - least) % span;
+    return (above < 0n ? above + span : above) + least;
+  };
+}
+
+/** p / 2^shift as a whole number. */
+export function roundBig(p: bigint, shift: number, rounding: Rounding): bigint {
+  if (shift <= 0) return p << BigInt(-shift);
+  const bits = BigInt(shift);
+  const below = p >> bits;
+  const rest = p - (below << bits);
+  const half = 1n << (bits - 1n);
+  const upward = {
+    floor: false,
+    ceiling: rest > 0n,
+    zero: rest > 0n && p < 0n,
+    nearest: rest >= half,
+    round: rest > half || (rest === half && p > 0n),
+    convergent: rest > half || (rest === half && (below & 1n) === 1n),
+  }[rounding];
+  return upward ? below + 1n : below;
 }

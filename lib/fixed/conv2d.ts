@@ -1,0 +1,326 @@
+/** Convolution of fixed-point feature maps, as the layers of a network need it. */
+import { limit, quantise } from '../backend/js/fixed.js';
+import { backend } from '../backend/select.js';
+import { checkOneOf, checkOptions, describeShape, mismatch } from '../check.js';
+import { checkWeightRank } from '../conv/operands.js';
+import { NO_CLAMP } from '../conv/options.js';
+import { ShapeError, UnsupportedError } from '../errors.js';
+import { product } from '../numbers.js';
+import type { Axes, Padding } from '../plan/options/axes.js';
+import {
+  type FullNumericType,
+  type NumericType,
+  readNumericType,
+  wordDType,
+  wordRange,
+} from '../plan/options/numeric-type.js';
+import { checkChannels, forwardAxes, likeInput, readBatchShape, readWindow } from '../plan/options/window.js';
+import { type ConvPlan, planConv } from '../plan/plans/conv.js';
+import type { Accumulate } from '../plan/plans/fixed.js';
+import { planInteger } from '../plan/plans/integer.js';
+import { type DType, holds, type TypedArray, uninitialised } from '../tensor/dtype.js';
+import { Tensor } from '../tensor/tensor.js';
+import { ACCUMULATES } from './conv2.js';
+import { FixedTensor, takeFixed } from './fixed-tensor.js';
+import { alignedSum, bigStorerOf, storerOf } from './stored.js';
+
+export interface FixedConv2dOptions {
+  /** The type of the result. Rounding defaults to 'nearest', overflow to 'saturate'. */
+  readonly output: NumericType;
+  /** [outChannels], of any type. Default none. */
+  readonly bias?: FixedTensor | null;
+  /** Default 1. */
+  readonly stride?: Axes;
+  /** Zeros around the image. Default 0. */
+  readonly padding?: Padding;
+  /** Default 1. */
+  readonly groups?: number;
+  /**
+   * 'full' (default): products and bias are summed exactly, and the sum is brought into `output` once. 'every-step': the
+   * running sum starts at the bias in `output`, and each product, and the sum after it, is brought into `output`, walking
+   * channels, then the kernel's rows, then its columns.
+   */
+  readonly accumulate?: Accumulate;
+}
+
+const OPTIONS = ['output', 'bias', 'stride', 'padding', 'groups', 'accumulate'] as const;
+
+/**
+ * 2-D convolution of many channels in fixed point: the kernel is not flipped, as in `conv2d`. Bit-exact: the same integers
+ * on every machine, backend and instruction set.
+ *
+ *   y[n,o,i,j] = output(bias[o] + Σ_{c,p,q} x[n, c, i·sh + p − ph, j·sw + q − pw]·w[o,c,p,q])
+ *
+ * With 'full', words of 8 bits run on integer kernels, longer ones on float64 wherever their sums are exact in it, and on
+ * halves of words, put together in BigInt, past that.
+ *
+ * @param image   [C, H, W], or [N, C, H, W].
+ * @param weight  [O, C/groups, kH, kW].
+ * @returns a FixedTensor of type `options.output`: [O, oH, oW], or with N, where oH = ⌊(H + 2·ph − kH)/sh⌋ + 1.
+ * @throws {ShapeError} when shapes disagree; {ArgumentError} for operands that are no FixedTensor, or a bad option;
+ *   {UnsupportedError} for 2²¹ products and more in one sum of words that long.
+ * @example
+ * const hidden = fixed.relu(fixed.conv2d(image, weight, { bias, padding: 1, output: { signed: true, wordLength: 8, fractionLength: 4 } }));
+ */
+export function conv2d(image: FixedTensor, weight: FixedTensor, options: FixedConv2dOptions): FixedTensor {
+  const x = takeFixed(image, 'image');
+  const w = takeFixed(weight, 'weight');
+  const given = checkOptions(options, OPTIONS);
+  const output = readNumericType(given.output, 'options.output');
+  const accumulate = checkOneOf(given.accumulate ?? 'full', 'options.accumulate', ACCUMULATES);
+  const input = readBatchShape(x.raw.shape, 2, 'image');
+  checkWeightRank(w.raw.shape, 2);
+  const { stride, padding, groups } = given;
+  const window = readWindow({ stride, padding, groups }, w.raw.shape.slice(2), 2);
+  checkChannels(input.channels, w.raw.shape, window.groups, 'image');
+  const bias = given.bias == null ? null : takeBias(given.bias, w.raw.shape[0]);
+  const planOf = (dtype: DType): ConvPlan =>
+    planConv(
+      {
+        op: 'forward',
+        dtype,
+        rank: 2,
+        batch: input.batch,
+        groups: window.groups,
+        inChannels: input.channels,
+        outChannels: w.raw.shape[0],
+        axes: forwardAxes(window, input.spatial),
+        paddingMode: 'zeros',
+        algorithm: 'im2col',
+        accuracy: 'strict',
+        density: 1,
+      },
+      backend().machine,
+    );
+  const plan = planOf('float64');
+  const raw = uninitialised(wordDType(output), product(plan.outputShape));
+  if (accumulate === 'every-step') stepByStep(plan, x, w, bias, output, raw);
+  else atOnce(planOf, x, w, bias, output, raw);
+  return new FixedTensor(new Tensor(raw, likeInput(plan.outputShape, input)), output);
+}
+
+function takeBias(bias: FixedTensor, channels: number): FixedTensor {
+  const { raw } = takeFixed(bias, 'options.bias');
+  if (raw.shape.length !== 1 || raw.size !== channels)
+    throw mismatch(ShapeError, 'options.bias', `shape [${channels}]`, describeShape(raw.shape));
+  return bias;
+}
+
+/** The output channel of element i. */
+function channelOf({ outputShape }: ConvPlan): (i: number) => number {
+  const places = product(outputShape.slice(2));
+  const channels = outputShape[1];
+  return (i) => Math.floor(i / places) % channels;
+}
+
+/** The largest magnitude that any part of a sum can have: by the image's type and the weight's values. */
+function sumBound(x: FixedTensor, w: FixedTensor): number {
+  const { low, high } = wordRange(x.type);
+  const perChannel = product(w.raw.shape.slice(1));
+  let most = 0;
+  for (let at = 0; at < w.raw.size; at += perChannel) {
+    let sum = 0;
+    for (let i = at; i < at + perChannel; i++) sum += Math.abs(w.raw.data[i]);
+    most = Math.max(most, sum);
+  }
+  return most * Math.max(-low, high);
+}
+
+/** Multiplying by a power of two this small or large is exact for every safe integer. */
+const PLAIN_EXPONENT = 900;
+
+function atOnce(
+  planOf: (dtype: DType) => ConvPlan,
+  x: FixedTensor,
+  w: FixedTensor,
+  bias: FixedTensor | null,
+  output: FullNumericType,
+  raw: TypedArray,
+): void {
+  const places = x.type.fractionLength + w.type.fractionLength;
+  const bound = sumBound(x, w);
+  const plan = planOf('float64');
+  const channel = channelOf(plan);
+  const ahead = bias === null ? 0 : bias.type.fractionLength - places;
+  // Sums and biases in units of the finer of the two.
+  const [unitOfSum, unitOfBias] = [2 ** Math.max(0, ahead), 2 ** Math.max(0, -ahead)];
+  const most = bound * unitOfSum + (bias === null ? 0 : 2 ** 32 * unitOfBias);
+  if (most > Number.MAX_SAFE_INTEGER) {
+    const sums = bound <= Number.MAX_SAFE_INTEGER ? wholeSums(planOf, x, w, bound) : null;
+    const exact = sums === null ? bigSums(plan, x, w) : (i: number) => BigInt(sums[i]);
+    if (bias === null) {
+      const store = bigStorerOf(output, places);
+      for (let i = 0; i < raw.length; i++) raw[i] = store(exact(i));
+      return;
+    }
+    const { data } = bias.raw;
+    for (let i = 0; i < raw.length; i++) {
+      const added = BigInt(data[channel(i)]);
+      const sum = alignedSum(exact(i), places, added, bias.type.fractionLength, output.fractionLength);
+      raw[i] = bigStorerOf(output, sum.places)(sum.value);
+    }
+    return;
+  }
+  const sums = Float64Array.from(wholeSums(planOf, x, w, bound));
+  if (bias !== null) {
+    const { data } = bias.raw;
+    for (let i = 0; i < sums.length; i++) sums[i] = sums[i] * unitOfSum + data[channel(i)] * unitOfBias;
+  }
+  const exponent = output.fractionLength - places - Math.max(0, ahead);
+  if (Math.abs(exponent) <= PLAIN_EXPONENT) {
+    const unit = 2 ** exponent;
+    for (let i = 0; i < sums.length; i++) sums[i] *= unit;
+    quantise(sums, sums.length, output);
+    raw.set(sums);
+    return;
+  }
+  const store = storerOf(output, places + Math.max(0, ahead));
+  for (let i = 0; i < raw.length; i++) raw[i] = store(sums[i]);
+}
+
+/** The sums as safe integers, by integer kernels where they hold them. */
+function wholeSums(
+  planOf: (dtype: DType) => ConvPlan,
+  x: FixedTensor,
+  w: FixedTensor,
+  bound: number,
+): Int32Array | Float64Array {
+  const [image, weight] = [x.raw.data, w.raw.data];
+  if (isBytes(image) && isBytes(weight) && bound < 2 ** 31) {
+    const conv = planOf(x.raw.dtype);
+    const plan = planInteger(
+      {
+        conv,
+        weightDType: holds(weight, 'int8') ? 'int8' : 'uint8',
+        outputDType: 'int32',
+        inputZeroPoint: 0,
+        outputZeroPoint: 0,
+      },
+      0,
+    );
+    const weightZeroPoints = new Int32Array(conv.outChannels);
+    const sums = uninitialised('int32', product(conv.outputShape));
+    backend().convInteger(plan, { weight, weightZeroPoints, bias: null, multipliers: null }, image, sums);
+    return sums;
+  }
+  return doubleSums(planOf('float64'), Float64Array.from(image), Float64Array.from(weight));
+}
+
+function isBytes(array: TypedArray): array is Int8Array | Uint8Array {
+  return holds(array, 'int8') || holds(array, 'uint8');
+}
+
+function doubleSums(plan: ConvPlan, image: Float64Array, weight: Float64Array): Float64Array {
+  const sums = uninitialised('float64', product(plan.outputShape));
+  backend().conv(plan, { weight, bias: null, clamp: NO_CLAMP }, image, sums);
+  return sums;
+}
+
+const HALF_BITS = 16;
+/** Products of halves have 32 bits. */
+const MOST_PRODUCTS = 2 ** (53 - 2 * HALF_BITS) - 1;
+
+/** Element i of the sums: each word is hi·2^16 + lo, and the four convolutions of these are exact in float64. */
+function bigSums(plan: ConvPlan, x: FixedTensor, w: FixedTensor): (i: number) => bigint {
+  const products = product(w.raw.shape.slice(1));
+  if (products > MOST_PRODUCTS) {
+    const expected = `at most ${MOST_PRODUCTS} products in a sum of words of ${x.type.wordLength} and ${w.type.wordLength} bits`;
+    throw mismatch(UnsupportedError, 'weight', expected, `${products}`);
+  }
+  const [[xHigh, xLow], [wHigh, wLow]] = [halvesOf(x.raw.data), halvesOf(w.raw.data)];
+  const high = doubleSums(plan, xHigh, wHigh);
+  const crossed = doubleSums(plan, xHigh, wLow);
+  const other = doubleSums(plan, xLow, wHigh);
+  const low = doubleSums(plan, xLow, wLow);
+  const bits = BigInt(HALF_BITS);
+  return (i) =>
+    (BigInt(high[i]) << (2n * bits)) + ((BigInt(crossed[i]) + BigInt(other[i])) << bits) + BigInt(low[i]);
+}
+
+function halvesOf(values: TypedArray): [high: Float64Array, low: Float64Array] {
+  const high = Float64Array.from(values, (value) => Math.floor(value / 2 ** HALF_BITS));
+  return [high, Float64Array.from(values, (value, i) => value - high[i] * 2 ** HALF_BITS)];
+}
+
+function stepByStep(
+  plan: ConvPlan,
+  x: FixedTensor,
+  w: FixedTensor,
+  bias: FixedTensor | null,
+  output: FullNumericType,
+  raw: TypedArray,
+): void {
+  const { batch, groups, inChannels, outChannels, axes } = plan;
+  const [, rows, cols] = axes;
+  const places = rows.out * cols.out;
+  const perGroup = inChannels / groups;
+  const sums = new Float64Array(places);
+  const line = new Float64Array(cols.out);
+  const bring = productsInto(x.type, w.type, output);
+  const startOf = bias === null ? () => 0 : storerOf(output, bias.type.fractionLength);
+  for (let n = 0, to = 0; n < batch; n++) {
+    for (let o = 0; o < outChannels; o++, to += places) {
+      sums.fill(bias === null ? 0 : startOf(bias.raw.data[o]));
+      const firstChannel = Math.floor(o / (outChannels / groups)) * perGroup;
+      let tap = o * perGroup * rows.kernel * cols.kernel;
+      for (let c = 0; c < perGroup; c++) {
+        const plane = (n * inChannels + firstChannel + c) * rows.in;
+        for (let p = 0; p < rows.kernel; p++) {
+          for (let q = 0; q < cols.kernel; q++, tap++) {
+            const weight = w.raw.data[tap];
+            for (let i = 0; i < rows.out; i++) {
+              const row = i * rows.stride + p - rows.padBefore;
+              if (row < 0 || row >= rows.in) continue;
+              const from = (plane + row) * cols.in;
+              const [first, end] = reached(cols, q);
+              for (let j = first; j < end; j++)
+                line[j - first] = x.raw.data[from + j * cols.stride + q - cols.padBefore];
+              const at = i * cols.out + first;
+              bring(line, end - first, weight);
+              for (let j = 0; j < end - first; j++) sums[at + j] += line[j];
+            }
+            limit(sums, places, output);
+          }
+        }
+      }
+      raw.set(sums, to);
+    }
+  }
+}
+
+/** The outputs of a row whose tap q lies in the image. */
+function reached(
+  { in: size, out, stride, padBefore }: ConvPlan['axes'][number],
+  q: number,
+): [number, number] {
+  const first = Math.max(0, Math.ceil((padBefore - q) / stride));
+  const end = Math.min(out, Math.floor((size - 1 + padBefore - q) / stride) + 1);
+  return [first, Math.max(first, end)];
+}
+
+/** Replaces numbers of type x by their products with a weight, each brought into `output`. */
+function productsInto(
+  x: FullNumericType,
+  w: FullNumericType,
+  output: FullNumericType,
+): (line: Float64Array, count: number, weight: number) => void {
+  const places = x.fractionLength + w.fractionLength;
+  const exponent = output.fractionLength - places;
+  if (x.wordLength + w.wordLength > 53) {
+    const store = bigStorerOf(output, places);
+    return (line, count, weight) => {
+      for (let j = 0; j < count; j++) line[j] = store(BigInt(line[j]) * BigInt(weight));
+    };
+  }
+  if (Math.abs(exponent) > PLAIN_EXPONENT) {
+    const store = storerOf(output, places);
+    return (line, count, weight) => {
+      for (let j = 0; j < count; j++) line[j] = store(line[j] * weight);
+    };
+  }
+  return (line, count, weight) => {
+    const scaled = weight * 2 ** exponent;
+    for (let j = 0; j < count; j++) line[j] *= scaled;
+    quantise(line, count, output);
+  };
+}
