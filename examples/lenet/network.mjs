@@ -1,6 +1,5 @@
 // The network of PyTorch's tutorial, how it is trained, and how it is judged.
 import { nn } from 'convmat';
-import { moved } from './digits.mjs';
 
 /** 1×32×32 → 6@3×3, pool → 16@3×3, pool → 16×6×6 → 120 → 84 → 10. */
 export function makeLeNet(seed) {
@@ -21,17 +20,18 @@ export function makeLeNet(seed) {
 }
 
 /**
- * One pass over the training digits, each moved a little.
+ * One pass over the training digits.
  *
+ * @param vary    Makes a batch of images a little different each time.
  * @param step    Called when the gradients are there: moves the parameters.
  * @param report  Called after each batch with the share of the pass that is done and the mean loss so far.
  */
-export function trainEpoch(net, loader, next, step, report) {
+export function trainEpoch(net, loader, vary, step, report) {
   let total = 0;
   let batches = 0;
   for (const [images, labels] of loader) {
     net.zeroGrad();
-    const { value, grad } = nn.crossEntropyLoss(net.forward(moved(images, next)), labels);
+    const { value, grad } = nn.crossEntropyLoss(net.forward(vary(images)), labels);
     net.backward(grad);
     step();
     total += value;

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { backendInfo, data, io, optim } from 'convmat';
-import { loadDigits } from './digits.mjs';
+import { loadDigits, moved } from './digits.mjs';
 import { accuracy, makeLeNet, trainEpoch } from './network.mjs';
 import { finishProgress, showProgress } from './progress.mjs';
 import { compareSparse } from './sparse.mjs';
@@ -73,10 +73,16 @@ function run(label, { epochs, lr }, optimizers, afterStep = () => {}) {
       for (const optimizer of optimizers) optimizer.step();
       afterStep();
     };
-    trainEpoch(net, batches, next, step, (share, mean) => {
-      loss = mean;
-      showProgress(name, share, `loss ${mean.toFixed(4)}`);
-    });
+    trainEpoch(
+      net,
+      batches,
+      (images) => moved(images, next),
+      step,
+      (share, mean) => {
+        loss = mean;
+        showProgress(name, share, `loss ${mean.toFixed(4)}`);
+      },
+    );
     right = accuracy(net, judged);
     finishProgress(`${name} loss ${loss.toFixed(4)}   held out ${percent(right)}   ${seconds(start)}`);
   }

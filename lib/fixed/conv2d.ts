@@ -1,9 +1,9 @@
 /** Convolution of fixed-point feature maps, as the layers of a network need it. */
+import { NO_CLAMP } from '../backend/backend.js';
 import { limit, quantise } from '../backend/js/fixed.js';
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, describeShape, mismatch } from '../check.js';
 import { checkWeightRank } from '../conv/operands.js';
-import { NO_CLAMP } from '../conv/options.js';
 import { ShapeError, UnsupportedError } from '../errors.js';
 import { product } from '../numbers.js';
 import type { Axes, Padding } from '../plan/options/axes.js';
@@ -89,6 +89,7 @@ export function conv2d(image: FixedTensor, weight: FixedTensor, options: FixedCo
         algorithm: 'im2col',
         accuracy: 'strict',
         density: 1,
+        separable: false,
       },
       backend().machine,
     );
