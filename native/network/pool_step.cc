@@ -1,9 +1,123 @@
-// Pooling by its plan.
+// Pooling by its plan. Windows of float32 over one or two axes go by whole rows: first down the columns, then
+// along the row, so that a window of k x k takes 2 k steps of vectors.
+#include <algorithm>
+#include <limits>
+#include <vector>
+
 #include "network/step.h"
 #include "ops/pool.h"
+#include "runtime/arena.h"
+#include "runtime/thread_pool.h"
+#include "table/table.h"
 
 namespace convmat {
 namespace {
+
+constexpr double kNsPerElement = 0.3;
+constexpr int64_t kChunkElements = 32 << 10;
+
+void no_scalar(const ProgramInstruction&, const float*, const float*, float*, int64_t) {}
+
+// One kind of pooling over planes of rows and columns.
+class RowPool {
+ public:
+  RowPool(const KernelTable& kernels, const PoolPlan& plan, bool is_max)
+      : kernels_(kernels),
+        height_(plan.axis[1]),
+        width_(plan.axis[2]),
+        op_(is_max ? ProgramOp::maximum : ProgramOp::add),
+        nothing_(is_max ? -std::numeric_limits<float>::infinity() : 0.0f),
+        // Columns with their padding, in whole strides.
+        pitch_((width_.out - 1 + (width_.kernel + width_.stride - 1) / width_.stride) * width_.stride) {
+    if (is_max) return;
+    for (int64_t o = 0; o < width_.out; ++o) columns_.push_back(covered(width_, o, plan.count_include_pad));
+    for (int64_t o = 0; o < height_.out; ++o) rows_.push_back(covered(height_, o, plan.count_include_pad));
+  }
+
+  // Whether a plan is one that this serves.
+  static bool serves(const PoolPlan& plan) {
+    const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+    return plan.dtype == DType::f32 && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
+           height.dilation == 1 && width.dilation == 1 && width.stride <= 4 && width.out > 0;
+  }
+
+  void run(const float* x, float* y) const {
+    ArenaFrame arena;
+    float* const padded = arena.take<float>(height_.out * pitch_);
+    std::fill_n(padded, height_.out * pitch_, nothing_);
+    const int64_t count = std::min(width_.in, pitch_ - width_.pad_before);
+    for (int64_t o = 0; o < height_.out; ++o) {
+      const int64_t first = std::max<int64_t>(0, o * height_.stride - height_.pad_before);
+      const int64_t end = std::min(height_.in, o * height_.stride - height_.pad_before + height_.kernel);
+      combine(x + first * width_.in, width_.in, end - first, padded + o * pitch_ + width_.pad_before, count);
+    }
+    // Every stride-th column apart from the others: then the taps of neighbouring windows are neighbours.
+    const int64_t stride = width_.stride, step = pitch_ / stride, length = height_.out * step;
+    const float* lattice = padded;
+    if (stride > 1) {
+      float* const apart = arena.take<float>(stride * length);
+      take_apart(padded, stride, length, apart);
+      lattice = apart;
+    }
+    float* const sums = arena.take<float>(length);
+    const int64_t valid = length - (width_.kernel - 1) / stride;
+    copy(lattice, sums, valid);
+    for (int64_t t = 1; t < width_.kernel; ++t)
+      add_to(sums, lattice + t % stride * length + t / stride, valid);
+    for (int64_t o = 0; o < height_.out; ++o) {
+      const float* const from = sums + o * step;
+      float* const to = y + o * width_.out;
+      if (op_ == ProgramOp::maximum) {
+        std::copy_n(from, width_.out, to);
+      } else {
+        for (int64_t i = 0; i < width_.out; ++i) to[i] = from[i] / (rows_[o] * columns_[i]);
+      }
+    }
+  }
+
+ private:
+  // Elements of a window, with the padding that it covers or without.
+  static float covered(const Axis& axis, int64_t o, bool with_padding) {
+    const int64_t start = o * axis.stride - axis.pad_before;
+    const int64_t first = with_padding ? start : std::max<int64_t>(0, start);
+    const int64_t end = std::min(start + axis.kernel, axis.in + (with_padding ? axis.pad_after : 0));
+    return static_cast<float>(end - first);
+  }
+
+  void combine(const float* rows, int64_t row, int64_t count, float* to, int64_t n) const {
+    copy(rows, to, n);
+    for (int64_t i = 1; i < count; ++i) add_to(to, rows + i * row, n);
+  }
+
+  void copy(const float* from, float* to, int64_t n) const { std::copy_n(from, n, to); }
+
+  void add_to(float* to, const float* from, int64_t n) const {
+    const ProgramInstruction code = {op_, 0, 0, 1, 0, 0};
+    float* const registers[2] = {to, const_cast<float*>(from)};
+    kernels_.steps.program({&code, 1, registers, n, no_scalar});
+  }
+
+  static void take_apart(const float* from, int64_t stride, int64_t length, float* to) {
+    if (stride == 2) {
+      float* const odd = to + length;
+      for (int64_t i = 0; i < length; ++i) {
+        to[i] = from[2 * i];
+        odd[i] = from[2 * i + 1];
+      }
+      return;
+    }
+    for (int64_t s = 0; s < stride; ++s) {
+      for (int64_t i = 0; i < length; ++i) to[s * length + i] = from[i * stride + s];
+    }
+  }
+
+  const KernelTable& kernels_;
+  const Axis height_, width_;
+  const ProgramOp op_;
+  const float nothing_;
+  const int64_t pitch_;
+  std::vector<float> rows_, columns_;  // of each window, for averages
+};
 
 class PoolStep final : public Step {
  public:
@@ -19,7 +133,9 @@ class PoolStep final : public Step {
   void run(const Context& context, const Store& store, const Memory& memory) const override {
     const void* const x = store.resolve<char>(input_, memory);
     void* const y = store.resolve_output<char>(output_, memory);
-    if (is_max_) {
+    if (RowPool::serves(plan_)) {
+      run_planes(context, static_cast<const float*>(x), static_cast<float*>(y));
+    } else if (is_max_) {
       max_pool(context, plan_, x, y, nullptr);
     } else {
       avg_pool(context, plan_, x, y);
@@ -27,6 +143,18 @@ class PoolStep final : public Step {
   }
 
  private:
+  void run_planes(const Context& context, const float* x, float* y) const {
+    const RowPool pool(*context.kernels, plan_, is_max_);
+    const int64_t in = plan_.axis[1].in * plan_.axis[2].in, out = plan_.axis[1].out * plan_.axis[2].out;
+    const int64_t each = std::clamp<int64_t>(kChunkElements / in, 1, std::max<int64_t>(1, plan_.planes));
+    const double cost = kNsPerElement * static_cast<double>(plan_.planes) * static_cast<double>(in);
+    parallel_for((plan_.planes + each - 1) / each, cost, [&](int64_t chunk) {
+      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      for (int64_t p = chunk * each; p < std::min(plan_.planes, (chunk + 1) * each); ++p)
+        pool.run(x + p * in, y + p * out);
+    });
+  }
+
   PoolPlan plan_;
   const bool is_max_;
   Operand input_, output_;

@@ -2,7 +2,7 @@
 import type { BoundConv, Clamp } from '../../backend/backend.js';
 import { backend } from '../../backend/select.js';
 import type { Accuracy } from '../../plan/algorithms/algorithm.js';
-import type { Axis } from '../../plan/options/axes.js';
+import { type Axis, UNIT_AXIS } from '../../plan/options/axes.js';
 import { type ConvPlan, planConv } from '../../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../../plan/weights.js';
 import type { GraphNode, NodeOf, Value } from '../graph.js';
@@ -11,7 +11,7 @@ import { sizeOf } from '../shapes.js';
 import { type Elementwise, resultOf } from './groups.js';
 import { encodeProgram, type Program } from './program.js';
 import { runProgram } from './run-program.js';
-import type { KernelStep, ScriptStep, Step } from './step.js';
+import type { KernelStep, Lowering, ScriptStep, Step } from './step.js';
 
 /** A convolution, whichever operation of the graph it is. */
 export interface Convolution {
@@ -89,9 +89,14 @@ export interface Finish {
   readonly nodes: readonly Elementwise[];
 }
 
-export function convolutionStep(node: GraphNode, conv: Convolution, finish: Finish | null): Step {
+/** @param result  Where it is written, when that is not what the nodes write. */
+export function convolutionStep(
+  node: GraphNode,
+  conv: Convolution,
+  finish: Finish | null,
+  result = finish === null ? conv.output : resultOf(finish.nodes),
+): Step {
   const program = finish === null ? null : finish.program;
-  const result = finish === null ? conv.output : resultOf(finish.nodes);
   const clamp = program === null ? NO_CLAMP : clampOf(program);
   const rest = clamp === null ? program : null;
   const nodes: readonly GraphNode[] = [node, ...(finish?.nodes ?? [])];
@@ -170,4 +175,67 @@ export function labelOf(nodes: readonly GraphNode[]): string {
   return nodes
     .map((node) => (node.op === 'Unary' || node.op === 'Binary' ? node.attributes.fn : node.op))
     .join(' + ');
+}
+
+/**
+ * A transposed convolution whose windows do not overlap: each element of the input makes one window of the result, so it is
+ * a 1×1 convolution to a channel for every tap, whose results are put in their places afterwards.
+ */
+export function isTiling(node: GraphNode, values: readonly Value[]): node is NodeOf<'ConvTranspose'> {
+  if (node.op !== 'ConvTranspose' || !isConvolution(node, values)) return false;
+  const { kernel, strides, dilations, pads, outputPads, groups } = node.attributes;
+  return (
+    groups === 1 &&
+    kernel.length === 2 &&
+    kernel.every((size, axis) => size === strides[axis] && dilations[axis] === 1 && outputPads[axis] === 0) &&
+    pads.every(([before, after]) => before === 0 && after === 0)
+  );
+}
+
+/** The 1×1 convolution, from the input to `output`: [n, oc·kh·kw, h, w]. */
+export function tilingConvolution(
+  node: NodeOf<'ConvTranspose'>,
+  to: Lowering,
+  accuracy: Accuracy,
+  output: number,
+): Convolution {
+  const input = inputOf(node, 0);
+  const [batch, inChannels, ...sizes] = to.values[input].shape;
+  const w = to.values[inputOf(node, 1)];
+  const [outChannels, taps] = [w.shape[1], sizeOf(w.shape.slice(2))];
+  const from = float32Of(w.constant);
+  const weight = to.derive(`taps of ${w.shape.join('×')}`, [from], () => {
+    const channels = outChannels * taps;
+    const rows = new Float32Array(from.length);
+    for (let c = 0; c < inChannels; c++)
+      for (let o = 0; o < channels; o++) rows[o * inChannels + c] = from[c * channels + o];
+    return rows;
+  });
+  const given = node.inputs[2] == null ? null : float32Of(to.values[node.inputs[2]].constant);
+  const bias =
+    given === null
+      ? null
+      : to.derive(`bias of ${taps} taps`, [given], () =>
+          Float32Array.from({ length: outChannels * taps }, (_, i) => given[Math.floor(i / taps)]),
+        );
+  const axes = sizes.map((size): Axis => ({ ...UNIT_AXIS, in: size, out: size }));
+  const plan = planConv(
+    {
+      op: 'forward',
+      dtype: 'float32',
+      rank: 2,
+      batch,
+      groups: 1,
+      inChannels,
+      outChannels: outChannels * taps,
+      axes,
+      paddingMode: 'zeros',
+      algorithm: 'auto',
+      accuracy,
+      density: 1,
+      separable: false,
+    },
+    backend().machine,
+  );
+  return { plan, input, output, weight, bias };
 }

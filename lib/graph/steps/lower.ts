@@ -5,7 +5,15 @@ import type { Elements, ElementType, Graph, GraphNode, NodeOf, Value } from '../
 import { float32Of, inputOf, outputOf } from '../operands.js';
 import type { Derivations } from '../rewrite/draft.js';
 import { stridesOf } from '../shapes.js';
-import { type Convolution, convolutionOf, convolutionStep, isConvolution, labelOf } from './convolution.js';
+import {
+  type Convolution,
+  convolutionOf,
+  convolutionStep,
+  isConvolution,
+  isTiling,
+  labelOf,
+  tilingConvolution,
+} from './convolution.js';
 import { type Group, Groups, resultOf } from './groups.js';
 import {
   copyStep,
@@ -121,6 +129,10 @@ class Lowerer implements Lowering {
   }
 
   #lowerConvolution(node: GraphNode, group: Group | null): void {
+    if (this.#isNative && isTiling(node, this.values)) {
+      this.#lowerTiling(node, group);
+      return;
+    }
     const conv: Convolution | null =
       node.op === 'Conv' || node.op === 'ConvTranspose'
         ? convolutionOf(node, this.values, this.#accuracy)
@@ -134,6 +146,37 @@ class Lowerer implements Lowering {
     this.push(convolutionStep(node, conv, finish));
     // More registers than there are: a step of its own.
     if (group !== null && program === null) this.#lowerGroup(group);
+  }
+
+  /** What finishes the result finishes the convolution in front of the copy, when it reads nothing else. */
+  #lowerTiling(node: NodeOf<'ConvTranspose'>, group: Group | null): void {
+    const y = this.values[outputOf(node)];
+    const [kh, kw] = node.attributes.kernel;
+    const [batch, channels, height, width] = y.shape;
+    const [h, w] = [height / kh, width / kw];
+    const tiles = this.temporary(`${y.name} by taps`, 'float32', [batch, channels * kh * kw, h, w]);
+    const conv = tilingConvolution(node, this, this.#accuracy, tiles);
+    const program = group === null ? null : compileProgram(group.nodes, this.values, y.id);
+    const isAlone = program !== null && program.operands.length === 1;
+    const finish = group !== null && isAlone ? { program, nodes: group.nodes } : null;
+    this.push(convolutionStep(node, conv, finish, tiles));
+    const result = finish === null ? y.id : resultOf(finish.nodes);
+    const shape = [batch, channels, kh, kw, h, w];
+    const own = stridesOf(shape);
+    const [n, c, row] = stridesOf(y.shape);
+    const order = [0, 1, 4, 2, 3, 5];
+    const pick = (list: readonly number[]) => order.map((axis) => list[axis]);
+    const into = [n, c, row, 1, kh * row, kw];
+    const step = copyStep(
+      { label: `${node.op} (the places)`, sources: node.sources },
+      this.values,
+      pick(shape),
+      { value: tiles, first: 0, strides: pick(own) },
+      { value: result, first: 0, strides: pick(into) },
+    );
+    if (step === null) throw new Error('six axes are copied in one step');
+    this.push(step);
+    if (group !== null && finish === null) this.#lowerGroup(group);
   }
 
   #lowerGroup(group: Group): void {
