@@ -22,6 +22,13 @@ bool packed_alike(const ConvPlan& a, const ConvPlan& b) {
          });
 }
 
+// What wire.cc leaves to the algorithms.
+void check_served(const ConvPlan& plan) {
+  if (serves(plan)) return;
+  throw Refusal(std::string("plan.algorithm: expected ") + needs(plan.algorithm) + " for " +
+                algorithm_name(plan.algorithm));
+}
+
 void check_float(const ConvPlan& plan) {
   if (plan.dtype != DType::f32 && plan.dtype != DType::f64)
     throw Refusal("plan.dtype: expected float32 or float64");
@@ -38,6 +45,7 @@ ConvLengths lengths_of(const WirePlan& plan) {
 
 ConvOperands read_conv_operands(const Napi::CallbackInfo& call, size_t first, const WirePlan& plan) {
   check_float(plan.conv);
+  check_served(plan.conv);
   const ConvLengths lengths = lengths_of(plan);
   const DType dtype = plan.conv.dtype;
   return {read_elements(call[first], dtype, lengths.weight, "weight"),
@@ -94,6 +102,10 @@ Napi::Value prepare(const Napi::CallbackInfo& call) {
       env, kernels, plan,
       pack_conv(Context{&kernels}, plan.conv, operands.weight, operands.bias, operands.lo, operands.hi),
       nullptr);
+}
+
+Napi::Value serves_plan(const Napi::CallbackInfo& call) {
+  return Napi::Boolean::New(call.Env(), serves(read_conv_plan(call[0], kConvOperations).conv));
 }
 
 void release(const Napi::CallbackInfo& call) {

@@ -73,6 +73,9 @@ class PreparedConv {
 // another run function with the same weight, bias and bounds, whose packed weights are shared when they are
 // packed alike.
 Napi::Value prepare(const Napi::CallbackInfo& call);
+// serves(plan): whether the plan's algorithm computes it. Others are refused by the functions that take
+// plans.
+Napi::Value serves_plan(const Napi::CallbackInfo& call);
 // release(run): frees the packed weights once nothing runs with them.
 void release(const Napi::CallbackInfo& call);
 // conv(plan, weight, bias | null, lo, hi, input, output)

@@ -39,6 +39,7 @@ constexpr Export kExports[] = {
     {"setNumThreads", entry<set_num_threads>},
     {"workspacePeakBytes", entry<workspace_peak_bytes>},
     {"externalBytes", entry<external_bytes>},
+    {"serves", entry<serves_plan>},
     {"prepare", entry<prepare>},
     {"release", entry<release>},
     {"prepareAsync", entry<prepare_async>},

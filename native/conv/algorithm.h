@@ -1,4 +1,5 @@
-// How run_conv meets an algorithm: each has one .cc, which packs weights into an object that runs itself.
+// How pack_conv and run_conv meet an algorithm: each has one .cc, which defines what it is to them, and packs
+// weights into an object that runs itself.
 #pragma once
 
 #include <memory>
@@ -19,18 +20,46 @@ using PackConvFn = std::shared_ptr<const ConvRunner>(const Context& context, con
                                                      const void* weight, const void* bias, double lo,
                                                      double hi);
 
+struct ConvAlgorithm {
+  // Whether it computes the plan, whose op is forward or input_grad: as TypeScript has it, where the choice
+  // was made. Another algorithm never stands in.
+  bool (*serves)(const ConvPlan& plan);
+  // What a plan needs to be served, for an error.
+  const char* needs;
+  // Of plans that it serves.
+  PackConvFn* pack;
+};
+
+// One for each value of the enumeration: im2col_algorithm in im2col.cc, and so on.
+#define CONVMAT_DECLARED(value, name) extern const ConvAlgorithm value##_algorithm;
+CONVMAT_ALGORITHMS(CONVMAT_DECLARED)
+#undef CONVMAT_DECLARED
+
+// Forward plans, for algorithms that are built on others.
 PackConvFn pack_im2col_forward;     // im2col.cc
 PackConvFn pack_direct_forward;     // direct.cc
-PackConvFn pack_depthwise_forward;  // depthwise.cc
 PackConvFn pack_separable_forward;  // separable.cc
-PackConvFn pack_toeplitz;           // toeplitz/toeplitz.cc, both directions
-PackConvFn pack_winograd_forward;   // winograd.cc
-PackConvFn pack_winograd_over_dy;   // winograd.cc, the plan's weight being its adjoint's
-PackConvFn pack_fft_forward;        // fft/fft.cc
 
-// input_grad.cc: as convolutions over dy, which `forward` packs.
+// input_grad.cc: the input gradient as forward convolutions over dy, which `forward` packs.
+enum class WeightOverDy {
+  transposed,  // `forward` is given the weights of the convolution over dy
+  own          // it is given those of the convolution whose adjoint that is
+};
 std::shared_ptr<const ConvRunner> pack_input_grad(const Context& context, const ConvPlan& plan,
-                                                  PackConvFn* forward, const void* weight, const void* bias,
-                                                  double lo, double hi);
+                                                  PackConvFn* forward, WeightOverDy order, const void* weight,
+                                                  const void* bias, double lo, double hi);
+
+// Either operation by the forward one.
+template <PackConvFn* forward>
+std::shared_ptr<const ConvRunner> pack_either(const Context& context, const ConvPlan& plan,
+                                              const void* weight, const void* bias, double lo, double hi) {
+  return plan.op == ConvOp::input_grad
+             ? pack_input_grad(context, plan, forward, WeightOverDy::transposed, weight, bias, lo, hi)
+             : forward(context, plan, weight, bias, lo, hi);
+}
+
+// Whether `serves`, which knows forward plans, serves the plan itself, or the convolution over dy that an
+// input gradient of stride 1 is.
+bool serves_computed(const ConvPlan& plan, bool (*serves)(const ConvPlan& forward));
 
 }  // namespace convmat

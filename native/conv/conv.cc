@@ -1,34 +1,28 @@
-// Which file serves which plan. The choice itself was made in TypeScript and came with the plan.
-#include <new>
+#include "conv/conv.h"
 
 #include "conv/algorithm.h"
 
 namespace convmat {
 namespace {
 
-PackConvFn* forward_packer(const ConvPlan& plan) {
-  switch (plan.algorithm) {
-    case Algorithm::direct:
-      return pack_direct_forward;
-    case Algorithm::depthwise:
-      return plan.variant == kSeparable ? pack_separable_forward : pack_depthwise_forward;
-    case Algorithm::fft:
-      return pack_fft_forward;
-    case Algorithm::winograd:
-      return pack_winograd_forward;
-    default:
-      return pack_im2col_forward;
-  }
+// In the order of the enumeration. The choice itself was made in TypeScript and came with the plan.
+#define CONVMAT_ADDRESS(value, name) &value##_algorithm,
+constexpr const ConvAlgorithm* kAlgorithms[] = {CONVMAT_ALGORITHMS(CONVMAT_ADDRESS)};
+#undef CONVMAT_ADDRESS
+
+const ConvAlgorithm& algorithm_of(const ConvPlan& plan) {
+  return *kAlgorithms[static_cast<int32_t>(plan.algorithm)];
 }
 
 }  // namespace
 
+bool serves(const ConvPlan& plan) { return algorithm_of(plan).serves(plan); }
+
+const char* needs(Algorithm algorithm) { return kAlgorithms[static_cast<int32_t>(algorithm)]->needs; }
+
 std::shared_ptr<const PackedConv> pack_conv(const Context& context, const ConvPlan& plan, const void* weight,
                                             const void* bias, double lo, double hi) {
-  if (plan.algorithm == Algorithm::toeplitz) return pack_toeplitz(context, plan, weight, bias, lo, hi);
-  PackConvFn* const forward = forward_packer(plan);
-  return plan.op == ConvOp::input_grad ? pack_input_grad(context, plan, forward, weight, bias, lo, hi)
-                                       : forward(context, plan, weight, bias, lo, hi);
+  return algorithm_of(plan).pack(context, plan, weight, bias, lo, hi);
 }
 
 void run_conv(const Context& context, const ConvPlan& plan, const PackedConv& packed, const void* input,

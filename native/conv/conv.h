@@ -9,6 +9,11 @@
 
 namespace convmat {
 
+// Whether the plan's algorithm computes it, for ConvOp::forward and ConvOp::input_grad: what follows takes
+// only such plans. And what its plans need, for an error.
+bool serves(const ConvPlan&);
+const char* needs(Algorithm);
+
 // Weights (and bias, activation bounds) in the layout that the plan's algorithm reads: immutable, so that any
 // number of threads may run with it at once. For ConvOp::forward and ConvOp::input_grad.
 class PackedConv {

@@ -100,14 +100,24 @@ std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight,
                                             static_cast<T>(lo), static_cast<T>(hi));
 }
 
-}  // namespace
-
-std::shared_ptr<const ConvRunner> pack_depthwise_forward(const Context& context, const ConvPlan& plan,
-                                                         const void* weight, const void* bias, double lo,
-                                                         double hi) {
-  // As in fft/fft.cc.
-  if (!is_depthwise_plan(plan)) return pack_im2col_forward(context, plan, weight, bias, lo, hi);
+std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
+                                               const void* weight, const void* bias, double lo, double hi) {
+  if (plan.variant == kSeparable) return pack_separable_forward(context, plan, weight, bias, lo, hi);
   return (plan.dtype == DType::f64 ? make<double> : make<float>)(plan, weight, bias, lo, hi);
 }
+
+// The adjoint of two passes would be two passes, which nobody has asked for.
+bool serves_depthwise(const ConvPlan& plan) {
+  if (plan.variant == kSeparable) return plan.op == ConvOp::forward && is_separable_plan(plan);
+  return serves_computed(plan, is_depthwise_plan);
+}
+
+}  // namespace
+
+const ConvAlgorithm depthwise_algorithm = {serves_depthwise,
+                                           "one input channel per group, and 3x3 or 5x5 kernels of stride 1 "
+                                           "or 2 with zeros padding, or stride 1 for "
+                                           "two passes",
+                                           pack_either<pack_forward>};
 
 }  // namespace convmat

@@ -413,4 +413,7 @@ std::shared_ptr<const ConvRunner> pack_direct_forward(const Context& context, co
   return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, weight, bias, lo, hi);
 }
 
+const ConvAlgorithm direct_algorithm = {[](const ConvPlan&) { return true; }, "any geometry",
+                                        pack_either<pack_direct_forward>};
+
 }  // namespace convmat

@@ -84,4 +84,7 @@ std::shared_ptr<const ConvRunner> pack_im2col_forward(const Context& context, co
                                                 static_cast<float>(hi));
 }
 
+const ConvAlgorithm im2col_algorithm = {[](const ConvPlan&) { return true; }, "any geometry",
+                                        pack_either<pack_im2col_forward>};
+
 }  // namespace convmat

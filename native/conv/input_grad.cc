@@ -56,6 +56,17 @@ struct Lattice {
   AxisLattice axis[3];
 };
 
+// The plan whose gradient is computed first where padding repeats elements: that of the image which was
+// padded before.
+ConvPlan padded_before(const ConvPlan& plan) {
+  ConvPlan padded = plan;
+  for (Axis& axis : padded.axis) {
+    axis.in += axis.pad_before + axis.pad_after;
+    axis.pad_before = axis.pad_after = 0;
+  }
+  return padded;
+}
+
 ConvPlan plan_over_dy(const ConvPlan& plan, const Lattice& lattice) {
   ConvPlan over_dy = plan;
   over_dy.op = ConvOp::forward;
@@ -112,8 +123,8 @@ T clamped(T value, T lo, T hi) {
 template <typename T>
 class InputGrad final : public ConvRunner {
  public:
-  InputGrad(const Context& context, const ConvPlan& plan, PackConvFn* pack, const T* weight, const T* bias,
-            double lo, double hi)
+  InputGrad(const Context& context, const ConvPlan& plan, PackConvFn* pack, WeightOverDy order,
+            const T* weight, const T* bias, double lo, double hi)
       : fused_(plan.padding_mode == PaddingMode::zeros),
         bias_(plan.in_channels),
         lo_(static_cast<T>(lo)),
@@ -126,15 +137,15 @@ class InputGrad final : public ConvRunner {
           const Lattice lattice(plan, r0, r1, r2);
           parts_.emplace_back();
           if (lattice.taps() == 0) continue;
-          const auto pack_part = [&](PackConvFn* by, const T* weights, bool for_one_run) {
-            return by({context.kernels, context.cancelled, for_one_run}, plan_over_dy(plan, lattice), weights,
-                      fused_ ? bias : nullptr, fused_ ? lo : -inf, fused_ ? hi : inf);
+          const auto pack_part = [&](const T* weights, bool for_one_run) {
+            return pack({context.kernels, context.cancelled, for_one_run}, plan_over_dy(plan, lattice),
+                        weights, fused_ ? bias : nullptr, fused_ ? lo : -inf, fused_ ? hi : inf);
           };
-          if (plan.algorithm == Algorithm::winograd) {
-            parts_.back() = pack_part(pack_winograd_over_dy, weight, context.for_one_run && fused_);
+          if (order == WeightOverDy::own) {
+            parts_.back() = pack_part(weight, context.for_one_run && fused_);
           } else {
             const AlignedArray<T> weights = weights_over_dy(plan, lattice, weight);
-            parts_.back() = pack_part(pack, weights.data(), false);
+            parts_.back() = pack_part(weights.data(), false);
           }
         }
       }
@@ -257,16 +268,13 @@ class InputGrad final : public ConvRunner {
   // Padding that repeats elements: the gradient of the padded image, one sample at a time, then every padded
   // position is added to the element that it repeats.
   void run_mapped(const Context& context, const ConvPlan& plan, const T* dy, T* dx) const {
-    ConvPlan padded = plan;
+    ConvPlan padded = padded_before(plan);
     padded.batch = 1;
     int64_t image_size = 1, padded_size = 1, dy_size = 1;
     for (int k = 0; k < 3; ++k) {
-      Axis& axis = padded.axis[k];
-      axis.in += axis.pad_before + axis.pad_after;
-      axis.pad_before = axis.pad_after = 0;
       image_size *= plan.axis[k].in;
-      padded_size *= axis.in;
-      dy_size *= axis.out;
+      padded_size *= padded.axis[k].in;
+      dy_size *= plan.axis[k].out;
     }
     ArenaFrame arena;
     T* const padded_grad = arena.take<T>(plan.in_channels * padded_size);
@@ -314,18 +322,28 @@ class InputGrad final : public ConvRunner {
 
 template <typename T>
 std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& plan, PackConvFn* pack,
-                                       const void* weight, const void* bias, double lo, double hi) {
-  return std::make_shared<InputGrad<T>>(context, plan, pack, static_cast<const T*>(weight),
+                                       WeightOverDy order, const void* weight, const void* bias, double lo,
+                                       double hi) {
+  return std::make_shared<InputGrad<T>>(context, plan, pack, order, static_cast<const T*>(weight),
                                         static_cast<const T*>(bias), lo, hi);
 }
 
 }  // namespace
 
+bool serves_computed(const ConvPlan& plan, bool (*serves)(const ConvPlan& forward)) {
+  if (plan.op == ConvOp::forward) return serves(plan);
+  const bool has_strides =
+      std::any_of(plan.axis, plan.axis + 3, [](const Axis& axis) { return axis.stride != 1; });
+  if (has_strides) return false;
+  const ConvPlan zero_padded = plan.padding_mode == PaddingMode::zeros ? plan : padded_before(plan);
+  return serves(plan_over_dy(zero_padded, Lattice(zero_padded, 0, 0, 0)));
+}
+
 std::shared_ptr<const ConvRunner> pack_input_grad(const Context& context, const ConvPlan& plan,
-                                                  PackConvFn* forward, const void* weight, const void* bias,
-                                                  double lo, double hi) {
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, forward, weight, bias, lo,
-                                                                 hi);
+                                                  PackConvFn* forward, WeightOverDy order, const void* weight,
+                                                  const void* bias, double lo, double hi) {
+  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, forward, order, weight, bias,
+                                                                 lo, hi);
 }
 
 }  // namespace convmat

@@ -7,7 +7,6 @@
 
 #include "conv/algorithm.h"
 #include "geometry/lowering.h"
-#include "plan/serves.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
@@ -209,11 +208,9 @@ std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight,
 
 }  // namespace
 
-std::shared_ptr<const ConvRunner> pack_separable_forward(const Context& context, const ConvPlan& plan,
+std::shared_ptr<const ConvRunner> pack_separable_forward(const Context&, const ConvPlan& plan,
                                                          const void* weight, const void* bias, double lo,
                                                          double hi) {
-  // As in fft/fft.cc.
-  if (!is_separable_plan(plan)) return pack_im2col_forward(context, plan, weight, bias, lo, hi);
   return (plan.dtype == DType::f64 ? make<double> : make<float>)(plan, weight, bias, lo, hi);
 }
 

@@ -12,6 +12,7 @@
 #include "conv/algorithm.h"
 #include "conv/resummation.h"
 #include "geometry/lowering.h"
+#include "plan/serves.h"
 #include "plan/sizes.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
@@ -515,20 +516,24 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
                                            static_cast<const T*>(bias), lo, hi);
 }
 
+template <WeightOrder order>
+std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
+                                               const void* weight, const void* bias, double lo, double hi) {
+  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, order, weight, bias, lo, hi);
+}
+
+// The weights' transform takes them as they are, in either direction.
+std::shared_ptr<const ConvRunner> pack_both(const Context& context, const ConvPlan& plan, const void* weight,
+                                            const void* bias, double lo, double hi) {
+  if (plan.op == ConvOp::forward) return pack_forward<WeightOrder::own>(context, plan, weight, bias, lo, hi);
+  return pack_input_grad(context, plan, pack_forward<WeightOrder::adjoint>, WeightOverDy::own, weight, bias,
+                         lo, hi);
+}
+
 }  // namespace
 
-std::shared_ptr<const ConvRunner> pack_winograd_forward(const Context& context, const ConvPlan& plan,
-                                                        const void* weight, const void* bias, double lo,
-                                                        double hi) {
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, WeightOrder::own, weight,
-                                                                 bias, lo, hi);
-}
-
-std::shared_ptr<const ConvRunner> pack_winograd_over_dy(const Context& context, const ConvPlan& plan,
-                                                        const void* weight, const void* bias, double lo,
-                                                        double hi) {
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, WeightOrder::adjoint, weight,
-                                                                 bias, lo, hi);
-}
+const ConvAlgorithm winograd_algorithm = {
+    [](const ConvPlan& plan) { return serves_computed(plan, is_winograd_plan); },
+    "3x3 kernels of stride and dilation 1 over two axes, and tiles of 2 or 4 outputs", pack_both};
 
 }  // namespace convmat

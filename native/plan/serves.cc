@@ -1,5 +1,7 @@
 #include "plan/serves.h"
 
+#include <algorithm>
+
 namespace convmat {
 
 namespace {
@@ -15,7 +17,8 @@ bool is_fft_plan(const ConvPlan& plan) {
   const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
   const bool is_plain = depth.in == 1 && depth.kernel == 1 && depth.out == 1 && height.stride == 1 &&
                         width.stride == 1 && height.dilation == 1 && width.dilation == 1;
-  if (!is_plain || height.kernel < 1 || width.kernel < 1) return false;
+  const bool crops = std::min({height.pad_before, height.pad_after, width.pad_before, width.pad_after}) < 0;
+  if (!is_plain || crops || height.kernel < 1 || width.kernel < 1) return false;
   if (rows == 1) {
     return height.kernel == 1 && columns >= 256 && is_power_of_2(columns) && width.kernel <= columns;
   }

@@ -1,4 +1,5 @@
-// Which plans an algorithm serves: what the addon re-checks of a choice made in TypeScript.
+// Which forward plans an algorithm serves, where it is not all: what is re-checked of a choice made in
+// TypeScript.
 #pragma once
 
 #include "plan/plan.h"

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "plan/serves.h"
-
 namespace convmat {
 
 const std::vector<const char*> kConvPlanFields = {CONVMAT_CONV_PLAN_FIELDS};
@@ -19,6 +17,10 @@ const std::vector<Enumeration> kEnumerations = {{"op", {CONVMAT_CONV_OPS(CONVMAT
                                                 {"paddingMode", {CONVMAT_PADDING_MODES(CONVMAT_NAME)}},
                                                 {"rounding", {CONVMAT_ROUNDINGS(CONVMAT_NAME)}}};
 #undef CONVMAT_NAME
+
+const char* algorithm_name(Algorithm algorithm) {
+  return kEnumerations[2].values[static_cast<size_t>(algorithm)];
+}
 
 namespace {
 
@@ -98,18 +100,6 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
     throw Refusal("plan.op: expected an operation of this function");
   if (plan.in_channels % plan.groups != 0 || plan.out_channels % plan.groups != 0) {
     throw Refusal("plan.groups: expected a divisor of both channel counts");
-  }
-  if (plan.algorithm == Algorithm::fft && plan.op == ConvOp::forward && !is_fft_plan(plan)) {
-    throw Refusal("plan.variant: expected the size of Fourier tiles that hold the kernel");
-  }
-  if (plan.algorithm == Algorithm::winograd && plan.op != ConvOp::weight_grad && !is_winograd_plan(plan)) {
-    throw Refusal("plan.variant: expected tiles of 2 or 4 outputs for a 3x3 kernel of stride 1");
-  }
-  if (plan.algorithm == Algorithm::depthwise && plan.op == ConvOp::forward) {
-    if (plan.variant == kSeparable && !is_separable_plan(plan))
-      throw Refusal("plan.variant: expected one channel per group and stride 1 for two passes");
-    if (plan.variant != kSeparable && !is_depthwise_plan(plan))
-      throw Refusal("plan.algorithm: expected one channel per group and a 3x3 or 5x5 kernel for depthwise");
   }
   const Axis(&a)[3] = plan.axis;
   return {plan, checked_product({plan.batch, plan.in_channels, a[0].in, a[1].in, a[2].in}),

@@ -36,6 +36,7 @@ struct Enumeration {
   std::vector<const char*> values;
 };
 extern const std::vector<Enumeration> kEnumerations;
+const char* algorithm_name(Algorithm algorithm);
 
 struct WirePlan {
   ConvPlan conv;

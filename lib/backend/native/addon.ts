@@ -52,6 +52,9 @@ export interface NativeAddon {
   /** Memory that V8 counts as held by this environment's objects outside its heap. */
   externalBytes(): number;
 
+  /** Whether the plan's algorithm computes it; the functions that take such plans refuse others. */
+  serves(plan: Int32Array): boolean;
+
   /** `similar`: a run function with the same weight, bias and bounds, whose packed weights are shared if they fit. */
   prepare(
     plan: Int32Array,

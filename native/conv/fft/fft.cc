@@ -51,7 +51,8 @@ template <typename T>
 PackConvFn* direct_packer(const ConvPlan& plan, const T* weight) {
   const int64_t count =
       plan.out_channels * (plan.in_channels / plan.groups) * plan.axis[1].kernel * plan.axis[2].kernel;
-  return std::find(weight, weight + count, T{0}) == weight + count ? pack_toeplitz : pack_direct_forward;
+  return std::find(weight, weight + count, T{0}) == weight + count ? toeplitz_algorithm.pack
+                                                                   : pack_direct_forward;
 }
 
 template <typename T>
@@ -276,14 +277,15 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
                                       static_cast<const T*>(bias), lo, hi);
 }
 
-}  // namespace
-
-std::shared_ptr<const ConvRunner> pack_fft_forward(const Context& context, const ConvPlan& plan,
-                                                   const void* weight, const void* bias, double lo,
-                                                   double hi) {
-  // Of forward plans the addon refuses such; an input gradient's only shows here what it is computed as.
-  if (!is_fft_plan(plan)) return pack_im2col_forward(context, plan, weight, bias, lo, hi);
+std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
+                                               const void* weight, const void* bias, double lo, double hi) {
   return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, weight, bias, lo, hi);
 }
+
+}  // namespace
+
+const ConvAlgorithm fft_algorithm = {
+    [](const ConvPlan& plan) { return serves_computed(plan, is_fft_plan); },
+    "stride and dilation 1 over one or two axes, and tiles that hold the kernel", pack_either<pack_forward>};
 
 }  // namespace convmat

@@ -195,10 +195,8 @@ class ToeplitzRunner final : public ConvRunner {
   T lo_, hi_;
 };
 
-}  // namespace
-
-std::shared_ptr<const ConvRunner> pack_toeplitz(const Context& context, const ConvPlan& plan,
-                                                const void* weight, const void* bias, double lo, double hi) {
+std::shared_ptr<const ConvRunner> pack_both(const Context& context, const ConvPlan& plan, const void* weight,
+                                            const void* bias, double lo, double hi) {
   if (plan.dtype == DType::f64) {
     return std::make_shared<ToeplitzRunner<double>>(context, plan, static_cast<const double*>(weight),
                                                     static_cast<const double*>(bias), lo, hi);
@@ -207,5 +205,9 @@ std::shared_ptr<const ConvRunner> pack_toeplitz(const Context& context, const Co
                                                  static_cast<const float*>(bias), static_cast<float>(lo),
                                                  static_cast<float>(hi));
 }
+
+}  // namespace
+
+const ConvAlgorithm toeplitz_algorithm = {[](const ConvPlan&) { return true; }, "any geometry", pack_both};
 
 }  // namespace convmat

@@ -153,6 +153,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (products > kMostProducts || wire.input_length > kMostElements || wire.weight_length > kMostElements ||
         wire.output_length > kMostElements)
       return 0;
+    if (op != ConvOp::weight_grad && !serves(wire.conv)) return 0;
     (wide ? check<double> : check<float>)(wire, fusion, offset, for_one_run, seed);
   } catch (const Refusal&) {
   }

@@ -74,6 +74,7 @@ const later = () => {};
 const RIGHT = {
   configure: () => [{ ArgumentError: Error, MemoryError: Error }],
   numThreads: () => [],
+  serves: () => [conv()],
   setNumThreads: () => [2],
   workspacePeakBytes: () => [],
   externalBytes: () => [],
