@@ -43,7 +43,7 @@ export type { AsyncSolveOptions, Solution, SolveOptions } from './matrix/solvers
 export { cg, cgAsync, lsqr, lsqrAsync } from './matrix/solvers.js';
 export type { DotTestOptions, SpectralNormOptions } from './matrix/spectra.js';
 export { convSingularValues, dotTest, spectralNorm } from './matrix/spectra.js';
-export type { HankelMatrix, StructuredMatrix } from './matrix/structured.js';
+export type { HankelMatrix, StructuredMatrix, StructuredSolveOptions } from './matrix/structured.js';
 export { circulant, convolutionMatrix, hankel, toeplitz } from './matrix/structured.js';
 export * as nn from './nn/index.js';
 export * as onnx from './onnx/index.js';
@@ -75,6 +75,8 @@ export { convInteger, prepareQLinearConv, qlinearConv } from './quantized/index.
 export * as signal from './signal/index.js';
 export { concat } from './tensor/concat.js';
 export type { DType, TypedArray } from './tensor/dtype.js';
+export type { PadOptions } from './tensor/pad.js';
+export { pad } from './tensor/pad.js';
 export type { Order } from './tensor/strided.js';
 export type { TensorLike, VectorLike } from './tensor/take.js';
 export type { FromOptions, Nested, Shape, SliceRange } from './tensor/tensor.js';

@@ -1,6 +1,6 @@
 /** SciPy's structured matrices as operators: Toeplitz, circulant and Hankel, each kept by its diagonals. */
 import { checkInteger, checkOneOf, checkOptions, elementCount, mismatch } from '../check.js';
-import { ArgumentError, ShapeError, SingularError } from '../errors.js';
+import { ArgumentError, ShapeError, SingularError, UnsupportedError } from '../errors.js';
 import {
   convertLike,
   type DTypeOf,
@@ -36,7 +36,15 @@ export interface StructuredMatrix<A extends FloatArray = FloatArray> extends Typ
    * @throws {ShapeError} unless A is square and b as long, {SingularError} when A (or for the recursion a leading
    *   block of it) is singular to working precision: the message gives the residual that was reached.
    */
-  solve(b: VectorLike): A;
+  solve(b: VectorLike, options?: StructuredSolveOptions): A;
+}
+
+export interface StructuredSolveOptions {
+  /**
+   * What to do with a singular circulant matrix: 'raise' (default) throws SingularError; 'lstsq' gives the least squares
+   * solution of least norm, as scipy.linalg.solve_circulant.
+   */
+  readonly singular?: 'raise' | 'lstsq';
 }
 
 export interface HankelMatrix<A extends FloatArray = FloatArray> extends TypedOperator<A> {
@@ -159,7 +167,11 @@ class Toeplitz<A extends FloatArray> implements StructuredMatrix<A> {
     return dense(this.shape, this.diagonals, options, (i, j) => this.diagonals[i - j + cols - 1]);
   }
 
-  solve(b: VectorLike): A {
+  solve(b: VectorLike, options?: StructuredSolveOptions): A {
+    const given = checkOptions(options, ['singular']);
+    const singular = checkOneOf(given.singular ?? 'raise', 'options.singular', ['raise', 'lstsq']);
+    if (singular === 'lstsq' && !this.isCirculant)
+      throw mismatch(UnsupportedError, 'options.singular', "'raise', but for circulant matrices", "'lstsq'");
     const [rows, cols] = this.shape;
     if (rows !== cols) throw mismatch(ShapeError, 'solve', 'a square matrix', `${rows} × ${cols}`);
     const right = Float64Array.from(takeVector(b, rows, 'b', this.dtype));
@@ -167,6 +179,7 @@ class Toeplitz<A extends FloatArray> implements StructuredMatrix<A> {
     const solve = this.isCirculant
       ? (v: Float64Array) => circulantSolve(t.slice(cols - 1), v)
       : (v: Float64Array) => levinson(t, v);
+    if (singular === 'lstsq') return convertLike(this.diagonals, solve(right).x);
     return convertLike(
       this.diagonals,
       solveRefined(t, right, solve, this.isCirculant ? CIRCULANT : TOEPLITZ),

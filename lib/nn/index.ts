@@ -16,7 +16,7 @@ export type { LinearOptions } from './linear.js';
 export { Linear } from './linear.js';
 export type { LinearizeOptions } from './linearize.js';
 export { linearize } from './linearize.js';
-export type { Loss } from './losses.js';
+export type { CrossEntropyOptions, Labels, Loss } from './losses.js';
 export { crossEntropyLoss, l1Penalty, mseLoss } from './losses.js';
 export type { LoadedState, LoadStateOptions, Parameter, StateBuffer } from './module.js';
 export { Module } from './module.js';

@@ -9,6 +9,7 @@ import {
   avgPool1d,
   avgPool2d,
   avgPool3d,
+  checkDivisor,
   maxPool1dWithIndices,
   maxPool2dWithIndices,
   maxPool3dWithIndices,
@@ -121,9 +122,10 @@ export class AvgPool1d extends Module {
   constructor(kernelSize: Axes, options?: AvgPoolOptions) {
     super();
     this.options = Object.freeze({
-      ...checkOptions(options, ['stride', 'padding', 'ceilMode', 'countIncludePad']),
+      ...checkOptions(options, ['stride', 'padding', 'ceilMode', 'countIncludePad', 'divisorOverride']),
     });
     this.kernelSize = kernelSize;
+    if (this.options.divisorOverride !== undefined) checkDivisor(this.options.divisorOverride);
     checkWindow(this.rank, kernelSize, this.options);
   }
 
@@ -147,7 +149,7 @@ export class AvgPool1d extends Module {
     const { plan, inputShape, output } = keptBy(this, this.#kept);
     const { data: g } = takeGradient(gradOutput, output);
     const dx = zerosLike(g, product(inputShape));
-    spread(plan, g, dx);
+    spread(plan, g, dx, this.options.divisorOverride);
     return new Tensor(dx, inputShape);
   }
 
@@ -247,7 +249,7 @@ function describeWindow(
 }
 
 /** The adjoint of average pooling: each output's gradient, over its divisor, goes to every element of its window. */
-function spread(plan: PoolPlan, g: FloatArray, dx: FloatArray): void {
+function spread(plan: PoolPlan, g: FloatArray, dx: FloatArray, override: number | undefined): void {
   const [slices, rows, cols] = plan.axes.map((axis) =>
     Array.from({ length: axis.out }, (_, i) => windowAt(axis, i)),
   );
@@ -258,7 +260,7 @@ function spread(plan: PoolPlan, g: FloatArray, dx: FloatArray): void {
     for (const slice of slices) {
       for (const row of rows) {
         for (const col of cols) {
-          const share = g[at++] / divisorOf(plan, slice, row, col);
+          const share = g[at++] / (override ?? divisorOf(plan, slice, row, col));
           for (let k = slice.start; k < slice.end; k++) {
             for (let i = row.start; i < row.end; i++) {
               const line = base + (k * height + i) * width;

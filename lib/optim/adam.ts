@@ -1,5 +1,5 @@
 /** Adam, and AdamW: steps by running averages of the gradient and of its square. */
-import { checkOptions, isArray, mistake } from '../check.js';
+import { checkBoolean, checkOptions, isArray, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
@@ -14,6 +14,10 @@ export interface AdamOptions {
   readonly eps?: number;
   /** Adam: adds weightDecay·p to the gradient; default 0. AdamW: shrinks p by lr·weightDecay; default 0.01. */
   readonly weightDecay?: number;
+  /** Divide by the largest average of squares so far. Default false. */
+  readonly amsgrad?: boolean;
+  /** Climb instead of descend: the gradient counts negatively. Default false. */
+  readonly maximize?: boolean;
 }
 
 /** What weight decay does to a step: the factor on p before it, and the share of p that joins the gradient. */
@@ -27,18 +31,22 @@ interface Decay {
  *
  *   g ← grad + weightDecay·p,   m ← β₁·m + (1 − β₁)·g,   v ← β₂·v + (1 − β₂)·g²
  *   p ← p − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + eps)
+ *   amsgrad: v̂ ← max(v̂, v) stands for v in the last line;   maximize: g ← −grad + weightDecay·p
  *
  * @throws {ArgumentError} for rates that are negative, NaN or infinite, and betas outside [0, 1).
  *
- * Source: Kingma and Ba 2015, «Adam: a method for stochastic optimization».
+ * Source: Kingma and Ba 2015, «Adam: a method for stochastic optimization»; amsgrad: Reddi et al. 2018.
  */
 export class Adam extends ParameterOptimizer {
   readonly #betas: readonly [number, number];
   readonly #eps: number;
   readonly #weightDecay: number;
+  readonly #amsgrad: boolean;
+  readonly #sign: number;
 
   constructor(parameters: Parameter[], options?: AdamOptions) {
-    const given = checkOptions(options, ['lr', 'betas', 'eps', 'weightDecay']);
+    const names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize'];
+    const given = checkOptions(options, names);
     super(parameters, given.lr ?? 0.001);
     const betas = given.betas ?? [0.9, 0.999];
     if (!isArray(betas) || betas.length !== 2) {
@@ -47,6 +55,8 @@ export class Adam extends ParameterOptimizer {
     this.#betas = [checkDecay(betas[0], 'options.betas[0]'), checkDecay(betas[1], 'options.betas[1]')];
     this.#eps = checkRate(given.eps ?? 1e-8, 'options.eps');
     this.#weightDecay = checkRate(given.weightDecay ?? this.defaultWeightDecay, 'options.weightDecay');
+    this.#amsgrad = checkBoolean(given.amsgrad ?? false, 'options.amsgrad');
+    this.#sign = checkBoolean(given.maximize ?? false, 'options.maximize') ? -1 : 1;
   }
 
   protected get defaultWeightDecay(): number {
@@ -57,14 +67,15 @@ export class Adam extends ParameterOptimizer {
     return { shrink: 1, intoGradient: scalar(weightDecay) };
   }
 
+  /** Mean, mean square, and with amsgrad the largest of these. */
   protected initialState(size: number): FloatArray[] {
-    return [zeros('float64', size), zeros('float64', size)];
+    return Array.from({ length: this.#amsgrad ? 3 : 2 }, () => zeros('float64', size));
   }
 
   protected update(
     p: FloatArray,
     grad: FloatArray,
-    [mean, square]: readonly FloatArray[],
+    [mean, square, largest]: readonly FloatArray[],
     steps: number,
   ): void {
     const scalar = scalarsFor(p);
@@ -76,12 +87,15 @@ export class Adam extends ParameterOptimizer {
     const { shrink, intoGradient } = this.decay(this.#weightDecay, scalar);
     for (let i = 0; i < p.length; i++) {
       p[i] *= shrink;
-      const g = decayed(grad[i], intoGradient, p[i]);
+      const g = decayed(this.#sign * grad[i], intoGradient, p[i]);
       mean[i] *= beta1;
       mean[i] += rest1 * g;
       square[i] *= beta2;
       square[i] += rest2 * g * g;
-      p[i] -= (rate * mean[i]) / (Math.sqrt(square[i]) / correction + eps);
+      // NaN is larger than every number.
+      if (largest !== undefined && !(square[i] <= largest[i])) largest[i] = square[i];
+      const v = largest === undefined ? square[i] : largest[i];
+      p[i] -= (rate * mean[i]) / (Math.sqrt(v) / correction + eps);
     }
   }
 }

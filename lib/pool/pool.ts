@@ -1,16 +1,20 @@
 /** Max and average pooling in one, two and three dimensions, exactly as PyTorch's. */
 
+import { NO_CLAMP } from '../backend/backend.js';
 import { backend } from '../backend/select.js';
-import { checkOptions, describeShape, mismatch } from '../check.js';
-import { ShapeError } from '../errors.js';
+import { checkNumber, checkOptions, describeShape, mismatch, mistake } from '../check.js';
+import { ArgumentError, ShapeError } from '../errors.js';
+import { product } from '../numbers.js';
 import type { Axes, Rank } from '../plan/options/axes.js';
-import { type AvgPoolOptions, type PoolOptions, planPool } from '../plan/plans/pool.js';
+import { planConv } from '../plan/plans/conv.js';
+import { type AvgPoolOptions, type PoolOptions, type PoolPlan, planPool } from '../plan/plans/pool.js';
+import { zerosLike } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type ArrayIn, type FloatOf, type TensorLike, takeTensor } from '../tensor/take.js';
 import { asFloat, type FloatTensor, type Shape, type Tensor } from '../tensor/tensor.js';
 
 const MAX_OPTIONS = ['stride', 'padding', 'dilation', 'ceilMode'];
-const AVG_OPTIONS = ['stride', 'padding', 'ceilMode', 'countIncludePad'];
+const AVG_OPTIONS = ['stride', 'padding', 'ceilMode', 'countIncludePad', 'divisorOverride'];
 
 /** 1-D max pooling: as maxPool2d, over [n, c, l]. */
 export function maxPool1d<I extends TensorLike>(
@@ -113,6 +117,7 @@ export function avgPool1d(input: TensorLike, kernelSize: Axes, options?: AvgPool
  * @param kernelSize  One number, or one per axis; `stride` defaults to it.
  * @param options.countIncludePad  true (the default): the divisor is the window clipped to the padded input; false:
  *   the elements of the input that it covers.
+ * @param options.divisorOverride  Divides every sum instead.
  * @throws as maxPool2d; {DTypeError} for integers.
  */
 export function avgPool2d<I extends TensorLike>(
@@ -156,7 +161,8 @@ function avgPool(rank: Rank, input: TensorLike, kernelSize: Axes, options?: AvgP
   const x = asFloat(takePooled(input, rank), 'input');
   const plan = planPool(x.shape, x.dtype, rank, kernelSize, given);
   const output = resultTensor(undefined, plan.outputShape, x.dtype, {});
-  backend().avgPool(plan, x.data, output.data);
+  if (given.divisorOverride === undefined) backend().avgPool(plan, x.data, output.data);
+  else sumPool(plan, rank, x, output, checkDivisor(given.divisorOverride));
   return output;
 }
 
@@ -175,4 +181,40 @@ function takePooled(input: TensorLike, rank: Rank): Tensor {
     throw mismatch(ShapeError, 'input', expected, describeShape(x.shape));
   }
   return x;
+}
+
+export function checkDivisor(value: unknown): number {
+  const divisor = checkNumber(value, 'options.divisorOverride', -Number.MAX_VALUE, Number.MAX_VALUE);
+  if (divisor === 0) throw mistake(ArgumentError, 'options.divisorOverride', 'a number other than 0', value);
+  return divisor;
+}
+
+/** Sums of windows, divided: each plane's convolution with ones. */
+function sumPool(plan: PoolPlan, rank: Rank, x: FloatTensor, output: FloatTensor, divisor: number): void {
+  // In ceil mode a last window may reach past the padding.
+  const axes = plan.axes.slice(3 - rank).map((axis) => {
+    const reach = (axis.out - 1) * axis.stride + axis.kernel - axis.in - axis.padBefore;
+    return { ...axis, padAfter: Math.max(axis.padAfter, reach) };
+  });
+  const sums = planConv(
+    {
+      op: 'forward',
+      dtype: x.dtype,
+      rank,
+      batch: plan.planes,
+      groups: 1,
+      inChannels: 1,
+      outChannels: 1,
+      axes,
+      paddingMode: 'zeros',
+      algorithm: 'auto',
+      accuracy: 'strict',
+      density: 1,
+      separable: false,
+    },
+    backend().machine,
+  );
+  const ones = zerosLike(x.data, product(axes.map((axis) => axis.kernel))).fill(1);
+  backend().conv(sums, { weight: ones, bias: null, clamp: NO_CLAMP }, x.data, output.data);
+  for (let i = 0; i < output.data.length; i++) output.data[i] /= divisor;
 }

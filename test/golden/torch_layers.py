@@ -93,6 +93,8 @@ def cases():
     yield layer('AvgPool1d', ['AvgPool1d', 3, {'stride': 2, 'padding': 1}], [2, 2, 8])
     yield layer('AvgPool3d', ['AvgPool3d', [2, 3, 2], {'stride': [1, 2, 2], 'padding': [1, 1, 0]}], [2, 2, 3, 4, 5])
     yield layer('AvgPool3d unpadded count, ceil', ['AvgPool3d', 2, {'padding': 1, 'ceilMode': True, 'countIncludePad': False}], [1, 2, 3, 4, 4])
+    yield layer('AvgPool2d by another divisor', ['AvgPool2d', [2, 3], {'stride': 2, 'padding': [1, 0], 'ceilMode': True, 'divisorOverride': 5}], [2, 2, 6, 7])
+    yield layer('AvgPool3d by another divisor', ['AvgPool3d', 2, {'divisorOverride': 3}], [1, 2, 4, 4, 5], dtype='float32')
     for kind, *arguments in (['Sigmoid'], ['Tanh'], ['LeakyReLU'], ['LeakyReLU', 0.25], ['GELU'], ['GELU', {'approximate': 'tanh'}], ['SiLU'], ['Softmax'], ['Softmax', 1]):
         for dtype in ('float64', 'float32'):
             yield layer(f'{kind} {arguments or ""}', [kind, *arguments], [3, 4, 5], 'train', dtype)

@@ -53,7 +53,7 @@ def sequence(id, layers, input_shape, dtype='float32'):
     return case
 
 
-def loss(kind, id, shape, dtype='float64', values=None):
+def loss(kind, id, shape, dtype='float64', values=None, ignored=None):
     case = Case(f'{kind} {id}' + ('' if dtype == 'float64' else ' f32'), f'nn.{kind}', dtype=dtype)
     if kind == 'mseLoss':
         prediction, target = (torch.tensor(case.draw(name, shape), dtype=torch.float64) for name in ('prediction', 'target'))
@@ -62,8 +62,13 @@ def loss(kind, id, shape, dtype='float64', values=None):
     else:
         drawn = case.draw('logits', shape) if values is None else case.give('logits', np.array(values, dtype=np.float64).reshape(shape))
         prediction = torch.tensor(drawn, requires_grad=True)
-        labels = case.give('labels', case.rng.randint(0, shape[1], size=shape[0]), 'int32')
-        value = F.cross_entropy(prediction, torch.tensor(labels.astype(np.int64)))
+        labels = case.rng.randint(0, shape[1], size=shape[0])
+        if ignored is not None:
+            labels[::2] = ignored
+            case.args['ignoreIndex'] = ignored
+        labels = case.give('labels', labels, 'int32')
+        ignore = -100 if ignored is None else ignored
+        value = F.cross_entropy(prediction, torch.tensor(labels.astype(np.int64)), ignore_index=ignore)
     value.backward()
     case.expect('value', float(value))
     case.expect('grad', prediction.grad.numpy())
@@ -101,6 +106,8 @@ def cases():
         yield loss('crossEntropyLoss', 'of 4 by 5', [4, 5], dtype)
         yield loss('crossEntropyLoss', 'of 1 by 2', [1, 2], dtype)
         yield loss('crossEntropyLoss', 'of one class', [3, 1], dtype)
+    yield loss('crossEntropyLoss', 'of 5 by 3, some ignored', [5, 3], ignored=-100)
+    yield loss('crossEntropyLoss', 'of 5 by 3, one class ignored', [5, 3], ignored=1)
     yield loss('crossEntropyLoss', 'large logits', [2, 3], values=[1000, 0, -1000, 1e4, 1e4, 0])
     yield loss('crossEntropyLoss', 'equal logits', [2, 3], values=[5, 5, 5, -700, -700, -700])
 

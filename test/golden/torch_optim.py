@@ -53,7 +53,7 @@ VARIANTS = {
         {'lr': 0.05, 'momentum': 0.9, 'nesterov': True, 'weightDecay': 0.01}, {'lr': 0.05, 'momentum': 0.5, 'dampening': 0.1, 'weightDecay': 0.1},
     ),
     'Adagrad': ({}, {'lr': 0.1}, {'lr': 0.1, 'lrDecay': 0.05}, {'lr': 0.05, 'weightDecay': 0.1}, {'lr': 0.1, 'initialAccumulatorValue': 0.5, 'eps': 1e-3}),
-    'Adam': ({}, {'lr': 0.05}, {'lr': 0.01, 'betas': [0.8, 0.95]}, {'lr': 0.02, 'weightDecay': 0.1}, {'lr': 0.02, 'eps': 1e-2}),
+    'Adam': ({}, {'lr': 0.05}, {'lr': 0.01, 'betas': [0.8, 0.95]}, {'lr': 0.02, 'weightDecay': 0.1}, {'lr': 0.02, 'eps': 1e-2}, {'lr': 0.02, 'amsgrad': True}, {'lr': 0.02, 'maximize': True, 'weightDecay': 0.1}),
     'AdamW': ({}, {'lr': 0.05}, {'lr': 0.02, 'weightDecay': 0.2, 'betas': [0.7, 0.99]}, {'lr': 0.02, 'weightDecay': 0}),
     'RMSprop': ({}, {'lr': 0.02, 'alpha': 0.9}, {'lr': 0.01, 'momentum': 0.9}, {'lr': 0.01, 'centered': True}, {'lr': 0.01, 'momentum': 0.5, 'centered': True, 'weightDecay': 0.05}, {'lr': 0.01, 'eps': 1e-2}),
 }

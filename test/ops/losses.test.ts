@@ -30,11 +30,11 @@ const parameter = (values: number[], dtype: 'float32' | 'float64' = 'float64'): 
 
 describe('golden data of PyTorch', () => {
   const cases = golden('torch_nn').cases.filter(({ call }) => call.endsWith('Loss'));
-  test.each(cases)('$id', ({ call, tensors, expected, plain }) => {
+  test.each(cases)('$id', ({ call, args, tensors, expected, plain }) => {
     const { value, grad } =
       call === 'nn.mseLoss'
         ? nn.mseLoss(tensors.prediction, tensors.target)
-        : nn.crossEntropyLoss(tensors.logits, tensors.labels);
+        : nn.crossEntropyLoss(tensors.logits, tensors.labels, args);
     // Losses are summed in float64 from operands that both sides hold exactly.
     expect(Math.abs(value - plain.value)).toBeLessThanOrEqual(1e-15 * Math.max(1, Math.abs(plain.value)));
     expect(grad.dtype).toBe(expected.grad.dtype);
@@ -212,5 +212,33 @@ describe('l1Penalty', () => {
       DTypeError,
       /^parameter\.grad: expected float64, as data/,
     );
+  });
+});
+
+describe('labels', () => {
+  const z = random([3, 4], 'float64');
+  const expected = nn.crossEntropyLoss(z, [0, 3, -100]);
+
+  test('of 64 bits', () => {
+    const wide = BigInt64Array.of(0n, 3n, -100n);
+    expect(nn.crossEntropyLoss(z, wide)).toEqual(expected);
+    expect(nn.crossEntropyLoss(z, { data: wide, shape: [3] } as never)).toEqual(expected);
+    expectRefusal(
+      () => nn.crossEntropyLoss(z, BigInt64Array.of(0n, 4n, 0n)),
+      ArgumentError,
+      /^labels\[1\]: expected an integer from 0 to 3, got 4/,
+    );
+  });
+
+  test('that are ignored count for nothing', () => {
+    expect(expected.grad.slice(2).data).toEqual(new Float64Array(4));
+    const two = nn.crossEntropyLoss(z.slice([0, 2]), [0, 3]);
+    expect(expected.value).toBe(two.value);
+    expect(nn.crossEntropyLoss(z, [7, 0, 3], { ignoreIndex: 7 }).grad.slice([1]).data).toEqual(
+      nn.crossEntropyLoss(z.slice([1]), [0, 3]).grad.data,
+    );
+    const none = nn.crossEntropyLoss(z, [-100, -100, -100]);
+    expect(none.value).toBeNaN();
+    expect(none.grad.data).toEqual(new Float64Array(12));
   });
 });

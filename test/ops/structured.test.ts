@@ -161,6 +161,46 @@ describe('systems', () => {
   });
 });
 
+describe('least squares with a singular circulant matrix', () => {
+  test('is what SciPy gives', () => {
+    const b = Float64Array.of(1, 2, 4, 8);
+    // scipy.linalg.solve_circulant(c, b, singular='lstsq'), SciPy 1.10.1.
+    const ones = circulant(Float64Array.of(1, 1, 1, 1)).solve(b, { singular: 'lstsq' });
+    const pairs = circulant(Float64Array.of(1, 1, 0, 0)).solve(b, { singular: 'lstsq' });
+    const close = (x: Float64Array, y: number[]) =>
+      y.forEach((value, i) => {
+        expect(Math.abs(x[i] - value)).toBeLessThanOrEqual(2 ** -48);
+      });
+    close(ones, [0.9375, 0.9375, 0.9375, 0.9375]);
+    close(pairs, [-0.375, 1.125, 4.125, 2.625]);
+  });
+
+  test('leaves a residual that no column sees, and has no part that the matrix does not see', () => {
+    const c = Float64Array.from({ length: 12 }, (_, i) => Number(i < 3));
+    const A = circulant(c);
+    const b = random([12], 'float64', 3).data;
+    const x = A.solve(b, { singular: 'lstsq' });
+    const residual = A.matvec(x).map((value, i) => b[i] - value);
+    for (const value of A.rmatvec(residual)) expect(Math.abs(value)).toBeLessThan(1e-13);
+    // Frequency 4 of 12 is where three ones in a row vanish.
+    for (const turn of [Math.cos, Math.sin]) {
+      const unseen = x.reduce((sum, value, i) => sum + value * turn((2 * Math.PI * 4 * i) / 12), 0);
+      expect(Math.abs(unseen)).toBeLessThan(1e-13);
+    }
+  });
+
+  test('is for circulant matrices alone, and changes nothing for regular ones', () => {
+    const options = { singular: 'lstsq' } as const;
+    expect(circulant([2, 1]).solve([3, 3], options)).toEqual(Float32Array.of(1, 1));
+    expect(() => toeplitz([2, 1]).solve([3, 3], options)).toThrow(
+      /^options\.singular: expected 'raise', but for circulant/,
+    );
+    expect(() => circulant([2, 1]).solve([3, 3], { singular: 'no' as never })).toThrow(
+      /^options\.singular: expected one of/,
+    );
+  });
+});
+
 describe('arguments', () => {
   test.each<[string, () => unknown, string, string]>([
     [

@@ -1,4 +1,14 @@
-import { ArgumentError, concat, DTypeError, MemoryError, ShapeError, Tensor, tensor } from 'convmat';
+import {
+  ArgumentError,
+  concat,
+  conv2d,
+  DTypeError,
+  MemoryError,
+  pad,
+  ShapeError,
+  Tensor,
+  tensor,
+} from 'convmat';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { check } from '../support/fuzz';
@@ -305,5 +315,73 @@ describe('toNested', () => {
     expect(new Tensor(new Float32Array(0), [0, 2 ** 31 - 1]).toNested()).toEqual([]);
     const hollow = new Tensor(new Float32Array(0), [2 ** 31 - 1, 0]);
     expectRefusal(() => hollow.toNested(), MemoryError, /^toNested: expected at most 1048576 empty arrays/);
+  });
+});
+
+describe('pad', () => {
+  const image = tensor([
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+
+  test('by a constant, around the last axes', () => {
+    expect(pad(image, [[1, 2]], { value: 0.5 }).toNested()).toEqual([
+      [0.5, 1, 2, 3, 0.5, 0.5],
+      [0.5, 4, 5, 6, 0.5, 0.5],
+    ]);
+    expect(pad(tensor(Int8Array.of(7)), [[1, 1]], { value: -128 }).data).toEqual(Int8Array.of(-128, 7, -128));
+    expect(
+      pad(
+        new Tensor(new Float32Array(0), [0, 2]),
+        [
+          [1, 0],
+          [0, 0],
+        ],
+        { value: 3 },
+      ).toNested(),
+    ).toEqual([[3, 3]]);
+  });
+
+  // A convolution with one tap of 1 gives its padded input back.
+  test.each(['circular', 'reflect', 'replicate'] as const)('%s: as convolutions pad', (mode) => {
+    const x = random([2, 4, 5]);
+    const padding: [number, number][] = [
+      [1, 3],
+      [2, 1],
+    ];
+    const padded = pad(x, padding, { mode });
+    for (let channel = 0; channel < 2; channel++) {
+      const tap = tensor([[[[Number(channel === 0)]], [[Number(channel === 1)]]]]);
+      expect(padded.slice([channel, channel + 1])).toEqual(conv2d(x, tap, { padding, paddingMode: mode }));
+    }
+  });
+
+  test('refuses what it cannot hold', () => {
+    expectRefusal(
+      () => pad(image, [[3, 0]], { mode: 'reflect' }),
+      ShapeError,
+      /^padding: expected at most 2 elements of mode 'reflect' on axis 1, got 3/,
+    );
+    expectRefusal(
+      () =>
+        pad(image, [
+          [0, 0],
+          [0, 0],
+          [0, 0],
+        ]),
+      ShapeError,
+      /^padding: expected at most 2 pairs/,
+    );
+    expectRefusal(() => pad(image, [[1]] as never), ArgumentError, /^padding\[0\]: expected a pair/);
+    expectRefusal(
+      () => pad(image, [[-1, 0]]),
+      ArgumentError,
+      /^padding\[0\]\[0\]: expected an integer ≥ 0, got -1/,
+    );
+    expectRefusal(
+      () => pad(tensor(Uint8Array.of(1)), [[1, 0]], { value: 256 }),
+      ArgumentError,
+      /^options\.value: expected a value of uint8, got 256/,
+    );
   });
 });

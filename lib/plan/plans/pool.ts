@@ -26,6 +26,8 @@ export interface PoolOptions {
 export interface AvgPoolOptions extends Omit<PoolOptions, 'dilation'> {
   /** Padding counts in the divisor. Default true. */
   readonly countIncludePad?: boolean;
+  /** Divides every sum, whatever the window covers. Not 0. Default: as many elements as are counted. */
+  readonly divisorOverride?: number;
 }
 
 export interface PoolPlan extends PoolGeometry {
