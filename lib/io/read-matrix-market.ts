@@ -49,7 +49,7 @@ export async function readMatrixMarket(
 }
 
 /** In bytes: what is parsed without letting the event loop turn. */
-const PARSED_AT_ONCE = 1 << 15;
+const PARSED_AT_ONCE = 1 << 12;
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 /** The most that gzip can expand by. */

@@ -5,7 +5,7 @@ import type { Budget } from './budget.js';
 import { Pace } from './pace.js';
 
 /** Entries of a block, which are moved without letting the event loop turn. */
-const BLOCK = 1 << 14;
+const BLOCK = 1 << 12;
 /** Row, column and value: here, between the two passes, and in the matrix. */
 const ENTRY_BYTES = 16 + 12 + 12;
 
