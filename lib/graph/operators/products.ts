@@ -203,14 +203,19 @@ function readEinsum(node: OnnxNode): void {
   node.result(0, arrange(node, result, output, sizes));
 }
 
+/** Whether a term is letters, with at most one ellipsis among them. One pattern for all would take exponential time. */
+function isTerm(term: string): boolean {
+  const parts = term.split('...');
+  return parts.length <= 2 && parts.every((letters) => /^[a-zA-Z]*$/.test(letters));
+}
+
 /** Labels of each operand and of the result. An ellipsis becomes labels of digits, the last axis first. */
 function parseEquation(node: OnnxNode, operands: readonly Value[]): { inputs: string[][]; output: string[] } {
   const equation = node.string('equation').replace(/\s+/g, '');
-  const form = /^((?:[a-zA-Z]*(?:\.\.\.)?[a-zA-Z]*,?)*)(?:->([a-zA-Z]*(?:\.\.\.)?[a-zA-Z]*))?$/.exec(
-    equation,
-  );
-  const terms = form === null ? [] : form[1].split(',');
-  if (form === null || terms.length !== operands.length)
+  const [left, right, ...more] = equation.split('->');
+  const terms = left.split(',');
+  const isSound = more.length === 0 && [...terms, right ?? ''].every(isTerm);
+  if (!isSound || terms.length !== operands.length)
     throw node.refuse(FormatError, `an equation of ${operands.length} operands`, describe(equation));
   let widest = 0;
   const expand = (term: string, covered: number): string[] => {
@@ -227,7 +232,7 @@ function parseEquation(node: OnnxNode, operands: readonly Value[]): { inputs: st
     if (term.includes('...')) widest = Math.max(widest, covered);
     return expand(term, covered);
   });
-  if (form[2] !== undefined) return { inputs, output: expand(form[2], widest) };
+  if (right !== undefined) return { inputs, output: expand(right, widest) };
   // Without an arrow: what stands in one operand only, in alphabetical order, behind the ellipsis.
   const all = inputs.flat();
   const once = [...new Set(all)].filter((label) => /[a-zA-Z]/.test(label));
