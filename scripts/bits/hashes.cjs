@@ -8,7 +8,7 @@ const convmat = require(join(resolve(process.argv[2]), 'index.js'));
 // This checkout's own: both builds are given the same numbers.
 const { random } = require('../../dist/random.js');
 
-const ALGORITHMS = ['im2col', 'direct', 'depthwise', 'winograd', 'fft', 'toeplitz'];
+const { ALGORITHMS } = require('../../dist/plan/algorithms/algorithm.js');
 const MODES = ['zeros', 'circular', 'reflect', 'replicate'];
 const FLOATS = ['float32', 'float64'];
 const ARRAYS = {

@@ -9,6 +9,7 @@ import { axisOptions, forwardAxes, readWindow } from '../../dist/plan/options/wi
 import { type ConvPlan, planConv } from '../../dist/plan/plans/conv.js';
 import { planPool } from '../../dist/plan/plans/pool.js';
 import { type FloatArray, type FloatDType, zeros } from '../../dist/tensor/dtype.js';
+import { SUMMING } from '../support/algorithms';
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden';
 
 const backend = createJsBackend();
@@ -107,9 +108,8 @@ const FAMILIES = [
   ['transposed convolution', 'torch_conv_transpose', transposePlan],
 ] as const;
 // Which one is worth its while is for the plan to say; here each must be right wherever it can run.
-const ALGORITHMS = ['im2col', 'direct', 'toeplitz'] as const;
 
-describe.each(FAMILIES.flatMap((family) => ALGORITHMS.map((algorithm) => [...family, algorithm] as const)))(
+describe.each(FAMILIES.flatMap((family) => SUMMING.map((algorithm) => [...family, algorithm] as const)))(
   '%s, %s: $3',
   (_, family, makePlan, algorithm) => {
     test.each(golden(family).cases)('$id', async (one) => {

@@ -8,6 +8,7 @@ import { conv, inputGrad, weightGrad } from '../oracle/conv';
 import { fold, unfold } from '../oracle/lowering';
 import { avgPool, maxPool } from '../oracle/pool';
 import { absolute, product } from '../oracle/window';
+import { ALGORITHM_OPTIONS, SUMMING } from '../support/algorithms';
 import { expectWithin } from '../support/compare';
 import { check } from '../support/fuzz';
 import { anyProblem, LARGE, type Problem } from '../support/problems';
@@ -19,7 +20,6 @@ const few = { numRuns: 150 };
 const CONV = { 1: convmat.conv1d, 2: convmat.conv2d, 3: convmat.conv3d };
 const MAX_POOL = { 1: convmat.maxPool1d, 2: convmat.maxPool2d, 3: convmat.maxPool3d };
 const AVG_POOL = { 1: convmat.avgPool1d, 2: convmat.avgPool2d, 3: convmat.avgPool3d };
-const ALGORITHMS = ['auto', 'im2col', 'direct', 'depthwise', 'winograd', 'fft', 'toeplitz'] as const;
 
 function rankOf({ weight }: Problem): 1 | 2 | 3 {
   return (weight.length - 2) as 1 | 2 | 3;
@@ -45,10 +45,10 @@ test('convolution, by every algorithm', () => {
       const exact = conv(x, w, options);
       const magnitude = conv(absolute(x), absolute(w), options);
       const length = product(weight.slice(1));
-      for (const algorithm of ALGORITHMS) {
+      for (const algorithm of ALGORITHM_OPTIONS) {
         const y = unlessDeclined(() => CONV[rankOf(problem)](x, w, { ...options, algorithm }));
         if (y === undefined) continue;
-        const summed = algorithm === 'im2col' || algorithm === 'direct' || algorithm === 'toeplitz';
+        const summed = SUMMING.some((name) => name === algorithm);
         expectWithin(y, exact, magnitude, (summed ? sums : transformed)(length, dtype));
       }
     }),

@@ -8,6 +8,7 @@ import { biasGrad, conv, convTranspose } from '../oracle/conv';
 import { fourier, linear } from '../oracle/linear';
 import { matmul } from '../oracle/lowering';
 import { absolute, product, type Values } from '../oracle/window';
+import { ALGORITHM_OPTIONS } from '../support/algorithms';
 import { expectSame, expectWithin } from '../support/compare';
 import { check, checkAsync } from '../support/fuzz';
 import { anyProblem, LARGE, type Problem } from '../support/problems';
@@ -28,12 +29,11 @@ function rankOf(shape: readonly number[]): 1 | 2 | 3 {
 }
 
 const ACTIVATIONS = ['none', 'relu', 'relu6', { clip: [-0.25, 0.5] }] as const;
-const ALGORITHMS = ['auto', 'im2col', 'direct', 'depthwise', 'winograd', 'fft', 'toeplitz'] as const;
 
 // The promise of docs/reliability.md: the bits depend on the input and the algorithm alone.
 test('any convolution: the same bits by every call, thread count, alignment and run', async () => {
   const manner = fc.record({
-    algorithm: fc.constantFrom(...ALGORITHMS),
+    algorithm: fc.constantFrom(...ALGORITHM_OPTIONS),
     accuracy: fc.constantFrom('fast' as const, 'strict' as const),
     activation: fc.constantFrom(...ACTIVATIONS),
     hasBias: fc.boolean(),

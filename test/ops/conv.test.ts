@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { type Activation, activate } from '../oracle/activation';
 import { conv } from '../oracle/conv';
 import { absolute, product } from '../oracle/window';
+import { ALGORITHMS, SUMMING } from '../support/algorithms';
 import { expectSame, expectWithin } from '../support/compare';
 import { check, checkAsync } from '../support/fuzz';
 import { type GoldenCase, golden } from '../support/golden';
@@ -61,8 +62,6 @@ describe('sizes around the edges of vectors and tiles', () => {
     expectOracle({ algorithm: 'im2col' });
   });
 });
-
-const ALGORITHMS = ['im2col', 'direct', 'depthwise', 'winograd', 'fft', 'toeplitz'] as const;
 
 describe('layers of real shape, by every algorithm that can serve them', () => {
   const problems = layerProblems().map((problem, seed) => ({ ...problem, problem, seed }));
@@ -254,7 +253,7 @@ describe('NaN and infinity', () => {
       shape,
     );
     const magnitude = conv(absolute(finite), absolute(w), { padding: 1 });
-    for (const algorithm of ['im2col', 'direct', 'toeplitz'] as const) {
+    for (const algorithm of SUMMING) {
       try {
         const y = convmat.conv2d(x, w, { padding: 1, algorithm });
         expectWithin(y, exact, magnitude, sums(9 * 32, 'float32'));

@@ -2,9 +2,11 @@ import type { ConvTransposeOptions, Tensor, TensorLike } from 'convmat';
 import * as convmat from 'convmat';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { AlgorithmName } from '../../dist/plan/algorithms/algorithm.js';
 import { activate } from '../oracle/activation';
 import { convTranspose, inputGrad } from '../oracle/conv';
 import { absolute, type Geometry, product, type Result, type Values } from '../oracle/window';
+import { SUMMING } from '../support/algorithms';
 import { expectSame, expectWithin } from '../support/compare';
 import { check } from '../support/fuzz';
 import { golden } from '../support/golden';
@@ -121,11 +123,7 @@ describe.runIf(convmat.backendInfo().backend === 'native')('algorithms by name',
     const plane = shape[2] * shape[3];
     return { ...dx, data: dx.data.map((v, i) => v + bias.data[Math.floor(i / plane) % shape[1]]) };
   };
-  const SERVES: readonly [
-    'im2col' | 'direct' | 'winograd' | 'fft' | 'toeplitz' | 'depthwise',
-    number[],
-    number,
-  ][] = [
+  const SERVES: readonly [AlgorithmName, number[], number][] = [
     ['im2col', [18, 17, 3, 3], 1],
     ['direct', [18, 17, 3, 3], 1],
     ['direct', [16, 9, 3, 5], 2],
@@ -157,7 +155,7 @@ describe.runIf(convmat.backendInfo().backend === 'native')('algorithms by name',
     expectWithin(y, activate(exact, 'relu'), magnitude, bound(products * readers, 'float32'));
   });
 
-  test.each(['im2col', 'direct', 'toeplitz'] as const)('%s, by the sub-lattices of a stride', (algorithm) => {
+  test.each(SUMMING)('%s, by the sub-lattices of a stride', (algorithm) => {
     const strides: readonly Options[] = [
       { stride: 2, padding: 1, outputPadding: 1 },
       { stride: [3, 2], padding: [0, 4] },
