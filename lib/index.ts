@@ -1,5 +1,6 @@
 /** The public surface: re-exports, nothing else. */
 
+export type { AbortSignalLike } from './backend/abort.js';
 export { conv1d, conv1dAsync, conv2d, conv2dAsync, conv3d, conv3dAsync } from './conv/conv.js';
 export type { ExplainOptions, Explanation } from './conv/explain.js';
 export { explainConv } from './conv/explain.js';
@@ -38,11 +39,12 @@ export { ConvMatrix, convMatrix } from './matrix/conv-matrix.js';
 export { CsrMatrix } from './matrix/csr.js';
 export type { ConvToLinearOptions } from './matrix/linear.js';
 export { convToLinear, linearToConv } from './matrix/linear.js';
-export type { Coo, DenseOptions, LinearOperator, SparseFormats } from './matrix/operator.js';
+export type { Coo, DenseOptions, LinearOperator, SparseFormats, TypedOperator } from './matrix/operator.js';
 export type { AsyncSolveOptions, Solution, SolveOptions } from './matrix/solvers.js';
 export { cg, cgAsync, lsqr, lsqrAsync } from './matrix/solvers.js';
 export type { DotTestOptions, SpectralNormOptions } from './matrix/spectra.js';
 export { convSingularValues, dotTest, spectralNorm } from './matrix/spectra.js';
+export type { SpyOptions } from './matrix/spy.js';
 export type { HankelMatrix, StructuredMatrix, StructuredSolveOptions } from './matrix/structured.js';
 export { circulant, convolutionMatrix, hankel, toeplitz } from './matrix/structured.js';
 export * as nn from './nn/index.js';
@@ -50,7 +52,9 @@ export * as onnx from './onnx/index.js';
 export type { Operator } from './operators/index.js';
 export * as operators from './operators/index.js';
 export * as optim from './optim/index.js';
-export type { Algorithm } from './plan/algorithms/algorithm.js';
+export type { Accuracy, Algorithm, AlgorithmName } from './plan/algorithms/algorithm.js';
+export type { Cost } from './plan/algorithms/cost.js';
+export type { Isa } from './plan/isa.js';
 export type { Axes, Padding, PaddingMode } from './plan/options/axes.js';
 export type { Geometry } from './plan/options/window.js';
 export type { AvgPoolOptions, PoolOptions } from './plan/plans/pool.js';
@@ -74,10 +78,20 @@ export type {
 export { convInteger, prepareQLinearConv, qlinearConv } from './quantized/index.js';
 export * as signal from './signal/index.js';
 export { concat } from './tensor/concat.js';
-export type { DType, TypedArray } from './tensor/dtype.js';
+export type {
+  ArrayByDType,
+  ArrayOf,
+  ByteArray,
+  ByteDType,
+  DType,
+  DTypeOf,
+  FloatArray,
+  FloatDType,
+  TypedArray,
+} from './tensor/dtype.js';
 export type { PadOptions } from './tensor/pad.js';
 export { pad } from './tensor/pad.js';
 export type { Order } from './tensor/strided.js';
-export type { TensorLike, VectorLike } from './tensor/take.js';
-export type { FromOptions, Nested, Shape, SliceRange } from './tensor/tensor.js';
+export type { ArrayIn, DTypeIn, FloatOf, TensorLike, VectorLike } from './tensor/take.js';
+export type { FloatTensor, FromOptions, Nested, NestedByRank, Shape, SliceRange } from './tensor/tensor.js';
 export { Tensor, tensor } from './tensor/tensor.js';

@@ -20,7 +20,7 @@ export interface DataLoaderOptions {
  * Each iteration is one pass over the dataset (an epoch): arrays of tensors, [batch, …] of each that the dataset holds.
  *
  * @throws {ArgumentError} for a batch size below 1, or a dataset that is no TensorDataset.
- * @example for (const [images, labels] of new data.DataLoader(dataset, { batchSize: 64, shuffle: true, seed: 1 })) …
+ * @example for (const [images, labels] of new data.DataLoader(dataset, { batchSize: 64, shuffle: true })) console.log(images.shape, labels.shape);
  */
 export class DataLoader implements Iterable<Tensor[]> {
   /** Batches in a pass. */

@@ -109,7 +109,7 @@ export type BestNumericType = Omit<NumericType, 'fractionLength'> &
  *   Without fractionLength, best precision: as many bits before the point as the least and the largest of the finite
  *   values take, the others behind it.
  * @throws {ArgumentError} for NaN, or a type that is none.
- * @example fi([0.3, -2, 1 / 256], { signed: true, wordLength: 8, fractionLength: 7 }).raw   // 38, -128, 1
+ * @example fi([0.3, -2, 1 / 256], { signed: true, wordLength: 8, fractionLength: 7 }).raw.data   // Int8Array [38, -128, 1]
  */
 export function fi(values: TensorLike, type: BestNumericType): FixedTensor {
   const { data, shape } = takeTensor(values, 'values', 'float64');

@@ -22,7 +22,7 @@ import { Triplets } from './triplets.js';
  * @param source  A path, a file URL, the bytes, or a stream of them.
  * @throws {FormatError} with the line, for damage and for complex matrices.
  * @throws {MemoryError} past options.maxBytes.
- * @example const matrix = await io.readMatrixMarket('bcsstk01.mtx.gz');
+ * @example const matrix = await io.readMatrixMarket('matrix.mtx');
  */
 export async function readMatrixMarket(
   source: Source,

@@ -44,8 +44,9 @@ const PREPARE_OPTIONS = [...QLINEAR_OPTIONS, 'inputDType', 'inputShape'];
  *
  * @throws as qlinearConv, for what can be known before an input comes.
  * @example
- *   using layer = prepareQLinearConv(weight, { padding: 1, inputScale, inputZeroPoint, … });
- *   layer.run(image, out);
+ *   const scales = { inputScale: 0.02, inputZeroPoint: 128, weightScale: 0.01, outputScale: 0.05, outputZeroPoint: 128 };
+ *   using layer = prepareQLinearConv(weight, { padding: 1, ...scales });
+ *   const result = layer.run(image);
  */
 export function prepareQLinearConv(
   weight: TensorLike,

@@ -49,7 +49,8 @@ export function conv(
  *
  *   C[i, j] = Σ_p Σ_q A[p, q]·B[i − p, j − q]
  *
- * @param A, B   Matrices [rows, columns].
+ * @param A  A matrix [rows, columns].
+ * @param B  Another.
  * @param shape  As in `conv`, along each axis: 'full' [ma + mb − 1, na + nb − 1], 'same' [ma, na],
  *   'valid' [max(ma − mb + 1, 0), max(na − nb + 1, 0)].
  * @returns a float64 tensor. Options, errors and accuracy as in `conv`.
@@ -95,7 +96,8 @@ export function conv2Separable(
 /**
  * Convolution over any number of axes, MATLAB's `convn`. The kernel is flipped along every axis.
  *
- * @param A, B   Tensors of any rank; the axes that the one of lower rank lacks are trailing ones, of size 1.
+ * @param A  A tensor of any rank.
+ * @param B  Another; the axes that the one of lower rank lacks are trailing ones, of size 1.
  * @param shape  As in `conv`, along each axis.
  * @returns a float64 tensor of the higher rank. Options, errors and accuracy as in `conv`.
  */

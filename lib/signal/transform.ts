@@ -50,7 +50,8 @@ export function fft(x: VectorLike | ComplexLike, n?: number, out?: Complex): Com
  *   x[j] = (1/n)·Σ_k X[k]·e^(2πi·jk/n), j = 0 … n − 1
  *
  * @param x  The spectrum, {re, im} of one length (a real vector has no imaginary part).
- * @param n, out  As in `fft`: the first n values count, or zeros follow the last.
+ * @param n    As in `fft`: the first n values count, or zeros follow the last.
+ * @param out  As in `fft`.
  * @returns both parts; of a spectrum with the symmetry of real data, `im` is zero to rounding.
  */
 export function ifft(x: VectorLike | ComplexLike, n?: number, out?: Complex): Complex {

@@ -5,7 +5,7 @@ import { checkOneOf, isObject, mismatch } from '../check.js';
 import { DTypeError, MemoryError } from '../errors.js';
 
 /** The typed array that holds a dtype. */
-interface ArrayByDType {
+export interface ArrayByDType {
   float32: Float32Array;
   float64: Float64Array;
   int8: Int8Array;

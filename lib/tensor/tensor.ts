@@ -36,7 +36,7 @@ export type Shape = readonly number[];
 export type Nested = number | readonly Nested[];
 
 /** Nested arrays of known depth. */
-interface NestedByRank {
+export interface NestedByRank {
   0: number;
   1: number[];
   2: number[][];
@@ -234,10 +234,16 @@ export class Tensor<A extends TypedArray = TypedArray> {
   /**
    * Nested arrays; a number when there are no axes.
    *
-   * @param rank  When given, the number of axes that there must be, and the type of the result says so.
-   * @throws {ShapeError} for another number of axes; {MemoryError} for more empty arrays than anybody can mean.
+   * @throws {MemoryError} for more empty arrays than anybody can mean.
+   * @example tensor([[1, 2], [3, 4]]).toNested()   // [[1, 2], [3, 4]]
    */
   toNested(): Nested;
+  /**
+   * The same, of a type that has as many axes.
+   *
+   * @param rank  The number of axes that there must be.
+   * @throws {ShapeError} for another number of axes.
+   */
   toNested<R extends keyof NestedByRank>(rank: R): NestedByRank[R];
   toNested(rank?: number): Nested {
     const { data, shape } = this;
@@ -258,12 +264,19 @@ export class Tensor<A extends TypedArray = TypedArray> {
 }
 
 /**
- * A tensor from a typed array and its shape (default: one axis), sharing the data; or from nested arrays, copied.
+ * A tensor from a typed array and its shape (default: one axis), sharing the data.
+ *
+ * @throws {ShapeError} for a shape whose product is not the number of elements.
+ * @example tensor(Float32Array.of(1, 2, 3, 4), [2, 2]).toNested()   // [[1, 2], [3, 4]]
+ */
+export function tensor<A extends TypedArray>(data: A, shape?: Shape): Tensor<A>;
+/**
+ * A tensor from nested arrays, copied, or from a typed array, converted.
  *
  * @param dtype  Of nested arrays: float32 unless given. A typed array of another dtype is converted into a copy.
  * @throws {ShapeError} for ragged nesting, or a shape whose product is not the number of elements.
+ * @example tensor([[1, 2], [3, 4]], [4], 'int32').data   // Int32Array [1, 2, 3, 4]
  */
-export function tensor<A extends TypedArray>(data: A, shape?: Shape): Tensor<A>;
 export function tensor<D extends DType = 'float32'>(
   data: TypedArray | Nested,
   shape?: Shape,
