@@ -8,6 +8,7 @@ const LONGEST_MESSAGE = 2000;
  * names the argument, what it needs and what it got. The class says what kind of mistake it was.
  */
 export class ConvmatError extends Error {
+  /** Stays the same across versions, and tells the class without importing it. */
   readonly code: string = 'ERR_CONVMAT';
 
   /** The message is kept short, and what a terminal would obey in it is escaped: it may quote the caller's data. */
@@ -25,36 +26,43 @@ export function messageOf(error: unknown): string {
 
 /** Shapes are of the wrong rank, or disagree with one another. */
 export class ShapeError extends ConvmatError {
+  /** Stays the same across versions, and tells the class without importing it. */
   override readonly code = 'ERR_CONVMAT_SHAPE';
 }
 
 /** A dtype is not served by the operation, or operands mix dtypes. */
 export class DTypeError extends ConvmatError {
+  /** Stays the same across versions, and tells the class without importing it. */
   override readonly code = 'ERR_CONVMAT_DTYPE';
 }
 
 /** A value is of the wrong kind or out of range, or an option is unknown. */
 export class ArgumentError extends ConvmatError {
+  /** Stays the same across versions, and tells the class without importing it. */
   override readonly code = 'ERR_CONVMAT_ARGUMENT';
 }
 
 /** The request is valid, but the algorithm, backend or machine that it names cannot serve it. */
 export class UnsupportedError extends ConvmatError {
+  /** Stays the same across versions, and tells the class without importing it. */
   override readonly code = 'ERR_CONVMAT_UNSUPPORTED';
 }
 
 /** The result or its workspace does not fit in memory, or passes what an index can count. */
 export class MemoryError extends ConvmatError {
+  /** Stays the same across versions, and tells the class without importing it. */
   override readonly code = 'ERR_CONVMAT_MEMORY';
 }
 
 /** A system of equations is singular to working precision. */
 export class SingularError extends ConvmatError {
+  /** Stays the same across versions, and tells the class without importing it. */
   override readonly code = 'ERR_CONVMAT_SINGULAR';
 }
 
 /** A file is not what its format demands. */
 export class FormatError extends ConvmatError {
+  /** Stays the same across versions, and tells the class without importing it. */
   override readonly code = 'ERR_CONVMAT_FORMAT';
 }
 

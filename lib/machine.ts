@@ -5,12 +5,17 @@ import { checkInteger } from './check.js';
 import type { Isa } from './plan/isa.js';
 import { VERSION } from './version.js';
 
+/** What runs in this process. */
 export interface BackendInfo {
+  /** C++, or JavaScript where that does not load. */
   readonly backend: 'native' | 'js';
+  /** The instruction set of its kernels. */
   readonly isa: Isa;
+  /** How many threads a call may use. */
   readonly threads: number;
   /** Why the native backend is not in use; undefined when it is. */
   readonly fallbackReason?: string;
+  /** Of convmat. */
   readonly version: string;
 }
 

@@ -51,8 +51,8 @@ const { status, stdout, stderr } = spawnSync(process.execPath, [tool, ...options
 const messages = `${stdout}${stderr}`.split('\n');
 const MISSING = /^\[warning\] (\S+) \((\w+)\), defined in (\S+), does not have any documentation/;
 const missing = messages.map((line) => MISSING.exec(line)).filter((found) => found !== null);
-// Members of types without a name are described where the type is used.
-const undocumented = missing.map(([, name]) => name).filter((name) => !name.includes('__type'));
+// Members of types without a name are described where the type is used; Symbol.dispose is dispose().
+const undocumented = missing.map(([, name]) => name).filter((name) => !/__type|\[dispose\]$/.test(name));
 const others = messages.filter(
   (line) => /^\[(warning|error)\]/.test(line) && !MISSING.test(line) && !/ Found /.test(line),
 );

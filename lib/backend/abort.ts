@@ -3,10 +3,15 @@ import { isObject } from '../check.js';
 
 /** What is asked of an AbortSignal: declared here, so that the types stand without a platform's. */
 export interface AbortSignalLike {
+  /** Whether it has fired. */
   readonly aborted: boolean;
+  /** What a call that it ends is rejected with. */
   readonly reason: unknown;
+  /** Throws the reason once it has fired. */
   throwIfAborted(): void;
+  /** Calls `listener` when it fires. */
   addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  /** Calls it no more. */
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 

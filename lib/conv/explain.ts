@@ -21,9 +21,13 @@ import { isNested, type TensorLike, takeFloat } from '../tensor/take.js';
 import type { Nested, Shape } from '../tensor/tensor.js';
 import { planForward } from './operands.js';
 
+/** How a convolution would run, and why so. */
 export interface Explanation {
+  /** The algorithm that runs. */
   readonly chosen: AlgorithmName;
+  /** Why that one, in a sentence. */
   readonly reason: string;
+  /** Shape of the result, batch included. */
   readonly outputShape: Shape;
   /**
    * What the chosen algorithm keeps: its weights, which Winograd and Fourier transforms enlarge (a PreparedConv holds
@@ -36,7 +40,9 @@ export interface Explanation {
   toString(): string;
 }
 
+/** The geometry that is asked about, and what else the choice depends on. */
 export interface ExplainOptions extends Geometry {
+  /** 'strict' keeps to algorithms that err no more than a direct sum in order. Default 'fast'. */
   readonly accuracy?: Accuracy;
   /** Of a weight that is given by its shape alone. Default float32. */
   readonly dtype?: FloatDType;

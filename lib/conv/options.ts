@@ -24,8 +24,10 @@ import { GEOMETRY_OPTIONS, type Geometry } from '../plan/options/window.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
 
+/** What is done to each result: nothing, max(0, y), min(max(0, y), 6), or a clip to given bounds. */
 export type Activation = 'none' | 'relu' | 'relu6' | { readonly clip: readonly [min: number, max: number] };
 
+/** Geometry, bias, activation and manner of a convolution. */
 export interface ConvOptions extends Geometry {
   /** Added to each output channel: [outChannels]. Default none. */
   readonly bias?: TensorLike | null;
@@ -39,6 +41,7 @@ export interface ConvOptions extends Geometry {
   readonly out?: Tensor;
 }
 
+/** As of a convolution, and which of the sizes that fit the result has. */
 export interface ConvTransposeOptions extends ConvOptions {
   /** Elements added at the end of each axis of the result, to undo a stride's rounding. Default 0. */
   readonly outputPadding?: Axes;
@@ -46,6 +49,7 @@ export interface ConvTransposeOptions extends ConvOptions {
   readonly outputSize?: Axes;
 }
 
+/** Of calls that leave the event loop free. */
 export interface AsyncOptions {
   /**
    * Takes the input's buffer over instead of copying it: the call's own from then on, and detached for everybody else.
@@ -56,7 +60,9 @@ export interface AsyncOptions {
   readonly signal?: AbortSignalLike;
 }
 
+/** Geometry and manner of a gradient: the geometry is that of the convolution. */
 export interface GradOptions extends Geometry {
+  /** 'strict' keeps to algorithms that err no more than a direct sum in order. Default 'fast'. */
   readonly accuracy?: Accuracy;
 }
 

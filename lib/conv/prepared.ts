@@ -28,6 +28,7 @@ import {
 } from './options.js';
 import { Packing } from './packing.js';
 
+/** As of a convolution, fixed once for all runs. */
 export interface PrepareOptions extends Omit<ConvOptions, 'out'> {
   /** Packs for this input shape at once; otherwise the first run of each shape does. */
   readonly inputShape?: Shape;
@@ -35,6 +36,7 @@ export interface PrepareOptions extends Omit<ConvOptions, 'out'> {
 
 /** Weights packed once, run many times. Safe to run concurrently. */
 export interface PreparedConv<A extends FloatArray = FloatArray> extends SelfDisposing {
+  /** Shape of the weight, OIHW or as the rank has it. */
   readonly weightShape: Shape;
   /** The shape of the result for an input of this shape. @throws as conv2d. */
   outputShape(inputShape: Shape): Shape;
@@ -45,6 +47,7 @@ export interface PreparedConv<A extends FloatArray = FloatArray> extends SelfDis
    * not packed for an input's shape yet are packed off the event loop, too.
    */
   runAsync(input: TensorLike, options?: AsyncOptions & { readonly out?: Tensor }): Promise<Tensor<A>>;
+  /** How a run on such an input goes, and why so. */
   explain(inputShape: Shape): Explanation;
   /** Frees the packed weights; runs in flight end first. Later runs are refused, a second dispose does nothing. */
   dispose(): void;

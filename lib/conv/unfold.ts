@@ -12,7 +12,9 @@ import { resultTensor } from '../tensor/out.js';
 import { type ArrayIn, type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
 
+/** Geometry of the patches. */
 export type UnfoldOptions = Omit<Geometry, 'groups'>;
+/** Geometry of the patches; what they share is summed. */
 export type FoldOptions = Omit<Geometry, 'groups' | 'paddingMode'>;
 
 const UNFOLD_OPTIONS = ['stride', 'padding', 'paddingMode', 'dilation'];

@@ -5,8 +5,11 @@ import { type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 
+/** Samples by index, of whatever they consist. */
 export interface Dataset<T> {
+  /** How many samples there are. */
   readonly length: number;
+  /** The sample at an index from 0 to length − 1. */
   get(index: number): T;
 }
 
@@ -17,9 +20,11 @@ export interface Dataset<T> {
  * @example new data.TensorDataset(images, labels)   // [1000, 1, 28, 28] and [1000]
  */
 export class TensorDataset implements Dataset<Tensor[]> {
+  /** How many samples there are. */
   readonly length: number;
   readonly #tensors: readonly Tensor[];
 
+  /** @param tensors  Of one first axis, which counts the samples. */
   constructor(...tensors: TensorLike[]) {
     if (tensors.length === 0) throw mistake(ArgumentError, 'tensors', 'at least one tensor', tensors);
     this.#tensors = tensors.map((value, i) => {

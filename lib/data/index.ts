@@ -1,4 +1,8 @@
-/** Datasets and loaders. */
+/**
+ * Datasets and loaders.
+ *
+ * @module
+ */
 export type { Dataset } from './dataset.js';
 export { TensorDataset } from './dataset.js';
 export type { DataLoaderOptions } from './loader.js';

@@ -5,6 +5,7 @@ import { type Random, random } from '../random.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { TensorDataset } from './dataset.js';
 
+/** How a dataset is cut into batches. */
 export interface DataLoaderOptions {
   /** Samples per batch. Default 1. */
   readonly batchSize?: number;
@@ -30,6 +31,7 @@ export class DataLoader implements Iterable<Tensor[]> {
   readonly #shuffle: boolean;
   readonly #random: Random;
 
+  /** @param dataset  What is cut into batches. */
   constructor(dataset: TensorDataset, options?: DataLoaderOptions) {
     if (!isInstance(dataset, TensorDataset))
       throw mistake(ArgumentError, 'dataset', 'a TensorDataset', dataset);
@@ -44,6 +46,7 @@ export class DataLoader implements Iterable<Tensor[]> {
       : Math.ceil(batches);
   }
 
+  /** One pass: a batch of each tensor at a time. */
   [Symbol.iterator](): Iterator<Tensor[]> {
     // Drawn at once, so that passes that overlap have the orders they would have had one after the other.
     const order = Int32Array.from({ length: this.#dataset.length }, (_, i) => i);

@@ -17,6 +17,7 @@ import { type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { FixedTensor, takeFixed } from './fixed-tensor.js';
 
+/** Types and order of a fixed-point convolution. */
 export interface FixedConvOptions {
   /** The window, as in `signal.conv2`. Default 'valid'. */
   readonly shape?: ConvShape;

@@ -19,6 +19,7 @@ import { Tensor } from '../tensor/tensor.js';
 export class FixedTensor {
   /** Stored integers, in the narrowest integer dtype that holds the word. */
   readonly raw: Tensor;
+  /** Of every element. */
   readonly type: FullNumericType;
 
   /**

@@ -1,4 +1,8 @@
-/** MATLAB's fixed-point arithmetic: fi, and convolution on it. */
+/**
+ * MATLAB's fixed-point arithmetic: fi, and convolution on it.
+ *
+ * @module
+ */
 
 export type { NumericType, Overflow, Rounding } from '../plan/options/numeric-type.js';
 export type { Accumulate } from '../plan/plans/fixed.js';

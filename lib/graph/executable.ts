@@ -11,15 +11,21 @@ export interface StepReport {
   readonly step: string;
   /** The nodes of the file that it does the work of. */
   readonly nodes: readonly string[];
+  /** What runs it. */
   readonly algorithm: string;
+  /** Shape of what the step gives. */
   readonly outputShape: Shape;
+  /** Of the definition, not of the algorithm. */
   readonly multiplications: number;
   /** Read and written. */
   readonly bytes: number;
 }
 
+/** How long a step took. */
 export interface StepTime {
+  /** As in explain(). */
   readonly step: string;
+  /** Milliseconds. */
   readonly ms: number;
 }
 

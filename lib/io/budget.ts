@@ -2,6 +2,7 @@
 import { checkNumber, checkOptions } from '../check.js';
 import { MemoryError } from '../errors.js';
 
+/** How much may be read, and as what. */
 export interface ReadOptions {
   /**
    * The most bytes that what a file holds may take in memory, counted in what is kept. Default 4 GiB; of what a file

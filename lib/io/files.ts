@@ -11,6 +11,7 @@ import { checkOptions, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { type FileURL, pathOf } from './source.js';
 
+/** Of writers of large files. */
 export interface WriteOptions {
   /** Told the share that is written, from 0 to 1, now and then. What it throws ends the writing. */
   readonly onProgress?: (share: number) => void;

@@ -1,4 +1,8 @@
-/** Files: NumPy's arrays, SciPy's sparse matrices, Matrix Market, safetensors. */
+/**
+ * Files: NumPy's arrays, SciPy's sparse matrices, Matrix Market, safetensors.
+ *
+ * @module
+ */
 export type { ComplexTensor } from '../tensor/complex.js';
 export type { ReadOptions } from './budget.js';
 export type { WriteOptions } from './files.js';

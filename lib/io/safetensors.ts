@@ -67,6 +67,7 @@ export interface OpenSafetensors extends OpenArchive {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** What stands in the header besides the tensors. */
 export interface SafetensorsOptions {
   /** What the file is to say of itself. */
   readonly metadata?: Readonly<Record<string, string>>;

@@ -15,7 +15,9 @@ export type Source = string | FileURL | Uint8Array | ArrayBuffer | AsyncIterable
 
 /** A URL, of any realm, whose protocol is file: */
 export interface FileURL {
+  /** The whole of it. */
   readonly href: string;
+  /** 'file:'. */
   readonly protocol: string;
 }
 

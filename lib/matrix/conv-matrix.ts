@@ -52,6 +52,7 @@ import {
 } from './operator.js';
 import { type SpyOptions, spyPicture } from './spy.js';
 
+/** Geometry of the convolution, and the shape that its matrix is for. */
 export interface ConvMatrixOptions extends Geometry {
   /** [C, spatial…], or [spatial…] when C = 1. */
   readonly inputShape: Shape;
@@ -67,11 +68,13 @@ type Request = ConvRequest & { readonly dtype: FloatDType };
  * It stores the kernel, whatever the input's size, and multiplies by structure. Made by `convMatrix`.
  */
 export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOperator<A>, SparseFormats<A> {
+  /** Rows and columns. */
   readonly shape: readonly [rows: number, cols: number];
   /** [C, spatial…]. */
   readonly inputShape: Shape;
   /** [O, spatial…]. */
   readonly outputShape: Shape;
+  /** Of the entries, and of the vectors that they multiply. */
   readonly dtype: DTypeOf<A>;
   readonly #request: Request;
   readonly #plan: ConvPlan;
@@ -117,6 +120,7 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
     return spyPicture(this.#structure, this.shape, options);
   }
 
+  /** The transpose, without a copy. */
   get T(): TransposedConvMatrix<A> {
     return new TransposedConvMatrix(this);
   }
@@ -272,7 +276,9 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
 export class TransposedConvMatrix<A extends FloatArray = FloatArray>
   implements TypedOperator<A>, SparseFormats<A>
 {
+  /** Rows and columns. */
   readonly shape: readonly [rows: number, cols: number];
+  /** The transpose, without a copy. */
   readonly T: ConvMatrix<A>;
 
   /** @internal */
@@ -281,6 +287,7 @@ export class TransposedConvMatrix<A extends FloatArray = FloatArray>
     this.T = matrix;
   }
 
+  /** Of the entries, and of the vectors that they multiply. */
   get dtype(): DTypeOf<A> {
     return this.T.dtype;
   }
@@ -294,6 +301,7 @@ export class TransposedConvMatrix<A extends FloatArray = FloatArray>
     return this.T.productAsync(!transposed, from, signal);
   }
 
+  /** How many entries are stored. */
   get nnz(): number {
     return this.T.nnz;
   }

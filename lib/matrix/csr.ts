@@ -57,7 +57,9 @@ const SOUND = Symbol('sound parts');
  * of one place count as their sum.
  */
 export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperator<A>, SparseFormats<A> {
+  /** Rows and columns. */
   readonly shape: readonly [rows: number, cols: number];
+  /** Of the entries, and of the vectors that they multiply. */
   readonly dtype: DTypeOf<A>;
   // Kernels walk by these: nobody may put others in their place after they were checked.
   readonly #indptr: Int32Array;

@@ -10,6 +10,7 @@ import { type FloatTensor, type Nested, type Shape, Tensor } from '../tensor/ten
 import { type ConvMatrix, type ConvMatrixOptions, convMatrix } from './conv-matrix.js';
 import type { CsrMatrix } from './csr.js';
 
+/** As of convMatrix, with the bias and the form of the result. */
 export interface ConvToLinearOptions<B extends TensorLike = TensorLike> extends ConvMatrixOptions {
   /** [O]. Default none. */
   readonly bias?: B | null;

@@ -32,6 +32,7 @@ import type { CsrMatrix } from './csr.js';
  * Results have the operator's dtype; a vector of the other floating dtype is converted.
  */
 export interface LinearOperator {
+  /** Rows and columns. */
   readonly shape: readonly [rows: number, cols: number];
   /** A·x. `out` may receive the result, which is returned; it shares no memory with x. */
   matvec(x: FloatArray, out?: FloatArray): TypedArray;
@@ -41,6 +42,7 @@ export interface LinearOperator {
 
 /** An operator of the library's own: it takes what every function takes for a vector, and results have its dtype. */
 export interface TypedOperator<A extends FloatArray = FloatArray> extends LinearOperator {
+  /** Of the entries, and of the vectors that they multiply. */
   readonly dtype: DTypeOf<A>;
   /** A·x. @param out  Receives it and is returned; of A's dtype, and of memory that it does not share with x. */
   matvec(x: VectorLike, out?: TypedArray): A;
@@ -48,6 +50,7 @@ export interface TypedOperator<A extends FloatArray = FloatArray> extends Linear
   rmatvec(y: VectorLike, out?: TypedArray): A;
 }
 
+/** How large a dense matrix may get. */
 export interface DenseOptions {
   /** The most that the dense matrix may take. Default 1 GiB. */
   readonly maxBytes?: number;
@@ -55,12 +58,17 @@ export interface DenseOptions {
 
 /** Coordinates and values, one per stored entry, rows ascending and columns ascending within a row. */
 export interface Coo<A extends FloatArray = FloatArray> {
+  /** Rows and columns. */
   readonly shape: readonly [rows: number, cols: number];
+  /** Row of each entry. */
   readonly row: Int32Array;
+  /** Column of each entry. */
   readonly col: Int32Array;
+  /** Value of each entry. */
   readonly data: A;
 }
 
+/** Matrices whose entries can be had, in the formats of sparse libraries. */
 export interface SparseFormats<A extends FloatArray = FloatArray> {
   /** [rows, cols]. @throws {MemoryError} when it would exceed `maxBytes`. */
   toDense(options?: DenseOptions): Tensor<A>;

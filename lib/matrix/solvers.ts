@@ -11,6 +11,7 @@ import { checkOperator, type LinearOperator, takeVector } from './operator.js';
 import { productOf, runSteps, runStepsAsync, type Steps } from './products.js';
 import { combine, dot, norm } from './vectors.js';
 
+/** When to stop, where to begin, and how strongly to damp. */
 export interface SolveOptions {
   /** On the relative residual (cg), on btol and atol (lsqr). Default 1e-8. */
   readonly tolerance?: number;
@@ -29,13 +30,17 @@ export interface SolveOptions {
   onIteration?(iteration: number, residualNorm: number, x: FloatArray): unknown;
 }
 
+/** The same, of solvers that leave the event loop free. */
 export interface AsyncSolveOptions extends SolveOptions {
   /** Rejects with the signal's reason, after the product that is under way. */
   readonly signal?: AbortSignalLike;
 }
 
+/** What a solver found, and how it ended. */
 export interface Solution {
+  /** The solution, of as many elements as the matrix has columns. */
   readonly x: Float64Array;
+  /** How many there were. */
   readonly iterations: number;
   /** ‖b − A·x‖, computed from x (with `damp` in cg: of the damped system). */
   readonly residualNorm: number;

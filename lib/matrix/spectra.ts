@@ -11,6 +11,7 @@ import { checkOperator, checkProduct, type LinearOperator } from './operator.js'
 import { type ComplexMatrix, singularValues } from './singular-values.js';
 import { dot, norm, normalise } from './vectors.js';
 
+/** When the iteration ends. */
 export interface SpectralNormOptions {
   /** On the relative error that the last steps let expect. Default 1e-6. */
   readonly tolerance?: number;
@@ -55,6 +56,7 @@ export function spectralNorm(A: LinearOperator, options?: SpectralNormOptions): 
   return estimate;
 }
 
+/** How the test draws its vectors and what it lets pass. */
 export interface DotTestOptions {
   /** Default 8. */
   readonly trials?: number;

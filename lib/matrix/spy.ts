@@ -5,6 +5,7 @@ import { product } from '../numbers.js';
 import { forEachRowRun, type RowRun, type Structure } from '../plan/entries.js';
 import { encodePng, type Raster } from './png.js';
 
+/** Format and size of a picture. */
 export interface SpyOptions {
   /** 'svg' (the default) gives a string, 'png' the file's bytes. */
   readonly format?: 'svg' | 'png';

@@ -28,6 +28,7 @@ import { norm } from './vectors.js';
 
 /** A Toeplitz or circulant matrix. */
 export interface StructuredMatrix<A extends FloatArray = FloatArray> extends TypedOperator<A> {
+  /** The matrix, entry by entry. */
   toDense(options?: DenseOptions): Tensor<A>;
   /**
    * x with A·x = b, computed in float64 and returned in the matrix's dtype. Toeplitz matrices by Levinson's recursion,
@@ -48,6 +49,7 @@ export interface StructuredSolveOptions {
 }
 
 export interface HankelMatrix<A extends FloatArray = FloatArray> extends TypedOperator<A> {
+  /** The matrix, entry by entry. */
   toDense(options?: DenseOptions): Tensor<A>;
 }
 

@@ -16,6 +16,7 @@ abstract class Elementwise extends Module {
   /** The derivative at x, where the value is y. */
   protected abstract slope(x: number, y: number): number;
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const y = uninitialisedLike(input.data);
@@ -87,6 +88,7 @@ export class Tanh extends Elementwise {
 /** y = x for x > 0, negativeSlope·x otherwise; the derivative at 0 is negativeSlope, as in PyTorch. */
 export class LeakyReLU extends Elementwise {
   static override readonly name: string = 'LeakyReLU';
+  /** Of the line through negative values. */
   readonly negativeSlope: number;
 
   /** @param negativeSlope  Default 0.01. */
@@ -112,6 +114,7 @@ export class LeakyReLU extends Elementwise {
   }
 }
 
+/** As in PyTorch. */
 export interface GELUOptions {
   /** 'none' (default): by the error function; 'tanh': x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))). */
   readonly approximate?: 'none' | 'tanh';
@@ -124,8 +127,10 @@ export interface GELUOptions {
  */
 export class GELU extends Elementwise {
   static override readonly name: string = 'GELU';
+  /** 'tanh' is the approximation by one; 'none' the definition. */
   readonly approximate: 'none' | 'tanh';
 
+  /** @param options  approximate: 'none' (the default) or 'tanh'. */
   constructor(options?: GELUOptions) {
     super();
     const { approximate } = checkOptions(options, ['approximate']);
@@ -181,6 +186,7 @@ export class SiLU extends Elementwise {
 /** y = e^x / Σ e^x along one axis; the largest element is subtracted first, so that none is too large. */
 export class Softmax extends Module {
   static override readonly name: string = 'Softmax';
+  /** Along which the results sum to 1. */
   readonly axis: number;
   #output: FloatTensor | undefined;
 
@@ -190,6 +196,7 @@ export class Softmax extends Module {
     this.axis = checkInteger(axis, 'axis', Number.MIN_SAFE_INTEGER);
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const { data } = input;

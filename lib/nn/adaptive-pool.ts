@@ -22,6 +22,7 @@ interface Windows {
  */
 export class AdaptiveAvgPool2d extends Module {
   static override readonly name: string = 'AdaptiveAvgPool2d';
+  /** Of the result; null keeps the size of the input. */
   readonly outputSize: readonly [height: number | null, width: number | null];
   #kept: { inputShape: Shape; rows: Windows; cols: Windows; output: Output } | undefined;
 
@@ -37,6 +38,7 @@ export class AdaptiveAvgPool2d extends Module {
     this.outputSize = Object.freeze([height, width] as const);
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const shape = this.#shapeOf(input.shape, 'x');

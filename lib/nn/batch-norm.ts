@@ -25,6 +25,7 @@ import {
   takeInput,
 } from './module.js';
 
+/** As in PyTorch. */
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
   readonly eps?: number;
@@ -65,14 +66,20 @@ interface Kept {
  */
 export class BatchNorm1d extends Module {
   static override readonly name: string = 'BatchNorm1d';
+  /** How many channels there are. */
   readonly numFeatures: number;
+  /** Added to variances. */
   readonly eps: number;
+  /** Share of the new batch in the running statistics; null averages all batches. */
   readonly momentum: number | null;
+  /** γ, one per channel; null when not affine. */
   readonly weight: Parameter | null;
+  /** β, one per channel; null when not affine. */
   readonly bias: Parameter | null;
   readonly #running: Running | null;
   #kept: Kept | undefined;
 
+  /** @param numFeatures  How many channels there are. */
   constructor(numFeatures: number, options?: BatchNormOptions) {
     super();
     const given = checkOptions(options, ['eps', 'momentum', 'affine', 'trackRunningStats']);
@@ -101,6 +108,7 @@ export class BatchNorm1d extends Module {
     return new Tensor(new Float32Array(this.numFeatures).fill(value), [this.numFeatures]);
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x, this.weight?.data.dtype);
     this.#check(input.shape, 'x');

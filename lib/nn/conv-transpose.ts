@@ -31,6 +31,7 @@ import {
 } from './module.js';
 import { describeGeometry, explainTransposed } from './words.js';
 
+/** As of a convolution, and which of the sizes that fit the result has. */
 export interface ConvTransposeLayerOptions extends ConvLayerOptions {
   /** Elements added at the end of each axis of the result, to undo a stride's rounding. Default 0. */
   readonly outputPadding?: Axes;
@@ -53,16 +54,22 @@ const TRANSPOSE_OF_RANK = { 1: convTranspose1d, 2: convTranspose2d, 3: convTrans
  */
 export class ConvTranspose1d extends Module {
   static override readonly name: string = 'ConvTranspose1d';
+  /** Channels of the input. */
   readonly inChannels: number;
+  /** Channels of the result. */
   readonly outChannels: number;
   /** What the options amount to, with nothing left out. */
   readonly geometry: Required<Geometry>;
+  /** Added to the size of the result at the end of each axis. */
   readonly outputPadding: readonly number[];
+  /** IOHW or as the rank has it: [inChannels, outChannels/groups, …]. */
   readonly weight: Parameter;
+  /** One per output; null when the layer has none. */
   readonly bias: Parameter | null;
   readonly #window: Window;
   #kept: { input: FloatTensor; batched: boolean; output: Output } | undefined;
 
+  /** @param kernelSize  One size for all axes, or one for each. */
   constructor(
     inChannels: number,
     outChannels: number,
@@ -97,6 +104,7 @@ export class ConvTranspose1d extends Module {
     return 1;
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x, this.weight.data.dtype);
     const { geometry, outputPadding, bias } = this;

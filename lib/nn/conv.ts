@@ -29,6 +29,7 @@ import {
 } from './module.js';
 import { describeGeometry, explainAxes } from './words.js';
 
+/** Geometry, bias and where initial weights come from. */
 export interface ConvLayerOptions extends Geometry {
   /** Add a learned bias per output channel. Default true. */
   readonly bias?: boolean;
@@ -52,15 +53,20 @@ const CONV_OF_RANK = { 1: conv1d, 2: conv2d, 3: conv3d } as const;
  */
 export class Conv1d extends Module {
   static override readonly name: string = 'Conv1d';
+  /** Channels of the input. */
   readonly inChannels: number;
+  /** Channels of the result. */
   readonly outChannels: number;
   /** What the options amount to, with nothing left out. */
   readonly geometry: Required<Geometry>;
+  /** OIHW or as the rank has it: [outChannels, inChannels/groups, …]. */
   readonly weight: Parameter;
+  /** One per output; null when the layer has none. */
   readonly bias: Parameter | null;
   readonly #window: Window;
   #kept: { input: FloatTensor; batched: boolean; output: Output } | undefined;
 
+  /** @param kernelSize  One size for all axes, or one for each. */
   constructor(inChannels: number, outChannels: number, kernelSize: Axes, options?: ConvLayerOptions) {
     super();
     const given = checkOptions(options, CONV_LAYER_OPTIONS);

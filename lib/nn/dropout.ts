@@ -6,6 +6,7 @@ import type { TensorLike } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 
+/** Where the noise comes from. */
 export interface DropoutOptions {
   /** Of the choices; drawn when absent. */
   readonly seed?: number;
@@ -19,6 +20,7 @@ export interface DropoutOptions {
  */
 export class Dropout extends Module {
   static override readonly name: string = 'Dropout';
+  /** Share of elements that become 0 in training. */
   readonly p: number;
   readonly #seed: number | undefined;
   readonly #random: Random;
@@ -34,6 +36,7 @@ export class Dropout extends Module {
     this.#random = random(seed);
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const { shape, dtype } = input;

@@ -11,6 +11,7 @@ export class Flatten extends Module {
   static override readonly name: string = 'Flatten';
   #kept: { inputShape: Shape; output: Output } | undefined;
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const output = input.reshape(flat(input.shape, 'x'));

@@ -1,4 +1,8 @@
-/** Networks that train: layers, losses, and the way from convolutions to fully-connected layers. */
+/**
+ * Networks that train: layers, losses, and the way from convolutions to fully-connected layers.
+ *
+ * @module
+ */
 export type { GELUOptions } from './activations.js';
 export { GELU, LeakyReLU, Sigmoid, SiLU, Softmax, Tanh } from './activations.js';
 export { AdaptiveAvgPool2d } from './adaptive-pool.js';

@@ -18,6 +18,7 @@ import {
   takeInput,
 } from './module.js';
 
+/** Bias, and where initial weights come from. */
 export interface LinearOptions {
   /** Add a learned bias per output. Default true. */
   readonly bias?: boolean;
@@ -36,12 +37,20 @@ export interface LinearOptions {
  */
 export class Linear extends Module {
   static override readonly name: string = 'Linear';
+  /** Features of a sample that comes in. */
   readonly inFeatures: number;
+  /** Features of a sample that comes out. */
   readonly outFeatures: number;
+  /** [outFeatures, inFeatures]. */
   readonly weight: Parameter;
+  /** One per output; null when the layer has none. */
   readonly bias: Parameter | null;
   #kept: { input: FloatTensor; output: Output } | undefined;
 
+  /**
+   * @param inFeatures   Features of a sample that comes in.
+   * @param outFeatures  Features of a sample that comes out.
+   */
   constructor(inFeatures: number, outFeatures: number, options?: LinearOptions) {
     super();
     const given = checkOptions(options, ['bias', 'seed']);

@@ -26,6 +26,7 @@ import { Sequential } from './sequential.js';
 import { SparseLinear } from './sparse-linear.js';
 import { inLayer } from './summary.js';
 
+/** In what form the matrices come. */
 export interface LinearizeOptions {
   /**
    * SparseLinear layers, whose `weight` is a CsrMatrix, where the dense matrix would not fit or is not wanted: they learn

@@ -14,7 +14,9 @@ import { type TensorLike, takeFloat, takeFloats, takeTensor } from '../tensor/ta
 import { type FloatTensor, Tensor } from '../tensor/tensor.js';
 import { checkParameter, type Parameter } from './module.js';
 
+/** What a loss gives. */
 export interface Loss {
+  /** The loss itself, a mean over the batch. */
   readonly value: number;
   /** ∂value/∂prediction, of the prediction's shape. */
   readonly grad: FloatTensor;

@@ -20,7 +20,9 @@ import { asFloat, type FloatTensor, isFloat, isTensor, type Shape, Tensor } from
 export interface Parameter {
   /** As in PyTorch's state_dict: '0.weight'. */
   readonly name: string;
+  /** What an optimiser changes. */
   data: FloatTensor;
+  /** ∂loss/∂data, summed by backward() until zeroGrad(). */
   grad: FloatTensor;
 }
 
@@ -28,17 +30,23 @@ export interface Parameter {
 export interface StateBuffer<T extends Tensor = Tensor> {
   /** As in PyTorch's state_dict: 'running_mean'. */
   readonly name: string;
+  /** What stateDict() gives of it. */
   data: T;
 }
 
+/** How names of a state are matched with those of a module. */
 export interface LoadStateOptions {
+  /** The name here of a name there. */
   readonly map?: (name: string) => string;
+  /** Whether names that are missing or left over are an error. Default true. */
   readonly strict?: boolean;
 }
 
 /** What a lenient loadStateDict did not find, and what it did not know. */
 export interface LoadedState {
+  /** Names here that the state had nothing for. */
   readonly missing: readonly string[];
+  /** Names of the state that nothing here has. */
   readonly unexpected: readonly string[];
 }
 
@@ -50,6 +58,7 @@ export interface LoadedState {
  * A layer of your own implements forward, backward and outputShape, and whatever else it has something to say on.
  */
 export abstract class Module {
+  /** The result for a batch; in training, what backward() needs is kept. */
   abstract forward(x: TensorLike): Tensor;
 
   /**

@@ -31,7 +31,9 @@ const AVG_POOL_OF_RANK = { 1: avgPool1d, 2: avgPool2d, 3: avgPool3d } as const;
 /** Max pooling over [n, c, l] (n may be left out): as `maxPool1d`. The gradient goes to the first of equal maxima. */
 export class MaxPool1d extends Module {
   static override readonly name: string = 'MaxPool1d';
+  /** Of the window. */
   readonly kernelSize: Axes;
+  /** Stride, padding and what else the window has. */
   readonly options: PoolOptions;
   #kept: Maxima | undefined;
 
@@ -48,6 +50,7 @@ export class MaxPool1d extends Module {
     return 1;
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const { output, indices } = MAX_POOL_OF_RANK[this.rank](input, this.kernelSize, this.options);
@@ -114,7 +117,9 @@ const MAX_LAYER_OF_RANK = { 1: MaxPool1d, 2: MaxPool2d, 3: MaxPool3d } as const;
 /** Average pooling over [n, c, l] (n may be left out): as `avgPool1d`. */
 export class AvgPool1d extends Module {
   static override readonly name: string = 'AvgPool1d';
+  /** Of the window. */
   readonly kernelSize: Axes;
+  /** Stride, padding and what else the window has. */
   readonly options: AvgPoolOptions;
   #kept: { plan: PoolPlan; inputShape: Shape; output: Output } | undefined;
 
@@ -134,6 +139,7 @@ export class AvgPool1d extends Module {
     return 1;
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x);
     const output = AVG_POOL_OF_RANK[this.rank](input, this.kernelSize, this.options);

@@ -10,6 +10,7 @@ export class ReLU extends Module {
   static override readonly name: string = 'ReLU';
   #output: FloatTensor | undefined;
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const { data, shape } = takeInput(x);
     return this.keep(new Tensor(rectified(data), shape));

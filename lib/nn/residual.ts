@@ -21,10 +21,16 @@ import { inPart } from './summary.js';
  */
 export class Residual extends Module {
   static override readonly name: string = 'Residual';
+  /** What is learned. */
   readonly body: Module;
+  /** What the input goes through beside it; null adds the input itself. */
   readonly shortcut: Module | null;
   #output: Output | undefined;
 
+  /**
+   * @param body      What is learned.
+   * @param shortcut  What the input goes through beside it; the input itself when absent.
+   */
   constructor(body: Module, shortcut?: Module | null) {
     super();
     if (!isInstance(body, Module)) throw mistake(ArgumentError, 'body', 'a Module', body);
@@ -40,6 +46,7 @@ export class Residual extends Module {
     return this.shortcut === null ? [body] : [body, ['shortcut', this.shortcut]];
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x, this.parameters()[0]?.data.dtype);
     // A way that refuses its input must do so before the other one forgets its last one.

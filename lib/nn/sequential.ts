@@ -21,11 +21,13 @@ import { inLayer, type Summary, summarize } from './summary.js';
  */
 export class Sequential extends Module {
   static override readonly name: string = 'Sequential';
+  /** In the order in which they run. */
   readonly modules: readonly Module[];
   /** The input shape that the layers were last found to agree on. */
   #checked: Shape | undefined;
   #output: Output | undefined;
 
+  /** @param modules  In the order in which they run. */
   constructor(...modules: Module[]) {
     super();
     modules.forEach((module, i) => {
@@ -35,6 +37,7 @@ export class Sequential extends Module {
     this.modules = Object.freeze([...modules]);
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x, this.parameters()[0]?.data.dtype);
     // A layer that refuses its input must do so before the ones above it forget their last one.

@@ -8,6 +8,7 @@ import { type TensorLike, takeFloat } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 
+/** Shapes on both sides, and the bias. */
 export interface SparseLinearOptions {
   /** One per row of the matrix. Default zeros. */
   readonly bias?: TensorLike | null;
@@ -27,13 +28,18 @@ export interface SparseLinearOptions {
  */
 export class SparseLinear extends Module {
   static override readonly name: string = 'SparseLinear';
+  /** One row for each element of the result. */
   readonly weight: CsrMatrix;
+  /** One for each element of the result; null when the layer has none. */
   readonly bias: FloatTensor | null;
+  /** Of a sample that comes in. */
   readonly inputShape: Shape;
+  /** Of a sample that comes out. */
   readonly resultShape: Shape;
   readonly #label: string | undefined;
   #kept: { inputShape: Shape; output: Output } | undefined;
 
+  /** @param weight  One row for each element of the result. */
   constructor(weight: CsrMatrix, options: SparseLinearOptions = {}) {
     super();
     if (!isInstance(weight, CsrMatrix)) throw mistake(ArgumentError, 'weight', 'a CsrMatrix', weight);
@@ -48,6 +54,7 @@ export class SparseLinear extends Module {
     this.#label = label;
   }
 
+  /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
     const input = takeInput(x, this.weight.dtype);
     const shape = this.#shapeOf(input.shape, 'x');

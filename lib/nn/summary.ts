@@ -3,11 +3,13 @@ import { ConvmatError } from '../errors.js';
 import type { Shape } from '../tensor/tensor.js';
 import type { Module } from './module.js';
 
+/** A line of a summary. */
 export interface SummaryRow {
   /** Index and kind: '0 Conv2d(1 → 6, 3×3)'. */
   readonly layer: string;
   /** Shapes of one sample, without the batch axis. */
   readonly inputShape: Shape;
+  /** Of the result for the input that was given. */
   readonly outputShape: Shape;
   /** Numbers that the layer learns. */
   readonly parameters: number;
@@ -17,7 +19,9 @@ export interface SummaryRow {
   readonly how: string;
 }
 
+/** What a network consists of; toString() is an aligned table. */
 export interface Summary {
+  /** One for each layer or node. */
   readonly rows: readonly SummaryRow[];
   /** An aligned table: layer, output, parameters, multiplications, then a line of arithmetic under each. */
   toString(): string;

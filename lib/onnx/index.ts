@@ -1,9 +1,13 @@
-/** Networks: ONNX in, run, and written again. Also the subpath 'convmat/onnx'. */
+/**
+ * Networks: ONNX in, run, and written again. Also the subpath 'convmat/onnx'.
+ *
+ * @module
+ */
 export type { StepReport, StepTime } from '../graph/executable.js';
 export type { Feeds } from './inputs.js';
 export type { LinearizeOptions } from './linearize.js';
 export { linearize } from './linearize.js';
-export type { AffineStage, OtherStage, Stage, StageTerm } from './linearized.js';
+export type { AffineStage, NetworkOutput, OtherStage, Stage, StageTerm, StageValue } from './linearized.js';
 export { LinearizedNetwork } from './linearized.js';
 export type { Node, ValueInfo } from './model.js';
 export { Model } from './model.js';

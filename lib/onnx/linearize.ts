@@ -17,6 +17,7 @@ import { LinearizedNetwork, type Stage, type StageTerm } from './linearized.js';
 import { Model, modelFile, type Node } from './model.js';
 import { type ModelSource, readModel } from './read.js';
 
+/** Shapes, and whether affine maps become one. */
 export interface LinearizeOptions {
   /** Shapes for inputs that the file leaves open. The batch is 1. */
   readonly inputShapes?: Readonly<Record<string, Shape>>;

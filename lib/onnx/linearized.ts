@@ -1,5 +1,7 @@
 /** A network as stages: affine maps with their matrices, and operators by name. */
+
 import { joinPath, makeFolder, pathOf, writeArray, writeFile, writeMatrix } from '#model-files';
+import { bytesOfText } from '../bytes.js';
 import { checkNumber, checkOptions } from '../check.js';
 import { MemoryError } from '../errors.js';
 import { allocate, isLong } from '../graph/elements.js';
@@ -25,20 +27,31 @@ export interface StageTerm {
 
 /** output = Σ matrix·input + bias, on flattened values. */
 export interface AffineStage {
+  /** Tells it from an operator. */
   readonly kind: 'affine';
+  /** Name of what it gives. */
   readonly output: string;
+  /** Shape of what it gives, batch 1 included. */
   readonly outputShape: Shape;
+  /** What is summed. */
   readonly terms: readonly StageTerm[];
+  /** One for each element of the output. */
   readonly bias: FloatArray;
 }
 
 /** An operator that is not affine. */
 export interface OtherStage {
+  /** Tells it from an affine map. */
   readonly kind: 'operator';
+  /** The operator, by ONNX's name. */
   readonly opType: string;
+  /** As in the file. */
   readonly node: Node;
+  /** Name of what it gives. */
   readonly output: string;
+  /** Shape of what it gives, batch 1 included. */
   readonly outputShape: Shape;
+  /** Inputs of the network, or outputs of stages before. */
   readonly inputs: readonly string[];
   /** What the node does, resolved. @internal */
   readonly graphNode: GraphNode;
@@ -48,9 +61,13 @@ export interface OtherStage {
   readonly results: readonly (StageValue | null)[];
 }
 
+/** A tensor between stages. */
 export interface StageValue {
+  /** As in the file. */
   readonly name: string;
+  /** Of its elements. */
   readonly type: ElementType;
+  /** Batch 1 included. */
   readonly shape: Shape;
 }
 
@@ -58,16 +75,22 @@ export interface Operand extends StageValue {
   readonly constant: Elements | null;
 }
 
+/** A tensor that a run gives. */
 export interface NetworkOutput extends StageValue {
   /** The stage's output that it is. */
   readonly from: string;
 }
 
+/** One step of a network as matrices. */
 export type Stage = AffineStage | OtherStage;
 
+/** A network as matrices, and what of it is not affine. */
 export class LinearizedNetwork {
+  /** What a run takes. */
   readonly inputs: readonly StageValue[];
+  /** What a run gives. */
   readonly outputs: readonly NetworkOutput[];
+  /** In the order in which they run. */
   readonly stages: readonly Stage[];
 
   /** Made by linearize. */
@@ -141,7 +164,7 @@ export class LinearizedNetwork {
       outputs,
       stages,
     };
-    await writeFile(joinPath(place, 'network.json'), [Buffer.from(`${JSON.stringify(network, null, 1)}\n`)]);
+    await writeFile(joinPath(place, 'network.json'), [bytesOfText(`${JSON.stringify(network, null, 1)}\n`)]);
   }
 
   /** A table of the stages: what each reads, how large its matrices are, sparse and dense. */

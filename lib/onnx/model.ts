@@ -16,20 +16,25 @@ import { type Summary, summarize } from './summary.js';
 
 /** A dimension that the file names instead of fixing ("N", "height") is that string; an unknown one is null. */
 export interface ValueInfo {
+  /** As in the file. */
   readonly name: string;
   /** ONNX's: 'float', 'int64', 'uint8' … */
   readonly dtype: string;
+  /** Sizes; the name of one that is left open, null for one that is unknown. */
   readonly shape: readonly (number | string | null)[];
 }
 
+/** An operator of the graph, as in the file. */
 export interface Node {
   /** '' where the file gives none. */
   readonly name: string;
+  /** The operator. */
   readonly opType: string;
   /** '' is ONNX's own. */
   readonly domain: string;
   /** '' is an optional input that is absent. */
   readonly inputs: readonly string[];
+  /** Names of what it gives. */
   readonly outputs: readonly string[];
   /**
    * Numbers, strings, lists of them and Tensors (made when they are read); an integer past 2^53 is a bigint; a graph is
@@ -51,10 +56,13 @@ let fileOf: (model: Model) => ModelFile;
 export class Model {
   /** The version of ONNX's own operators. */
   readonly opset: number;
+  /** The program that wrote the file. */
   readonly producer: string;
   /** Without initializers. */
   readonly inputs: readonly ValueInfo[];
+  /** What the graph gives. */
   readonly outputs: readonly ValueInfo[];
+  /** In an order in which each follows those that it reads. */
   readonly nodes: readonly Node[];
   /**
    * Weights by name, made into Tensors when they are read: int64 as int32, float16 and bfloat16 as float32, bool as uint8.

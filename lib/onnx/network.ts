@@ -19,6 +19,7 @@ import { checkFeeds, type Feeds, givenShapes, inputsOf, type NetworkInput, readF
 import { Model, type ModelFile, modelFile, type ValueInfo } from './model.js';
 import { type ModelSource, readModel } from './read.js';
 
+/** Shapes and accuracy that a network is prepared for. */
 export interface PrepareNetworkOptions {
   /** Shapes for inputs that the file leaves open. Without them the first run of each shape prepares it. */
   readonly inputShapes?: Readonly<Record<string, Shape>>;
@@ -28,15 +29,21 @@ export interface PrepareNetworkOptions {
 
 /** The steps after fusion, and what one run holds in memory at most. */
 export interface NetworkExplanation {
+  /** In the order in which they run. */
   readonly steps: readonly StepReport[];
+  /** Most memory of intermediate results at one time. */
   readonly peakBytes: number;
+  /** An aligned table. */
   toString(): string;
 }
 
+/** One run, step by step. */
 export interface NetworkProfile {
+  /** In the order in which they run. */
   readonly steps: readonly StepTime[];
   /** Milliseconds. */
   readonly total: number;
+  /** An aligned table. */
   toString(): string;
 }
 
@@ -47,7 +54,9 @@ export interface NetworkProfile {
  * and 1, float16 as float32. `convmat/ort` has BigInt64Array and bool.
  */
 export interface Network extends SelfDisposing {
+  /** What a run takes. */
   readonly inputs: readonly ValueInfo[];
+  /** What a run gives. */
   readonly outputs: readonly ValueInfo[];
   /**
    * A tensor for each input by name; a single input may be given bare. Results are new Tensors.

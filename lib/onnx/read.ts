@@ -16,6 +16,7 @@ import { Model, modelFile } from './model.js';
 /** A path, or the bytes, which are not copied and must not change while the model is in use. */
 export type ModelSource = string | FileURL | Uint8Array | ArrayBuffer;
 
+/** Where the rest of a model is. */
 export interface ReadModelOptions {
   /** The bytes of files that hold weights, by the location that the model gives, where they are not beside the path. */
   readonly externalData?: Readonly<Record<string, Uint8Array>>;
@@ -98,6 +99,7 @@ function stretchOf(
 
 // ───────────────────────────── writing ─────────────────────────────
 
+/** How a model becomes a file. */
 export interface WriteModelOptions {
   /**
    * Weights of at least 1 KiB go into a file of their own beside the model, PATH.data. Default: where the model would be

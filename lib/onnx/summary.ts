@@ -5,19 +5,25 @@ import type { Shape } from '../tensor/tensor.js';
 import { givenShapes } from './inputs.js';
 import type { ModelFile } from './model.js';
 
+/** A line of a summary. */
 export interface SummaryRow {
   /** The node's name; its operator and place where it has none. */
   readonly name: string;
+  /** The operator. */
   readonly opType: string;
   /** null where they are not known. */
   readonly outputShapes: readonly (Shape | null)[];
   /** Elements of the weights (initializers and Constant nodes) that it is the first to read. */
   readonly parameters: number;
+  /** Of the definition, for the shapes that are known. */
   readonly multiplications: number;
 }
 
+/** What a network consists of; toString() is an aligned table. */
 export interface Summary {
+  /** One for each layer or node. */
   readonly rows: readonly SummaryRow[];
+  /** An aligned table. */
   toString(): string;
 }
 

@@ -10,6 +10,7 @@ import { type Shape, Tensor } from '../tensor/tensor.js';
 import { add, vstack } from './algebra.js';
 import type { Operator } from './operator.js';
 
+/** What lies behind the ends of an axis. */
 export interface BoundaryOptions {
   /** What lies beyond the field: its border's value (a zero derivative, the default), the other end, or zeros. */
   readonly boundary?: 'replicate' | 'circular' | 'zeros';
@@ -17,6 +18,7 @@ export interface BoundaryOptions {
   readonly dtype?: FloatDType;
 }
 
+/** Which difference, and what lies behind the ends of an axis. */
 export interface DifferenceOptions extends BoundaryOptions {
   /** 1 (the default): x[i + 1] − x[i]. 2: x[i − 1] − 2·x[i] + x[i + 1]. */
   readonly order?: 1 | 2;

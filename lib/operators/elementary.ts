@@ -5,6 +5,7 @@ import { checkFloat, convert, type FloatArray, type FloatDType, uninitialised } 
 import { takeTensor, type VectorLike } from '../tensor/take.js';
 import { LinearMap, type Operator } from './operator.js';
 
+/** Of operators that have no entries to tell their precision by. */
 export interface PrecisionOptions {
   /** Of the vectors that the operator computes with. Default 'float64'. */
   readonly dtype?: FloatDType;

@@ -1,4 +1,8 @@
-/** The algebra of linear operators: sums, products, blocks, differences, and what other machines ask of a matrix. */
+/**
+ * The algebra of linear operators: sums, products, blocks, differences, and what other machines ask of a matrix.
+ *
+ * @module
+ */
 export { add, blockDiag, compose, hstack, scale, vstack } from './algebra.js';
 export type { BoundaryOptions, DifferenceOptions } from './differences.js';
 export { difference, gradient, laplacian } from './differences.js';

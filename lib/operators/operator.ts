@@ -15,6 +15,7 @@ import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js'
 
 /** A linear operator that knows its precision and its transpose. */
 export interface Operator extends LinearOperator {
+  /** Of the vectors that it takes and gives. */
   readonly dtype: FloatDType;
   /** The transpose: `T.matvec` is `rmatvec`, and the other way round. */
   readonly T: Operator;

@@ -61,6 +61,7 @@ function convolutionRuns(matrix: ConvMatrix): Runs {
   };
 }
 
+/** A matrix by its generalised diagonals. */
 export interface Diagonals {
   /** Ascending, in [0, cols). */
   readonly offsets: Int32Array;
@@ -108,6 +109,7 @@ export function diagonals(A: SparseFormats & LinearOperator): Diagonals {
   return { offsets, values: Object.freeze(values) };
 }
 
+/** How a matrix lies on tiles of one size. */
 export interface TilePlan {
   /** Tiles down and across: ⌈A's rows / rows⌉ and ⌈A's columns / cols⌉. */
   readonly grid: readonly [down: number, across: number];

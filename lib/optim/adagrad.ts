@@ -4,6 +4,7 @@ import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
 import { checkRate, decayed, ParameterOptimizer, scalarsFor } from './optimizer.js';
 
+/** As in PyTorch. */
 export interface AdagradOptions {
   /** Default 0.01. */
   readonly lr?: number;
@@ -32,6 +33,7 @@ export class Adagrad extends ParameterOptimizer {
   readonly #initial: number;
   readonly #eps: number;
 
+  /** @param parameters  What is optimised: net.parameters(). */
   constructor(parameters: Parameter[], options?: AdagradOptions) {
     const names = ['lr', 'lrDecay', 'weightDecay', 'initialAccumulatorValue', 'eps'];
     const given = checkOptions(options, names);

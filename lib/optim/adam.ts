@@ -5,6 +5,7 @@ import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
 import { checkDecay, checkRate, decayed, ParameterOptimizer, scalarsFor } from './optimizer.js';
 
+/** As in PyTorch. */
 export interface AdamOptions {
   /** Default 0.001. */
   readonly lr?: number;
@@ -44,6 +45,7 @@ export class Adam extends ParameterOptimizer {
   readonly #amsgrad: boolean;
   readonly #sign: number;
 
+  /** @param parameters  What is optimised: net.parameters(). */
   constructor(parameters: Parameter[], options?: AdamOptions) {
     const names = ['lr', 'betas', 'eps', 'weightDecay', 'amsgrad', 'maximize'];
     const given = checkOptions(options, names);

@@ -1,4 +1,8 @@
-/** Optimisers, with PyTorch's rules and defaults. */
+/**
+ * Optimisers, with PyTorch's rules and defaults.
+ *
+ * @module
+ */
 export type { AdagradOptions } from './adagrad.js';
 export { Adagrad } from './adagrad.js';
 export type { AdamOptions } from './adam.js';

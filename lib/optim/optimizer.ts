@@ -4,6 +4,7 @@ import { ArgumentError, ShapeError } from '../errors.js';
 import { checkParameter, type Parameter, zeroGradients } from '../nn/module.js';
 import { convertLike, dtypeOf, type FloatArray } from '../tensor/dtype.js';
 
+/** Changes parameters by their gradients. */
 export interface Optimizer {
   /** Moves every parameter by its gradient. */
   step(): void;
@@ -42,11 +43,16 @@ export abstract class ParameterOptimizer implements Optimizer {
     this.#lr = checkRate(lr, 'options.lr');
   }
 
-  /** The learning rate; may be set between steps. @throws {ArgumentError} for a negative one, NaN or infinity. */
+  /**
+   * The learning rate; may be set between steps.
+   *
+   * @throws {ArgumentError} for a negative one, NaN or infinity.
+   */
   get lr(): number {
     return this.#lr;
   }
 
+  /** Counts from the next step on. */
   set lr(lr: number) {
     this.#lr = checkRate(lr, 'lr');
   }

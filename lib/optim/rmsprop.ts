@@ -4,6 +4,7 @@ import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
 import { checkRate, decayed, ParameterOptimizer, scalarsFor } from './optimizer.js';
 
+/** As in PyTorch. */
 export interface RMSpropOptions {
   /** Default 0.01. */
   readonly lr?: number;
@@ -37,6 +38,7 @@ export class RMSprop extends ParameterOptimizer {
   readonly #weightDecay: number;
   readonly #centered: boolean;
 
+  /** @param parameters  What is optimised: net.parameters(). */
   constructor(parameters: Parameter[], options?: RMSpropOptions) {
     const names = ['lr', 'alpha', 'eps', 'momentum', 'weightDecay', 'centered'];
     const given = checkOptions(options, names);

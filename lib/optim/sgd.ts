@@ -5,7 +5,9 @@ import type { Parameter } from '../nn/module.js';
 import { type FloatArray, zeros } from '../tensor/dtype.js';
 import { checkRate, decayed, ParameterOptimizer, scalarsFor } from './optimizer.js';
 
+/** As in PyTorch. */
 export interface SGDOptions {
+  /** The learning rate. */
   readonly lr: number;
   /** Share of the last update that is kept. Default 0. */
   readonly momentum?: number;
@@ -40,6 +42,7 @@ export class SGD extends ParameterOptimizer {
   readonly #weightDecay: number;
   readonly #l1: number;
 
+  /** @param parameters  What is optimised: net.parameters(). */
   constructor(parameters: Parameter[], options: SGDOptions) {
     const names = ['lr', 'momentum', 'dampening', 'nesterov', 'weightDecay', 'l1'];
     const given = checkOptions(options, names);

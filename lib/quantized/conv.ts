@@ -31,6 +31,7 @@ import { resultTensor } from '../tensor/out.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
 import { hasDType, type Shape, type Tensor } from '../tensor/tensor.js';
 
+/** Geometry and zero points of a convolution of integers. */
 export interface IntegerConvOptions extends Geometry {
   /** The input value that stands for 0; padding has it. Default 0. */
   readonly inputZeroPoint?: number;
@@ -38,13 +39,19 @@ export interface IntegerConvOptions extends Geometry {
   readonly weightZeroPoint?: number | ArrayLike<number>;
 }
 
+/** Geometry, scales and zero points of ONNX’s QLinearConv: a real value is scale·(q − zeroPoint). */
 export interface QLinearConvOptions extends Geometry {
+  /** Of the input. */
   readonly inputScale: number;
+  /** Of the input, in its range of integers. */
   readonly inputZeroPoint: number;
   /** One for the tensor, or one per output channel. */
   readonly weightScale: number | ArrayLike<number>;
+  /** Of the weight: one, or one per output channel. */
   readonly weightZeroPoint: number | ArrayLike<number>;
+  /** Of the result. */
   readonly outputScale: number;
+  /** Of the result, in its range of integers. */
   readonly outputZeroPoint: number;
   /** Default: the input's. */
   readonly outputDType?: ByteDType;

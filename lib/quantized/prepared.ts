@@ -20,6 +20,7 @@ import {
   type Scaling,
 } from './conv.js';
 
+/** As of qlinearConv, fixed once for all runs. */
 export interface PrepareQLinearConvOptions extends QLinearConvOptions {
   /** Of the inputs to come. Default uint8. */
   readonly inputDType?: ByteDType;
@@ -27,7 +28,9 @@ export interface PrepareQLinearConvOptions extends QLinearConvOptions {
   readonly inputShape?: Shape;
 }
 
+/** A quantised convolution whose weights are packed once. */
 export interface PreparedQLinearConv extends SelfDisposing {
+  /** Shape of the weight, OIHW or as the rank has it. */
   readonly weightShape: Shape;
   /** The shape of the result for an input of this shape. @throws as qlinearConv. */
   outputShape(inputShape: Shape): Shape;

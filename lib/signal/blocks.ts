@@ -14,6 +14,7 @@ import type { TensorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 import { takeMatrix } from './operands.js';
 
+/** Every position of the block, or side by side. */
 export type BlockKind = 'sliding' | 'distinct';
 const BLOCK_KINDS = ['sliding', 'distinct'] as const satisfies readonly BlockKind[];
 

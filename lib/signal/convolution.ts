@@ -9,6 +9,7 @@ import { Tensor } from '../tensor/tensor.js';
 import { convolveLinear } from './linear.js';
 import { type DoubleTensor, takeDoubles, takeMatrix, takeVector } from './operands.js';
 
+/** How accurate the values are. */
 export interface LinearOptions {
   /** 'fast' (the default) takes transforms for long operands, 'strict' direct sums always. */
   readonly accuracy?: Accuracy;

@@ -1,4 +1,8 @@
-/** MATLAB's convolutions, transforms and block reshaping, computed and returned in float64. */
+/**
+ * MATLAB's convolutions, transforms and block reshaping, computed and returned in float64.
+ *
+ * @module
+ */
 export type { ConvShape } from '../plan/plans/linear.js';
 export type { BlockKind } from './blocks.js';
 export { col2im, im2col } from './blocks.js';

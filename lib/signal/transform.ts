@@ -11,12 +11,16 @@ import { takeVector } from './operands.js';
 
 /** A complex vector: real and imaginary parts of one length. */
 export interface Complex {
+  /** Real parts. */
   readonly re: Float64Array;
+  /** Imaginary parts. */
   readonly im: Float64Array;
 }
 /** What the transforms take for one. */
 export interface ComplexLike {
+  /** Real parts. */
   readonly re: VectorLike;
+  /** Imaginary parts. */
   readonly im: VectorLike;
 }
 

@@ -3,6 +3,8 @@ import type { Tensor } from './tensor.js';
 
 /** re + i·im, element by element: two tensors of one shape and dtype. */
 export interface ComplexTensor {
+  /** Real parts. */
   readonly re: Tensor;
+  /** Imaginary parts. */
   readonly im: Tensor;
 }

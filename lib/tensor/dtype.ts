@@ -6,21 +6,34 @@ import { DTypeError, MemoryError } from '../errors.js';
 
 /** The typed array that holds a dtype. */
 export interface ArrayByDType {
+  /** Its typed array. */
   float32: Float32Array;
+  /** Its typed array. */
   float64: Float64Array;
+  /** Its typed array. */
   int8: Int8Array;
+  /** Its typed array. */
   uint8: Uint8Array;
+  /** Its typed array. */
   int16: Int16Array;
+  /** Its typed array. */
   uint16: Uint16Array;
+  /** Its typed array. */
   int32: Int32Array;
+  /** Its typed array. */
   uint32: Uint32Array;
 }
 
+/** The eight types of elements. */
 export type DType = keyof ArrayByDType;
+/** Those of real numbers. */
 export type FloatDType = 'float32' | 'float64';
 
+/** The typed array of a dtype. */
 export type ArrayOf<D extends DType> = ArrayByDType[D];
+/** A typed array of one of the eight dtypes. */
 export type TypedArray = ArrayOf<DType>;
+/** A typed array of real numbers. */
 export type FloatArray = ArrayOf<FloatDType>;
 
 interface DTypeByTag {
@@ -69,6 +82,7 @@ const ARRAYS: { readonly [D in DType]: ArrayClass<D> & ViewClass<D> } = {
 
 /** The dtypes of quantised tensors, and what they hold. */
 export type ByteDType = 'int8' | 'uint8';
+/** A typed array of bytes. */
 export type ByteArray = Int8Array | Uint8Array;
 export const BYTE_RANGE: Readonly<Record<ByteDType, readonly [min: number, max: number]>> = {
   int8: [-128, 127],

@@ -32,16 +32,24 @@ import {
 } from './dtype.js';
 import { gather, type Order, stridesOf } from './strided.js';
 
+/** Sizes of the axes, the slowest first. */
 export type Shape = readonly number[];
+/** Numbers in arrays of one length on each level. */
 export type Nested = number | readonly Nested[];
 
 /** Nested arrays of known depth. */
 export interface NestedByRank {
+  /** Of so many axes. */
   0: number;
+  /** Of so many axes. */
   1: number[];
+  /** Of so many axes. */
   2: number[][];
+  /** Of so many axes. */
   3: number[][][];
+  /** Of so many axes. */
   4: number[][][][];
+  /** Of so many axes. */
   5: number[][][][][];
 }
 
@@ -51,6 +59,7 @@ export type SliceRange =
   | null
   | readonly [start?: number | null, end?: number | null, step?: number | null];
 
+/** What flat data become. */
 export interface FromOptions<D extends DType> {
   /** Default: one axis. */
   readonly shape?: Shape;
@@ -67,8 +76,11 @@ export type FloatTensor = Tensor<FloatArray>;
 
 /** Dense, row-major, contiguous: `data.length === product(shape)`. Shares its data with whoever made it. */
 export class Tensor<A extends TypedArray = TypedArray> {
+  /** The elements in row-major order; shared with whoever gave them. */
   readonly data: A;
+  /** Sizes of the axes, the slowest first. */
   readonly shape: Shape;
+  /** Type of the elements. */
   readonly dtype: DTypeOf<A>;
 
   /** @throws {DTypeError|ArgumentError|ShapeError} for data that is no usable typed array, or not of the shape's size. */
@@ -108,6 +120,7 @@ export class Tensor<A extends TypedArray = TypedArray> {
     return new Tensor(order === 'C' ? flat : gather(flat, shape, stridesOf(shape, 'F'), 0), shape);
   }
 
+  /** How many elements there are. */
   get size(): number {
     return this.data.length;
   }
@@ -258,6 +271,7 @@ export class Tensor<A extends TypedArray = TypedArray> {
     return level(0);
   }
 
+  /** The elements in row-major order. */
   [Symbol.iterator](): Iterator<number> {
     return this.data[Symbol.iterator]();
   }

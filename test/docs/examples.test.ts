@@ -10,7 +10,13 @@ import { random } from '../support/random';
 const { io, nn, tensor } = convmat;
 const lib = join(import.meta.dirname, '../../lib');
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-examples-'));
-afterAll(() => rmSync(scratch, { recursive: true }));
+// Examples read and write where they stand.
+const home = process.cwd();
+beforeAll(() => process.chdir(scratch));
+afterAll(() => {
+  process.chdir(home);
+  rmSync(scratch, { recursive: true });
+});
 
 interface Example {
   readonly place: string;
@@ -103,12 +109,7 @@ const givenIn: Record<string, Record<string, unknown>> = {
 
 /** The value of an example that is an expression; of statements, undefined. `using` needs a newer Node.js than the library. */
 async function evaluate({ place, code }: Example): Promise<unknown> {
-  const local = code
-    .replaceAll(/\s*\/\/[^\n]*/g, '')
-    .replaceAll(/\busing (?=\w+ =)/g, 'const ')
-    .replaceAll(/'([\w-]+\.(?:npy|npz|mtx|safetensors|onnx))'/g, (_, name) =>
-      JSON.stringify(join(scratch, name)),
-    );
+  const local = code.replaceAll(/\s*\/\/[^\n]*/g, '').replaceAll(/\busing (?=\w+ =)/g, 'const ');
   const scope = { ...convmat, ...given, ...givenIn[place.split('/')[0]] };
   const program = (body: string) => new AsyncFunction(...Object.keys(scope), body);
   let run: ReturnType<typeof program>;

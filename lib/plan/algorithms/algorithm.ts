@@ -5,6 +5,7 @@ import type { Counts } from './cost.js';
 
 /** In the order of the native side's enumeration. */
 export const ALGORITHMS = ['im2col', 'direct', 'depthwise', 'winograd', 'fft', 'toeplitz'] as const;
+/** The ways in which a convolution is computed. */
 export type AlgorithmName = (typeof ALGORITHMS)[number];
 /** 'auto' picks by shape, density and CPU. */
 export type Algorithm = 'auto' | AlgorithmName;

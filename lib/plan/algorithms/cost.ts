@@ -5,7 +5,9 @@ import type { ConvGeometry } from '../geometry.js';
 import type { AlgorithmName } from './algorithm.js';
 
 export interface Counts {
+  /** Of the algorithm, for the whole batch. */
   readonly multiplications: number;
+  /** Of the algorithm, for the whole batch. */
   readonly additions: number;
   /** Read and written once each: operands in the layout that the algorithm reads, and the result. */
   readonly bytes: number;
@@ -15,6 +17,7 @@ export interface Counts {
   readonly weightBytes: number;
 }
 
+/** What an algorithm needs for a problem. */
 export interface Cost extends Counts {
   /** 'dense-toeplitz' is the convolution's matrix multiplied out in full, zeros and all. */
   readonly algorithm: AlgorithmName | 'dense-toeplitz';

@@ -15,6 +15,7 @@ import { ArgumentError, ShapeError } from '../../errors.js';
 export type Axes = number | readonly number[];
 /** `'same'` is for stride 1, as in PyTorch; an odd remainder goes to the end. */
 export type Padding = Axes | readonly (readonly [before: number, after: number])[] | 'valid' | 'same';
+/** What is read beyond the edge: zeros, the other end, the image mirrored at its last pixel, or that pixel. */
 export type PaddingMode = 'zeros' | 'circular' | 'reflect' | 'replicate';
 export const PADDING_MODES = [
   'zeros',

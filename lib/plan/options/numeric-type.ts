@@ -7,6 +7,7 @@ import type { DType } from '../../tensor/dtype.js';
  * toward −∞, 'ceiling' toward +∞, 'zero' toward zero.
  */
 export type Rounding = 'nearest' | 'floor' | 'ceiling' | 'zero' | 'convergent' | 'round';
+/** What becomes of a value that does not fit: the nearest that does, or its lowest bits. */
 export type Overflow = 'saturate' | 'wrap';
 
 /** In the order of the native side's enumeration. */
@@ -22,6 +23,7 @@ const OVERFLOWS = ['saturate', 'wrap'] as const satisfies readonly Overflow[];
 
 /** A value is stored as the integer value·2^fractionLength, in a word of so many bits. */
 export interface NumericType {
+  /** Whether there are negative values: two’s complement. */
   readonly signed: boolean;
   /** 1 … 32 bits, the sign's included. */
   readonly wordLength: number;

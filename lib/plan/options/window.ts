@@ -16,6 +16,7 @@ import {
   type Rank,
 } from './axes.js';
 
+/** Where the kernel lies on the input, of every convolution here. */
 export interface Geometry {
   /** Distance between outputs, in input elements. Default 1. */
   readonly stride?: Axes;

@@ -5,6 +5,7 @@ import type { ConvShape } from './linear.js';
 import { type LinearAxis, linearAxis } from './linear.js';
 import { encodeFixedPlan } from './wire.js';
 
+/** Whether sums are rounded once at the end, or after every product. */
 export type Accumulate = 'full' | 'every-step';
 
 /** Of image [rows, columns, planes] and kernel [kernelRows, kernelColumns], which is flipped. */

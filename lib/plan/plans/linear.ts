@@ -6,6 +6,7 @@ import type { Accuracy } from '../algorithms/algorithm.js';
 import type { Machine } from '../isa.js';
 import { JS_TIMES, LINEAR_TIMES } from '../model/times.js';
 
+/** Which part of a convolution: all of it, the middle of the first operand's size, or what reads no zeros. */
 export type ConvShape = 'full' | 'same' | 'valid';
 export const CONV_SHAPES = ['full', 'same', 'valid'] as const satisfies readonly ConvShape[];
 

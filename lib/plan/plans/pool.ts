@@ -17,12 +17,16 @@ import { encodePoolPlan } from './wire.js';
 
 /** `stride` defaults to the kernel size, as in PyTorch. */
 export interface PoolOptions {
+  /** Distance between windows. Default: the size of the window. */
   readonly stride?: Axes;
+  /** On each side of each axis, or before and after. Default 0. */
   readonly padding?: Axes | readonly (readonly [before: number, after: number])[];
+  /** Distance between the elements of a window. Default 1, side by side. */
   readonly dilation?: Axes;
   /** Count windows that start inside the input but end past its padding. Default false. */
   readonly ceilMode?: boolean;
 }
+/** As of maximum pooling, and what the sum is divided by. */
 export interface AvgPoolOptions extends Omit<PoolOptions, 'dilation'> {
   /** Padding counts in the divisor. Default true. */
   readonly countIncludePad?: boolean;
