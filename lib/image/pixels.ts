@@ -74,7 +74,7 @@ type PixelArray = Uint8Array | Uint16Array | Float32Array;
  *
  * @throws {ArgumentError} for a bad option or what are no pixels, {ShapeError} when data has not width·height·channels
  *   elements, {DTypeError} for data of another type.
- * @example image.fromPixels({ data: Uint8Array.of(0, 128, 255), width: 3, height: 1 }, { scale: 1 / 255 })   // [1, 1, 3]
+ * @example image.fromPixels({ data: Uint8Array.of(0, 128, 255), width: 3, height: 1 }, { scale: 1 / 255 }).shape   // [1, 1, 3]
  */
 export function fromPixels(pixels: Pixels, options?: FromPixelsOptions): Tensor<Float32Array> {
   const { plan, data, shape } = readFromPixels(pixels, checkOptions(options, FROM_OPTIONS));

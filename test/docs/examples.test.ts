@@ -96,10 +96,18 @@ beforeAll(async () => {
 const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
 
 /** What stands for the same names in some rooms. */
+const byte = { signed: true, wordLength: 8, fractionLength: 4 };
+const { fi } = convmat.fixed;
 const givenIn: Record<string, Record<string, unknown>> = {
-  fixed: { ...convmat.fixed, image: given.kernel },
+  image: { image: convmat.image, grey: random([1, 1, 32, 32]) },
+  fixed: { ...convmat.fixed, image: given.kernel, x: fi([1, 2], byte), y: fi([3, 4], byte) },
+  'fixed/conv2d.ts': {
+    image: fi(random([3, 8, 8]), byte),
+    weight: fi(random([4, 3, 3, 3]), byte),
+    bias: fi([0, 0, 0, 0], byte),
+  },
   operators: convmat.operators,
-  tensor: { image: random([32, 32, 3]) },
+  'tensor/tensor.ts': { image: random([32, 32, 3]) },
   onnx: convmat.onnx,
   quantized: {
     weight: tensor(new Int8Array(8 * 3 * 3 * 3), [8, 3, 3, 3]),
@@ -110,7 +118,8 @@ const givenIn: Record<string, Record<string, unknown>> = {
 /** The value of an example that is an expression; of statements, undefined. `using` needs a newer Node.js than the library. */
 async function evaluate({ place, code }: Example): Promise<unknown> {
   const local = code.replaceAll(/\s*\/\/[^\n]*/g, '').replaceAll(/\busing (?=\w+ =)/g, 'const ');
-  const scope = { ...convmat, ...given, ...givenIn[place.split('/')[0]] };
+  const [file] = place.split(':');
+  const scope = { ...convmat, ...given, ...givenIn[file.split('/')[0]], ...givenIn[file] };
   const program = (body: string) => new AsyncFunction(...Object.keys(scope), body);
   let run: ReturnType<typeof program>;
   try {
