@@ -18,7 +18,7 @@ import { checkChannels, forwardAxes, likeInput, readBatchShape, readWindow } fro
 import { type ConvPlan, planConv } from '../plan/plans/conv.js';
 import type { Accumulate } from '../plan/plans/fixed.js';
 import { planInteger } from '../plan/plans/integer.js';
-import { type DType, holds, type TypedArray, uninitialised } from '../tensor/dtype.js';
+import { convert, type DType, holds, type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
 import { ACCUMULATES } from './conv2.js';
 import { FixedTensor, takeFixed } from './fixed-tensor.js';
@@ -162,11 +162,8 @@ function atOnce(
     }
     return;
   }
-  const sums = Float64Array.from(wholeSums(planOf, x, w, bound));
-  if (bias !== null) {
-    const { data } = bias.raw;
-    for (let i = 0; i < sums.length; i++) sums[i] = sums[i] * unitOfSum + data[channel(i)] * unitOfBias;
-  }
+  const sums = convert(wholeSums(planOf, x, w, bound), 'float64');
+  if (bias !== null) addBias(plan, sums, unitOfSum, bias.raw.data, unitOfBias);
   const exponent = output.fractionLength - places - Math.max(0, ahead);
   if (Math.abs(exponent) <= PLAIN_EXPONENT) {
     const unit = 2 ** exponent;
@@ -177,6 +174,21 @@ function atOnce(
   }
   const store = storerOf(output, places + Math.max(0, ahead));
   for (let i = 0; i < raw.length; i++) raw[i] = store(sums[i]);
+}
+
+/** sums ← sums·unitOfSum + bias·unitOfBias, the bias of each channel. */
+function addBias(
+  { batch, outChannels }: ConvPlan,
+  sums: Float64Array,
+  unitOfSum: number,
+  bias: TypedArray,
+  unitOfBias: number,
+): void {
+  const places = sums.length / (batch * outChannels);
+  for (let plane = 0, i = 0; plane < batch * outChannels && places > 0; plane++) {
+    const added = bias[plane % outChannels] * unitOfBias;
+    for (const end = i + places; i < end; i++) sums[i] = sums[i] * unitOfSum + added;
+  }
 }
 
 /** The sums as safe integers, by integer kernels where they hold them. */
@@ -204,7 +216,7 @@ function wholeSums(
     backend().convInteger(plan, { weight, weightZeroPoints, bias: null, multipliers: null }, image, sums);
     return sums;
   }
-  return doubleSums(planOf('float64'), Float64Array.from(image), Float64Array.from(weight));
+  return doubleSums(planOf('float64'), convert(image, 'float64'), convert(weight, 'float64'));
 }
 
 function isBytes(array: TypedArray): array is Int8Array | Uint8Array {

@@ -95,6 +95,9 @@ function typeName({ signed, wordLength }: FullNumericType): string {
   return `${signed ? 'signed' : 'unsigned'} words of ${wordLength} bits`;
 }
 
+/** A power of two this small or large takes few float64 to nothing or to infinity, and those are nothing or too large. */
+const PLAIN_EXPONENT = 900;
+
 /** A type whose fraction length the values may choose. */
 export type BestNumericType = Omit<NumericType, 'fractionLength'> &
   Partial<Pick<NumericType, 'fractionLength'>>;
@@ -117,10 +120,21 @@ export function fi(values: TensorLike, type: BestNumericType): FixedTensor {
   const full = readNumericType(withFractionLength(type, data), 'type');
   const raw = uninitialised(wordDType(full), data.length);
   const store = storer(full);
+  // The usual type, without a function for each number.
+  const isUsual =
+    full.rounding === 'nearest' &&
+    full.overflow === 'saturate' &&
+    Math.abs(full.fractionLength) <= PLAIN_EXPONENT;
+  const { low, high } = wordRange(full);
+  const unit = 2 ** full.fractionLength;
   for (let i = 0; i < raw.length; i++) {
     const value = data[i];
     if (Number.isNaN(value)) throw mistake(ArgumentError, `values[${i}]`, 'a number', value);
-    raw[i] = store(value, full.fractionLength);
+    if (isUsual) {
+      const scaled = value * unit;
+      const below = Math.floor(scaled);
+      raw[i] = Math.max(low, Math.min(high, scaled - below >= 0.5 ? below + 1 : below));
+    } else raw[i] = store(value, full.fractionLength);
   }
   return new FixedTensor(new Tensor(raw, shape), full);
 }

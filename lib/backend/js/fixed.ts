@@ -141,10 +141,11 @@ function addRounded(
 export function quantise(values: Float64Array, count: number, type: FullNumericType): void {
   switch (type.rounding) {
     case 'nearest':
-      for (let j = 0; j < count; j++) {
-        const below = Math.floor(values[j]);
-        values[j] = values[j] - below >= 0.5 ? below + 1 : below;
+      if (type.overflow === 'saturate') {
+        quantiseUsual(values, count, type);
+        return;
       }
+      for (let j = 0; j < count; j++) values[j] = nearest(values[j]);
       break;
     case 'floor':
       for (let j = 0; j < count; j++) values[j] = Math.floor(values[j]);
@@ -153,6 +154,18 @@ export function quantise(values: Float64Array, count: number, type: FullNumericT
       for (let j = 0; j < count; j++) values[j] = round(values[j], type.rounding);
   }
   limit(values, count, type);
+}
+
+/** To the nearest, ties up. What is cut off is exact from ½ on; below, where it rounds, it stays on its side of ½. */
+function nearest(value: number): number {
+  const below = Math.floor(value);
+  return value - below >= 0.5 ? below + 1 : below;
+}
+
+/** The two most usual ways, in one pass. */
+function quantiseUsual(values: Float64Array, count: number, type: FullNumericType): void {
+  const { low, high } = wordRange(type);
+  for (let j = 0; j < count; j++) values[j] = Math.max(low, Math.min(high, nearest(values[j])));
 }
 
 /** Brings whole numbers into the word. */
