@@ -9,8 +9,8 @@ import { makeResNet } from './network.mjs';
 
 const SEED = 1;
 const BATCH = 64;
-const EPOCHS = Number(process.env.EPOCHS ?? 8);
-const RATE = Number(process.env.RATE ?? 0.1);
+const EPOCHS = 12;
+const RATE = 0.1;
 const MOMENTUM = 0.9;
 const WEIGHT_DECAY = 5e-4;
 
