@@ -1,5 +1,5 @@
 /** Fixed-point tensors: integers with a type that says what they stand for. */
-import { describe, isInstance, mismatch, mistake } from '../check.js';
+import { describe, isInstance, isObject, mismatch, mistake } from '../check.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import {
   bestFractionLength,
@@ -144,7 +144,7 @@ export function fi(values: TensorLike, type: BestNumericType): FixedTensor {
  * was given and is undefined: more likely a mistake than a choice.
  */
 function isWhole(type: BestNumericType): type is NumericType {
-  return typeof type !== 'object' || type === null || 'fractionLength' in type;
+  return !isObject(type) || 'fractionLength' in type;
 }
 
 /** The type with the best fraction length for these values, when it has none. */

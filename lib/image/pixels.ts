@@ -10,6 +10,7 @@ import {
   checkOptions,
   describe,
   describeShape,
+  isObject,
   listOf,
   mismatch,
   mistake,
@@ -134,8 +135,7 @@ function readFromPixels(
   pixels: Pixels,
   options: FromPixelsOptions,
 ): { plan: FromPixelsPlan; data: PixelArray; shape: readonly number[] } {
-  if (typeof pixels !== 'object' || pixels === null)
-    throw mistake(ArgumentError, 'pixels', '{ data, width, height }', pixels);
+  if (!isObject(pixels)) throw mistake(ArgumentError, 'pixels', '{ data, width, height }', pixels);
   const data = takePixelData(pixels.data);
   const width = checkInteger(pixels.width, 'pixels.width', 1);
   const height = checkInteger(pixels.height, 'pixels.height', 1);

@@ -4,6 +4,7 @@ import {
   checkNumber,
   checkOptions,
   describeShape,
+  isObject,
   listOf,
   mismatch,
   sameShape,
@@ -138,7 +139,7 @@ function takeLabels(labels: Labels, batch: number, classes: number, ignored: num
 
 /** The elements of a `{data}` of 64-bit integers, which no Tensor holds; null for anything else. */
 function wideData(labels: unknown, batch: number): unknown[] | null {
-  if (typeof labels !== 'object' || labels === null || !('data' in labels)) return null;
+  if (!isObject(labels) || !('data' in labels)) return null;
   const list = isTypedArray(labels.data) ? null : listOf(labels.data, batch);
   return list?.every((label) => typeof label === 'bigint') ? list : null;
 }
