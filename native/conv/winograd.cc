@@ -1,8 +1,8 @@
 // Forward 3 x 3 convolution of stride and dilation 1 by Winograd's F(4 x 4, 3 x 3) or F(2 x 2, 3 x 3), as the
 // plan's variant says. A block of tiles goes through all three steps while it is in L2:
 //   v[point][vector of channels][tile][lane] <-- input
-//   products[panel][point][tile][output channel] = v * u, for one or several panels of output channels at a
-//   time output <-- products
+//   products[panel][point][tile][output channel] = v * u, for some panels of output channels at a time
+//   output <-- products
 #include <algorithm>
 #include <cstring>
 #include <limits>

@@ -1,8 +1,7 @@
 // Scratch memory of kernels: a stack per thread, so that taking it costs a few instructions and no lock.
 //
 //   ArenaFrame frame;
-//   float* panel = frame.take<float>(kc * nc);   // 64-byte aligned, not initialised; gone when the frame
-//   ends
+//   float* panel = frame.take<float>(kc * nc);   // 64-byte aligned, not initialised; gone with the frame
 //
 // Frames nest, and a frame belongs to the thread that made it; what it gave out may be read by other threads.
 #pragma once

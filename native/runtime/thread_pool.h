@@ -1,8 +1,8 @@
 // The library's worker threads: one pool per process, made when it is first needed.
 //
-// Work is a number of chunks that the caller chose by the problem alone; which thread runs a chunk, and when,
-// differs from run to run. So results do not depend on the number of threads, provided that a chunk's result
-// depends on nothing but its index.
+// Work is a number of chunks, which may follow that of the threads; which thread runs a chunk, and when,
+// differs from run to run. Results depend on neither, provided that every output is computed in one chunk, in
+// an order that is the same wherever the chunk's bounds are.
 #pragma once
 
 #include <atomic>

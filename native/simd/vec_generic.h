@@ -21,16 +21,15 @@
 //   has_pick                 whether there is pick(a, b, index, mask): of floats, lane i is a's or b's lane
 //                            index[i], counted from a's through b's; lanes outside the mask are 0
 //   has_dot_quads            whether there is dot_quads(x, w, c): c + the dot product of four bytes of x with
-//   four
-//                            int8 of w; x's are int8 where signed_quads, uint8 elsewhere. It may need more of
-//                            the CPU than the rest: runtime/cpu.cc withdraws the kernels that use it
+//                            four int8 of w; x's are int8 where signed_quads, uint8 elsewhere. It may need
+//                            more of the CPU than the rest: runtime/cpu.cc withdraws the kernels that use it
 //   load_bytes(p), load_bytes(p, n)   of uint8, one per int32 lane; n of them, zeros beyond
 //   pair_words(even, odd)    per lane: the low half of even, with the low half of odd above it
 //   join_bytes(a, b, c, d)   per lane: the low bytes of the four, a's lowest
 //   bits_xor(a, b)           of int32
-//   scale_to_bytes(a, m, zero)   per int32 lane, four bytes: of each a[k], a[k] * m[lane] in double, rounded,
-//   halves
-//                            to even, plus `zero` of 0 to 255, saturated to uint8; a[0]'s lowest
+//   scale_to_bytes(a, m, zero)   per int32 lane, four bytes: of each a[k], a[k] * m[lane] in double,
+//                            rounded, halves to even, plus `zero` of 0 to 255, saturated to uint8;
+//                            a[0]'s lowest
 //   store_split(p, words)    p[k * lanes + lane] <-- byte k of a word
 //   store_lanes(p, rows)     p[lane][4] <-- rows[4][lane], of int32
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
