@@ -1,6 +1,8 @@
 #include "addon/matrix.h"
 
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "addon/environment.h"
 #include "addon/wire.h"
@@ -14,10 +16,45 @@ namespace {
 // Offsets and columns are int32.
 constexpr int64_t kMostEntries = std::numeric_limits<int32_t>::max();
 
+// Whether other threads can write an array while this one reads it.
+bool is_shared(const Napi::Value& array) {
+  napi_value buffer = nullptr;
+  bool is_own = false;
+  const bool is_known =
+      napi_get_typedarray_info(array.Env(), array, nullptr, nullptr, nullptr, &buffer, nullptr) == napi_ok &&
+      napi_is_arraybuffer(array.Env(), buffer, &is_own) == napi_ok;
+  return !is_known || !is_own;
+}
+
+// A matrix with what leads through memory, offsets and columns, copied where it could change after it was
+// checked.
+struct MatrixArgument : CsrMatrix {
+  std::vector<int32_t> own_indptr, own_indices;
+};
+
+void copy_if_shared(const Napi::Value& array, int64_t length, const int32_t*& elements,
+                    std::vector<int32_t>& own) {
+  if (!is_shared(array)) return;
+  own.assign(elements, elements + length);
+  elements = own.data();
+}
+
+// A result over a matrix's own offsets or columns would change them while they are read.
+void check_apart(const CsrMatrix& matrix, const void* result, int64_t length, const char* name) {
+  const auto begin = reinterpret_cast<uintptr_t>(result);
+  const uintptr_t end = begin + static_cast<size_t>(length) * size_of(matrix.dtype);
+  const auto overlaps = [&](const int32_t* array, int64_t count) {
+    const auto first = reinterpret_cast<uintptr_t>(array);
+    return begin < first + static_cast<size_t>(count) * sizeof(int32_t) && first < end;
+  };
+  if (overlaps(matrix.indptr, matrix.rows + 1) || overlaps(matrix.indices, matrix.nnz))
+    throw Refusal(std::string(name) + ": expected memory of its own, got the matrix's");
+}
+
 // rows, cols, indptr, indices, data, from the argument `at` on.
 constexpr size_t kMatrixArguments = 5;
-CsrMatrix read_matrix(const Napi::CallbackInfo& call, size_t at = 0) {
-  CsrMatrix matrix{};
+MatrixArgument read_matrix(const Napi::CallbackInfo& call, size_t at = 0) {
+  MatrixArgument matrix{};
   matrix.rows = read_size(call[at], "rows");
   matrix.cols = read_size(call[at + 1], "cols");
   matrix.indptr =
@@ -30,6 +67,8 @@ CsrMatrix read_matrix(const Napi::CallbackInfo& call, size_t at = 0) {
   matrix.indices =
       static_cast<const int32_t*>(read_elements(call[at + 3], DType::i32, matrix.nnz, "indices"));
   matrix.data = data.data;
+  copy_if_shared(call[at + 2], matrix.rows + 1, matrix.indptr, matrix.own_indptr);
+  copy_if_shared(call[at + 3], matrix.nnz, matrix.indices, matrix.own_indices);
   return matrix;
 }
 
@@ -41,20 +80,20 @@ void check_sound(bool is_sound) {
 
 struct Combination {
   CsrCombination operation;
-  CsrMatrix a, b;
+  MatrixArgument a, b;
   size_t next;  // the argument behind them
 };
 
 // Whether it is a product, a, b.
 Combination read_combination(const Napi::CallbackInfo& call) {
   const bool is_product = call[0].ToBoolean();
-  const CsrMatrix a = read_matrix(call, 1), b = read_matrix(call, 1 + kMatrixArguments);
+  MatrixArgument a = read_matrix(call, 1), b = read_matrix(call, 1 + kMatrixArguments);
   if (a.dtype != b.dtype) throw Refusal("data: expected two matrices of one dtype");
   if (a.cols > kMostEntries || b.cols > kMostEntries) throw Refusal("cols: expected at most 2^31 - 1");
   if (is_product ? a.cols != b.rows : a.rows != b.rows || a.cols != b.cols)
     throw Refusal("b: expected a shape that fits a's");
   const auto operation = is_product ? CsrCombination::product : CsrCombination::sum;
-  return {operation, a, b, 1 + 2 * kMatrixArguments};
+  return {operation, std::move(a), std::move(b), 1 + 2 * kMatrixArguments};
 }
 
 }  // namespace
@@ -78,24 +117,27 @@ void conv_entries(const Napi::CallbackInfo& call) {
 }
 
 void csr_matvec(const Napi::CallbackInfo& call) {
-  const CsrMatrix matrix = read_matrix(call);
+  const MatrixArgument matrix = read_matrix(call);
   const void* const x = read_elements(call[5], matrix.dtype, matrix.cols, "x");
   void* const y = read_result(call[6], matrix.dtype, matrix.rows, "y");
+  check_apart(matrix, y, matrix.rows, "y");
   check_sound(convmat::csr_matvec(context_of(call), matrix, x, y));
 }
 
 void csr_rmatvec(const Napi::CallbackInfo& call) {
-  const CsrMatrix matrix = read_matrix(call);
+  const MatrixArgument matrix = read_matrix(call);
   const void* const y = read_elements(call[5], matrix.dtype, matrix.rows, "y");
   void* const x = read_result(call[6], matrix.dtype, matrix.cols, "x");
+  check_apart(matrix, x, matrix.cols, "x");
   check_sound(convmat::csr_rmatvec(context_of(call), matrix, y, x));
 }
 
 void csr_matmat(const Napi::CallbackInfo& call) {
-  const CsrMatrix matrix = read_matrix(call);
+  const MatrixArgument matrix = read_matrix(call);
   const int64_t columns = read_size(call[5], "columns");
   const void* const x = read_elements(call[6], matrix.dtype, checked_product({matrix.cols, columns}), "x");
   void* const y = read_result(call[7], matrix.dtype, checked_product({matrix.rows, columns}), "y");
+  check_apart(matrix, y, matrix.rows * columns, "y");
   check_sound(convmat::csr_matmat(context_of(call), matrix, columns, x, y));
 }
 
