@@ -15,7 +15,8 @@ const SMALL_WORDS = 53;
 /**
  * a + b, element by element, in `type`: the exact sum is rounded and limited once.
  *
- * @param a, b  Of one shape; or one of them a single number (shape []).
+ * @param a  Of the shape of b, or a single number (shape []).
+ * @param b  Of the shape of a, or a single number.
  * @throws {ShapeError} for other shapes; {ArgumentError} for operands that are no FixedTensor, or a type that is none.
  * @example fixed.add(x, y, { signed: true, wordLength: 16, fractionLength: 12 })
  */

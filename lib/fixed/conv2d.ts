@@ -24,6 +24,7 @@ import { ACCUMULATES } from './conv2.js';
 import { FixedTensor, takeFixed } from './fixed-tensor.js';
 import { alignedSum, bigStorerOf, storerOf } from './stored.js';
 
+/** Types, geometry and order of a fixed-point convolution of many channels. */
 export interface FixedConv2dOptions {
   /** The type of the result. Rounding defaults to 'nearest', overflow to 'saturate'. */
   readonly output: NumericType;

@@ -1,4 +1,8 @@
-/** Pixels and tensors, and the kernels that images are filtered by. */
+/**
+ * Pixels and tensors, and the kernels that images are filtered by.
+ *
+ * @module
+ */
 export type { PixelDType } from '../plan/plans/pixels.js';
 export { box, gaussian, laplacian, sharpen, sobel } from './kernels.js';
 export type { FromPixelsOptions, Pixels, ToPixelsOptions } from './pixels.js';

@@ -32,12 +32,15 @@ import { checkData, Tensor } from '../tensor/tensor.js';
 export interface Pixels {
   /** [height][width][channels], row-major; floats are 0 to 1 where opacity is meant. */
   readonly data: Uint8Array | Uint8ClampedArray | Uint16Array | Float32Array;
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
   /** 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha. Default data.length/(width·height). */
   readonly channels?: number;
 }
 
+/** Which channels come out, and how values are scaled. */
 export interface FromPixelsOptions {
   /**
    * 'rgb' drops alpha and repeats grey, 'bgr' is that with the order reversed, 'grey' is Rec. 709 luma without alpha.
@@ -54,6 +57,7 @@ export interface FromPixelsOptions {
   readonly std?: number | readonly number[];
 }
 
+/** How values become pixels. */
 export interface ToPixelsOptions {
   /** A pixel is value·scale + offset. Default 1. */
   readonly scale?: number;

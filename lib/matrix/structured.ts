@@ -40,6 +40,7 @@ export interface StructuredMatrix<A extends FloatArray = FloatArray> extends Typ
   solve(b: VectorLike, options?: StructuredSolveOptions): A;
 }
 
+/** What is done where a system is singular. */
 export interface StructuredSolveOptions {
   /**
    * What to do with a singular circulant matrix: 'raise' (default) throws SingularError; 'lstsq' gives the least squares

@@ -50,6 +50,7 @@ export function mseLoss(prediction: TensorLike, target: TensorLike): Loss {
 /** Integers, of 64 bits too. */
 export type Labels = ArrayLike<number> | ArrayLike<bigint> | TensorLike;
 
+/** Which samples count. */
 export interface CrossEntropyOptions {
   /** Rows with this label count for nothing. Default -100, as in PyTorch. */
   readonly ignoreIndex?: number;

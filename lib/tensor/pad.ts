@@ -14,6 +14,7 @@ import { convertLike, uninitialisedLike } from './dtype.js';
 import { type ArrayIn, type TensorLike, takeTensor } from './take.js';
 import { Tensor } from './tensor.js';
 
+/** What stands in the padding. */
 export interface PadOptions {
   /** What the added elements hold. Default 'constant'. */
   readonly mode?: 'constant' | 'circular' | 'reflect' | 'replicate';

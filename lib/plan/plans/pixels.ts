@@ -1,6 +1,7 @@
 /** Interleaved pixels to planes and back, with every number derived: what a backend runs. */
 import type { FloatDType } from '../../tensor/dtype.js';
 
+/** The types that pixels come in. */
 export type PixelDType = 'uint8' | 'uint16' | 'float32';
 
 /** What full intensity, and full opacity, is in each. */
