@@ -337,8 +337,8 @@ function combinedEntries(operation: 'product' | 'sum', a: CsrMatrix, b: CsrMatri
   return backend().csrCombinedSizes(operation, left, right, new Int32Array(a.shape[0] + 1));
 }
 
-/** A name for each value, each once: those of the graph's outputs are the file's. */
-function namesOf({ values, outputs }: Graph): string[] {
+/** A name for each value, each once: those of the graph's inputs and outputs are the file's. */
+function namesOf({ values, inputs, outputs }: Graph): string[] {
   const taken = new Set<string>();
   const names = values.map(() => '');
   const give = (id: number, name: string): void => {
@@ -346,6 +346,7 @@ function namesOf({ values, outputs }: Graph): string[] {
     names[id] = taken.has(name) ? `${name}#${id}` : name;
     taken.add(names[id]);
   };
+  for (const id of inputs) give(id, values[id].name);
   for (const { name, value } of outputs) give(value, name);
   for (const { id, name } of values) give(id, name);
   return names;

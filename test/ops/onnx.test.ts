@@ -77,6 +77,36 @@ describe(`networks as ${source} exports them`, () => {
     expect(() => network.run(one.tensors['x as exported'])).toThrow(/disposed/);
   });
 
+  test('off the event loop, values that several nodes read stay what they are', async () => {
+    // Large enough for memory to be given back early: 2 MiB for each value.
+    const [channels, size] = [8, 256];
+    const model = modelBytes({
+      nodes: [
+        node('Conv', ['x', 'w'], ['a']),
+        node('Relu', ['a'], ['b']),
+        node('Conv', ['b', 'w'], ['c']),
+        node('Add', ['b', 'c'], ['y']),
+      ],
+      inputs: [value('x', [1, channels, size, size])],
+      outputs: [value('y', [1, channels, size, size]), value('b', [1, channels, size, size])],
+      initializers: [
+        stored(
+          'w',
+          [channels, channels, 1, 1],
+          Array.from({ length: 64 }, (_, i) => (i % 7) - 3),
+        ),
+      ],
+    });
+    const network = await prepareNetwork(model);
+    const data = Float32Array.from({ length: channels * size * size }, (_, i) => (i % 11) - 5);
+    const x = new Tensor(data.slice(), [1, channels, size, size]);
+    const expected = network.run(x);
+    const actual = await network.runAsync(x);
+    expect(actual.b).toEqual(expected.b);
+    expect(actual.y).toEqual(expected.y);
+    expect(x.data).toEqual(data);
+  });
+
   test('results are new tensors, and inputs stay as they are', async () => {
     const [one] = cases;
     const network = await prepareNetwork(bytesOf(one));

@@ -75,7 +75,7 @@ function readUpsample(node: OnnxNode): void {
   };
   const stretches = x.shape.map((from, axis): Stretch => {
     const scale = scales[axis];
-    return { axis, from, to: Math.floor(from * scale), scale, roi: [0, 1] };
+    return { axis, from, to: Math.floor(f(from * scale)), scale, roi: [0, 1] };
   });
   finish(node, stretches, manner, 0);
 }
@@ -113,7 +113,7 @@ function readResize(node: OnnxNode): void {
     const edges: [number, number] = roi.length === 0 ? [0, 1] : [roi[i], roi[axes.length + i]];
     if (sizes.length === 0) {
       const cropped = coordinates === 'tf_crop_and_resize' ? from * (edges[1] - edges[0]) : from;
-      return { axis, from, to: Math.floor(cropped * scales[i]), scale: scales[i], roi: edges };
+      return { axis, from, to: Math.floor(f(cropped * scales[i])), scale: scales[i], roi: edges };
     }
     if (policy === 'stretch') return { axis, from, to: sizes[i], scale: sizes[i] / from, roi: edges };
     return { axis, from, to: Math.floor(common * from + 0.5), scale: common, roi: edges };
