@@ -131,8 +131,10 @@ const OPERATORS = {
     const pads = d.chance(0.5) ? kernel.concat(kernel).map((size) => d.below(Math.min(size, 2))) : undefined;
     return d.node('ConvTranspose', inputs, { group, kernel_shape: kernel, strides, output_padding, pads });
   },
-  pool(d, x, { rank }) {
+  pool(d, x, { rank, shape }) {
     if (rank !== 4) return undefined;
+    // A window that is larger than its input is refused here, and is nothing that onnxruntime defines.
+    if (Math.min(shape[2], shape[3]) < 3) return undefined;
     const type = d.pick(['MaxPool', 'AveragePool', 'LpPool']);
     const kernel = [1 + d.below(3), 1 + d.below(3)];
     const pads = kernel.concat(kernel).map((size) => d.below(size));
@@ -330,7 +332,7 @@ const OPERATORS = {
     return mode === 'nearest' || d.chance(0.5)
       ? d.node(
           'Resize',
-          [x, '', '', d.ints(sizes)].map((name, i) =>
+          [x, '', '', d.ints(sizes)].map((name) =>
             name === '' && d.opset < 13 ? d.constant([0], []) : name,
           ),
           attributes,

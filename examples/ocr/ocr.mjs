@@ -11,7 +11,9 @@ const path = process.argv[2] ?? 'sign.jpg';
 
 function read(...flags) {
   const args = [...flags, join(import.meta.dirname, 'read.mjs'), path];
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+  return JSON.parse(
+    execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+  );
 }
 
 const runtimes = {
@@ -22,7 +24,9 @@ const [theirs, ours] = Object.values(runtimes);
 console.log(ours.lines.join('\n'));
 for (const [name, { firstMs, readMs, peakBytes }] of Object.entries(runtimes)) {
   const memory = `${(peakBytes / 2 ** 20).toFixed(0)} MiB`;
-  console.log(`${name.padEnd(18)} first ${firstMs.toFixed(0)} ms, then ${readMs.toFixed(0)} ms, peak memory ${memory}`);
+  console.log(
+    `${name.padEnd(18)} first ${firstMs.toFixed(0)} ms, then ${readMs.toFixed(0)} ms, peak memory ${memory}`,
+  );
 }
 const isSame = ours.lines.join('\n') === theirs.lines.join('\n') && ours.lines.length > 0;
 console.log(isSame ? 'the same text' : `onnxruntime-node reads\n${theirs.lines.join('\n')}`);
