@@ -171,6 +171,49 @@ for sizes = {{[5 6], [2 3]}, {[4 4], [2 2]}, {[3 5], [2 2]}, {[3 4], [1 1]}, {[3
   end
 end
 
+for sizes = {[3 5], [4 4], [1 6], [7 1], [5 8]}
+  shape = sizes{1};
+  id = sprintf('of %s', by(shape));
+  A = draw([id ' real'], shape);
+  Z = A + 1i * draw([id ' imaginary'], shape);
+  Y = fft2(Z);
+  add(['fft2, ' id], 'fft2', {}, {'re', matrix(real(Z)), 'im', matrix(imag(Z))}, {'re', matrix(real(Y)), 'im', matrix(imag(Y))});
+  Y = complex(ifft2(Z));
+  add(['ifft2, ' id], 'ifft2', {}, {'re', matrix(real(Z)), 'im', matrix(imag(Z))}, {'re', matrix(real(Y)), 'im', matrix(imag(Y))});
+  for axis = 0:1
+    Y = complex(fft(Z, [], axis + 1));
+    options = {'axis', num2str(axis)};
+    add(sprintf('fftAlong %d, %s', axis, id), 'fftAlong', options, {'re', matrix(real(Z)), 'im', matrix(imag(Z))}, {'re', matrix(real(Y)), 'im', matrix(imag(Y))});
+    Y = complex(ifft(Z, [], axis + 1));
+    add(sprintf('ifftAlong %d, %s', axis, id), 'ifftAlong', options, {'re', matrix(real(Z)), 'im', matrix(imag(Z))}, {'re', matrix(real(Y)), 'im', matrix(imag(Y))});
+  end
+  add(['fftshift, ' id], 'fftshift', {}, {'A', matrix(A)}, {'output', matrix(fftshift(A))});
+  add(['ifftshift, ' id], 'ifftshift', {}, {'A', matrix(A)}, {'output', matrix(ifftshift(A))});
+end
+
+for sizes = {[3 1 10], [1 3 10], [4 4 20], [2 5 3], [6 2 1]}
+  lengths = sizes{1};
+  id = sprintf('of %d over %d, %d samples', lengths);
+  b = draw([id ' b'], lengths(1));
+  a = draw([id ' a'], lengths(2));
+  a(1) = 2;
+  x = draw([id ' x'], lengths(3));
+  add(['filter ' id], 'filter', {}, {'b', vector(b), 'a', vector(a), 'x', vector(x)}, {'output', vector(filter(b, a, x))});
+end
+
+for sizes = {[5 2], [4 4], [2 5], [9 3], [3 1]}
+  lengths = sizes{1};
+  id = sprintf('of %d by %d', lengths);
+  y = draw([id ' y'], lengths(1));
+  a = draw([id ' a'], lengths(2));
+  a(1) = 1;
+  q = deconv(y.', a.');
+  add(['deconv ' id], 'deconv', {}, {'y', vector(y), 'a', vector(a)}, {'output', vector(q)});
+  add(['xcorr ' id], 'xcorr', {}, {'a', vector(y), 'b', vector(a)}, {'output', vector(xcorr(y, a))});
+  C = convmtx(y, lengths(2));
+  add(['convmtx ' id], 'convmtx', {'n', num2str(lengths(2))}, {'h', vector(y)}, {'output', matrix(C)});
+end
+
 file = fopen(fullfile(fileparts(mfilename('fullpath')), 'octave_signal.json'), 'w');
 fprintf(file, '{"source": "Octave %s, image 2.14.0, signal 1.4.3", "cases": [\n%s\n]}\n', version(), strjoin(cases, ",\n"));
 fclose(file);

@@ -38,7 +38,8 @@ function run(
 }
 
 describe('golden data of Octave', () => {
-  const cases = golden('octave_signal').cases.filter(({ call }) => !call.includes('fft'));
+  const EXACTLY = ['conv', 'cconv', 'conv2', 'conv2Separable', 'convn', 'filter2', 'im2col', 'col2im'];
+  const cases = golden('octave_signal').cases.filter(({ call }) => EXACTLY.includes(call));
   // Operands lie on a grid on which these sums are exact, in any order.
   test.each(cases)('$id', ({ call, tensors, args, expected }: GoldenCase) => {
     const actual = run(call, tensors, args);
