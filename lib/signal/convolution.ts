@@ -6,6 +6,7 @@ import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../pla
 import { zeros } from '../tensor/dtype.js';
 import type { TensorLike, VectorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
+import { checkParts, isParts, multiplyParts, type PartsOf } from './complex.js';
 import { convolveLinear } from './linear.js';
 import { type DoubleTensor, takeDoubles, takeMatrix, takeVector } from './operands.js';
 
@@ -23,6 +24,8 @@ export interface LinearOptions {
  * @param shape  'full' (the default): all of w. 'same': a.length values around the centre, from ⌈(b.length − 1)/2⌉ on.
  *   'valid': those that need no zeros beyond a, max(a.length − b.length + 1, 0) of them.
  *   `options` may stand in its place.
+ * @param a  A vector; {re, im} of two vectors of one shape is a complex one, and with one of these the result is {re, im}.
+ * @param b  Another.
  * @throws {ShapeError} for an empty operand or one that is no vector, {ArgumentError} for an unknown shape or option.
  * @example signal.conv([1, 2, 3], [1, 1])   // [1, 3, 5, 3]
  * @example signal.conv(p, p, { accuracy: 'strict' })   // tails of a distribution, to the last digit
@@ -34,6 +37,30 @@ export interface LinearOptions {
  * that read them put them. Source: Oppenheim & Schafer, Discrete-Time Signal Processing, §8.7.
  */
 export function conv(
+  a: VectorLike,
+  b: VectorLike,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): Float64Array;
+export function conv(
+  a: VectorLike | PartsOf<VectorLike>,
+  b: VectorLike | PartsOf<VectorLike>,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): PartsOf<Float64Array>;
+export function conv(
+  a: VectorLike | PartsOf<VectorLike>,
+  b: VectorLike | PartsOf<VectorLike>,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): Float64Array | PartsOf<Float64Array> {
+  if (!isParts(a) && !isParts(b)) return realConv(a, b, shape, options);
+  checkParts(a, 'a');
+  checkParts(b, 'b');
+  return multiplyParts(a, b, (p, q) => realConv(p, q, shape, options));
+}
+
+function realConv(
   a: VectorLike,
   b: VectorLike,
   shape?: ConvShape | LinearOptions,
@@ -50,13 +77,37 @@ export function conv(
  *
  *   C[i, j] = Σ_p Σ_q A[p, q]·B[i − p, j − q]
  *
- * @param A  A matrix [rows, columns].
+ * @param A  A matrix [rows, columns], a complex one as in `conv`.
  * @param B  Another.
  * @param shape  As in `conv`, along each axis: 'full' [ma + mb − 1, na + nb − 1], 'same' [ma, na],
  *   'valid' [max(ma − mb + 1, 0), max(na − nb + 1, 0)].
  * @returns a float64 tensor. Options, errors and accuracy as in `conv`.
  */
 export function conv2(
+  A: TensorLike,
+  B: TensorLike,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): Tensor<Float64Array>;
+export function conv2(
+  A: TensorLike | PartsOf<TensorLike>,
+  B: TensorLike | PartsOf<TensorLike>,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): PartsOf<Tensor<Float64Array>>;
+export function conv2(
+  A: TensorLike | PartsOf<TensorLike>,
+  B: TensorLike | PartsOf<TensorLike>,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
+  if (!isParts(A) && !isParts(B)) return realConv2(A, B, shape, options);
+  checkParts(A, 'A');
+  checkParts(B, 'B');
+  return multiplyParts(A, B, (p, q) => realConv2(p, q, shape, options));
+}
+
+function realConv2(
   A: TensorLike,
   B: TensorLike,
   shape?: ConvShape | LinearOptions,
@@ -107,6 +158,30 @@ export function convn(
   B: TensorLike,
   shape?: ConvShape | LinearOptions,
   options?: LinearOptions,
+): Tensor<Float64Array>;
+export function convn(
+  A: TensorLike | PartsOf<TensorLike>,
+  B: TensorLike | PartsOf<TensorLike>,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): PartsOf<Tensor<Float64Array>>;
+export function convn(
+  A: TensorLike | PartsOf<TensorLike>,
+  B: TensorLike | PartsOf<TensorLike>,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
+): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
+  if (!isParts(A) && !isParts(B)) return realConvn(A, B, shape, options);
+  checkParts(A, 'A');
+  checkParts(B, 'B');
+  return multiplyParts(A, B, (p, q) => realConvn(p, q, shape, options));
+}
+
+function realConvn(
+  A: TensorLike,
+  B: TensorLike,
+  shape?: ConvShape | LinearOptions,
+  options?: LinearOptions,
 ): Tensor<Float64Array> {
   const { value: window, accuracy } = readTail(shape, options);
   const a = takeDoubles(A, 'A');
@@ -122,10 +197,27 @@ export function convn(
 /**
  * 2-D filter, MATLAB's `filter2`: correlation with h, which is conv2(X, h turned by 180°). The kernel is not flipped.
  *
- * @param h      The filter, [rows, columns].
+ * @param h      The filter, [rows, columns]; complex operands as in `conv`, neither conjugated.
  * @param shape  As in `conv2`, but 'same' by default.
  */
-export function filter2(h: TensorLike, X: TensorLike, shape: ConvShape = 'same'): Tensor<Float64Array> {
+export function filter2(h: TensorLike, X: TensorLike, shape?: ConvShape): Tensor<Float64Array>;
+export function filter2(
+  h: TensorLike | PartsOf<TensorLike>,
+  X: TensorLike | PartsOf<TensorLike>,
+  shape?: ConvShape,
+): PartsOf<Tensor<Float64Array>>;
+export function filter2(
+  h: TensorLike | PartsOf<TensorLike>,
+  X: TensorLike | PartsOf<TensorLike>,
+  shape?: ConvShape,
+): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
+  if (!isParts(h) && !isParts(X)) return realFilter2(h, X, shape);
+  checkParts(h, 'h');
+  checkParts(X, 'X');
+  return multiplyParts(h, X, (p, q) => realFilter2(p, q, shape));
+}
+
+function realFilter2(h: TensorLike, X: TensorLike, shape: ConvShape = 'same'): Tensor<Float64Array> {
   const filter = takeMatrix(h, 'h');
   const matrix = takeMatrix(X, 'X');
   const turned = { data: filter.data.slice().reverse(), shape: filter.shape };
@@ -145,6 +237,30 @@ export function filter2(h: TensorLike, X: TensorLike, shape: ConvShape = 'same')
  * @example signal.cconv([0.5, -0.25, 1, 0, 0.75], [1, 2, 0, 5], 2)   // [0.5, 15.5]
  */
 export function cconv(
+  a: VectorLike,
+  b: VectorLike,
+  n?: number | LinearOptions,
+  options?: LinearOptions,
+): Float64Array;
+export function cconv(
+  a: VectorLike | PartsOf<VectorLike>,
+  b: VectorLike | PartsOf<VectorLike>,
+  n?: number | LinearOptions,
+  options?: LinearOptions,
+): PartsOf<Float64Array>;
+export function cconv(
+  a: VectorLike | PartsOf<VectorLike>,
+  b: VectorLike | PartsOf<VectorLike>,
+  n?: number | LinearOptions,
+  options?: LinearOptions,
+): Float64Array | PartsOf<Float64Array> {
+  if (!isParts(a) && !isParts(b)) return realCconv(a, b, n, options);
+  checkParts(a, 'a');
+  checkParts(b, 'b');
+  return multiplyParts(a, b, (p, q) => realCconv(p, q, n, options));
+}
+
+function realCconv(
   a: VectorLike,
   b: VectorLike,
   n?: number | LinearOptions,

@@ -12,7 +12,9 @@ import { takeDoubles, takeVector } from './operands.js';
  *
  *   a[0]·y[n] = Σ_k b[k]·x[n − k] − Σ_{k ≥ 1} a[k]·y[n − k]
  *
- * @param b, a  Coefficients of the numerator and the denominator, in powers of z⁻¹; a[0] ≠ 0, by which all are divided.
+ * @param b  Coefficients of the numerator, in powers of z⁻¹.
+ * @param a  Those of the denominator; a[0] ≠ 0, by which all are divided.
+ * @param x  The signal.
  * @returns y, as long as x.
  * @throws {ArgumentError} when a[0] is zero, {ShapeError} for an empty operand or one that is no vector.
  * @example signal.filter([1], [1, -0.5], [1, 0, 0])   // [1, 0.5, 0.25]
@@ -40,7 +42,8 @@ export function filter(b: VectorLike, a: VectorLike, x: VectorLike): Float64Arra
 /**
  * Division of polynomials, MATLAB's `deconv`: y = conv(quotient, a) + remainder.
  *
- * @param y, a  Coefficients, of the highest power first; a[0] ≠ 0.
+ * @param y  Coefficients of the dividend, of the highest power first.
+ * @param a  Those of the divisor; a[0] ≠ 0.
  * @returns the quotient, y.length − a.length + 1 coefficients (or one, zero, when y is shorter), and the remainder, y.length.
  * @throws {ArgumentError} when a[0] is zero, {ShapeError} for an empty operand or one that is no vector.
  * @example signal.deconv([1, 5, 6, 1], [1, 2])   // { quotient: [1, 3, 0], remainder: [0, 0, 0, 1] }
@@ -67,7 +70,8 @@ export function deconv(y: VectorLike, a: VectorLike): { quotient: Float64Array; 
  *
  *   r[m + N − 1] = Σ_n a[n + m]·b[n]
  *
- * @param b  By default a: the autocorrelation.
+ * @param a  A vector.
+ * @param b  Another, by default a: the autocorrelation.
  * @param options  As of `conv`.
  * @returns 2N − 1 values.
  * @throws {ShapeError} for an empty operand or one that is no vector.

@@ -1,5 +1,5 @@
 /** Filters and transforms of arrays, beside Octave's; and what belongs to each other. */
-import { signal, type Tensor } from 'convmat';
+import { signal, Tensor } from 'convmat';
 import { describe, expect, test } from 'vitest';
 import { type GoldenCase, golden } from '../support/golden';
 import { random } from '../support/random';
@@ -84,6 +84,54 @@ test('convmtx multiplies as conv does, a row from the other side', () => {
 test('xcorr of one operand is symmetric about its middle', () => {
   const r = signal.xcorr([1, 2, 3]);
   expect([...r]).toEqual([3, 8, 14, 8, 3]);
+});
+
+describe('complex operands', () => {
+  const complex = (shape: number[], seed: number) => ({
+    re: random(shape, 'float64', seed),
+    im: random(shape, 'float64', seed + 1),
+  });
+  const near = (got: ArrayLike<number>, want: ArrayLike<number>) => {
+    expect(got.length).toBe(want.length);
+    Array.from(got).forEach((value, i) => {
+      expect(Math.abs(value - want[i])).toBeLessThan(1e-9);
+    });
+  };
+  test.each([
+    [5, 3],
+    [3000, 2000],
+  ])('conv of %i by %i is a product of spectra', (n, m) => {
+    const [a, b] = [complex([n], 1), complex([m], 3)];
+    const size = n + m - 1;
+    const [A, B] = [signal.fft(a, size), signal.fft(b, size)];
+    const product = {
+      re: A.re.map((v, k) => v * B.re[k] - A.im[k] * B.im[k]),
+      im: A.re.map((v, k) => v * B.im[k] + A.im[k] * B.re[k]),
+    };
+    const expected = signal.ifft(product);
+    for (const actual of [signal.conv(a, b), signal.cconv(a, b), signal.conv(a, b, { accuracy: 'strict' })]) {
+      near(actual.re, expected.re);
+      near(actual.im, expected.im);
+    }
+  });
+  test('a real operand is one without imaginary part', () => {
+    const [A, B] = [complex([6, 7], 1), random([3, 2], 'float64', 5)];
+    const zero = new Tensor(new Float64Array(6), [3, 2]);
+    for (const [name, run] of [
+      ['conv2', signal.conv2],
+      ['convn', signal.convn],
+      ['filter2', signal.filter2],
+    ] as const) {
+      const [real, both] = [run(A, B, 'same'), run(A, { re: B, im: zero }, 'same')];
+      expect(real.re.shape, name).toEqual(both.im.shape);
+      near(real.re.data, both.re.data);
+      near(real.im.data, both.im.data);
+    }
+  });
+  test('parts of one shape', () => {
+    expect(() => signal.conv({ re: [1, 2], im: [1] }, [1])).toThrow(/^a\.im: /);
+    expect(() => signal.conv2([[1]], { re: [[1, 2]], im: [[1], [2]] })).toThrow(/^B\.im: /);
+  });
 });
 
 describe('errors', () => {
