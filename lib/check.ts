@@ -208,9 +208,14 @@ export const MAX_AXES = 64;
  */
 export function listOf(value: unknown, most: number): unknown[] | null {
   if (isRevoked(value)) return null;
+  // Shapes are lists, in every call: a loop, without a function for each entry, and never the list's own iterator.
+  if (Array.isArray(value)) {
+    const list: unknown[] = [];
+    for (let i = 0; i < value.length && i <= most; i++) list.push(value[i]);
+    return list;
+  }
   // A DataView has no length.
-  const isList = Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
-  if (!isList) return null;
+  if (!ArrayBuffer.isView(value) || !('length' in value)) return null;
   const length = Math.min(Number(value.length), most + 1);
   return Array.from({ length }, (_, index) => Reflect.get(value, index));
 }

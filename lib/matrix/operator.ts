@@ -18,6 +18,7 @@ import {
   dtypeOf,
   type FloatArray,
   type FloatDType,
+  holds,
   isFloatArray,
   isTypedArray,
   type TypedArray,
@@ -85,6 +86,9 @@ export function takeVector<D extends FloatDType>(
   argument: string,
   dtype: D,
 ): ArrayOf<D> {
+  // The usual operand, without a tensor around it.
+  if (isTypedArray(value) && holds(value, dtype) && value.length === length)
+    return checkArray(value, argument);
   const vector = asFloat(takeTensor(value, argument, dtype), argument);
   if (vector.size !== length) {
     throw mismatch(ShapeError, argument, `${length} elements`, `${vector.size} elements`);

@@ -100,16 +100,9 @@ export const BYTES: Readonly<Record<DType, number>> = {
   uint32: 4,
 };
 
-const DTYPE_BY_TAG: Readonly<DTypeByTag> = {
-  Float32Array: 'float32',
-  Float64Array: 'float64',
-  Int8Array: 'int8',
-  Uint8Array: 'uint8',
-  Int16Array: 'int16',
-  Uint16Array: 'uint16',
-  Int32Array: 'int32',
-  Uint32Array: 'uint32',
-};
+const DTYPE_BY_TAG: ReadonlyMap<unknown, DType> = new Map(
+  DTYPES.map((dtype): [string, DType] => [ARRAYS[dtype].name, dtype]),
+);
 
 const typedArrayPrototype: object = Object.getPrototypeOf(Uint8Array.prototype);
 
@@ -128,12 +121,7 @@ function getterOf(prototype: object, name: PropertyKey): (this: unknown) => unkn
 export function dtypeOf<A extends TypedArray>(array: A): DTypeOf<A>;
 export function dtypeOf(value: unknown): DType | undefined;
 export function dtypeOf(value: unknown): DType | undefined {
-  const tag = tagOf.call(value);
-  return isTag(tag) ? DTYPE_BY_TAG[tag] : undefined;
-}
-
-function isTag(tag: unknown): tag is keyof DTypeByTag {
-  return typeof tag === 'string' && Object.hasOwn(DTYPE_BY_TAG, tag);
+  return DTYPE_BY_TAG.get(tagOf.call(value));
 }
 
 /** Whether a typed array's `length` is the length that it has: a property of its own may hide that. */

@@ -299,9 +299,9 @@ export function tensor<D extends DType = 'float32'>(
 export function tensor(data: TypedArray | Nested, shape?: Shape, dtype?: DType): Tensor {
   if (dtype !== undefined) checkDType(dtype, 'dtype');
   if (ArrayBuffer.isView(data)) {
-    const own = checkData(data, 'data');
-    const values = dtype === undefined || dtype === own ? data : convert(data, dtype);
-    return new Tensor(values, shape ?? [values.length]);
+    // The constructor checks what it is given.
+    const isAsked = dtype === undefined || dtype === checkData(data, 'data');
+    return new Tensor(isAsked ? data : convert(data, dtype), shape ?? [data.length]);
   }
   const flat = fromNested(data, dtype ?? 'float32', 'data');
   return shape === undefined ? flat : new Tensor(flat.data, shape);
