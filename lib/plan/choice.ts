@@ -61,7 +61,10 @@ function named(name: AlgorithmName, geometry: ConvGeometry, request: Request, is
   let declined = '';
   for (const algorithm of NATIVE_ALGORITHMS[name]) {
     const why = declinesNative(algorithm, geometry, g, request);
-    if (why === null) return { algorithm, variant: algorithm.variant(g, request), reason: NAMED_BY_CALLER };
+    if (why === null) {
+      const variant = algorithm.variant(seenBy(algorithm, geometry, g), request);
+      return { algorithm, variant, reason: NAMED_BY_CALLER };
+    }
     declined = why;
   }
   throw cannotServe(name, declined);
@@ -91,6 +94,11 @@ function computed(g: ConvGeometry): ConvGeometry {
   return g.op === 'inputGrad' ? overGradOutput(g) : g;
 }
 
+/** What an algorithm's functions see of a geometry; `g` is what most of them compute for it. */
+function seenBy({ gradients }: NativeAlgorithm, geometry: ConvGeometry, g: ConvGeometry): ConvGeometry {
+  return gradients === 'as they are' ? geometry : g;
+}
+
 /** @param g  What is computed for the geometry. */
 function declinesNative(
   algorithm: NativeAlgorithm,
@@ -105,7 +113,7 @@ function declinesNative(
       if (algorithm.gradients === 'none') return 'serves the forward convolution only';
       if (algorithm.gradients === 'stride 1' && geometry.axes.some((axis) => axis.stride > 1))
         return 'serves gradients of stride 1 only';
-      return algorithm.declines(g, weights);
+      return algorithm.declines(seenBy(algorithm, geometry, g), weights);
     case 'weightGrad':
       return algorithm.weightGrad === null
         ? 'serves products with the weight only'
@@ -125,23 +133,27 @@ function fastest(geometry: ConvGeometry, request: Request, { isa, tuning }: Nati
   const isSparse = serving.includes(toeplitz) && request.density <= sparseLimit(ALL_NATIVE, g, request);
   const candidates = isSparse ? serving.filter(({ sparseLimit }) => sparseLimit === null) : serving;
   const density = isSparse ? request.density : 1;
-  const algorithm = leastOf(candidates, (a) => a.time(work, request, density));
+  const whole = new Workload(geometry, tuning, TIMES[isa]);
+  const algorithm = leastOf(candidates, (a) =>
+    a.time(seenBy(a, geometry, g) === g ? work : whole, request, density),
+  );
+  const seen = seenBy(algorithm, geometry, g);
   return {
     algorithm,
-    variant: algorithm.variant(g, request),
-    reason: algorithm.reason(g, request, isSparse),
+    variant: algorithm.variant(seen, request),
+    reason: algorithm.reason(seen, request, isSparse),
   };
 }
 
-/** Sums of weight gradients run over blocks of as many outputs, by any algorithm: all are as accurate. */
 function fastestWeightGrad(work: Workload, request: Request): Taken {
   const { g } = work;
   const candidates = ALL_NATIVE.flatMap((algorithm) => {
     const { weightGrad } = algorithm;
-    return weightGrad === null || weightGrad.declines(g) !== null ? [] : [{ algorithm, weightGrad }];
+    const serves = weightGrad !== null && weightGrad.declines(g) === null && weightGrad.isAccurate(request);
+    return serves ? [{ algorithm, weightGrad }] : [];
   });
   const { algorithm, weightGrad } = leastOf(candidates, (c) => c.weightGrad.time(work));
-  return { algorithm, variant: algorithm.variant(g, request), reason: weightGrad.reason };
+  return { algorithm, variant: algorithm.variant(g, request), reason: weightGrad.reason(g) };
 }
 
 /** The candidate of the least time; the first of equals. */

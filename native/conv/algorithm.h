@@ -62,4 +62,8 @@ std::shared_ptr<const ConvRunner> pack_either(const Context& context, const Conv
 // input gradient of stride 1 is.
 bool serves_computed(const ConvPlan& plan, bool (*serves)(const ConvPlan& forward));
 
+// fft/fft.cc: false, and nothing is done, where the plan's tiles do not serve it.
+bool fft_weight_grad(const Context& context, const ConvPlan& plan, const void* input, const void* grad_output,
+                     void* grad_weight);
+
 }  // namespace convmat

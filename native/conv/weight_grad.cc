@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "conv/algorithm.h"
 #include "geometry/lowering.h"
 #include "geometry/view.h"
 #include "plan/sizes.h"
@@ -360,6 +361,10 @@ void conv_bias_grad(DType dtype, int64_t batch, int64_t channels, int64_t places
 
 void conv_weight_grad(const Context& context, const ConvPlan& plan, const void* input,
                       const void* grad_output, void* grad_weight) {
+  const bool is_empty = plan.batch * plan.axis[0].out * plan.axis[1].out * plan.axis[2].out == 0;
+  if (plan.algorithm == Algorithm::fft && !is_empty &&
+      fft_weight_grad(context, plan, input, grad_output, grad_weight))
+    return;
   (plan.dtype == DType::f64 ? run_weight_grad<double> : run_weight_grad<float>)(context, plan, input,
                                                                                 grad_output, grad_weight);
 }

@@ -238,6 +238,65 @@ CONVMAT_NOINLINE void fft_product_outs(const FftProduct<T>& p) {
   }
 }
 
+// P tiles in registers while the terms go by.
+template <typename T, int P>
+CONVMAT_INLINE void fft_sum_tiles(const FftSum<T>& s, const T* x, T* sum) {
+  constexpr int64_t block = kFftBlock<T>;
+  for (int64_t at = 0; at < block; at += Vec<T>::lanes) {
+    Complex<T> sums[P];
+    CONVMAT_UNROLL for (int t = 0; t < P; ++t) sums[t] = {zero<T>(), zero<T>()};
+    const T* by = s.w + at;
+    for (int64_t term = 0; term < s.terms; ++term, by += 2 * block) {
+      const T* const from = x + s.offsets[term] + at;
+      const Complex<T> factor = {load(by), load(by + block)};
+      CONVMAT_UNROLL for (int t = 0; t < P; ++t) {
+        const Complex<T> a = {load(from + t * 2 * block), load(from + (t * 2 + 1) * block)};
+        sums[t].re = fma(a.im, factor.im, fma(a.re, factor.re, sums[t].re));
+        sums[t].im = fnma(a.re, factor.im, fma(a.im, factor.re, sums[t].im));
+      }
+    }
+    CONVMAT_UNROLL for (int t = 0; t < P; ++t) {
+      store(sum + t * 2 * block + at, sums[t].re);
+      store(sum + (t * 2 + 1) * block + at, sums[t].im);
+    }
+  }
+}
+
+// One tile by four sums in turn: one alone would wait for each addition to finish.
+template <typename T>
+CONVMAT_INLINE void fft_sum_tile(const FftSum<T>& s, const T* x, T* sum) {
+  constexpr int64_t block = kFftBlock<T>;
+  constexpr int kSums = 4;
+  for (int64_t at = 0; at < block; at += Vec<T>::lanes) {
+    Complex<T> sums[kSums];
+    CONVMAT_UNROLL for (int i = 0; i < kSums; ++i) sums[i] = {zero<T>(), zero<T>()};
+    const auto add_term = [&](int64_t term, Complex<T>& to) {
+      const T *const from = x + s.offsets[term] + at, *const by = s.w + term * 2 * block + at;
+      const Complex<T> a = {load(from), load(from + block)}, factor = {load(by), load(by + block)};
+      to.re = fma(a.im, factor.im, fma(a.re, factor.re, to.re));
+      to.im = fnma(a.re, factor.im, fma(a.im, factor.re, to.im));
+    };
+    int64_t term = 0;
+    for (; term + kSums <= s.terms; term += kSums) {
+      CONVMAT_UNROLL for (int i = 0; i < kSums; ++i) add_term(term + i, sums[i]);
+    }
+    for (; term < s.terms; ++term) add_term(term, sums[0]);
+    store(sum + at, add(add(sums[0].re, sums[1].re), add(sums[2].re, sums[3].re)));
+    store(sum + block + at, add(add(sums[0].im, sums[1].im), add(sums[2].im, sums[3].im)));
+  }
+}
+
+template <typename T>
+void fft_sum(const FftSum<T>& s) {
+  constexpr int64_t step = 2 * kFftBlock<T>;
+  // Registers hold the sums of eight tiles where there are 32 of them.
+  constexpr int kTiles = free_masks ? 8 : 4;
+  int64_t t = 0;
+  for (; t + kTiles <= s.tiles; t += kTiles) fft_sum_tiles<T, kTiles>(s, s.x + t * step, s.sum + t * step);
+  for (; t + 2 <= s.tiles; t += 2) fft_sum_tiles<T, 2>(s, s.x + t * step, s.sum + t * step);
+  if (t < s.tiles) fft_sum_tile<T>(s, s.x + t * step, s.sum + t * step);
+}
+
 template <typename T>
 bool fft_finish(const FftFinish<T>& f) {
   using V = Vec<T>;

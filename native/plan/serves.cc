@@ -1,7 +1,5 @@
 #include "plan/serves.h"
 
-#include <algorithm>
-
 namespace convmat {
 
 namespace {
@@ -12,18 +10,13 @@ constexpr bool is_power_of_2(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
 
 bool is_fft_plan(const ConvPlan& plan) {
   const int64_t rows = plan.variant >> 16, columns = plan.variant & 0xffff;
+  // Of a gradient of weights the outputs are the taps.
+  const auto taps = [&](const Axis& axis) { return plan.op == ConvOp::weight_grad ? axis.out : axis.kernel; };
   // A multiple of both types' blocks, and a product of small factors.
   const auto is_side = [](int64_t n) { return n % 16 == 0 && (is_power_of_2(n) || is_power_of_2(n / 3)); };
-  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
-  const bool is_plain = depth.in == 1 && depth.kernel == 1 && depth.out == 1 && height.stride == 1 &&
-                        width.stride == 1 && height.dilation == 1 && width.dilation == 1;
-  const bool crops = std::min({height.pad_before, height.pad_after, width.pad_before, width.pad_after}) < 0;
-  if (!is_plain || crops || height.kernel < 1 || width.kernel < 1) return false;
-  if (rows == 1) {
-    return height.kernel == 1 && columns >= 256 && is_power_of_2(columns) && width.kernel <= columns;
-  }
-  if (columns == 1) return width.kernel == 1 && is_side(rows) && height.kernel <= rows;
-  return is_side(rows) && is_side(columns) && height.kernel <= rows && width.kernel <= columns;
+  if (rows == 1) return taps(plan.axis[1]) == 1 && columns >= 256 && is_power_of_2(columns);
+  if (columns == 1) return taps(plan.axis[2]) == 1 && is_side(rows);
+  return is_side(rows) && is_side(columns);
 }
 
 bool is_winograd_plan(const ConvPlan& plan) {

@@ -6,7 +6,7 @@
 
 namespace convmat {
 
-// Whether an fft plan's variant is the size of tiles that exist and hold its kernel.
+// Whether an fft plan's variant is the size of tiles that exist, and lines or bundles serve its kernel.
 bool is_fft_plan(const ConvPlan& plan);
 // Whether a plan has a kernel that Winograd's tiles are for, and its variant is one of them.
 bool is_winograd_plan(const ConvPlan& plan);

@@ -55,6 +55,19 @@ struct FftProduct {
   int64_t sum_block;
 };
 
+// One block of sums over terms that are read from anywhere, in the same layout:
+//   sum[tile] <-- sum over terms of x[offsets[term]][tile] * conj(w[term])
+template <typename T>
+struct FftSum {
+  int64_t terms;
+  const int64_t* offsets;  // elements of x
+  const T *x, *w;          // [tile][part][point], [term][part][point]
+  int64_t tiles;
+  T* sum;  // [tile][part][point]
+};
+
+template <typename T>
+using FftSumFn = void(const FftSum<T>& sum);
 template <typename T>
 using FftPassFn = void(const FftPass<T>& pass);
 template <typename T>

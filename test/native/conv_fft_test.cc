@@ -120,8 +120,7 @@ TEST_P(ConvFftTest, TilesByTheFewAndChannelsByTheTwo) {
 }
 TEST_P(ConvFftTest, RefusesWhatIsNoTile) {
   const ConvCase plane = {"plane", 1, 1, 1, 1, {{1, 1}, {64, 9}, {64, 9}}},
-                 line = {"line", 1, 1, 1, 1, {{1, 1}, {1, 1}, {600, 257}}},
-                 strided = {"strided", 1, 1, 1, 1, {{1, 1}, {64, 9, 2}, {64, 9}}};
+                 line = {"line", 1, 1, 1, 1, {{1, 1}, {1, 1}, {600, 257}}};
   const auto is_fft = [](const ConvCase& problem, int32_t variant) {
     return is_fft_plan(forward_plan<float>(problem, Algorithm::fft, variant));
   };
@@ -129,10 +128,50 @@ TEST_P(ConvFftTest, RefusesWhatIsNoTile) {
   for (const int32_t variant : {0, 32, tile(32, 8), tile(80, 32), tile(1, 256), tile(32, 1)}) {
     EXPECT_FALSE(is_fft(plane, variant)) << variant;
   }
+  // Kernels that a tile does not hold go by parts.
   EXPECT_TRUE(is_fft(line, tile(1, 512)));
-  for (const int32_t variant : {tile(1, 256), tile(1, 768), tile(512, 1)})
-    EXPECT_FALSE(is_fft(line, variant));
-  EXPECT_FALSE(is_fft(strided, tile(32, 32)));
+  EXPECT_TRUE(is_fft(line, tile(1, 256)));
+  for (const int32_t variant : {tile(1, 768), tile(512, 1)}) EXPECT_FALSE(is_fft(line, variant));
+}
+TEST_P(ConvFftTest, KernelsInParts) {
+  // Kernels about a half and whole numbers of halves of a tile, and inputs likewise.
+  for (const int64_t kernel : {128, 129, 130, 255, 256, 257, 385, 600}) {
+    for (const int64_t extra : {0, 1, 127, 128, 255, 700}) {
+      check_both(kernels(), {"one line", 1, 1, 1, 1, {{1, 1}, {1, 1}, {kernel + extra, kernel}}},
+                 tile(1, 256));
+    }
+  }
+  check_both(kernels(), {"channels, groups, images", 3, 2, 4, 6, {{1, 1}, {40, 25, 1, 1, 4, 4}, {60, 31}}},
+             tile(32, 32));
+  check_both(kernels(), {"rows of lines", 2, 1, 1, 2, {{1, 1}, {5, 1, 2, 1, 1, 2}, {600, 300, 1, 1, 9, 9}}},
+             tile(1, 256));
+  check_both(kernels(), {"bundle", 1, 1, 2, 1, {{1, 1}, {100, 41, 2, 1, 15, 15}, {37, 1, 3, 1, 2, 0}}},
+             tile(32, 1));
+  check_both(kernels(), {"three axes", 2, 1, 2, 1, {{9, 3, 2, 2, 1, 2}, {40, 19, 1, 1, 4, 4}, {30, 18}}},
+             tile(32, 32));
+}
+TEST_P(ConvFftTest, StridesAndDilations) {
+  for (const PaddingMode mode : {PaddingMode::zeros, PaddingMode::circular, PaddingMode::reflect}) {
+    check_both(kernels(), {"plane", 1, 1, 2, 1, {{1, 1}, {70, 9, 3, 2, 7, 7}, {80, 12, 2, 3, 3, 9}}, mode},
+               tile(32, 32));
+  }
+}
+TEST_P(ConvFftTest, NonNumbersInParts) {
+  check_non_numbers<float>(
+      kernels(), forward_plan<float>({"lines", 2, 1, 2, 1, {{1, 1}, {3, 1}, {600, 257, 1, 1, 28, 28}}},
+                                     Algorithm::fft, tile(1, 256)));
+  check_non_numbers<double>(
+      kernels(),
+      forward_plan<double>(
+          {"plane", 1, 2, 2, 4, {{1, 1}, {70, 29, 2, 1, 7, 7}, {80, 32, 1, 1, 3, 9}}, PaddingMode::reflect},
+          Algorithm::fft, tile(32, 32)));
+  check_huge_numbers<float>(
+      kernels(), forward_plan<float>({"huge", 1, 1, 1, 1, {{1, 1}, {60, 29, 1, 1, 4, 4}, {50, 29}}},
+                                     Algorithm::fft, tile(32, 32)));
+}
+TEST_P(ConvFftTest, BitsOfPartsDoNotDependOnThreads) {
+  check_threads(kernels(), forward_plan<float>({"threads", 1, 1, 1, 1, {{1, 1}, {300, 65}, {301, 65}}},
+                                               Algorithm::fft, tile(64, 64)));
 }
 CONVMAT_ON_EACH_ISA(ConvFftTest);
 

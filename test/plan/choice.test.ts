@@ -142,7 +142,6 @@ describe.runIf(native)('algorithms that are named but cannot serve', () => {
     ['winograd', [4, 4, 5, 5], {}, 'needs a 3×3 kernel'],
     ['winograd', [4, 4, 3, 3], { stride: 2 }, 'needs stride 1'],
     ['winograd', [4, 4, 3, 3], { dilation: 2 }, 'needs dilation 1'],
-    ['fft', [4, 4, 3, 3], { stride: 2 }, 'needs stride 1'],
   ] as const)('%s, weight %j, %j', (algorithm, weight, options, reason) => {
     const call = () => conv2d(image, random(weight), { ...options, algorithm });
     expect(call).toThrow(UnsupportedError);

@@ -119,7 +119,8 @@ describe.skipIf(addon === undefined || machine.isa === 'js')(
         { numRuns: 600 },
       );
       expect(served).toBeGreaterThan(10);
-      if (['winograd', 'fft', 'depthwise'].includes(algorithm)) expect(declined).toBeGreaterThan(100);
+      if (['winograd', 'depthwise'].includes(algorithm)) expect(declined).toBeGreaterThan(100);
+      if (algorithm === 'fft') expect(declined).toBeGreaterThan(0);
     });
   },
 );

@@ -7,6 +7,7 @@ import type { ConvPlan } from '../../plan/plans/conv.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { forwardLattice, type Lattice, sourceAt } from './gather.js';
 import { columns, multiply, rows, type Slice, tileAt, tiles } from './gemm.js';
+import { convolveGradients } from './spectral-weight-grad.js';
 import { runAll } from './work.js';
 
 export function convWeightGrad(
@@ -15,6 +16,10 @@ export function convWeightGrad(
   gradOutput: FloatArray,
   gradWeight: FloatArray,
 ): void {
+  if (plan.variant.algorithm === 'fft') {
+    runAll(convolveGradients(plan, plan.variant.columns, input, gradOutput, gradWeight));
+    return;
+  }
   const { groups, axes, batch } = plan;
   const lattice = forwardLattice(axes, plan.paddingMode);
   const inChannels = plan.inChannels / groups;

@@ -57,8 +57,11 @@ export interface AnyAlgorithm {
  * the gradient of the output (adjoint.ts).
  */
 export interface NativeAlgorithm extends AnyAlgorithm {
-  /** Which input gradients it serves: a stride's sub-lattices have kernels that differ in size. */
-  readonly gradients: 'every stride' | 'stride 1' | 'none';
+  /**
+   * Which input gradients it serves: a stride's sub-lattices have kernels that differ in size. 'as they are': it takes no
+   * sub-lattices apart, and its functions see the gradient's own geometry.
+   */
+  readonly gradients: 'every stride' | 'stride 1' | 'as they are' | 'none';
   /** Whether it errs by no more than 'auto' may at the accuracy that was asked for: docs/accuracy.md. */
   isAccurate(g: ConvGeometry, request: Request): boolean;
   /**
@@ -79,8 +82,10 @@ export interface NativeAlgorithm extends AnyAlgorithm {
 
 export interface WeightGradAlgorithm {
   declines(g: ConvGeometry): string | null;
+  /** As of an algorithm. */
+  isAccurate(request: Request): boolean;
   time(work: Workload): number;
-  readonly reason: string;
+  reason(g: ConvGeometry): string;
 }
 
 /** An algorithm of the JavaScript backend, one of a list that is read from the top. Its functions see the geometry as it is. */

@@ -34,8 +34,10 @@ export const direct: NativeAlgorithm = {
   weightGrad: {
     declines: (g) =>
       tapsOf(g) <= MOST_SUMMED_TAPS ? null : 'the sums of one channel exceed a thread’s workspace',
+    // Sums run over blocks of as many outputs, by either algorithm and at either accuracy.
+    isAccurate: () => true,
     time: (work) => work.weightGradProducts * work.vectors(work.written),
-    reason: 'output channels fill the vectors, and the image is read where it lies',
+    reason: () => 'output channels fill the vectors, and the image is read where it lies',
   },
 };
 

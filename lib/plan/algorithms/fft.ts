@@ -3,7 +3,7 @@ import { product } from '../../numbers.js';
 import { BYTES } from '../../tensor/dtype.js';
 import type { ConvGeometry } from '../geometry.js';
 import type { Workload } from '../model/workload.js';
-import { isUnit } from '../options/axes.js';
+import { type Axis, isUnit } from '../options/axes.js';
 import type { NativeAlgorithm } from './algorithm.js';
 import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
 
@@ -39,13 +39,13 @@ export const fft: NativeAlgorithm = {
 };
 
 /** Points along an axis of the tiles there are: products of 2 and 3, in whole cache lines. */
-const SIDES = [32, 48, 64, 96, 128, 192, 256, 512, 1024] as const;
+export const SIDES = [32, 48, 64, 96, 128, 192, 256, 512, 1024] as const;
 /** Points of lines, which are transformed by two rounds of their own. */
-const LINES = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768] as const;
+export const LINES = [256, 512, 1024, 2048, 4096, 8192, 16384, 32768] as const;
 /** The largest tile: a thread's workspace holds it a few times. */
-const MAX_POINTS = 2 ** 16;
+export const MAX_POINTS = 2 ** 16;
 /** Bytes of a cache line, in which columns come. */
-const LINE_BYTES = 64;
+export const LINE_BYTES = 64;
 
 /** Bytes of prepared spectra, which every few tiles read once. */
 const SPECTRA_BYTES = 128 * 2 ** 20;
@@ -53,7 +53,7 @@ const SPECTRA_BYTES = 128 * 2 ** 20;
 const CHANNELS_BYTES = 2.5 * 2 ** 20;
 
 /** Points of a tile along its axes. */
-interface FftTile {
+export interface FftTile {
   readonly rows: number;
   readonly columns: number;
 }
@@ -77,20 +77,24 @@ interface FftWork {
 const POINT = 4;
 const PRODUCT = 0.5;
 
-/** Every tile that a kernel fits in; only lines serve a kernel of one row, and only bundles one of one column. */
+/**
+ * Every tile that a kernel fits in, so that half of its outputs are right; only lines serve a kernel of one row, and only
+ * bundles one of one column.
+ */
 function* tilesOf({ axes: [, height, width] }: ConvGeometry): Generator<FftTile> {
+  const holds = (points: number, { kernel }: Axis): boolean => kernel <= points / 2 + 1;
   if (height.kernel === 1) {
-    for (const columns of LINES) if (columns >= width.kernel) yield { rows: 1, columns };
+    for (const columns of LINES) if (holds(columns, width)) yield { rows: 1, columns };
     return;
   }
   if (width.kernel === 1) {
-    for (const rows of SIDES) if (rows >= height.kernel) yield { rows, columns: 1 };
+    for (const rows of SIDES) if (holds(rows, height)) yield { rows, columns: 1 };
     return;
   }
   for (const rows of SIDES) {
-    if (rows < height.kernel) continue;
+    if (!holds(rows, height)) continue;
     for (const columns of SIDES)
-      if (columns >= width.kernel && rows * columns <= MAX_POINTS) yield { rows, columns };
+      if (holds(columns, width) && rows * columns <= MAX_POINTS) yield { rows, columns };
   }
 }
 

@@ -21,8 +21,10 @@ export const im2col: NativeAlgorithm = {
   sparseLimit: sparseLimitOfSums,
   weightGrad: {
     declines: () => null,
+    // Sums run over blocks of as many outputs, by either algorithm and at either accuracy.
+    isAccurate: () => true,
     time: (work) => work.weightGradProducts * (work.written / work.lanes / LANES_IN_USE),
-    reason:
+    reason: () =>
       'output channels leave most of the vectors empty: patches packed into the panels of a product fill them',
   },
 };

@@ -4,6 +4,7 @@ import { depthwise } from './depthwise.js';
 import { direct } from './direct.js';
 import { fft } from './fft.js';
 import { im2col } from './im2col.js';
+import { partitionedFft } from './partitioned-fft.js';
 import { separable } from './separable.js';
 import { toeplitz } from './toeplitz.js';
 import { winograd } from './winograd.js';
@@ -16,7 +17,7 @@ export const NATIVE_ALGORITHMS: Readonly<
   Record<AlgorithmName, readonly [NativeAlgorithm, ...NativeAlgorithm[]]>
 > = {
   depthwise: [separable, depthwise],
-  fft: [fft],
+  fft: [fft, partitionedFft],
   toeplitz: [toeplitz],
   winograd: [winograd],
   direct: [direct],

@@ -5,11 +5,15 @@
 //
 // The plan's variant is the size of the tiles, rows << 16 | columns: rows of 1 are lines, for kernels of one
 // row; columns of 1 are bundles of lines, for kernels of one column.
+//
+// Kernels of more than half a tile, three axes, strides and dilations go by parts: see partitioned.h.
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <utility>
 
 #include "conv/algorithm.h"
+#include "conv/fft/partitioned.h"
 #include "conv/fft/tile_fft.h"
 #include "conv/resummation.h"
 #include "geometry/lowering.h"
@@ -277,15 +281,98 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
                                       static_cast<const T*>(bias), lo, hi);
 }
 
+// Whether tiles hold the kernel, and half of each output is right at least.
+bool fits_tiles(const ConvPlan& plan) {
+  const int64_t rows = plan.variant >> 16, columns = plan.variant & 0xffff;
+  const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
+  const bool is_plain =
+      depth.in == 1 && depth.kernel == 1 && depth.out == 1 && depth.pad_before == 0 && height.stride == 1 &&
+      width.stride == 1 && height.dilation == 1 && width.dilation == 1 &&
+      std::min({height.pad_before, height.pad_after, width.pad_before, width.pad_after}) >= 0;
+  const auto holds = [](int64_t points, const Axis& axis) {
+    return points == 1 ? axis.kernel == 1 : axis.kernel <= points / 2 + 1;
+  };
+  return is_plain && holds(rows, height) && holds(columns, width);
+}
+
+template <typename T>
+class PartitionedConv final : public ConvRunner {
+ public:
+  PartitionedConv(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, double lo,
+                  double hi)
+      : fft_(PartitionedFft<T>::make(context, correlation_of(plan), plan.variant, weight, bias, lo, hi)) {}
+
+  size_t bytes() const override { return sizeof(*this) + fft_->bytes(); }
+
+  void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const override {
+    fft_->run(context, correlation_of(plan), static_cast<const T*>(input), static_cast<T*>(output));
+  }
+
+ private:
+  static Correlation correlation_of(const ConvPlan& plan) {
+    return plan.op == ConvOp::input_grad ? input_grad_correlation(plan) : forward_correlation(plan);
+  }
+
+  const std::unique_ptr<const PartitionedFft<T>> fft_;
+};
+
+std::shared_ptr<const ConvRunner> pack_partitioned(const Context& context, const ConvPlan& plan,
+                                                   const void* weight, const void* bias, double lo,
+                                                   double hi) {
+  if (plan.dtype == DType::f64) {
+    return std::make_shared<PartitionedConv<double>>(context, plan, static_cast<const double*>(weight),
+                                                     static_cast<const double*>(bias), lo, hi);
+  }
+  return std::make_shared<PartitionedConv<float>>(context, plan, static_cast<const float*>(weight),
+                                                  static_cast<const float*>(bias), lo, hi);
+}
+
 std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
                                                const void* weight, const void* bias, double lo, double hi) {
+  if (!fits_tiles(plan)) return pack_partitioned(context, plan, weight, bias, lo, hi);
   return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, weight, bias, lo, hi);
+}
+
+bool is_strided(const ConvPlan& plan) {
+  return std::any_of(plan.axis, plan.axis + 3, [](const Axis& axis) { return axis.stride > 1; });
+}
+
+std::shared_ptr<const ConvRunner> pack(const Context& context, const ConvPlan& plan, const void* weight,
+                                       const void* bias, double lo, double hi) {
+  // A stride's sub-lattices are not taken apart.
+  return plan.op == ConvOp::input_grad && is_strided(plan)
+             ? pack_partitioned(context, plan, weight, bias, lo, hi)
+             : pack_either<pack_forward>(context, plan, weight, bias, lo, hi);
+}
+
+bool serves_fft(const ConvPlan& plan) {
+  const bool is_folded = plan.op == ConvOp::input_grad && plan.padding_mode != PaddingMode::zeros;
+  return is_fft_plan(plan) && !(is_folded && is_strided(plan));
 }
 
 }  // namespace
 
-const ConvAlgorithm fft_algorithm = {
-    [](const ConvPlan& plan) { return serves_computed(plan, is_fft_plan); },
-    "stride and dilation 1 over one or two axes, and tiles that hold the kernel", pack_either<pack_forward>};
+const ConvAlgorithm fft_algorithm = {serves_fft, "tiles that exist, and of strided gradients zeros padding",
+                                     pack};
+
+bool fft_weight_grad(const Context& context, const ConvPlan& plan, const void* input, const void* grad_output,
+                     void* grad_weight) {
+  if (!is_fft_plan(plan)) return false;
+  const Correlation correlation = weight_grad_correlation(plan);
+  const auto run = [&](auto zero) {
+    using T = decltype(zero);
+    constexpr double inf = std::numeric_limits<double>::infinity();
+    const Context once = {context.kernels, context.cancelled, true};
+    PartitionedFft<T>::make(once, correlation, plan.variant, static_cast<const T*>(grad_output), nullptr,
+                            -inf, inf)
+        ->run(once, correlation, static_cast<const T*>(input), static_cast<T*>(grad_weight));
+  };
+  if (plan.dtype == DType::f64) {
+    run(double{});
+  } else {
+    run(float{});
+  }
+  return true;
+}
 
 }  // namespace convmat

@@ -57,7 +57,7 @@ export function flatPlane(rows: number, columns: number, rowReach: number, colum
 }
 
 function declines(geometry: ConvGeometry): string | null {
-  if (geometry.op === 'weightGrad') return 'serves what writes an image';
+  if (geometry.op === 'weightGrad') return null;
   const [depth, height, width] = geometry.axes;
   if (!isUnit(depth)) return 'serves one or two spatial axes';
   if (height.stride !== 1 || width.stride !== 1) return 'needs stride 1';
@@ -68,8 +68,27 @@ function declines(geometry: ConvGeometry): string | null {
   return read === geometry.groups ? null : 'needs one channel per group';
 }
 
+/** Of a gradient of weights: a padded channel as one line, dy laid out alike, and the stretch that holds a kernel. */
+export interface FlatGradient {
+  /** Positions of a padded channel along each axis. */
+  readonly padded: readonly number[];
+  readonly signal: number;
+  readonly kernel: number;
+  readonly out: number;
+}
+
+export function flatGradient(axes: ConvGeometry['axes']): FlatGradient {
+  const reach = axes.map((axis) => extent(axis.out, axis.stride));
+  const taps = axes.map((axis) => extent(axis.kernel, axis.dilation));
+  const padded = axes.map((_, i) => reach[i] + taps[i] - 1);
+  const end = (last: readonly number[]): number =>
+    last.reduce((at, size, i) => at * padded[i] + size - 1, 0) + 1;
+  return { padded, signal: product(padded), kernel: end(reach), out: end(taps) };
+}
+
 /** The transforms that one channel of the result takes. */
 function blocksOf(geometry: ConvGeometry, times = JS_TIMES.linear): Blocks {
+  if (geometry.op === 'weightGrad') return cheapestBlocks(flatGradient(geometry.axes), times);
   const g = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
   const [, height, width] = g.axes;
   const reach = [height, width].map((axis) => extent(axis.kernel, axis.dilation) - 1);
@@ -87,6 +106,7 @@ function arithmeticOf(g: ConvGeometry): { multiplications: number; additions: nu
 
 function suits(geometry: ConvGeometry, { accuracy, density }: Request): string | null {
   if (accuracy === 'strict') return null; // an element errs by its block's size, not by its own
+  if (geometry.axes.some((axis) => axis.out === 0)) return null;
   const { byTransforms, directly, products } = jsFftTimes(geometry);
   const direct = directly * Math.min(1, density / DENSE);
   if (byTransforms > MUCH_FASTER * direct) return null;

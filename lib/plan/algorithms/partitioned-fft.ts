@@ -1,0 +1,256 @@
+/**
+ * Fourier tiles of kernels that no tile holds: kernel and input are both cut into parts, and a tile of outputs is the sum of
+ * products of their spectra. Any stride, dilation and number of axes, and the gradients of input and weight.
+ * native/conv/fft/partitioned.cc cuts alike.
+ */
+import { ceilDiv, product } from '../../numbers.js';
+import { BYTES } from '../../tensor/dtype.js';
+import { overGradOutput } from '../adjoint.js';
+import type { ConvGeometry } from '../geometry.js';
+import type { Workload } from '../model/workload.js';
+import { extent } from '../options/axes.js';
+import type { NativeAlgorithm } from './algorithm.js';
+import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
+import { type FftTile, LINE_BYTES, LINES, MAX_POINTS, SIDES } from './fft.js';
+
+export const partitionedFft: NativeAlgorithm = {
+  name: 'fft',
+  gradients: 'as they are',
+  declines,
+  variant: (g) => ({ algorithm: 'fft', ...workOf(g).tile }),
+  isAccurate: (_g, { accuracy }) => accuracy === 'fast',
+  time,
+  cost(g) {
+    const { item, weights, operandBytes } = sizesOf(g);
+    const { multiplications, additions, spectraBytes, workspaceBytes } = workOf(g);
+    return {
+      multiplications,
+      additions,
+      bytes: operandBytes + Math.max(0, spectraBytes - item * weights),
+      extraBytes: spectraBytes + workspaceBytes + BLOCKED_WORKSPACE_BYTES,
+      weightBytes: spectraBytes + item * weights, // those for what is not finite
+    };
+  },
+  reason,
+  sparseLimit: null,
+  weightGrad: {
+    declines,
+    isAccurate: ({ accuracy }) => accuracy === 'fast',
+    time,
+    reason,
+  },
+};
+
+/** One axis of what is summed: outputs over taps, as native/conv/fft/partitioned.h has it. */
+interface Line {
+  readonly kernel: number;
+  readonly dilation: number;
+  readonly stride: number;
+  readonly out: number;
+}
+
+/** Written channels of images are sums over channels that are read; of a group. */
+interface Correlation {
+  readonly images: number;
+  readonly groups: number;
+  readonly read: number;
+  readonly written: number;
+  readonly axes: readonly [Line, Line, Line];
+  /** Whether the kernel's parts may depend on the number of outputs: where its spectra are not kept. */
+  readonly fitsOutputs: boolean;
+}
+
+function correlationOf(g: ConvGeometry): Correlation {
+  const { batch, groups } = g;
+  const [inChannels, outChannels] = [g.inChannels / groups, g.outChannels / groups];
+  const [depth, height, width] = g.axes;
+  switch (g.op) {
+    case 'forward':
+      return {
+        images: batch,
+        groups,
+        read: inChannels,
+        written: outChannels,
+        axes: g.axes,
+        fitsOutputs: false,
+      };
+    case 'inputGrad': {
+      // Other padding than zeros is as if the input had been padded before.
+      if (g.paddingMode !== 'zeros') return correlationOf(overGradOutput(g));
+      const line = ({ kernel, dilation, in: out }: Line & { readonly in: number }): Line => ({
+        kernel,
+        dilation,
+        stride: 1,
+        out,
+      });
+      return {
+        images: batch,
+        groups,
+        read: outChannels,
+        written: inChannels,
+        axes: [line(depth), line(height), line(width)],
+        fitsOutputs: false,
+      };
+    }
+    case 'weightGrad': {
+      const line = ({ kernel: out, dilation: stride, out: kernel, stride: dilation }: Line): Line => ({
+        kernel,
+        dilation,
+        stride,
+        out,
+      });
+      return {
+        images: inChannels,
+        groups,
+        read: batch,
+        written: outChannels,
+        axes: [line(depth), line(height), line(width)],
+        fitsOutputs: true,
+      };
+    }
+  }
+}
+
+/** How an axis is cut: parts of the kernel, tiles of outputs, and the tiles of inputs that these read. */
+interface Cut {
+  readonly parts: number;
+  readonly outs: number;
+  tiles(outs: number): number;
+}
+
+function cutOf(line: Line, points: number, fitsOutputs: boolean): Cut {
+  if (points === 1) {
+    const { kernel: parts, out: outs, dilation, stride } = line;
+    return { parts, outs, tiles: (count) => (count - 1) * stride + (parts - 1) * dilation + 1 };
+  }
+  const reach = extent(line.kernel, line.dilation);
+  const dense = line.out === 0 ? 0 : (line.out - 1) * line.stride + 1;
+  const half = points / 2;
+  const [part, step] =
+    reach <= half + 1
+      ? [reach, points - reach + 1]
+      : fitsOutputs && dense <= half
+        ? [points - dense + 1, dense]
+        : [half, half];
+  const parts = ceilDiv(reach, part);
+  return { parts, outs: ceilDiv(dense, step), tiles: (count) => count + parts - 1 };
+}
+
+interface Work {
+  readonly tile: FftTile;
+  readonly multiplications: number;
+  readonly additions: number;
+  readonly spectraBytes: number;
+  readonly workspaceBytes: number;
+  readonly points: number;
+  readonly passes: number;
+  readonly products: number;
+}
+
+/** Bytes of all spectra at a time: weights', inputs' and outputs'. */
+const MOST_BYTES = 2 ** 30;
+
+function workBy(tile: FftTile, c: Correlation, bytes: number): Work | null {
+  const isLine = tile.rows === 1;
+  const lanes = LINE_BYTES / bytes;
+  const columns = tile.columns === 1 ? lanes : tile.columns;
+  const size = tile.rows * columns;
+  const cuts = [1, isLine ? 1 : tile.rows, columns].map((points, axis) =>
+    cutOf(c.axes[axis], points, c.fitsOutputs),
+  );
+  const parts = product(cuts.map((cut) => cut.parts));
+  const outs = cuts.map((cut) => cut.outs);
+  // Tiles go by two, along the axis (or over the images) where the fewest places stay empty.
+  const counts = [outs[2], outs[1], outs[0], c.images];
+  const shares = counts.map((count) => (count < 2 ? 1 : ceilDiv(count, 2) / count));
+  const paired = shares.indexOf(Math.min(...shares));
+  if (shares[paired] < 1 && paired < 3) outs[2 - paired] = ceilDiv(outs[2 - paired], 2);
+  const images = shares[paired] < 1 && paired === 3 ? ceilDiv(c.images, 2) : c.images;
+  const outputs = c.written * product(outs);
+  const inputs = c.read * product(cuts.map((cut, axis) => cut.tiles(outs[axis])));
+  const spectraBytes = 2 * bytes * size * c.groups * c.written * c.read * parts;
+  const workspaceBytes = 2 * bytes * size * Math.max(inputs, outputs);
+  if (spectraBytes + workspaceBytes > MOST_BYTES) return null;
+  const transforms = c.groups * (images * (inputs + outputs) + c.written * c.read * parts);
+  const points = transforms * size;
+  const passes = points * Math.log2(tile.columns === 1 ? tile.rows : size);
+  const products = images * c.groups * outputs * c.read * parts * size;
+  return {
+    tile,
+    multiplications: Math.ceil(1.5 * passes) + 4 * products,
+    additions: Math.ceil(2.75 * passes) + 4 * products,
+    spectraBytes,
+    workspaceBytes,
+    points,
+    passes,
+    products,
+  };
+}
+
+/** A point that is gathered or delivered, and a complex product, in passes of a transform: by which the tile is chosen. */
+const POINT = 5;
+const PRODUCT = 1;
+
+function* tilesOf({ axes: [, height, width] }: Correlation): Generator<FftTile> {
+  if (height.kernel === 1) {
+    for (const columns of LINES) yield { rows: 1, columns };
+    return;
+  }
+  for (const rows of SIDES) {
+    if (width.kernel === 1) yield { rows, columns: 1 };
+    else for (const columns of SIDES) if (rows * columns <= MAX_POINTS) yield { rows, columns };
+  }
+}
+
+/** Geometries do not change, and every step of a choice asks. */
+const known = new WeakMap<ConvGeometry, Work | null>();
+
+function leastWork(g: ConvGeometry): Work | null {
+  const before = known.get(g);
+  if (before !== undefined) return before;
+  let best: Work | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  const c = correlationOf(g);
+  for (const tile of tilesOf(c)) {
+    const work = workBy(tile, c, BYTES[g.dtype]);
+    if (work === null) continue;
+    const cost = work.passes + POINT * work.points + PRODUCT * work.products;
+    if (cost >= least) continue;
+    best = work;
+    least = cost;
+  }
+  known.set(g, best);
+  return best;
+}
+
+/** Of a geometry that is not declined. */
+function workOf(g: ConvGeometry): Work {
+  const work = leastWork(g);
+  if (work === null) throw new RangeError('expected a geometry whose spectra fit the workspace');
+  return work;
+}
+
+function declines(g: ConvGeometry): string | null {
+  if (g.op === 'inputGrad' && g.paddingMode !== 'zeros' && g.axes.some((axis) => axis.stride > 1))
+    return 'serves strided gradients of zeros padding only';
+  return leastWork(g) === null ? 'its spectra exceed the workspace' : null;
+}
+
+/** Points that go to spectra of many tiles, and come from them, take so many times those of fft.ts. */
+const SCATTERED = 2;
+
+function time({ g, bytes, times: { fft: t } }: Workload): number {
+  const { tile, passes, points, products } = workOf(g);
+  const pass = tile.rows === 1 ? t.line : t.pass;
+  const wide = bytes / BYTES.float32;
+  return wide * (passes * pass + points * SCATTERED * t.point + products * t.product) + t.call;
+}
+
+function reason(g: ConvGeometry): string {
+  const { multiplications, additions, tile } = workOf(g);
+  const taps = product(g.axes.map((axis) => axis.kernel));
+  const places = product(g.axes.map((axis) => axis.out));
+  const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * taps * places;
+  const saving = (direct / (multiplications + additions)).toPrecision(2);
+  return `Fourier tiles of ${tile.rows}×${tile.columns}, the kernel in parts, take ${saving} times less arithmetic`;
+}
