@@ -1,4 +1,8 @@
-/** The public surface: re-exports, nothing else. */
+/**
+ * The public surface: re-exports, nothing else.
+ *
+ * @module convmat
+ */
 
 export type { AbortSignalLike } from './backend/abort.js';
 export { conv1d, conv1dAsync, conv2d, conv2dAsync, conv3d, conv3dAsync } from './conv/conv.js';

@@ -62,7 +62,7 @@ export interface NativeAlgorithm extends AnyAlgorithm {
    * sub-lattices apart, and its functions see the gradient's own geometry.
    */
   readonly gradients: 'every stride' | 'stride 1' | 'as they are' | 'none';
-  /** Whether it errs by no more than 'auto' may at the accuracy that was asked for: docs/accuracy.md. */
+  /** Whether it errs by no more than 'auto' may at the accuracy that was asked for, as the page on accuracy has it. */
   isAccurate(g: ConvGeometry, request: Request): boolean;
   /**
    * Nanoseconds on one core, by a model of its loops.
