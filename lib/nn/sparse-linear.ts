@@ -1,5 +1,13 @@
 /** A fully-connected layer whose matrix is sparse, and stays as it is. */
-import { checkShape, describeShape, isInstance, mismatch, mistake, sameShape } from '../check.js';
+import {
+  checkOptions,
+  checkShape,
+  describeShape,
+  isInstance,
+  mismatch,
+  mistake,
+  sameShape,
+} from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import { product } from '../numbers.js';
@@ -40,11 +48,12 @@ export class SparseLinear extends Module {
   #kept: { inputShape: Shape; output: Output } | undefined;
 
   /** @param weight  One row for each element of the result. */
-  constructor(weight: CsrMatrix, options: SparseLinearOptions = {}) {
+  constructor(weight: CsrMatrix, options?: SparseLinearOptions) {
     super();
+    const given = checkOptions(options, ['bias', 'inputShape', 'outputShape', 'label']);
     if (!isInstance(weight, CsrMatrix)) throw mistake(ArgumentError, 'weight', 'a CsrMatrix', weight);
     const [rows, cols] = weight.shape;
-    const { bias, inputShape = [cols], outputShape = [rows], label } = options;
+    const { bias, inputShape = [cols], outputShape = [rows], label } = given;
     this.weight = weight;
     this.bias = bias == null ? null : takeFloat(bias, 'options.bias', weight.dtype);
     this.inputShape = sized(inputShape, cols, 'options.inputShape');

@@ -154,6 +154,7 @@ const quantised = () => ({
   outputScale: 4,
   outputZeroPoint: 5,
 });
+const stored = () => fixed.fi(random([3, 4]), type());
 const parameter = () => new nn.Linear(3, 2).parameters();
 
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-hostile-'));
@@ -486,6 +487,97 @@ const CALLS: readonly Call[] = [
     () => [fixed.fi(random([4, 5]), type()), fixed.fi(random([2, 2]), type()), { output: type() }],
     ['shape', 'output', 'productShift', 'accumulate'],
   ),
+  call(
+    'Tensor.from',
+    ((...args: [never]) => convmat.Tensor.from(...args)) as never,
+    () => [new Float32Array(6), {}],
+    ['shape', 'dtype', 'order'],
+  ),
+  call('Tensor.permute', ((axes: never) => random([2, 3]).permute(axes)) as never, () => [[1, 0]]),
+  call('Tensor.transpose', ((...axes: number[]) => random([2, 3]).transpose(...axes)) as never, () => [0, 1]),
+  call('Tensor.slice', ((...ranges: never[]) => random([2, 3]).slice(...ranges)) as never, () => [1, [0, 2]]),
+  call('Tensor.cast', ((dtype: never) => random([2, 3]).cast(dtype)) as never, () => ['int8']),
+  call('Tensor.ravel', ((order: never) => random([2, 3]).ravel(order)) as never, () => ['F']),
+  call('concat', convmat.concat as never, () => [[random([2, 3]), random([1, 3])], 0]),
+  call('pad', convmat.pad as never, () => [random([2, 3]), [[1, 2]], {}], ['mode', 'value']),
+  call('fixed.add', fixed.add as never, () => [stored(), stored(), type()]),
+  call('fixed.multiply', fixed.multiply as never, () => [stored(), stored(), type()]),
+  call('fixed.cast', fixed.cast as never, () => [stored(), type()]),
+  call('fixed.relu', fixed.relu as never, () => [stored()]),
+  call(
+    'fixed.conv2d',
+    fixed.conv2d as never,
+    () => [fixed.fi(random([2, 4, 5]), type()), fixed.fi(random([3, 2, 2, 2]), type()), { output: type() }],
+    ['output', 'bias', 'stride', 'padding', 'groups', 'accumulate'],
+  ),
+  call('maxPool1dWithIndices', convmat.maxPool1dWithIndices as never, () => [random([1, 2, 6]), 2, {}], [
+    'stride',
+    'padding',
+  ]),
+  call('maxPool3dWithIndices', convmat.maxPool3dWithIndices as never, () => [random([1, 4, 4, 4]), 2, {}], [
+    'stride',
+    'padding',
+  ]),
+  ...([1, 2, 3] as const).flatMap((rank) => [
+    call(
+      `nn.BatchNorm${rank}d`,
+      ((...args: [number]) => new nn[`BatchNorm${rank}d`](...args)) as never,
+      () => [2, {}],
+      ['eps', 'momentum', 'affine', 'trackRunningStats'],
+    ),
+    call(
+      `nn.ConvTranspose${rank}d`,
+      ((...args: [number, number, number]) => new nn[`ConvTranspose${rank}d`](...args)) as never,
+      () => [2, 3, 3, {}],
+      [...GEOMETRY, 'outputPadding', 'bias', 'seed'],
+    ),
+  ]),
+  ...([1, 3] as const).flatMap((rank) => [
+    call(
+      `nn.MaxPool${rank}d`,
+      ((...args: [number]) => new nn[`MaxPool${rank}d`](...args)) as never,
+      () => [2, {}],
+      ['stride', 'padding', 'dilation', 'ceilMode'],
+    ),
+    call(
+      `nn.AvgPool${rank}d`,
+      ((...args: [number]) => new nn[`AvgPool${rank}d`](...args)) as never,
+      () => [2, {}],
+      ['stride', 'padding', 'ceilMode', 'countIncludePad', 'divisorOverride'],
+    ),
+  ]),
+  call('nn.AdaptiveAvgPool2d', ((size: number) => new nn.AdaptiveAvgPool2d(size)) as never, () => [2]),
+  call('nn.Dropout', ((...args: [number]) => new nn.Dropout(...args)) as never, () => [0.5, {}], ['seed']),
+  call('nn.GELU', ((options: never) => new nn.GELU(options)) as never, () => [{}], ['approximate']),
+  call('nn.LeakyReLU', ((slope: number) => new nn.LeakyReLU(slope)) as never, () => [0.1]),
+  call('nn.Softmax', ((axis: number) => new nn.Softmax(axis)) as never, () => [1]),
+  call('nn.Sigmoid', (() => new nn.Sigmoid()) as never, () => [undefined]),
+  call('nn.Tanh', (() => new nn.Tanh()) as never, () => [undefined]),
+  call('nn.SiLU', (() => new nn.SiLU()) as never, () => [undefined]),
+  call('nn.Residual', ((...args: [nn.Module]) => new nn.Residual(...args)) as never, () => [
+    new nn.ReLU(),
+    new nn.Tanh(),
+  ]),
+  call(
+    'nn.SparseLinear',
+    ((...args: [convmat.CsrMatrix]) => new nn.SparseLinear(...args)) as never,
+    () => [csr(), {}],
+    ['bias', 'inputShape', 'outputShape'],
+  ),
+  call('nn.foldBatchNorm', nn.foldBatchNorm as never, () => [
+    new nn.Sequential(new nn.Conv2d(2, 3, 3), new nn.BatchNorm2d(3)),
+  ]),
+  call('nn.Module.train', ((mode: never) => new nn.ReLU().train(mode)) as never, () => [false]),
+  ...moduleCalls('BatchNorm1d', () => new nn.BatchNorm1d(2), [3, 2, 4]),
+  ...moduleCalls('ConvTranspose1d', () => new nn.ConvTranspose1d(2, 3, 3), [1, 2, 9]),
+  ...moduleCalls('MaxPool1d', () => new nn.MaxPool1d(2), [1, 2, 6]),
+  ...moduleCalls('AvgPool1d', () => new nn.AvgPool1d(2), [1, 2, 6]),
+  ...moduleCalls('AdaptiveAvgPool2d', () => new nn.AdaptiveAvgPool2d(2), [1, 2, 5, 6]),
+  ...moduleCalls('Dropout', () => new nn.Dropout(0.5, { seed: 1 }), [3, 4]),
+  ...moduleCalls('Softmax', () => new nn.Softmax(), [3, 4]),
+  ...moduleCalls('Tanh', () => new nn.Tanh(), [3, 4]),
+  ...moduleCalls('Residual', () => new nn.Residual(new nn.Tanh()), [3, 4]),
+  ...moduleCalls('SparseLinear', () => new nn.SparseLinear(csr()), [2, 9]),
   call('nn.Linear', ((...args: [number, number]) => new nn.Linear(...args)) as never, () => [3, 2, {}], [
     'bias',
     'seed',
@@ -694,7 +786,7 @@ const WITHOUT_ARGUMENTS =
   /^backendInfo$|\.(toNested|toFloat|toCSR|toCOO|parameters|zeroGrad|stateDict|step|dispose)$/;
 /** For the library itself: not in its types, or protected. */
 const INTERNAL =
-  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm)$/;
+  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm|value|slope|inMode|children|buffers|affine|toString|eval)$/;
 /** Made by the library alone (convMatrix, fi), or abstract. */
 const NOT_CONSTRUCTED = ['ConvMatrix', 'fixed.FixedTensor', 'nn.Module'];
 
