@@ -3,6 +3,7 @@ import type { AbortSignalLike } from '../backend/abort.js';
 import type { BoundNetwork } from '../backend/backend.js';
 import { withOwnOperands } from '../backend/own-operands.js';
 import { backend } from '../backend/select.js';
+import { STEP_KINDS } from '../backend/steps.js';
 import type { Accuracy } from '../plan/algorithms/algorithm.js';
 import { arrayOver, BYTES, uninitialised } from '../tensor/dtype.js';
 import { storageOf } from './elements.js';
@@ -17,7 +18,7 @@ import { rewrite } from './rewrite/rules.js';
 import { sizeOf } from './shapes.js';
 import { type Lowered, lower } from './steps/lower.js';
 import type { KernelStep, OperationStep, ScriptStep } from './steps/step.js';
-import { Constants, STEP_KINDS, Words } from './steps/words.js';
+import { Constants, Words } from './steps/words.js';
 
 /** What graphs of one network share: constants by number, what has been made from them, and weights that are packed. */
 class Shared {

@@ -18,6 +18,7 @@
 #include "addon/tuning.h"
 #include "addon/vectors.h"
 #include "addon/wire.h"
+#include "network/network.h"
 #include "runtime/cpu.h"
 
 #if defined(_WIN32)
@@ -113,6 +114,7 @@ Napi::Object define_exports(Napi::Env env, Napi::Object exports) {
   define_list(exports, "fixedPlanFields", kFixedPlanFields);
   const auto enumerations = Napi::Object::New(env);
   for (const Enumeration& e : kEnumerations) define_list(enumerations, e.name, e.values);
+  for (const Enumeration& e : kNetworkEnumerations) define_list(enumerations, e.name, e.values);
   exports.Set("enumerations", enumerations);
   exports.Set("tuning", make_tunings(env));
   return exports;

@@ -118,9 +118,11 @@ CONVMAT_NOINLINE void program_instruction(const ProgramInstruction& f, const flo
     case ProgramOp::divide:
       return binary([](V a, V b) { return div(a, b); });
     case ProgramOp::minimum:  // a NaN on either side comes through
-      return binary([](V a, V b) { return if_less(a, b, a, if_less(b, a, b, if_equal(a, a, b, a))); });
+      return binary([](V a, V b) { return if_equal(a, a, min(a, b), a); });
     case ProgramOp::maximum:
-      return binary([](V a, V b) { return if_less(a, b, b, if_less(b, a, a, if_equal(a, a, b, a))); });
+      return binary([](V a, V b) { return if_equal(a, a, max(a, b), a); });
+    case ProgramOp::add_clamp:
+      return binary([&](V a, V b) { return min(beta, max(alpha, add(a, b))); });
     case ProgramOp::prelu:
       return binary([&](V a, V b) { return if_less(a, none, mul(a, b), a); });
     case ProgramOp::copy:

@@ -15,9 +15,9 @@ CONVMAT_INLINE Vec<float> combine(Vec<float> sum, Vec<float> x) {
     case RowReduction::sum:
       return add(sum, x);
     case RowReduction::maximum:  // a NaN stays
-      return if_less(x, sum, sum, if_equal(sum, sum, x, sum));
+      return if_equal(sum, sum, max(sum, x), sum);
     case RowReduction::minimum:
-      return if_less(sum, x, sum, if_equal(sum, sum, x, sum));
+      return if_equal(sum, sum, min(sum, x), sum);
     case RowReduction::product:
       return mul(sum, x);
     case RowReduction::absolute_sum:

@@ -3,7 +3,17 @@
 #include <chrono>
 #include <utility>
 
+#include "table/program.h"
+
 namespace convmat {
+
+#define CONVMAT_NAME(value, name) name,
+const std::vector<Enumeration> kNetworkEnumerations = {{"home", {CONVMAT_HOMES(CONVMAT_NAME)}},
+                                                       {"step", {CONVMAT_STEP_KINDS(CONVMAT_NAME)}},
+                                                       {"reduction", {CONVMAT_REDUCTIONS(CONVMAT_NAME)}},
+                                                       {"programOp", {CONVMAT_PROGRAM_OPS(CONVMAT_NAME)}}};
+#undef CONVMAT_NAME
+
 namespace {
 
 ReadStep* reader_of(StepKind kind) {

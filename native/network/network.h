@@ -9,6 +9,9 @@
 
 namespace convmat {
 
+// The enumerations that words hold, for the comparison with JavaScript's lists.
+extern const std::vector<Enumeration> kNetworkEnumerations;
+
 class Network {
  public:
   // Reads the steps; throws Refusal for what cannot be run safely. `similar` is a network of the same

@@ -12,8 +12,17 @@
 
 namespace convmat {
 
-// In the order of lib/graph/wire.ts. The arena is a run's own; inputs and outputs are its caller's.
-enum class Home : int32_t { arena, constant, input, output };
+// The arena is a run's own; inputs and outputs are its caller's.
+// clang-format off
+#define CONVMAT_HOMES(V) \
+  V(arena, "arena") \
+  V(constant, "constant") \
+  V(input, "input") \
+  V(output, "output")
+// clang-format on
+#define CONVMAT_VALUE(value, name) value,
+enum class Home : int32_t { CONVMAT_HOMES(CONVMAT_VALUE) };
+#undef CONVMAT_VALUE
 
 struct Operand {
   Home home;

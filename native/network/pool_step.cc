@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kNsPerElement = 0.3;
 constexpr int64_t kChunkElements = 32 << 10;
+constexpr int64_t kMostTaps = 16;
 
 void no_scalar(const ProgramInstruction&, const float*, const float*, float*, int64_t) {}
 
@@ -38,32 +39,41 @@ class RowPool {
   static bool serves(const PoolPlan& plan) {
     const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
     return plan.dtype == DType::f32 && depth.in == 1 && depth.kernel == 1 && depth.out == 1 &&
-           height.dilation == 1 && width.dilation == 1 && width.stride <= 4 && width.out > 0;
+           height.dilation == 1 && width.dilation == 1 && width.stride <= 4 && width.out > 0 &&
+           height.kernel <= kMostTaps && width.kernel <= kMostTaps;
   }
 
-  void run(const float* x, float* y) const {
-    ArenaFrame arena;
-    float* const padded = arena.take<float>(height_.out * pitch_);
-    std::fill_n(padded, height_.out * pitch_, nothing_);
+  // What planes are pooled in, one after the other.
+  struct Scratch {
+    float *padded, *apart, *sums;
+  };
+  Scratch take(ArenaFrame& arena) const {
+    const int64_t length = height_.out * pitch_;
+    Scratch scratch = {arena.take<float>(length), arena.take<float>(length), arena.take<float>(length)};
+    // What stands for padding stays; the rest is written plane by plane.
+    std::fill_n(scratch.padded, length, nothing_);
+    return scratch;
+  }
+
+  void run(const Scratch& scratch, const float* x, float* y) const {
     const int64_t count = std::min(width_.in, pitch_ - width_.pad_before);
     for (int64_t o = 0; o < height_.out; ++o) {
       const int64_t first = std::max<int64_t>(0, o * height_.stride - height_.pad_before);
       const int64_t end = std::min(height_.in, o * height_.stride - height_.pad_before + height_.kernel);
-      combine(x + first * width_.in, width_.in, end - first, padded + o * pitch_ + width_.pad_before, count);
+      combine(x + first * width_.in, width_.in, end - first, scratch.padded + o * pitch_ + width_.pad_before,
+              count);
     }
     // Every stride-th column apart from the others: then the taps of neighbouring windows are neighbours.
     const int64_t stride = width_.stride, step = pitch_ / stride, length = height_.out * step;
-    const float* lattice = padded;
+    const float* lattice = scratch.padded;
     if (stride > 1) {
-      float* const apart = arena.take<float>(stride * length);
-      take_apart(padded, stride, length, apart);
-      lattice = apart;
+      take_apart(scratch.padded, stride, length, scratch.apart);
+      lattice = scratch.apart;
     }
-    float* const sums = arena.take<float>(length);
-    const int64_t valid = length - (width_.kernel - 1) / stride;
-    copy(lattice, sums, valid);
-    for (int64_t t = 1; t < width_.kernel; ++t)
-      add_to(sums, lattice + t % stride * length + t / stride, valid);
+    const float* taps[kMostTaps];
+    for (int64_t t = 0; t < width_.kernel; ++t) taps[t] = lattice + t % stride * length + t / stride;
+    float* const sums = scratch.sums;
+    combine(taps, width_.kernel, sums, length - (width_.kernel - 1) / stride);
     for (int64_t o = 0; o < height_.out; ++o) {
       const float* const from = sums + o * step;
       float* const to = y + o * width_.out;
@@ -85,16 +95,27 @@ class RowPool {
   }
 
   void combine(const float* rows, int64_t row, int64_t count, float* to, int64_t n) const {
-    copy(rows, to, n);
-    for (int64_t i = 1; i < count; ++i) add_to(to, rows + i * row, n);
+    const float* each[kMostTaps];
+    for (int64_t i = 0; i < count; ++i) each[i] = rows + i * row;
+    combine(each, count, to, n);
   }
 
-  void copy(const float* from, float* to, int64_t n) const { std::copy_n(from, n, to); }
-
-  void add_to(float* to, const float* from, int64_t n) const {
-    const ProgramInstruction code = {op_, 0, 0, 1, 0, 0};
-    float* const registers[2] = {to, const_cast<float*>(from)};
-    kernels_.steps.program({&code, 1, registers, n, no_scalar});
+  // to <-- all of some rows, in one call.
+  void combine(const float* const* rows, int64_t count, float* to, int64_t n) const {
+    if (count < 1) {  // a window of padding alone
+      std::fill_n(to, std::max<int64_t>(0, n), nothing_);
+      return;
+    }
+    float* registers[kMostTaps + 1] = {to};
+    ProgramInstruction code[kMostTaps];
+    for (int64_t i = 0; i < count; ++i) registers[i + 1] = const_cast<float*>(rows[i]);
+    if (count == 1) {
+      code[0] = {ProgramOp::copy, 0, 1, 1, 0, 0};
+    } else {
+      for (int64_t i = 1; i < count; ++i)
+        code[i - 1] = {op_, 0, i == 1 ? 1 : 0, static_cast<int32_t>(i + 1), 0, 0};
+    }
+    kernels_.steps.program({code, std::max<int64_t>(1, count - 1), registers, n, no_scalar});
   }
 
   static void take_apart(const float* from, int64_t stride, int64_t length, float* to) {
@@ -150,8 +171,10 @@ class PoolStep final : public Step {
     const double cost = kNsPerElement * static_cast<double>(plan_.planes) * static_cast<double>(in);
     parallel_for((plan_.planes + each - 1) / each, cost, [&](int64_t chunk) {
       if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      ArenaFrame arena;
+      const RowPool::Scratch scratch = pool.take(arena);
       for (int64_t p = chunk * each; p < std::min(plan_.planes, (chunk + 1) * each); ++p)
-        pool.run(x + p * in, y + p * out);
+        pool.run(scratch, x + p * in, y + p * out);
     });
   }
 

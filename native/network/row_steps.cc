@@ -19,20 +19,6 @@ bool is_cancelled(const Context& context) {
   return context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed);
 }
 
-// In the order of lib/graph/wire.ts.
-enum class Reduction : int32_t {
-  sum,
-  mean,
-  maximum,
-  minimum,
-  product,
-  l1,
-  l2,
-  log_sum,
-  square_sum,
-  log_sum_exp
-};
-
 RowReduction row_reduction(Reduction reduction) {
   switch (reduction) {
     case Reduction::maximum:

@@ -28,23 +28,44 @@ class Step {
   virtual size_t bytes() const { return 0; }
 };
 
-// In the order of lib/graph/wire.ts.
-enum class StepKind : int32_t {
-  conv,
-  max_pool,
-  average_pool,
-  program,
-  copy,
-  fill,
-  reduce,
-  softmax,
-  normalise,
-  response_normalise,
-  resample,
-  matmul,
-  gather,
-};
+// clang-format off
+#define CONVMAT_STEP_KINDS(V) \
+  V(conv, "conv") \
+  V(max_pool, "maxPool") \
+  V(average_pool, "averagePool") \
+  V(program, "program") \
+  V(copy, "copy") \
+  V(fill, "fill") \
+  V(reduce, "reduce") \
+  V(softmax, "softmax") \
+  V(normalise, "normalise") \
+  V(response_normalise, "responseNormalise") \
+  V(resample, "resample") \
+  V(matmul, "matmul") \
+  V(gather, "gather")
+// clang-format on
+#define CONVMAT_VALUE(value, name) value,
+enum class StepKind : int32_t { CONVMAT_STEP_KINDS(CONVMAT_VALUE) };
+#undef CONVMAT_VALUE
 constexpr StepKind kLastStepKind = StepKind::gather;
+
+// How a row is reduced, as ONNX names it.
+// clang-format off
+#define CONVMAT_REDUCTIONS(V) \
+  V(sum, "Sum") \
+  V(mean, "Mean") \
+  V(maximum, "Max") \
+  V(minimum, "Min") \
+  V(product, "Prod") \
+  V(l1, "L1") \
+  V(l2, "L2") \
+  V(log_sum, "LogSum") \
+  V(square_sum, "SumSquare") \
+  V(log_sum_exp, "LogSumExp")
+// clang-format on
+#define CONVMAT_VALUE(value, name) value,
+enum class Reduction : int32_t { CONVMAT_REDUCTIONS(CONVMAT_VALUE) };
+#undef CONVMAT_VALUE
 
 using ReadStep = std::unique_ptr<Step>(StepSource& source);
 ReadStep read_conv_step;                // conv_step.cc

@@ -30,6 +30,25 @@ TEST_P(ConvDepthwiseTest, EveryEdgeOfATile) {
     }
   }
 }
+TEST_P(ConvDepthwiseTest, StridesThatDiffer) {
+  for (const int64_t kernel : {3, 5}) {
+    for (const int64_t down : {1, 2}) {
+      for (const int64_t height : {1, 7, 16}) {
+        for (const int64_t width : {1, 8, 15, 33, 70}) {
+          const int64_t across = 3 - down, padding = kernel / 2;
+          check(kernels(), {"strides",
+                            1,
+                            2,
+                            2,
+                            2,
+                            {{1, 1},
+                             {height, kernel, down, 1, padding, padding},
+                             {width, kernel, across, 1, padding, padding}}});
+        }
+      }
+    }
+  }
+}
 TEST_P(ConvDepthwiseTest, AnyPaddingAndMultiplier) {
   for (const int64_t stride : {1, 2}) {
     for (const int64_t before : {0, 1, 2, 9}) {

@@ -2,6 +2,7 @@
 import { prepareCompiled } from '../../dist/graph/compile.js';
 import type { evaluationOf } from '../../dist/graph/operators/index.js';
 import type { View } from '../../lib/graph/evaluate';
+import type { Preparation } from '../../lib/graph/executable';
 import type {
   Attributes,
   Elements,
@@ -36,6 +37,9 @@ export class GraphOf {
   constant(shape: readonly number[], positive = false): number {
     const size = shape.reduce((n, k) => n * k, 1);
     const values = uniform(this.#seed++, size, 1, positive);
+    return this.#value('float32', shape, values);
+  }
+  constantOf(shape: readonly number[], values: Float32Array): number {
     return this.#value('float32', shape, values);
   }
   number(value: number): number {
@@ -74,8 +78,9 @@ function uniform(seed: number, size: number, spread: number, positive: boolean):
 }
 
 /** What runs a graph on the backend in use. */
-export function compiled(graph: Graph, accuracy: 'fast' | 'strict' = 'fast') {
-  const executable = prepareCompiled(graph as never, { accuracy });
+/** @param preparation  What graphs of one network have in common. */
+export function compiled(graph: Graph, preparation: Preparation = { accuracy: 'fast' }) {
+  const executable = prepareCompiled(graph as never, preparation);
   const views = (inputs: readonly Elements[]) =>
     graph.inputs.map((id, i) => ({
       type: graph.values[id].type,

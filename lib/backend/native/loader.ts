@@ -8,6 +8,7 @@ import {
   INTEGER_PLAN_FIELDS,
   POOL_PLAN_FIELDS,
 } from '../../plan/plans/wire.js';
+import { STEP_ENUMERATIONS } from '../steps.js';
 import type { NativeAddon } from './addon.js';
 import { LOCAL, requireBinary } from './binaries.cjs';
 import { type Libc, runningLibc } from './libc.js';
@@ -59,7 +60,7 @@ function differingPlan(addon: NativeAddon): string | null {
   if (!same(addon.poolPlanFields, POOL_PLAN_FIELDS)) return 'pooling plans';
   if (!same(addon.fixedPlanFields, FIXED_PLAN_FIELDS)) return 'fixed-point plans';
   if (addon.isas.some((isa) => addon.tuning?.[isa] === undefined)) return 'sizes of loops';
-  for (const [name, values] of Object.entries(ENUMERATIONS)) {
+  for (const [name, values] of Object.entries({ ...ENUMERATIONS, ...STEP_ENUMERATIONS })) {
     if (!same(addon.enumerations?.[name], values)) return `values of ${name}`;
   }
   return null;

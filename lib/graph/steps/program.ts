@@ -1,50 +1,10 @@
 /** Chains of elementwise operations as one program over registers: what native/table/program.h describes. */
+
+import { PROGRAM_OPS, type ProgramOp } from '../../backend/steps.js';
 import type { GraphNode, NodeOf, Value } from '../graph.js';
 import { inputOf, outputOf } from '../operands.js';
 import { broadcastStrides, joinAxes } from '../shapes.js';
 import type { Words } from './words.js';
-
-/** In the order of the native side's enumeration. */
-export const PROGRAM_OPS = [
-  'add',
-  'subtract',
-  'multiply',
-  'divide',
-  'minimum',
-  'maximum',
-  'power',
-  'prelu',
-  'copy',
-  'affine',
-  'clamp',
-  'leakyRelu',
-  'thresholdedRelu',
-  'hardSigmoid',
-  'hardSwish',
-  'absolute',
-  'negate',
-  'sign',
-  'floor',
-  'ceil',
-  'round',
-  'squareRoot',
-  'reciprocal',
-  'exponential',
-  'sigmoid',
-  'swish',
-  'hyperbolicTangent',
-  'errorFunction',
-  'gelu',
-  'elu',
-  'celu',
-  'softsign',
-  'logarithm',
-  'sine',
-  'cosine',
-  'softplus',
-  'mish',
-] as const;
-export type ProgramOp = (typeof PROGRAM_OPS)[number];
 
 /** Registers: operands first, constants behind them, then what instructions leave, and the result as the last. */
 export interface Instruction {
@@ -144,9 +104,9 @@ function of(op: ProgramOp, x: Source, z: Source | null = null, alpha = 0, beta =
 function unary({ attributes: { fn, alpha, beta } }: NodeOf<'Unary'>, x: Source): Draft {
   switch (fn) {
     case 'Relu':
-      return of('clamp', x, null, 0, Infinity);
+      return clamp(x, 0, Infinity);
     case 'Clip':
-      return of('clamp', x, null, alpha, beta);
+      return clamp(x, alpha, beta);
     case 'HardSigmoid':
       return of('hardSigmoid', x, null, alpha, beta);
     case 'HardSwish':
@@ -230,6 +190,12 @@ function binary({ attributes: { fn } }: NodeOf<'Binary'>, x: Source, z: Source):
   const op = BINARY[fn];
   if (op === undefined) throw new Error(`${fn} is no part of a program`);
   return of(op, x, z);
+}
+
+/** A sum that nothing else reads is clamped in the same pass: programs are trees but for what is read twice. */
+function clamp(x: Source, alpha: number, beta: number): Draft {
+  if (isDraft(x) && x.op === 'add') return of('addClamp', x.x, x.z, alpha, beta);
+  return of('clamp', x, null, alpha, beta);
 }
 
 /** αx + β; of a product that was one already, without another rounding. */

@@ -1,5 +1,6 @@
 /** Reductions, softmax, normalisation, pooling and resizing: steps along axes. */
 
+import { REDUCTIONS, type StepKind } from '../../backend/steps.js';
 import type { Axis } from '../../plan/options/axes.js';
 import { toTriple } from '../../plan/options/axes.js';
 import { encodePoolPlan } from '../../plan/plans/wire.js';
@@ -7,7 +8,7 @@ import type { NodeOf, Value } from '../graph.js';
 import { inputOf, outputOf } from '../operands.js';
 import { sizeOf } from '../shapes.js';
 import type { KernelStep, Lowering } from './step.js';
-import { REDUCTIONS, type StepKind, type Words } from './words.js';
+import type { Words } from './words.js';
 
 type Encode = (words: Words) => void;
 

@@ -1,7 +1,8 @@
 /** Elementwise programs in JavaScript: an instruction at a time over blocks that stay in cache. */
 
+import type { ProgramOp } from '../../backend/steps.js';
 import { erf, roundToEven } from '../operators/unary.js';
-import type { Instruction, Program, ProgramOp } from './program.js';
+import type { Instruction, Program } from './program.js';
 
 const BLOCK = 2048;
 
@@ -97,6 +98,9 @@ const OPERATIONS: Readonly<Record<ProgramOp, Operation>> = {
   power: pairs((v, w) => v ** w),
   prelu: (x, z, to, n) => {
     for (let i = 0; i < n; i++) to[i] = x[i] < 0 ? x[i] * z[i] : x[i];
+  },
+  addClamp: (x, z, to, n, alpha, beta) => {
+    for (let i = 0; i < n; i++) to[i] = Math.min(beta, Math.max(alpha, x[i] + z[i]));
   },
   copy: each((v) => v),
   affine: (x, _z, to, n, alpha, beta) => {

@@ -1,7 +1,9 @@
 /** A step of a network that is ready to run: one native kernel call, or one operation in JavaScript. */
+
+import type { StepKind } from '../../backend/steps.js';
 import type { View } from '../evaluate.js';
 import type { Elements, ElementType, GraphNode, Value } from '../graph.js';
-import type { StepKind, Words } from './words.js';
+import type { Words } from './words.js';
 
 interface StepBase {
   /** What it does, for people: 'Conv + Add + Relu'. */

@@ -1,40 +1,11 @@
 /**
- * Steps as they cross to native code: one list of numbers, in the order in which native/network reads them. The lists
- * below stand there too; they are compared when the addon loads.
+ * Steps as they cross to native code: one list of numbers, in the order in which native/network reads them. Its lists
+ * are lib/backend/steps.ts.
  */
+
+import { HOMES } from '../../backend/steps.js';
 import { DTYPES, type DType } from '../../tensor/dtype.js';
 import type { Elements } from '../graph.js';
-
-/** Where an operand lies. */
-export const HOMES = ['arena', 'constant', 'input', 'output'] as const;
-export const STEP_KINDS = [
-  'conv',
-  'maxPool',
-  'averagePool',
-  'program',
-  'copy',
-  'fill',
-  'reduce',
-  'softmax',
-  'normalise',
-  'responseNormalise',
-  'resample',
-  'matmul',
-  'gather',
-] as const;
-export type StepKind = (typeof STEP_KINDS)[number];
-export const REDUCTIONS = [
-  'Sum',
-  'Mean',
-  'Max',
-  'Min',
-  'Prod',
-  'L1',
-  'L2',
-  'LogSum',
-  'SumSquare',
-  'LogSumExp',
-] as const;
 
 /** The place of a value: its home, which of it, and the bytes in front of it there. */
 export interface Place {

@@ -71,6 +71,15 @@ const scales = () => [new Int32Array(1), new Int32Array(1), new Float64Array(1)]
 const runInteger = () => addon.prepareInteger(integer(), bytes.w, ...scales());
 const run = () => addon.prepare(conv(), w, null, -1, 1, null);
 const later = () => {};
+// One program step: the arena's first four floats, negated, to the output.
+const OPS = addon.enumerations.programOp;
+const words = (change = []) => {
+  const list = [3, 1, 4, 1, 1, 0, 0, 0, 0, 0, 1, OPS.indexOf('negate'), 1, 0, 0, 0, 0, 3, 0, 0];
+  for (const [at, value] of change) list[at] = value;
+  return Float64Array.from(list);
+};
+const network = (change) => addon.prepareNetwork(words(change), 64, [], [16], [], null);
+const arena = () => new Uint8Array(64);
 const RIGHT = {
   configure: () => [{ ArgumentError: Error, MemoryError: Error }],
   numThreads: () => [],
@@ -90,6 +99,9 @@ const RIGHT = {
   prepareInteger: () => [integer(), bytes.w, ...scales()],
   releaseInteger: () => [runInteger()],
   convInteger: () => [integer(), bytes.w, ...scales(), bytes.x, bytes.y],
+  prepareNetwork: () => [words().with(5, 2), 64, [16], [16], [x], null],
+  releaseNetwork: () => [network()],
+  runNetworkAsync: () => [network(), arena(), [], [new Float32Array(4)], later],
   unfold: () => [conv(), x, new Float32Array(6)],
   fold: () => [conv(), new Float32Array(6), x],
   matmul: () => [2, 1, 2, x, w, new Float32Array(2)],
@@ -162,6 +174,11 @@ const lying = (names, call) => {
   }
 };
 const integers = (n) => new Int16Array(n);
+for (let at = 0; at < words().length; at++) {
+  for (const value of [...LIES, 0.5, Number.NaN, 2 ** 53]) {
+    attempt(() => network([[at, value]])(arena(), [], [new Float32Array(4)], null));
+  }
+}
 for (const op of [0, 1]) {
   lying(addon.convPlanFields, (lie) =>
     addon.conv(conv({ op, ...lie }), w, null, -1, 1, op ? y : x, op ? x : y),

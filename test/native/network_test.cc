@@ -1,0 +1,166 @@
+// Networks from words: what steps compute, what is refused, and that a lie never leads outside the operands.
+#include "network/network.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "support.h"
+
+namespace convmat::test {
+namespace {
+
+constexpr double kNoIndex = -1;
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+// The words of a network, of a number of floats in its arena, input and output.
+struct Case {
+  std::vector<double> words;
+  int64_t arena, input, output;
+};
+
+double op(ProgramOp of) { return static_cast<double>(of); }
+double kind(StepKind of) { return static_cast<double>(of); }
+void append(std::vector<double>* to, const std::vector<double>& more) {
+  to->insert(to->end(), more.begin(), more.end());
+}
+
+const std::vector<double> kInput = {2, 0, 0}, kOutput = {3, 0, 0}, kArena = {0, 0, 0};
+
+// arena <-- a 3 x 3 convolution of a 1 x 6 x 7 image, tanh of its sum with the input; output <-- its maxima.
+Case residual_block() {
+  Case c{{kind(StepKind::conv), 0, 0, 1, 0, 0, 1, 1, 1, 1}, 42, 42, 7};
+  append(&c.words, {1, 1, 1, 1, 0, 0, 1, 6, 3, 1, 1, 1, 1, 6, 7, 3, 1, 1, 1, 1, 7});
+  append(&c.words, {0, kNoIndex, -inf, inf});
+  append(&c.words, kInput);
+  append(&c.words, kArena);
+  append(&c.words, {1, 1, 42, 2, 1, 1});
+  append(&c.words, kInput);
+  append(&c.words,
+         {0, 0, 2, op(ProgramOp::add), 2, 0, 1, 0, 0, op(ProgramOp::hyperbolic_tangent), 2, 2, 0, 0, 0});
+  append(&c.words, {kind(StepKind::reduce), static_cast<double>(Reduction::maximum), 1, 6, 7});
+  append(&c.words, kArena);
+  append(&c.words, kOutput);
+  return c;
+}
+
+std::vector<float> image(int64_t size) {
+  std::vector<float> x(static_cast<size_t>(size));
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(static_cast<int>(i * 7 % 11) - 5) / 8;
+  return x;
+}
+
+const std::vector<float> kWeights = {0.5f, -1, 0.25f, 0, 1, -0.5f, 0.125f, 0.75f, -0.25f};
+
+Network network_of(const KernelTable& kernels, const Case& c) {
+  Words words(c.words.data(), static_cast<int64_t>(c.words.size()));
+  return Network(kernels, words,
+                 Store(c.arena * 4, {c.input * 4}, {c.output * 4}, {{kWeights.data(), DType::f32, 9}}),
+                 nullptr);
+}
+
+std::vector<float> run(const KernelTable& kernels, const Network& network, const Case& c,
+                       const std::atomic<bool>* cancelled = nullptr) {
+  const std::vector<float> x = image(c.input);
+  // Guards on both sides: nothing may be written there.
+  std::vector<float> arena(static_cast<size_t>(c.arena) + 32, 77), y(static_cast<size_t>(c.output) + 32, 77);
+  const void* const inputs[] = {x.data()};
+  void* const outputs[] = {y.data() + 16};
+  network.run(Context{&kernels, cancelled},
+              {reinterpret_cast<std::byte*>(arena.data() + 16), inputs, outputs});
+  for (size_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(arena[i], 77);
+    EXPECT_EQ(arena[arena.size() - 1 - i], 77);
+    EXPECT_EQ(y[i], 77);
+    EXPECT_EQ(y[y.size() - 1 - i], 77);
+  }
+  return {y.begin() + 16, y.end() - 16};
+}
+
+using NetworkTest = EachIsa;
+
+TEST_P(NetworkTest, StepsFollowOneAnother) {
+  const Case c = residual_block();
+  const std::vector<float> x = image(42), y = run(kernels(), network_of(kernels(), c), c);
+  for (int j = 0; j < 7; ++j) {
+    float most = -2;
+    for (int i = 0; i < 6; ++i) {
+      double sum = x[i * 7 + j];
+      for (int p = 0; p < 3; ++p) {
+        for (int q = 0; q < 3; ++q) {
+          const int row = i + p - 1, column = j + q - 1;
+          if (row < 0 || row >= 6 || column < 0 || column >= 7) continue;
+          sum += static_cast<double>(x[row * 7 + column]) * kWeights[p * 3 + q];
+        }
+      }
+      most = std::fmax(most, static_cast<float>(std::tanh(sum)));
+    }
+    EXPECT_NEAR(y[j], most, 1e-6) << j;
+  }
+}
+
+TEST_P(NetworkTest, NothingRunsOnceCancelled) {
+  const Case c = residual_block();
+  const std::atomic<bool> cancelled{true};
+  EXPECT_EQ(run(kernels(), network_of(kernels(), c), c, &cancelled), std::vector<float>(7, 77));
+}
+
+TEST_P(NetworkTest, WordsThatEndEarlyAreRefused) {
+  const Case whole = residual_block();
+  // Behind whole steps it is a shorter network.
+  const size_t first_step = whole.words.size() - 11;
+  for (size_t length = 1; length < whole.words.size(); ++length) {
+    Case c = whole;
+    c.words.resize(length);
+    if (length == first_step) continue;
+    EXPECT_THROW(network_of(kernels(), c), Refusal) << length;
+  }
+}
+
+TEST_P(NetworkTest, LiesStayInside) {
+  const Case whole = residual_block();
+  const double lies[] = {-1, 0,   1,   2,    3,   4,    5,
+                         17, 168, 1e6, 1e15, inf, -inf, std::numeric_limits<double>::quiet_NaN()};
+  for (size_t at = 0; at < whole.words.size(); ++at) {
+    for (const double lie : lies) {
+      Case c = whole;
+      c.words[at] = lie;
+      try {
+        const Network network = network_of(kernels(), c);
+        run(kernels(), network, c);
+      } catch (const Refusal&) {
+      }
+    }
+  }
+}
+
+TEST_P(NetworkTest, FunctionsOfOneElement) {
+  const struct {
+    ProgramOp op;
+    double (*expected)(double);
+  } functions[] = {
+      {ProgramOp::exponential, [](double x) { return std::exp(x); }},
+      {ProgramOp::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }},
+      {ProgramOp::hyperbolic_tangent, [](double x) { return std::tanh(x); }},
+      {ProgramOp::error_function, [](double x) { return std::erf(x); }},
+  };
+  constexpr int kCount = 4001;
+  for (const auto& [function, expected] : functions) {
+    std::vector<float> x, y(kCount);
+    for (int i = 0; i < kCount; ++i) x.push_back(static_cast<float>(i - 2000) / 100);
+    const ProgramInstruction code = {function, 1, 0, 0, 0, 0};
+    float* const registers[] = {x.data(), y.data()};
+    kernels().steps.program({&code, 1, registers, kCount, nullptr});
+    for (int i = 0; i < kCount; ++i) {
+      const double value = expected(x[i]);
+      EXPECT_NEAR(y[i], value, 4e-7 * std::fabs(value) + 1e-38) << x[i];
+    }
+  }
+}
+CONVMAT_ON_EACH_ISA(NetworkTest);
+
+}  // namespace
+}  // namespace convmat::test
