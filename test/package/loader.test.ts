@@ -148,6 +148,21 @@ describe('a binary that does not load', () => {
   });
 });
 
+// The loader of Linux maps a file as its headers say; the process that touches what is not there dies of SIGBUS.
+describe.skipIf(withoutAddon || !linux)('a binary that was cut short', () => {
+  const whole = withoutAddon ? Buffer.alloc(0) : readFileSync(binary);
+  test.each([0, 63, 0.1, 0.9, whole.length - 1])('to %d: falls back', (length) => {
+    install({ [LOCAL]: 'sound' });
+    const kept = length > 0 && length < 1 ? Math.floor(length * whole.length) : length;
+    // A new file: what is mapped by other processes stays whole.
+    rmSync(join(folder, LOCAL));
+    writeFileSync(join(folder, LOCAL), whole.subarray(0, kept));
+    const info = running();
+    expect(info.backend).toBe('js');
+    expect(info.fallbackReason).toMatch('the binary in build/Release does not load: ');
+  });
+});
+
 describe.skipIf(withoutAddon)('a sound binary', () => {
   test.each([
     ['built here', { [LOCAL]: 'sound' }],

@@ -7,6 +7,13 @@ import type { NativeAddon } from './addon.js' with { 'resolution-mode': 'import'
 /** Built here. */
 export const LOCAL = 'build/Release';
 
+/** Where `requireBinary` finds it, unless a bundler has put it elsewhere. */
+export function pathOf(name: string): string {
+  const [platform, arch, libc] = name.split('-');
+  const file = libc === undefined ? 'convmat.node' : `convmat.${libc}.node`;
+  return `${__dirname}/../../../${name === LOCAL ? `${LOCAL}/convmat.node` : `prebuilds/${platform}-${arch}/${file}`}`;
+}
+
 /** Null when there is no such binary; throws when it does not load. */
 export function requireBinary(name: string): NativeAddon | null {
   // Bundlers and file tracers follow a require only when its path is written out, and forgive one that leads

@@ -10,8 +10,9 @@ import {
 } from '../../plan/plans/wire.js';
 import { STEP_ENUMERATIONS } from '../steps.js';
 import type { NativeAddon } from './addon.js';
-import { LOCAL, requireBinary } from './binaries.cjs';
+import { LOCAL, pathOf, requireBinary } from './binaries.cjs';
 import { type Libc, runningLibc } from './libc.js';
+import { refuseTruncated } from './truncated.js';
 
 /** The addon, or why there is none. `cause` is the error of one that is there but does not load. */
 export type Loaded =
@@ -41,6 +42,7 @@ function prebuiltNames(): readonly string[] {
 /** Null when there is no such binary. */
 function attempt(name: string): Loaded | null {
   try {
+    refuseTruncated(pathOf(name));
     const addon = requireBinary(name);
     const differing = addon === null ? null : differingPlan(addon);
     if (differing === null) return addon === null ? null : { addon, from: name };
