@@ -155,8 +155,8 @@ void csr_combine(const Napi::CallbackInfo& call) {
   parts.indptr = static_cast<int32_t*>(read_elements(call[next], DType::i32, a.rows + 1, "indptr"));
   const Array indices = read_array(call[next + 1], "indices");
   parts.nnz = static_cast<int64_t>(indices.length);
-  parts.indices = static_cast<int32_t*>(read_elements(call[next + 1], DType::i32, parts.nnz, "indices"));
-  parts.data = read_elements(call[next + 2], a.dtype, parts.nnz, "data");
+  parts.indices = static_cast<int32_t*>(read_result(call[next + 1], DType::i32, parts.nnz, "indices"));
+  parts.data = read_result(call[next + 2], a.dtype, parts.nnz, "data");
   check_sound(convmat::csr_combine(operation, a, b, parts));
 }
 

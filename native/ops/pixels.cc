@@ -1,6 +1,7 @@
 #include "ops/pixels.h"
 
 #include <algorithm>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
@@ -104,17 +105,25 @@ void convert_pixels(const Context& context, const FromPixels& plan, const T* pix
   });
 }
 
-// Integers between doubles near 2^52 are what is left when a sum is rounded there, half to even.
+// Added to a value from 0 to 2^31, it leaves the integer next to it, half to even, in the lowest bits.
 constexpr double kRounding = 6755399441055744.0;
 
+// What is stored of values: integers stay beside kRounding until they are.
 template <typename To>
-To stored(double value, double largest) {
+double clamped(double value, double largest) {
+  if constexpr (std::is_floating_point_v<To>) return value;
+  value = value > 0 ? value : 0;
+  return (value < largest ? value : largest) + kRounding;
+}
+
+template <typename To>
+To stored(double clamped_value) {
   if constexpr (std::is_floating_point_v<To>) {
-    return static_cast<To>(value);
+    return static_cast<To>(clamped_value);
   } else {
-    value = value > 0 ? value : 0;
-    value = value < largest ? value : largest;
-    return static_cast<To>((value + kRounding) - kRounding);
+    uint64_t bits;
+    std::memcpy(&bits, &clamped_value, sizeof bits);
+    return static_cast<To>(bits);
   }
 }
 
@@ -123,7 +132,8 @@ void convert_planes(const Context& context, const ToPixels& plan, const From* pl
   const double scale = plan.scale, offset = plan.offset, largest = plan.largest;
   const int64_t channels = plan.channels;
   by_chunks(context, plan.count, channels, [&](int64_t begin, int64_t end) {
-    To block[kBlock];
+    // Two loops, since compilers find vectors for the first alone.
+    double block[kBlock];
     for (int64_t first = begin; first < end; first += kBlock) {
       const int64_t length = std::min(kBlock, end - first);
       const From* const alpha = plan.alpha < 0 ? nullptr : planes + plan.alpha * plan.count + first;
@@ -131,16 +141,16 @@ void convert_planes(const Context& context, const ToPixels& plan, const From* pl
         const From* const plane = planes + c * plan.count + first;
         if (alpha == nullptr || c == plan.alpha) {
           for (int64_t i = 0; i < length; ++i)
-            block[i] = stored<To>(static_cast<double>(plane[i]) * scale + offset, largest);
+            block[i] = clamped<To>(static_cast<double>(plane[i]) * scale + offset, largest);
         } else {
           for (int64_t i = 0; i < length; ++i) {
             const double opacity = static_cast<double>(alpha[i]) * scale + offset;
             const double value = static_cast<double>(plane[i]) * scale + offset;
-            block[i] = stored<To>(opacity > 0 ? value * (largest / opacity) : 0, largest);
+            block[i] = clamped<To>(opacity > 0 ? value * (largest / opacity) : 0, largest);
           }
         }
         To* to = pixels + first * channels + c;
-        for (int64_t i = 0; i < length; ++i, to += channels) *to = block[i];
+        for (int64_t i = 0; i < length; ++i, to += channels) *to = stored<To>(block[i]);
       }
     }
   });
