@@ -65,6 +65,7 @@ std::unique_ptr<Step> read_conv_step(StepSource& source) {
   const std::vector<int32_t> fields = words.next_fields(kConvPlanFields.size());
   const WirePlan wire = conv_plan(fields.data(), operation(ConvOp::forward) | operation(ConvOp::input_grad));
   if (wire.conv.dtype != DType::f32) throw Refusal("plan.dtype: expected float32");
+  if (!serves(wire.conv)) throw Refusal("plan.algorithm: expected one that serves the geometry");
   const bool is_adjoint = wire.conv.op == ConvOp::input_grad;
   const int64_t biases = is_adjoint ? wire.conv.in_channels : wire.conv.out_channels;
 
