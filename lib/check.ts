@@ -95,6 +95,26 @@ export function checkInteger(value: unknown, argument: string, min: number, max 
   return value;
 }
 
+/**
+ * Offsets of rows as what walks by them needs them: from 0 to the number of entries, never falling. Asked at each walk, since
+ * a matrix shares its arrays with whoever made it.
+ */
+export function checkOffsets(indptr: Int32Array, rows: number, entries: number): void {
+  if (indptr.length !== rows + 1) {
+    throw mismatch(ShapeError, 'indptr', `${rows + 1} offsets for ${rows} rows`, `${indptr.length}`);
+  }
+  if (indptr[0] !== 0 || indptr[rows] !== entries) {
+    const ends = `${indptr[0]} to ${indptr[rows]}`;
+    throw mismatch(ArgumentError, 'indptr', `offsets from 0 to ${entries}`, ends);
+  }
+  for (let i = 0; i < rows; i++) {
+    if (indptr[i + 1] < indptr[i]) {
+      const falls = `${indptr[i]} before ${indptr[i + 1]} at row ${i}`;
+      throw mismatch(ArgumentError, 'indptr', 'offsets that never fall', falls);
+    }
+  }
+}
+
 /** A number that is not NaN and lies in [min, max], or ArgumentError. */
 export function checkNumber(value: unknown, argument: string, min = -Infinity, max = Infinity): number {
   if (typeof value !== 'number' || !(value >= min && value <= max)) {

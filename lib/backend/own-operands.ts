@@ -88,6 +88,7 @@ export async function withOwnOperands<Operands extends Readonly<Record<string, T
   for (const [name, from] of Object.entries(operands)) {
     bytes += from.byteLength;
     if (name === transfer) {
+      refuseSharing(from, name, operands);
       own[name] = takenOver(from, name);
     } else {
       copied += from.byteLength;
@@ -120,6 +121,19 @@ export async function withOwnOperands<Operands extends Readonly<Record<string, T
 function checkLength({ name, from, length }: Operand): void {
   if (from.length === length) return;
   throw mismatch(ArgumentError, name, `${length} elements until the call has copied them`, describe(from));
+}
+
+/** Whoever hands a buffer over loses all that is in it. */
+function refuseSharing(
+  taken: TypedArray,
+  name: string,
+  operands: Readonly<Record<string, TypedArray>>,
+): void {
+  for (const [other, { buffer }] of Object.entries(operands)) {
+    if (other === name || buffer !== taken.buffer) continue;
+    const expected = 'a buffer of its own, for options.transfer';
+    throw mismatch(ArgumentError, name, expected, `one that ${other} shares`);
+  }
 }
 
 /** The same elements in a buffer that nobody else has. */

@@ -1,7 +1,7 @@
 /** Where a reader's bytes come from: a file, read as far as it is looked at, or memory. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { isObject, mistake } from '../check.js';
+import { describe, isObject, mismatch, mistake } from '../check.js';
 import { ArgumentError, FormatError, MemoryError } from '../errors.js';
 import { dtypeOf } from '../tensor/dtype.js';
 import { printable } from '../text.js';
@@ -173,7 +173,11 @@ class MemoryBytes implements Bytes {
   }
 
   async read(from: number, length: number): Promise<Uint8Array> {
-    return this.bytes.subarray(from, from + length);
+    if (this.bytes.length !== this.size) {
+      throw mismatch(FormatError, this.name, `${this.size} bytes until they are read`, describe(this.bytes));
+    }
+    // Those of a buffer that was taken away before are none, and have no parts.
+    return this.size === 0 ? new Uint8Array(0) : this.bytes.subarray(from, from + length);
   }
 
   async close(): Promise<void> {}

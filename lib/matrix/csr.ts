@@ -4,6 +4,7 @@ import { backend } from '../backend/select.js';
 import {
   checkInteger,
   checkNumber,
+  checkOffsets,
   checkOptions,
   describeShape,
   elementCount,
@@ -160,6 +161,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
 
   /** The transpose, as a matrix of its own. Its columns ascend, whatever the order here. */
   get T(): CsrMatrix<A> {
+    this.#checkOffsets();
     const [rows, cols] = this.shape;
     const { indptr, indices, data } = this;
     const starts = countingStarts(indices, cols);
@@ -174,6 +176,10 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
       }
     }
     return csrOf([cols, rows], starts, newIndices, newData);
+  }
+
+  #checkOffsets(): void {
+    checkOffsets(this.#indptr, this.shape[0], this.#data.length);
   }
 
   /** What a result must not lie over. */
@@ -273,6 +279,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
 
   /** The same places with other values: each array is copied. */
   #withData(value: (old: number, row: number, column: number) => number): CsrMatrix<A> {
+    this.#checkOffsets();
     const indices = this.#indices.slice();
     const data = uninitialisedLike(this.#data);
     for (let i = 0; i < this.shape[0]; i++) {
@@ -290,6 +297,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
   rows(from: number, to: number): CsrMatrix<A> {
     const first = checkInteger(from, 'from', 0, this.shape[0]);
     const end = checkInteger(to, 'to', first, this.shape[0]);
+    this.#checkOffsets();
     const start = this.#indptr[first];
     const stop = this.#indptr[end];
     const indptr = this.#indptr.slice(first, end + 1);
@@ -305,6 +313,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
   toDense(options?: DenseOptions): Tensor<A> {
     const { maxBytes } = checkOptions(options, ['maxBytes']);
     checkDenseSize(this.shape, this.dtype, maxBytes);
+    this.#checkOffsets();
     const [rows, cols] = this.shape;
     const { indptr, indices, data } = this;
     const dense = zerosLike(data, rows * cols);
@@ -320,6 +329,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
 
   /** The entries in stored order. */
   toCOO(): Coo<A> {
+    this.#checkOffsets();
     const { shape, indptr, indices, data } = this;
     const row = uninitialised('int32', indices.length);
     for (let i = 0; i < shape[0]; i++) row.fill(i, indptr[i], indptr[i + 1]);
@@ -365,22 +375,10 @@ function checkParts(
   checkInt32(indptr, 'indptr');
   checkInt32(indices, 'indices');
   checkFloat(checkData(data, 'data'), 'data');
-  if (indptr.length !== rows + 1) {
-    throw mismatch(ShapeError, 'indptr', `${rows + 1} offsets for ${rows} rows`, `${indptr.length}`);
-  }
   if (indices.length !== data.length) {
     throw mismatch(ShapeError, 'indices', `${data.length} columns, one per value`, `${indices.length}`);
   }
-  if (indptr[0] !== 0 || indptr[rows] !== data.length) {
-    const ends = `${indptr[0]} to ${indptr[rows]}`;
-    throw mismatch(ArgumentError, 'indptr', `offsets from 0 to ${data.length}`, ends);
-  }
-  for (let i = 0; i < rows; i++) {
-    if (indptr[i + 1] < indptr[i]) {
-      const falls = `${indptr[i]} before ${indptr[i + 1]} at row ${i}`;
-      throw mismatch(ArgumentError, 'indptr', 'offsets that never fall', falls);
-    }
-  }
+  checkOffsets(indptr, rows, data.length);
   for (let p = 0; p < indices.length; p++) {
     if (indices[p] < 0 || indices[p] >= cols) {
       throw mismatch(ArgumentError, `indices[${p}]`, `a column from 0 to ${cols - 1}`, `${indices[p]}`);

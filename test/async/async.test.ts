@@ -397,3 +397,16 @@ test.skipIf(process.platform !== 'linux' || backendInfo().backend === 'js')(
     }
   },
 );
+
+test('an input that shares its buffer with the weight is not handed over', async () => {
+  const memory = new ArrayBuffer(4 * 25);
+  const input = new Tensor(new Float32Array(memory, 0, 16).fill(1), [1, 1, 4, 4]);
+  const weight = new Tensor(new Float32Array(memory, 64, 9).fill(1), [1, 1, 3, 3]);
+  const call = conv2dAsync(input, weight, { transfer: true });
+  await expect(call).rejects.toThrow(
+    new ArgumentError(
+      'input: expected a buffer of its own, for options.transfer, got one that weight shares',
+    ),
+  );
+  expect(memory.byteLength).toBe(100);
+});

@@ -159,3 +159,14 @@ describe('streams end with the call', () => {
     await expect(read).rejects.toThrow(FormatError);
   });
 });
+
+test('bytes whose buffer is taken away while they are read are refused', async () => {
+  const bytes = io.encodeNpz({ a: new Float32Array(1000), b: new Float32Array(1000) });
+  const buffer = new ArrayBuffer(bytes.length);
+  const source = new Uint8Array(buffer);
+  source.set(bytes);
+  const reading = io.readNpz(source);
+  structuredClone(buffer, { transfer: [buffer] });
+  await expect(reading).rejects.toThrow(FormatError);
+  await expect(io.readNpy(source)).rejects.toThrow(convmat.ArgumentError);
+});

@@ -336,3 +336,26 @@ describe('arguments', () => {
     expect(call).toThrow(expect.objectContaining({ code, message: expect.stringContaining(message) }));
   });
 });
+
+describe('offsets that were overwritten after the matrix was made', () => {
+  const matrix = () => {
+    const made = new CsrMatrix([2, 2], Int32Array.of(0, 1, 2), Int32Array.of(0, 1), Float32Array.of(1, 2));
+    // Walked as they stand, rows would have 2³¹ entries.
+    made.indptr[1] = 2 ** 31 - 1;
+    return made;
+  };
+  test.each<[string, (m: CsrMatrix) => unknown]>([
+    ['matvec', (m) => m.matvec([1, 1])],
+    ['rmatvec', (m) => m.rmatvec([1, 1])],
+    ['matmat', (m) => m.matmat([[1], [1]])],
+    ['multiply', (m) => m.multiply(m)],
+    ['add', (m) => m.add(m)],
+    ['T', (m) => m.T],
+    ['scale', (m) => m.scale(2)],
+    ['rows', (m) => m.rows(0, 1)],
+    ['toDense', (m) => m.toDense()],
+    ['toCOO', (m) => m.toCOO()],
+  ])('%s is refused', (_, call) => {
+    expect(() => call(matrix())).toThrow(expect.objectContaining({ code: 'ERR_CONVMAT_ARGUMENT' }));
+  });
+});

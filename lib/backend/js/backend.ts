@@ -3,12 +3,13 @@
  * see float64 only (other dtypes are converted at the edge), so float32 results are sums in float64, rounded once.
  */
 
+import { checkOffsets } from '../../check.js';
 import { product } from '../../numbers.js';
 import type { Machine } from '../../plan/isa.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dtype.js';
 import type { AbortSignalLike } from '../abort.js';
-import type { Backend, BoundConv, ConvOperands } from '../backend.js';
+import type { Backend, BoundConv, ConvOperands, CsrParts } from '../backend.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
 import { convBiasGrad } from './bias-grad.js';
 import { type Convolution, makeConvolution } from './conv.js';
@@ -51,11 +52,11 @@ export function createJsBackend(): Backend {
     fftConvolve,
     fixedConv2,
     convEntries,
-    csrMatvec,
-    csrRmatvec,
-    csrMatmat,
-    csrCombinedSizes,
-    csrCombine,
+    csrMatvec: (parts, x, y) => csrMatvec(sound(parts), x, y),
+    csrRmatvec: (parts, y, x) => csrRmatvec(sound(parts), y, x),
+    csrMatmat: (parts, columns, x, y) => csrMatmat(sound(parts), columns, x, y),
+    csrCombinedSizes: (operation, a, b, indptr) => csrCombinedSizes(operation, sound(a), sound(b), indptr),
+    csrCombine: (operation, a, b, result) => csrCombine(operation, sound(a), sound(b), result),
     fromPixels: (plan, pixels, planes) => runAll(fromPixels(plan, pixels, planes)),
     toPixels: (plan, planes, pixels) => runAll(toPixels(plan, planes, pixels)),
     async fromPixelsAsync(plan, pixels, planes, signal) {
@@ -69,6 +70,12 @@ export function createJsBackend(): Backend {
     vectorCombine,
     vectorDot,
   };
+}
+
+/** A matrix whose rows can be walked by: loops must end whatever has been written to its arrays. */
+function sound(parts: CsrParts): CsrParts {
+  checkOffsets(parts.indptr, parts.rows, parts.data.length);
+  return parts;
 }
 
 function conv(plan: ConvPlan, operands: ConvOperands, input: FloatArray, output: FloatArray): void {
