@@ -118,13 +118,13 @@ const kindOf = (step) => step.split(' + ')[0];
 
 /** Per kind of step: our milliseconds, and theirs for all nodes of the same kinds, reorders apart. */
 async function layersOf(bytes, feeds, network, own, threads) {
-  const least = new Map();
-  for (let round = 0; round < LAYER_ROUNDS; round++) {
-    const sums = new Map();
-    for (const { step, ms } of network.profile(own).steps)
-      sums.set(kindOf(step), (sums.get(kindOf(step)) ?? 0) + ms);
-    for (const [kind, ms] of sums) least.set(kind, Math.min(ms, least.get(kind) ?? Infinity));
+  // The least time of each step, as of each of their nodes.
+  const steps = network.profile(own).steps.map(({ step, ms }) => ({ kind: kindOf(step), ms }));
+  for (let round = 1; round < LAYER_ROUNDS; round++) {
+    for (const [i, { ms }] of network.profile(own).steps.entries()) steps[i].ms = Math.min(steps[i].ms, ms);
   }
+  const least = new Map();
+  for (const { kind, ms } of steps) least.set(kind, (least.get(kind) ?? 0) + ms);
   const theirs = await profileOf(bytes, feeds, threads);
   const kinds = [...new Set([...least.keys(), ...theirs.keys()])];
   return kinds.map((kind) => ({ kind, ours: least.get(kind) ?? 0, theirs: theirs.get(kind) ?? 0 }));
