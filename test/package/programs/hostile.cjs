@@ -248,7 +248,6 @@ const UNSERVED = {
   'depthwise of two channels in one group': square(9, 3, { algorithm: DEPTHWISE, inChannels: 2 }),
   'two passes with a stride': square(9, 3, { algorithm: DEPTHWISE, variant: 1, stride: 2 }),
   'Fourier tiles of 7': square(9, 3, { algorithm: FFT, variant: (7 << 16) | 7 }),
-  'Fourier tiles below the kernel': square(40, 20, { algorithm: FFT, variant: (16 << 16) | 16 }),
   'no output channels': square(9, 3, { outChannels: 0 }),
   'no input channels to write': square(9, 3, { inChannels: 0, op: 1 }),
   'no input channels, by direct': square(9, 3, { inChannels: 0, algorithm: 1 }),
