@@ -193,6 +193,11 @@ export interface Backend {
   vectorCombine(a: number, x: FloatArray, b: number, y: FloatArray): number;
   /** Σ x[i]·y[i], in float64. */
   vectorDot(x: FloatArray, y: FloatArray): number;
+  /**
+   * values[count][min(rows, cols)] ← the singular values of re + i·im, each [count][rows][cols], rows and cols at least 1; of one
+   * matrix in any order. Entries are near 1; a matrix with one that is not finite gives NaN.
+   */
+  singularValues(rows: number, cols: number, re: Float64Array, im: Float64Array, values: Float64Array): void;
 
   fromPixels(plan: FromPixelsPlan, pixels: TypedArray, planes: Float32Array): void;
   toPixels<P extends TypedArray>(plan: ToPixelsPlan, planes: FloatArray, pixels: P): void;

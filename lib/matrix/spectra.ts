@@ -1,5 +1,6 @@
 /** Norms, singular values and the adjoint test. */
 
+import { backend } from '../backend/select.js';
 import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
@@ -8,7 +9,6 @@ import { convert, type FloatArray } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { asFloat } from '../tensor/tensor.js';
 import { checkOperator, checkProduct, type LinearOperator } from './operator.js';
-import { type ComplexMatrix, singularValues } from './singular-values.js';
 import { dot, norm, normalise } from './vectors.js';
 
 /** When the iteration ends. */
@@ -50,7 +50,10 @@ export function spectralNorm(A: LinearOperator, options?: SpectralNormOptions): 
     if (!(step > 0) || !Number.isFinite(next)) break;
     const ratio = step / lastStep;
     if (iteration > 1 && ratio < 1 && (step * ratio) / (1 - ratio) <= tolerance * estimate) break;
-    v.set(checkProduct(A.rmatvec(image), cols, 'A.rmatvec(y)'));
+    // Its direction alone: squares of scales may be out of range.
+    const direction = image.slice();
+    normalise(direction);
+    v.set(checkProduct(A.rmatvec(direction), cols, 'A.rmatvec(y)'));
     normalise(v);
   }
   return estimate;
@@ -105,7 +108,8 @@ export function dotTest(A: LinearOperator, options?: DotTestOptions): number {
  * @param weight        [O, I, kernel…], or [kernel…] for one channel in and one out. The values do not depend on where
  *   the kernel's centre lies, nor on whether it is flipped.
  * @param inputSpatial  Sizes of the input; a larger kernel wraps around.
- * @returns ∏inputSpatial·min(O, I) values.
+ * @returns ∏inputSpatial·min(O, I) values, each right to a small multiple of 2⁻⁵² times the largest, at any scale; NaN when a
+ *   weight is not finite.
  * @throws {ShapeError} when ranks disagree, {DTypeError} for integers.
  * Source: Sedghi, Gupta, Long, The Singular Values of Convolutional Layers, ICLR 2019.
  */
@@ -122,30 +126,51 @@ export function convSingularValues(weight: TensorLike, inputSpatial: readonly nu
   }
   const shape = w.shape.length === rank ? [1, 1, ...w.shape] : w.shape;
   const [outputs, inputs, ...kernel] = shape;
-  const spectrum = transferFunction(w.data, outputs * inputs, kernel, sizes);
-  const points = product(sizes);
+  const planes = outputs * inputs;
   const each = Math.min(outputs, inputs);
+  if (each === 0) return new Float64Array(0);
+  const points = product(sizes);
+  // Near 1, so that nothing overflows or vanishes on the way; powers of two change no digit.
+  const exponent = exponentOf(w.data);
+  const spectrum = transferFunction(scaled(w.data, -exponent), planes, kernel, sizes);
+  // A real kernel's matrices at ω and −ω are conjugate, and have the same singular values.
+  const own = Array.from({ length: points }, (_, point) => point).filter(
+    (point) => mirrored(point, sizes) >= point,
+  );
+  own.forEach((point, place) => {
+    for (const part of [spectrum.re, spectrum.im]) {
+      part.copyWithin(place * planes, point * planes, (point + 1) * planes);
+    }
+  });
+  const found = new Float64Array(own.length * each);
+  const [re, im] = [spectrum.re, spectrum.im].map((part) => part.subarray(0, own.length * planes));
+  backend().singularValues(outputs, inputs, re, im, found);
   const values = new Float64Array(points * each);
-  const matrix: ComplexMatrix = {
-    rows: outputs,
-    cols: inputs,
-    re: new Float64Array(outputs * inputs),
-    im: new Float64Array(outputs * inputs),
-  };
-  for (let point = 0; point < points; point++) {
-    // A real kernel's matrices at ω and −ω are conjugate, and have the same singular values.
-    const mirror = mirrored(point, sizes);
-    if (mirror < point) {
-      values.copyWithin(point * each, mirror * each, (mirror + 1) * each);
-      continue;
+  let filled = 0;
+  own.forEach((point, place) => {
+    const ofPoint = found.subarray(place * each, (place + 1) * each);
+    for (const mirror of new Set([point, mirrored(point, sizes)])) {
+      if (mirror >= point) {
+        values.set(ofPoint, filled);
+        filled += each;
+      }
     }
-    for (let plane = 0; plane < outputs * inputs; plane++) {
-      matrix.re[plane] = spectrum.re[plane * points + point];
-      matrix.im[plane] = spectrum.im[plane * points + point];
-    }
-    values.set(singularValues(matrix), point * each);
-  }
-  return values.sort().reverse();
+  });
+  return scaled(values, exponent).sort().reverse();
+}
+
+/** The exponent of two that the largest number lies at; 0 when there is none, or when it is not finite. */
+function exponentOf(values: FloatArray): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]));
+  return largest > 0 && Number.isFinite(largest) ? Math.floor(Math.log2(largest)) : 0;
+}
+
+/** values·2^exponent, in two steps of half the exponent: one factor alone may be out of range. */
+function scaled(values: FloatArray, exponent: number): Float64Array {
+  const half = Math.trunc(exponent / 2);
+  const [first, second] = [2 ** half, 2 ** (exponent - half)];
+  return Float64Array.from(values, (value) => value * first * second);
 }
 
 /** Independent, uniform in [−1, 1). */
@@ -158,44 +183,54 @@ interface Planes {
   readonly im: Float64Array;
 }
 
-/** The discrete Fourier transform of every kernel plane on the input's grid, one axis at a time: kernels are small. */
+/**
+ * The discrete Fourier transform of every kernel plane on the input's grid, [points][planes], one axis at a time: kernels are
+ * small.
+ */
 function transferFunction(
-  weight: FloatArray,
+  weight: Float64Array,
   planes: number,
   kernel: readonly number[],
   sizes: readonly number[],
 ): Planes {
-  let re = Float64Array.from(weight);
-  let im = new Float64Array(weight.length);
-  const shape = [planes, ...kernel];
-  sizes.forEach((size, index) => {
-    const axis = index + 1;
-    const taps = shape[axis];
-    const outer = product(shape.slice(0, axis));
-    const inner = product(shape.slice(axis + 1));
-    const cos = Float64Array.from({ length: size }, (_, i) => Math.cos((2 * Math.PI * i) / size));
-    const sin = Float64Array.from({ length: size }, (_, i) => -Math.sin((2 * Math.PI * i) / size));
-    const nextRe = new Float64Array(outer * size * inner);
-    const nextIm = new Float64Array(outer * size * inner);
-    for (let o = 0; o < outer; o++) {
-      for (let f = 0; f < size; f++) {
-        for (let t = 0; t < taps; t++) {
-          const c = cos[(f * t) % size];
-          const s = sin[(f * t) % size];
-          const from = (o * taps + t) * inner;
-          const to = (o * size + f) * inner;
-          for (let i = 0; i < inner; i++) {
-            nextRe[to + i] += c * re[from + i] - s * im[from + i];
-            nextIm[to + i] += c * im[from + i] + s * re[from + i];
-          }
+  const taps = product(kernel);
+  const re = new Float64Array(weight.length);
+  for (let plane = 0; plane < planes; plane++) {
+    for (let tap = 0; tap < taps; tap++) re[tap * planes + plane] = weight[plane * taps + tap];
+  }
+  let spectrum: Planes = { re, im: new Float64Array(weight.length) };
+  const shape = [...kernel, planes];
+  sizes.forEach((size, axis) => {
+    spectrum = transformAxis(spectrum, shape, axis, size);
+    shape[axis] = size;
+  });
+  return spectrum;
+}
+
+/** Σ_t x[…, t, …]·exp(−2πi·f·t/size), f = 0 … size − 1, along one axis. */
+function transformAxis({ re, im }: Planes, shape: readonly number[], axis: number, size: number): Planes {
+  const taps = shape[axis];
+  const outer = product(shape.slice(0, axis));
+  const inner = product(shape.slice(axis + 1));
+  const cos = Float64Array.from({ length: size }, (_, i) => Math.cos((2 * Math.PI * i) / size));
+  const sin = Float64Array.from({ length: size }, (_, i) => -Math.sin((2 * Math.PI * i) / size));
+  const nextRe = new Float64Array(outer * size * inner);
+  const nextIm = new Float64Array(outer * size * inner);
+  for (let o = 0; o < outer; o++) {
+    for (let f = 0; f < size; f++) {
+      for (let t = 0; t < taps; t++) {
+        const c = cos[(f * t) % size];
+        const s = sin[(f * t) % size];
+        const from = (o * taps + t) * inner;
+        const to = (o * size + f) * inner;
+        for (let i = 0; i < inner; i++) {
+          nextRe[to + i] += c * re[from + i] - s * im[from + i];
+          nextIm[to + i] += c * im[from + i] + s * re[from + i];
         }
       }
     }
-    re = nextRe;
-    im = nextIm;
-    shape[axis] = size;
-  });
-  return { re, im };
+  }
+  return { re: nextRe, im: nextIm };
 }
 
 /** The flat index of −ω. */

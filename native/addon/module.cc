@@ -15,6 +15,7 @@
 #include "addon/pixels.h"
 #include "addon/pool.h"
 #include "addon/signal.h"
+#include "addon/spectra.h"
 #include "addon/tuning.h"
 #include "addon/vectors.h"
 #include "addon/wire.h"
@@ -74,6 +75,7 @@ constexpr Export kExports[] = {
     {"toPixelsAsync", entry<to_pixels_async>},
     {"vectorCombine", entry<vector_combine>},
     {"vectorDot", entry<vector_dot>},
+    {"singularValues", entry<singular_values>},
     {"fft", entry<fft>},
     {"fftConvolve", entry<fft_convolve>},
     {"fixedConv2", entry<fixed_conv2>},

@@ -9,6 +9,7 @@ import {
   tensor,
 } from 'convmat';
 import { describe, expect, test } from 'vitest';
+import { golden } from '../support/golden';
 import { random } from '../support/random';
 
 /** Eigenvalues of a symmetric matrix, by cyclic Jacobi: another way to singular values, through AᵀA. */
@@ -88,6 +89,48 @@ describe('convSingularValues', () => {
     expect(Math.abs((large * small) / tiny - 1)).toBeLessThan(1e-6);
   });
 
+  test.each(golden('numpy_spectra').cases)("$id, as LAPACK's", ({ tensors, args, expected }) => {
+    const values = convSingularValues(tensors.weight, args.inputSpatial);
+    expect(values.length).toBe(expected.values.data.length);
+    for (const [i, value] of values.entries()) {
+      expect(Math.abs(value - expected.values.data[i])).toBeLessThan(1e-14 * expected.values.data[0]);
+    }
+  });
+
+  test.each([-1040, -566, 530, 1010])('scales by 2^%i with the weights, digit by digit', (exponent) => {
+    const weight = random([3, 4, 2, 2], 'float64', 5);
+    const scale = (value: number) => value * 2 ** (exponent / 2) * 2 ** (exponent / 2);
+    // Few digits, which the range near zero holds, too.
+    const few = weight.data.map((value) => Math.round(value * 16) / 16);
+    const values = convSingularValues(tensor(few, weight.shape), [3, 4]);
+    const scaled = convSingularValues(tensor(few.map(scale), weight.shape), [3, 4]);
+    expect(Array.from(scaled)).toEqual(Array.from(values, scale));
+  });
+
+  test('values far apart: the small one of a diagonal does not vanish', () => {
+    const weight = tensor(Float64Array.of(1, 0, 0, 1e-200), [2, 2, 1]);
+    const [large, small] = convSingularValues(weight, [1]);
+    expect(large).toBe(1);
+    expect(small).toBe(1e-200);
+  });
+
+  test.each([Number.NaN, Infinity, -Infinity])('%d among the weights gives NaN, and ends', (value) => {
+    const weight = random([3, 3, 2, 2], 'float64', 6);
+    weight.data[7] = value;
+    const values = convSingularValues(weight, [4, 4]);
+    expect(values.length).toBe(48);
+    expect(values.every(Number.isNaN)).toBe(true);
+  });
+
+  test('zeros, no channels, one entry', () => {
+    expect(convSingularValues(new Float64Array(9), [9])).toEqual(new Float64Array(9));
+    expect(convSingularValues(tensor(new Float64Array(36), [2, 2, 3, 3]), [2, 3])).toEqual(
+      new Float64Array(12),
+    );
+    expect(convSingularValues(tensor(new Float64Array(0), [0, 2, 3]), [4])).toEqual(new Float64Array(0));
+    expect(convSingularValues(Float64Array.of(-3), [1])).toEqual(Float64Array.of(3));
+  });
+
   test('channels of a real layer', () => {
     const weight = random([32, 32, 3, 3], 'float64', 2);
     const values = convSingularValues(weight, [8, 8]);
@@ -116,6 +159,11 @@ describe('spectralNorm', () => {
       spectralNorm(new CsrMatrix([2, 0], new Int32Array(3), new Int32Array(0), new Float64Array(0))),
     ).toBe(0);
     expect(spectralNorm(circulant(Float64Array.of(1, 0, 0, 0)))).toBeCloseTo(1, 14);
+  });
+
+  test.each([1e-170, 1e160])('at the scale %d', (scale) => {
+    const A = circulant(Float64Array.of(1, 0.5, 0, 0.25).map((value) => value * scale));
+    expect(Math.abs(spectralNorm(A) / (1.75 * scale) - 1)).toBeLessThan(1e-5);
   });
 
   test('stops at maxIterations', () => {

@@ -20,6 +20,7 @@ import { fixedConv2 } from './fixed.js';
 import { matmul } from './matmul.js';
 import { fromPixels, toPixels } from './pixels.js';
 import { avgPool, maxPool, maxPoolGrad } from './pool.js';
+import { singularValues } from './singular-values.js';
 import { fold, unfold } from './unfold.js';
 import { vectorCombine, vectorDot } from './vectors.js';
 import { convWeightGrad } from './weight-grad.js';
@@ -69,6 +70,7 @@ export function createJsBackend(): Backend {
     },
     vectorCombine,
     vectorDot,
+    singularValues,
   };
 }
 

@@ -212,6 +212,7 @@ export interface NativeAddon {
   /** y ← a·x + b·y; returns Σ y². */
   vectorCombine(a: number, x: FloatArray, b: number, y: FloatArray): number;
   vectorDot(x: FloatArray, y: FloatArray): number;
+  singularValues(rows: number, cols: number, re: Float64Array, im: Float64Array, values: Float64Array): void;
 
   fft(re: FloatArray, im: FloatArray | null, outRe: FloatArray, outIm: FloatArray, scale: number): void;
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;

@@ -12,6 +12,7 @@ type Matrices = Pick<
   | 'csrCombine'
   | 'vectorCombine'
   | 'vectorDot'
+  | 'singularValues'
 >;
 
 export function matricesBy(addon: NativeAddon): Matrices {
@@ -27,6 +28,7 @@ export function matricesBy(addon: NativeAddon): Matrices {
       addon.csrCombine(operation === 'product', ...argumentsOf(a), ...argumentsOf(b), indptr, indices, data),
     vectorCombine: (a, x, b, y) => addon.vectorCombine(a, x, b, y),
     vectorDot: (x, y) => addon.vectorDot(x, y),
+    singularValues: (rows, cols, re, im, values) => addon.singularValues(rows, cols, re, im, values),
   };
 }
 

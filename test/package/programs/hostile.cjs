@@ -138,6 +138,7 @@ const RIGHT = {
   toPixelsAsync: () => [2, 1, 255, 1, 0, new Float32Array(4), new Uint8Array(4), later],
   vectorCombine: () => [1, x, 1, x.slice()],
   vectorDot: () => [x, x],
+  singularValues: () => [2, 2, new Float64Array(8), new Float64Array(8), new Float64Array(4)],
   maxPool: () => [pool(), x, y, null],
   avgPool: () => [pool(), x, y],
   maxPoolGrad: () => [1, 2, 4, w, Int32Array.of(0, 3), x],
