@@ -1,11 +1,12 @@
 /** MATLAB's convolutions. The kernel is flipped: out[i] = Σ_j a[j]·b[i − j]. */
-import { checkInteger, checkOneOf, checkOptions, isArray, isObject, mistake } from '../check.js';
+import { checkInteger, checkNumber, checkOneOf, checkOptions, isArray, isObject, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../plan/plans/linear.js';
 import { zeros } from '../tensor/dtype.js';
 import type { TensorLike, VectorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
+import { BOUNDARIES, type Boundary, extendMatrix } from './boundary.js';
 import { checkParts, isParts, multiplyParts, type PartsOf } from './complex.js';
 import { convolveLinear } from './linear.js';
 import { type DoubleTensor, takeDoubles, takeMatrix, takeVector } from './operands.js';
@@ -14,6 +15,17 @@ import { type DoubleTensor, takeDoubles, takeMatrix, takeVector } from './operan
 export interface LinearOptions {
   /** 'fast' (the default) takes transforms for long operands, 'strict' direct sums always. */
   readonly accuracy?: Accuracy;
+}
+
+/** What lies beyond the edges of conv2's first operand, too. */
+export interface Conv2Options extends LinearOptions {
+  /**
+   * 'fill' (the default): `fillValue`. 'symm': the mirror image, edges repeated. 'wrap': the matrix again, in all directions.
+   * Names and meaning are those of SciPy's convolve2d.
+   */
+  readonly boundary?: Boundary;
+  /** Default 0; with 'fill' only. Of a complex A it is the real part beyond the edges, the imaginary one being 0. */
+  readonly fillValue?: number;
 }
 
 /**
@@ -81,44 +93,66 @@ function realConv(
  * @param B  Another.
  * @param shape  As in `conv`, along each axis: 'full' [ma + mb − 1, na + nb − 1], 'same' [ma, na],
  *   'valid' [max(ma − mb + 1, 0), max(na − nb + 1, 0)].
- * @returns a float64 tensor. Options, errors and accuracy as in `conv`.
+ * @param options  `accuracy` as in `conv`; `boundary` and `fillValue`: what A has beyond its edges.
+ * @returns a float64 tensor. Errors and accuracy as in `conv`.
+ * @throws {ArgumentError} for a fillValue with another boundary than 'fill'.
+ * @example signal.conv2([[1, 2], [3, 4]], [[1, 1]], 'full', { boundary: 'wrap' })   // [[3, 3, 3], [7, 7, 7]]
  */
 export function conv2(
   A: TensorLike,
   B: TensorLike,
-  shape?: ConvShape | LinearOptions,
-  options?: LinearOptions,
+  shape?: ConvShape | Conv2Options,
+  options?: Conv2Options,
 ): Tensor<Float64Array>;
 export function conv2(
   A: TensorLike | PartsOf<TensorLike>,
   B: TensorLike | PartsOf<TensorLike>,
-  shape?: ConvShape | LinearOptions,
-  options?: LinearOptions,
+  shape?: ConvShape | Conv2Options,
+  options?: Conv2Options,
 ): PartsOf<Tensor<Float64Array>>;
 export function conv2(
   A: TensorLike | PartsOf<TensorLike>,
   B: TensorLike | PartsOf<TensorLike>,
-  shape?: ConvShape | LinearOptions,
-  options?: LinearOptions,
+  shape?: ConvShape | Conv2Options,
+  options?: Conv2Options,
 ): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
-  if (!isParts(A) && !isParts(B)) return realConv2(A, B, shape, options);
-  checkParts(A, 'A');
-  checkParts(B, 'B');
-  return multiplyParts(A, B, (p, q) => realConv2(p, q, shape, options));
-}
-
-function realConv2(
-  A: TensorLike,
-  B: TensorLike,
-  shape?: ConvShape | LinearOptions,
-  options?: LinearOptions,
-): Tensor<Float64Array> {
   if (isMatrix(shape)) {
     const expected = "'full', 'same' or 'valid' (conv2Separable(u, v, A) is MATLAB's conv2(u, v, A))";
     throw mistake(ArgumentError, 'shape', expected, shape);
   }
-  const { value: window, accuracy } = readTail(shape, options);
-  return convolveTensors(takeMatrix(A, 'A'), takeMatrix(B, 'B'), readShape(window), accuracy);
+  checkParts(A, 'A');
+  checkParts(B, 'B');
+  const { value, given, accuracy } = readTail<ConvShape>(shape, options, ['boundary', 'fillValue']);
+  const window = readShape(value);
+  const boundary = checkOneOf(given.boundary ?? 'fill', 'options.boundary', BOUNDARIES);
+  const fillValue = checkNumber(given.fillValue ?? 0, 'options.fillValue');
+  if (boundary !== 'fill' && given.fillValue !== undefined) {
+    throw mistake(ArgumentError, 'options.fillValue', `none with boundary '${boundary}'`, fillValue);
+  }
+  const [a, b] = [takeMatrices(A, 'A'), takeMatrices(B, 'B')];
+  const multiply = (part: ConvShape) => (p: DoubleTensor, q: DoubleTensor) =>
+    convolveTensors(p, q, part, accuracy);
+  if (boundary === 'fill' && fillValue === 0) return multiplied(a, b, multiply(window));
+  const kernel = (isParts(b) ? b.re : b).shape;
+  const extend = (part: DoubleTensor, value: number) => extendMatrix(part, kernel, window, boundary, value);
+  const extended = isParts(a) ? { re: extend(a.re, fillValue), im: extend(a.im, 0) } : extend(a, fillValue);
+  return multiplied(extended, b, multiply('valid'));
+}
+
+function multiplied(
+  a: DoubleTensor | PartsOf<DoubleTensor>,
+  b: DoubleTensor | PartsOf<DoubleTensor>,
+  multiply: (p: DoubleTensor, q: DoubleTensor) => Tensor<Float64Array>,
+): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
+  return isParts(a) || isParts(b) ? multiplyParts(a, b, multiply) : multiply(a, b);
+}
+
+function takeMatrices(
+  value: TensorLike | PartsOf<TensorLike>,
+  argument: string,
+): DoubleTensor | PartsOf<DoubleTensor> {
+  if (!isParts(value)) return takeMatrix(value, argument);
+  return { re: takeMatrix(value.re, `${argument}.re`), im: takeMatrix(value.im, `${argument}.im`) };
 }
 
 /** Whether a third argument is the matrix of MATLAB's other conv2. */
@@ -309,11 +343,13 @@ function readShape(shape: unknown): ConvShape {
 function readTail<T extends string | number>(
   last: T | LinearOptions | undefined,
   options: LinearOptions | undefined,
-): { value: T | undefined; accuracy: Accuracy } {
+  more: readonly string[] = [],
+): { value: T | undefined; given: Record<string, unknown>; accuracy: Accuracy } {
   const isOptions = options === undefined && isObject(last);
-  const given = checkOptions(isOptions ? last : options, ['accuracy']);
+  const given = checkOptions(isOptions ? last : options, ['accuracy', ...more]);
   return {
     value: isOptions ? undefined : (last as T | undefined),
+    given,
     accuracy: checkOneOf(given.accuracy ?? 'fast', 'options.accuracy', ACCURACIES),
   };
 }
