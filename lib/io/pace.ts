@@ -1,15 +1,22 @@
-/** Long work on the calling thread, cut so that the event loop turns in between. */
+/**
+ * Long work on the calling thread, cut so that the event loop turns in between: all of it shares one budget of a turn, so that
+ * many calls at once hold the loop hardly longer than one.
+ */
 import { nextTurn, now } from '#host';
 
 const LONGEST_TURN_MS = 2;
 
-export class Pace {
-  #since = now();
+let since = now();
+let turn: Promise<void> | undefined;
 
-  /** Lets the event loop turn when the last turn was a while ago. To be called every tenth of a millisecond or so. */
+export class Pace {
+  /** Lets the event loop turn when this turn's time is used up. To be called every tenth of a millisecond or so. */
   async breathe(): Promise<void> {
-    if (now() - this.#since < LONGEST_TURN_MS) return;
-    await nextTurn();
-    this.#since = now();
+    if (now() - since < LONGEST_TURN_MS) return;
+    turn ??= nextTurn().then(() => {
+      since = now();
+      turn = undefined;
+    });
+    await turn;
   }
 }
