@@ -10,6 +10,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import convmat from '../dist/node/index.cjs';
 
 const { values } = parseArgs({
   options: {
@@ -48,5 +49,6 @@ for (let seed = first; seed < first + sequences; ) {
   );
   seed = last + 1;
 }
-console.log(`seed ${first}: ${JSON.stringify(totals)}`);
+const { backend, isa } = convmat.backendInfo();
+console.log(`${backend} ${isa}, seed ${first}: ${JSON.stringify(totals)}`);
 process.exitCode = totals.findings > 0 ? 1 : 0;
