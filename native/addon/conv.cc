@@ -1,6 +1,5 @@
 #include "addon/conv.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "addon/environment.h"
@@ -9,25 +8,6 @@ namespace convmat::addon {
 namespace {
 
 constexpr napi_type_tag kPreparedTag = {0x6b1d7e05c2a94f38, 0x9c40b6e81d27f5a3};
-
-// Whether weights packed for one plan serve the other: they may differ in batch and in the sizes of images
-// alone.
-bool packed_alike(const ConvPlan& a, const ConvPlan& b) {
-  const bool same = a.op == b.op && a.dtype == b.dtype && a.algorithm == b.algorithm &&
-                    a.variant == b.variant && a.padding_mode == b.padding_mode && a.groups == b.groups &&
-                    a.in_channels == b.in_channels && a.out_channels == b.out_channels;
-  return same && std::equal(a.axis, a.axis + 3, b.axis, [](const Axis& p, const Axis& q) {
-           return p.kernel == q.kernel && p.stride == q.stride && p.dilation == q.dilation &&
-                  p.pad_before == q.pad_before && p.pad_after == q.pad_after;
-         });
-}
-
-// What wire.cc leaves to the algorithms.
-void check_served(const ConvPlan& plan) {
-  if (serves(plan)) return;
-  throw Refusal(std::string("plan.algorithm: expected ") + needs(plan.algorithm) + " for " +
-                algorithm_name(plan.algorithm));
-}
 
 void check_float(const ConvPlan& plan) {
   if (plan.dtype != DType::f32 && plan.dtype != DType::f64)

@@ -1,6 +1,10 @@
 #include "conv/conv.h"
 
+#include <algorithm>
+#include <string>
+
 #include "conv/algorithm.h"
+#include "plan/wire.h"
 
 namespace convmat {
 namespace {
@@ -18,7 +22,21 @@ const ConvAlgorithm& algorithm_of(const ConvPlan& plan) {
 
 bool serves(const ConvPlan& plan) { return algorithm_of(plan).serves(plan); }
 
-const char* needs(Algorithm algorithm) { return kAlgorithms[static_cast<int32_t>(algorithm)]->needs; }
+void check_served(const ConvPlan& plan) {
+  if (serves(plan)) return;
+  throw Refusal(std::string("plan.algorithm: expected ") + algorithm_of(plan).needs + " for " +
+                algorithm_name(plan.algorithm));
+}
+
+bool packed_alike(const ConvPlan& a, const ConvPlan& b) {
+  const bool same = a.op == b.op && a.dtype == b.dtype && a.algorithm == b.algorithm &&
+                    a.variant == b.variant && a.padding_mode == b.padding_mode && a.groups == b.groups &&
+                    a.in_channels == b.in_channels && a.out_channels == b.out_channels;
+  return same && std::equal(a.axis, a.axis + 3, b.axis, [](const Axis& p, const Axis& q) {
+           return p.kernel == q.kernel && p.stride == q.stride && p.dilation == q.dilation &&
+                  p.pad_before == q.pad_before && p.pad_after == q.pad_after;
+         });
+}
 
 std::shared_ptr<const PackedConv> pack_conv(const Context& context, const ConvPlan& plan, const void* weight,
                                             const void* bias, double lo, double hi) {

@@ -10,9 +10,9 @@
 namespace convmat {
 
 // Whether the plan's algorithm computes it, for ConvOp::forward and ConvOp::input_grad: what follows takes
-// only such plans. And what its plans need, for an error.
+// only such plans. check_served refuses the others, and is every door's to call.
 bool serves(const ConvPlan&);
-const char* needs(Algorithm);
+void check_served(const ConvPlan&);
 
 // Weights (and bias, activation bounds) in the layout that the plan's algorithm reads: immutable, so that any
 // number of threads may run with it at once. For ConvOp::forward and ConvOp::input_grad.
@@ -27,9 +27,11 @@ class PackedConv {
 std::shared_ptr<const PackedConv> pack_conv(const Context&, const ConvPlan&, const void* weight,
                                             const void* bias, double lo, double hi);
 
-// forward: input is x, output is y. input_grad: input is dy, output is dx. Any plan whose packing key (op,
-// dtype, algorithm, variant, groups, channels, kernel, and for input_grad stride and dilation) equals the
-// packed one's.
+// Whether what is packed for one plan serves the other: they may differ in batch and in the sizes of images
+// alone.
+bool packed_alike(const ConvPlan&, const ConvPlan&);
+
+// forward: input is x, output is y. input_grad: input is dy, output is dx. Any plan that is packed alike.
 void run_conv(const Context&, const ConvPlan&, const PackedConv&, const void* input, void* output);
 
 // Whether run_conv gives all that it writes to Context::epilogue; otherwise that is not looked at.

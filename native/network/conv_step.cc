@@ -1,5 +1,4 @@
 // A convolution by its plan, with a program to finish its result.
-#include <algorithm>
 #include <optional>
 
 #include "network/program.h"
@@ -41,14 +40,8 @@ class ConvStep final : public Step {
 
 // Whether what is packed for one serves the other.
 bool are_alike(const ConvPacking& a, const ConvPacking& b) {
-  const ConvPlan &p = a.plan, &q = b.plan;
-  return a.weight == b.weight && a.bias == b.bias && a.lo == b.lo && a.hi == b.hi && p.op == q.op &&
-         p.dtype == q.dtype && p.algorithm == q.algorithm && p.variant == q.variant && p.groups == q.groups &&
-         p.in_channels == q.in_channels && p.out_channels == q.out_channels &&
-         std::equal(p.axis, p.axis + 3, q.axis, [](const Axis& s, const Axis& t) {
-           return s.kernel == t.kernel && s.stride == t.stride && s.dilation == t.dilation &&
-                  s.pad_before == t.pad_before && s.pad_after == t.pad_after;
-         });
+  return a.weight == b.weight && a.bias == b.bias && a.lo == b.lo && a.hi == b.hi &&
+         packed_alike(a.plan, b.plan);
 }
 
 }  // namespace
@@ -65,7 +58,7 @@ std::unique_ptr<Step> read_conv_step(StepSource& source) {
   const std::vector<int32_t> fields = words.next_fields(kConvPlanFields.size());
   const WirePlan wire = conv_plan(fields.data(), operation(ConvOp::forward) | operation(ConvOp::input_grad));
   if (wire.conv.dtype != DType::f32) throw Refusal("plan.dtype: expected float32");
-  if (!serves(wire.conv)) throw Refusal("plan.algorithm: expected one that serves the geometry");
+  check_served(wire.conv);
   const bool is_adjoint = wire.conv.op == ConvOp::input_grad;
   const int64_t biases = is_adjoint ? wire.conv.in_channels : wire.conv.out_channels;
 

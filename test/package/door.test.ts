@@ -7,6 +7,8 @@ import { runProgram } from '../support/program';
 interface Counts {
   readonly refused: number;
   readonly worked: number;
+  /** Networks whose words it changed, one after the other. */
+  readonly networks: number;
   /** Functions of the addon that the program does not know. */
   readonly untried: readonly string[];
   /** Plans that no kernel serves, and that were not refused for it. */
@@ -16,10 +18,13 @@ interface Counts {
 
 test.skipIf(withoutAddon)('nothing that the addon is called with ends the process', () => {
   const url = new URL('./programs/hostile.cjs', import.meta.url);
-  const { refused, worked, ...rest } = runProgram(url, { env: { CONVMAT_BACKEND: 'native' } }) as Counts;
+  const { refused, worked, networks, ...rest } = runProgram(url, {
+    env: { CONVMAT_BACKEND: 'native' },
+  }) as Counts;
   expect(rest).toEqual({ untried: [], accepted: [], right: true });
   expect(refused).toBeGreaterThan(2000);
   expect(worked).toBeGreaterThan(200);
+  expect(networks).toBeGreaterThanOrEqual(3);
 });
 
 describe.skipIf(withoutAddon)('a sparse matrix whose arrays change meanwhile', () => {

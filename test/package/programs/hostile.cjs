@@ -1,8 +1,9 @@
 // Calls every function of the addon with wrong values in every position, and with plans that lie. A call may refuse or
 // work; the process has to be alive at the end, and convolve rightly. Prints how many calls did which.
+const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const dist = join(__dirname, '../../../dist');
-const { conv1d } = require(dist); // configures the addon
+const { conv1d, onnx } = require(dist); // configures the addon
 const { addon } = require(join(dist, 'backend/native/loader.js')).loadAddon();
 
 const detached = new Float32Array(4);
@@ -249,6 +250,8 @@ const UNSERVED = {
   'depthwise of two channels in one group': square(9, 3, { algorithm: DEPTHWISE, inChannels: 2 }),
   'two passes with a stride': square(9, 3, { algorithm: DEPTHWISE, variant: 1, stride: 2 }),
   'Fourier tiles of 7': square(9, 3, { algorithm: FFT, variant: (7 << 16) | 7 }),
+  'Fourier lines of 200': square(300, 3, { algorithm: FFT, variant: (1 << 16) | 200, 'height.kernel': 1 }),
+  'Fourier lines of several rows': square(300, 3, { algorithm: FFT, variant: (1 << 16) | 256 }),
   'no output channels': square(9, 3, { outChannels: 0 }),
   'no input channels to write': square(9, 3, { inChannels: 0, op: 1 }),
   'no input channels, by direct': square(9, 3, { inChannels: 0, algorithm: 1 }),
@@ -267,6 +270,38 @@ const accepted = Object.entries(UNSERVED).filter(([, fields]) => {
     return !/^plan\./.test(error.message); // for another reason
   }
 });
+
+// Networks whose words lie: those of models with steps of every kind, as the library lowers them.
+async function lyingNetworks() {
+  const { prepareNetwork } = addon;
+  const lowered = [];
+  addon.prepareNetwork = (...args) => {
+    lowered.push(args);
+    return prepareNetwork(...args);
+  };
+  const { cases } = JSON.parse(readFileSync(join(__dirname, '../../golden/torch_onnx.json'), 'utf8'));
+  for (const { id, tensors } of cases) {
+    if (!/opset 17$/.test(id)) continue;
+    const { shape } = tensors['x as exported'];
+    const model = Buffer.from(tensors.model.data, 'base64');
+    await onnx.prepareNetwork(model, { inputShapes: { x: shape } });
+  }
+  addon.prepareNetwork = prepareNetwork;
+  for (const [words, arenaBytes, inputBytes, outputBytes, constants] of lowered) {
+    const arrays = (sizes) => sizes.map((bytes) => new Float32Array(bytes / 4));
+    for (let at = 0; at < words.length; at++) {
+      for (const value of [Number.NaN, 2 ** 52, words[at] + 1, ...LIES]) {
+        attempt(() => {
+          const args = [words.with(at, value), arenaBytes, inputBytes, outputBytes, constants, null];
+          const run = prepareNetwork(...args);
+          run(new Uint8Array(arenaBytes), arrays(inputBytes), arrays(outputBytes), null);
+          addon.releaseNetwork(run);
+        });
+      }
+    }
+  }
+  return lowered.length;
+}
 
 const handle = run();
 addon.release(handle);
@@ -287,6 +322,20 @@ attempt(() => integerHandle(bytes.x, bytes.y));
 attempt(() => addon.releaseInteger(integerHandle));
 attempt(() => addon.release(runInteger()));
 attempt(() => addon.releaseInteger(run()));
+const networkHandle = network();
+for (const wrong of WRONG) {
+  attempt(() => networkHandle(wrong, [], [new Float32Array(4)], null));
+  attempt(() => networkHandle(arena(), wrong, [new Float32Array(4)], null));
+  attempt(() => networkHandle(arena(), [wrong], [new Float32Array(4)], null));
+  attempt(() => networkHandle(arena(), [], [wrong], null));
+  attempt(() => networkHandle(arena(), [], [new Float32Array(4)], wrong));
+}
+addon.releaseNetwork(networkHandle);
+attempt(() => networkHandle(arena(), [], [new Float32Array(4)], null));
+attempt(() => addon.releaseNetwork(networkHandle));
+attempt(() => addon.releaseNetwork(run()));
 const right = conv1d([[1, 2, 3]], [[[1, 10]]]).data.join() === '21,32';
-const outcome = { ...counts, untried, accepted: accepted.map(([name]) => name), right };
-setTimeout(() => console.log(JSON.stringify(outcome)), 50); // after the callbacks
+lyingNetworks().then((networks) => {
+  const outcome = { ...counts, networks, untried, accepted: accepted.map(([name]) => name), right };
+  setTimeout(() => console.log(JSON.stringify(outcome)), 50); // after the callbacks
+});
