@@ -1,5 +1,5 @@
 /** Bilinear functions of complex operands, by the products of their parts. */
-import { describeShape, mismatch, sameShape } from '../check.js';
+import { describeShape, isObject, mismatch, sameShape } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { isTypedArray } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
@@ -22,9 +22,7 @@ export function checkParts(value: TensorLike | PartsOf<TensorLike>, argument: st
 }
 
 export function isParts<T>(value: T | PartsOf<T>): value is PartsOf<T> {
-  return (
-    typeof value === 'object' && value !== null && !isTypedArray(value) && 're' in value && 'im' in value
-  );
+  return isObject(value) && !isTypedArray(value) && 're' in value && 'im' in value;
 }
 
 /**

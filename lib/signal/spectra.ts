@@ -1,6 +1,6 @@
 /** Discrete Fourier transforms of arrays, one axis after the other, and the order of their frequencies. */
 import { backend } from '../backend/select.js';
-import { checkInteger, describeShape, mismatch } from '../check.js';
+import { checkInteger, describeShape, isObject, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
 import type { ComplexTensor } from '../tensor/complex.js';
@@ -94,7 +94,7 @@ function shifted(
 
 function takeParts(A: ComplexTensorLike, argument: string, isMatrix: boolean): Parts {
   const take = isMatrix ? takeMatrix : takeDoubles;
-  if (typeof A !== 'object' || A === null || !('re' in A)) {
+  if (!isObject(A) || !('re' in A)) {
     const { data, shape } = take(A, argument);
     return { re: data, im: zeros('float64', data.length), shape };
   }
