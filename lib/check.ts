@@ -250,7 +250,7 @@ export function checkShape(shape: unknown, argument: string, min = 0): number[] 
 
 /** Whether a value is an object of named properties, and no list. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+  return isObject(value) && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {

@@ -4,6 +4,7 @@
  */
 import type { AbortSignalLike } from '../backend/abort.js';
 import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, mismatch } from '../check.js';
+import { readSignal } from '../conv/options.js';
 import { ShapeError } from '../errors.js';
 import { convert, type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
 import type { VectorLike } from '../tensor/take.js';
@@ -115,7 +116,7 @@ async function solveAsync(
   options: AsyncSolveOptions | undefined,
 ): Promise<Solution> {
   const problem = readProblem(A, b, options, ASYNC_SOLVE_OPTIONS);
-  return runStepsAsync(steps(problem), options?.signal);
+  return runStepsAsync(steps(problem), readSignal(options?.signal));
 }
 
 /** Norms between these leave products of two vectors, and their squares, within the range of numbers. */

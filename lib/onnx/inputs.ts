@@ -1,5 +1,15 @@
 /** What the caller gives a network: shapes for what the file leaves open, and tensors for its inputs. */
-import { checkOptions, checkShape, describe, describeShape, isRecord, mismatch, mistake } from '../check.js';
+import {
+  checkOptions,
+  checkShape,
+  describe,
+  describeShape,
+  isInstance,
+  isObject,
+  isRecord,
+  mismatch,
+  mistake,
+} from '../check.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import type { Given } from '../graph/build.js';
 import { isFloat, storageOf } from '../graph/elements.js';
@@ -126,10 +136,8 @@ function namesOf(inputs: readonly NetworkInput[]): string {
 
 function isBare(inputs: readonly NetworkInput[], feeds: Feeds): feeds is TensorLike {
   if (inputs.length !== 1) return false;
-  if (feeds instanceof Tensor || isNested(feeds) || ArrayBuffer.isView(feeds)) return true;
-  return (
-    typeof feeds === 'object' && feeds !== null && 'data' in feeds && ('shape' in feeds || 'dims' in feeds)
-  );
+  if (isInstance(feeds, Tensor) || isNested(feeds) || ArrayBuffer.isView(feeds)) return true;
+  return isObject(feeds) && 'data' in feeds && ('shape' in feeds || 'dims' in feeds);
 }
 
 function readFeed(input: NetworkInput, value: TensorLike): View {
@@ -173,11 +181,11 @@ function readLongs(value: unknown, type: ElementType, argument: string): View | 
 }
 
 function partsOf(value: unknown): { data: unknown; shape: unknown } {
-  if (typeof value !== 'object' || value === null || !('data' in value)) return { data: null, shape: null };
+  if (!isObject(value) || !('data' in value)) return { data: null, shape: null };
   const shape = 'shape' in value ? value.shape : 'dims' in value ? value.dims : null;
   return { data: value.data, shape };
 }
 
 function isLongArray(value: unknown): value is BigInt64Array | BigUint64Array {
-  return value instanceof BigInt64Array || value instanceof BigUint64Array;
+  return isInstance(value, BigInt64Array) || isInstance(value, BigUint64Array);
 }

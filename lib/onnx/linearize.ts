@@ -1,7 +1,7 @@
 /** A network as matrices: every affine operation is y = M·x + b on flattened values, and what is not stays by name. */
 import { nextTurn } from '#host';
 import { backend } from '../backend/select.js';
-import { checkBoolean, checkNumber, checkOptions, describeShape, mistake } from '../check.js';
+import { checkBoolean, checkNumber, checkOptions, describeShape, isInstance, mistake } from '../check.js';
 import { ArgumentError, MemoryError, UnsupportedError } from '../errors.js';
 import { type AffineMatrix, type AffineTerm, affineMapOf } from '../graph/affine.js';
 import { buildSegment, sourceOf } from '../graph/build.js';
@@ -54,7 +54,7 @@ export async function linearize(
   const { onProgress = () => {} } = given;
   if (typeof onProgress !== 'function')
     throw mistake(ArgumentError, 'options.onProgress', 'a function', onProgress);
-  const read = model instanceof Model ? model : await readModel(model);
+  const read = isInstance(model, Model) ? model : await readModel(model);
   const { graph, nodes } = graphOf(read, given.inputShapes);
   const linear = new Linearizer(graph, nodes, merge, maxBytes);
   let latest = performance.now();

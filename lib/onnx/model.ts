@@ -1,5 +1,7 @@
 /** A model as its file has it: for looking at, running, changing into matrices, and writing again. */
 
+import { isInstance, mistake } from '../check.js';
+import { ArgumentError } from '../errors.js';
 import { fileType } from '../onnx-file/element-types.js';
 import {
   encodeModel,
@@ -107,6 +109,7 @@ export class Model {
 
 /** The file behind a model. */
 export function modelFile(model: Model): ModelFile {
+  if (!isInstance(model, Model)) throw mistake(ArgumentError, 'model', 'a Model', model);
   return fileOf(model);
 }
 

@@ -1,7 +1,7 @@
 /** Networks: models prepared to run. */
 
 import type { AbortSignalLike } from '../backend/abort.js';
-import { checkOneOf, checkOptions } from '../check.js';
+import { checkOneOf, checkOptions, isInstance } from '../check.js';
 import { type AsyncOptions, readSignal } from '../conv/options.js';
 import { Disposing, type SelfDisposing } from '../dispose.js';
 import { ArgumentError } from '../errors.js';
@@ -91,7 +91,7 @@ export async function prepareNetwork(
 ): Promise<Network> {
   const given = checkOptions(options, ['inputShapes', 'accuracy']);
   const accuracy = checkOneOf(given.accuracy ?? 'fast', 'options.accuracy', ACCURACIES);
-  const read = model instanceof Model ? model : await readModel(model);
+  const read = isInstance(model, Model) ? model : await readModel(model);
   return new PreparedNetwork(read, accuracy, given.inputShapes);
 }
 

@@ -1,6 +1,6 @@
 /** Models from files and bytes, and into files. */
 import { basename, dirname, joinPath, locate, pathOf, readWhole, writeFile } from '#model-files';
-import { checkBoolean, checkOptions, describe, mistake } from '../check.js';
+import { checkBoolean, checkOptions, describe, isInstance, isObject, isRecord, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
 import type { FileURL } from '../io/source.js';
 import {
@@ -30,8 +30,13 @@ export interface ReadModelOptions {
  */
 export async function readModel(source: ModelSource, options?: ReadModelOptions): Promise<Model> {
   const { externalData = {} } = checkOptions(options, ['externalData']);
-  const isPath =
-    typeof source === 'string' || (typeof source === 'object' && source !== null && 'href' in source);
+  if (!isRecord(externalData))
+    throw mistake(ArgumentError, 'options.externalData', 'an object of bytes by location', externalData);
+  for (const [location, bytes] of Object.entries(externalData)) {
+    if (!isInstance(bytes, Uint8Array))
+      throw mistake(ArgumentError, `options.externalData[${describe(location)}]`, 'a Uint8Array', bytes);
+  }
+  const isPath = typeof source === 'string' || (isObject(source) && 'href' in source);
   const path = isPath ? pathOf(source, 'source') : null;
   const file = path ?? 'model';
   const bytes = path === null ? bytesOf(source) : await readWhole(path);
@@ -41,8 +46,8 @@ export async function readModel(source: ModelSource, options?: ReadModelOptions)
 }
 
 function bytesOf(source: unknown): Uint8Array {
-  if (source instanceof Uint8Array) return source;
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (isInstance(source, Uint8Array)) return source;
+  if (isInstance(source, ArrayBuffer)) return new Uint8Array(source);
   throw mistake(ArgumentError, 'source', 'a path, a file URL, a Uint8Array or an ArrayBuffer', source);
 }
 

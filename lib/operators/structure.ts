@@ -2,7 +2,7 @@
  * What other machines ask of a matrix before they multiply by it: its diagonals (slot-packed encrypted products) and its
  * tiles (crossbars). Both are counted from runs of rows that are alike, so that a convolution's matrix is never stored.
  */
-import { checkInteger, elementCount, mistake } from '../check.js';
+import { checkInteger, elementCount, isInstance, isObject, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import { ConvMatrix, TransposedConvMatrix } from '../matrix/conv-matrix.js';
 import type { LinearOperator, SparseFormats } from '../matrix/operator.js';
@@ -26,14 +26,14 @@ interface Runs {
 }
 
 function runsOf(A: SparseFormats & LinearOperator): Runs {
-  if (A instanceof ConvMatrix) return convolutionRuns(A);
-  if (A instanceof TransposedConvMatrix) {
+  if (isInstance(A, ConvMatrix)) return convolutionRuns(A);
+  if (isInstance(A, TransposedConvMatrix)) {
     const { dtype, forEach } = convolutionRuns(A.T);
     const swapped = (visit: (run: EntryRun) => void) => (run: EntryRun) =>
       visit({ ...run, row: run.col, col: run.row, rowStep: run.colStep, colStep: run.rowStep });
     return { shape: A.shape, dtype, forEach: (visit) => forEach(swapped(visit)) };
   }
-  if (typeof A?.toCSR !== 'function')
+  if (!isObject(A) || typeof A.toCSR !== 'function')
     throw mistake(ArgumentError, 'A', 'a matrix with sparse formats (toCSR)', A);
   const { shape, dtype, indptr, indices, data } = A.toCSR();
   return {
