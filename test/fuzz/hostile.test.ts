@@ -11,19 +11,25 @@ import {
   avgPool1d,
   avgPool2d,
   avgPool3d,
+  cgAsync,
   data,
   fixed,
+  image as images,
   io,
+  lsqrAsync,
   maxPool1d,
   maxPool2d,
   maxPool2dWithIndices,
   maxPool3d,
   nn,
+  onnx,
+  operators,
   optim,
   signal,
   tensor,
 } from 'convmat';
 import { afterAll, describe, expect, test } from 'vitest';
+import { golden } from '../support/golden';
 import { random } from '../support/random';
 
 function detached(): Float32Array {
@@ -155,6 +161,12 @@ const quantised = () => ({
   outputZeroPoint: 5,
 });
 const stored = () => fixed.fi(random([3, 4]), type());
+const rgba = () => ({ data: new Uint8Array(48), width: 4, height: 3, channels: 4 });
+const exported = golden('torch_onnx').cases.find(({ id }) => id === 'attention at opset 17');
+const modelBytes = () => Uint8Array.from(exported?.tensors.model.data ?? []);
+const model = await onnx.readModel(modelBytes());
+const shapes = { x: exported?.tensors['x as exported'].shape ?? [] };
+const linearized = await onnx.linearize(model, { inputShapes: shapes });
 const parameter = () => new nn.Linear(3, 2).parameters();
 
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-hostile-'));
@@ -162,6 +174,10 @@ afterAll(() => rmSync(scratch, { recursive: true }));
 /** A file of our own for every path that could be written to. */
 const place = (path: unknown) =>
   (typeof path === 'string' && path !== '' ? join(scratch, 'file') : path) as string;
+
+/** A folder of our own for every one that could be made. */
+const folderFor = (path: unknown) =>
+  (typeof path === 'string' && path !== '' ? mkdtempSync(join(scratch, 'folder-')) : path) as string;
 
 const tensorOf = (shape: number[]) => () => tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
 const outOption = (shape: number[]): Out => ({ at: 'option', make: tensorOf(shape) });
@@ -426,6 +442,41 @@ const CALLS: readonly Call[] = [
     'seed',
   ]),
   call('dotTest', convmat.dotTest as never, () => [matrix(), {}], ['trials', 'seed']),
+  ...Object.entries({ lsqrAsync, cgAsync }).map(([name, solve]) =>
+    call(name, solve as never, () => [convmat.toeplitz([4, 1, 0]), vector(3), {}], [
+      'tolerance',
+      'maxIterations',
+      'x0',
+      'signal',
+    ]),
+  ),
+  call('ConvMatrix.scale', ((alpha: number) => matrix().scale(alpha)) as never, () => [2]),
+  call('ConvMatrix.scaleChannels', ((d: never) => matrix().scaleChannels(d)) as never, () => [[2]]),
+  call('CsrMatrix.multiply', ((B: never) => csr().T.multiply(B)) as never, () => [csr()]),
+  call('CsrMatrix.add', ((B: never) => csr().add(B)) as never, () => [csr()]),
+  call('CsrMatrix.scale', ((alpha: number) => csr().scale(alpha)) as never, () => [2]),
+  call('CsrMatrix.scaleRows', ((d: never) => csr().scaleRows(d)) as never, () => [vector(4)]),
+  call('CsrMatrix.scaleColumns', ((d: never) => csr().scaleColumns(d)) as never, () => [vector()]),
+  call('CsrMatrix.rows', ((...args: [number, number]) => csr().rows(...args)) as never, () => [1, 3]),
+  ...(['add', 'vstack', 'hstack', 'blockDiag'] as const).map((name) =>
+    call(`operators.${name}`, operators[name] as never, () => [matrix(), csr()]),
+  ),
+  call('operators.compose', operators.compose as never, () => [matrix().T, csr()]),
+  call('operators.scale', operators.scale as never, () => [2, matrix()]),
+  call('operators.asOperator', operators.asOperator as never, () => [random([2, 3])]),
+  call('operators.identity', operators.identity as never, () => [3, {}], ['dtype']),
+  call('operators.diagonal', operators.diagonal as never, () => [vector(3)]),
+  call('operators.restriction', operators.restriction as never, () => [5, [1, 3], {}], ['dtype']),
+  call('operators.diagonals', operators.diagonals as never, () => [csr()]),
+  call('operators.tilePlan', operators.tilePlan as never, () => [csr(), 2, 2]),
+  call('operators.difference', operators.difference as never, () => [[3, 4], 1, {}], [
+    'order',
+    'boundary',
+    'dtype',
+  ]),
+  ...(['gradient', 'laplacian'] as const).map((name) =>
+    call(`operators.${name}`, operators[name] as never, () => [[3, 4], {}], ['boundary', 'dtype']),
+  ),
   call('convSingularValues', convmat.convSingularValues as never, () => [weight(), [4, 5]]),
   call('convInteger', convmat.convInteger as never, () => [bytes().image, bytes().weight, {}], [
     ...GEOMETRY,
@@ -470,6 +521,21 @@ const CALLS: readonly Call[] = [
   call('signal.convn', signal.convn as never, () => [random([3, 4, 2]), random([2, 2, 2]), 'full']),
   call('signal.filter2', signal.filter2 as never, () => [random([2, 2]), random([4, 5]), 'same']),
   call('signal.cconv', signal.cconv as never, () => [vector(5), vector(3), 4]),
+  call('signal.filter', signal.filter as never, () => [vector(3), [1, 0.5], vector(5)]),
+  call('signal.deconv', signal.deconv as never, () => [vector(5), [1, 0.5]]),
+  call('signal.xcorr', signal.xcorr as never, () => [vector(5), vector(3), {}], ['accuracy']),
+  call('signal.convmtx', signal.convmtx as never, () => [vector(3), 4]),
+  ...(['fft2', 'ifft2'] as const).map((name) =>
+    call(
+      `signal.${name}`,
+      signal[name] as never,
+      () => [{ re: random([3, 4]), im: random([3, 4], 'float32', 2) }],
+      ['re', 'im'],
+    ),
+  ),
+  ...(['fftAlong', 'ifftAlong', 'fftshift', 'ifftshift'] as const).map((name) =>
+    call(`signal.${name}`, signal[name] as never, () => [random([3, 4]), 1]),
+  ),
   call('signal.fft', signal.fft as never, () => [vector(5), 7]),
   call('signal.ifft', signal.ifft as never, () => [{ re: new Float64Array(5), im: new Float64Array(5) }, 7]),
   call('signal.im2col', signal.im2col as never, () => [random([4, 5]), [2, 2], 'sliding']),
@@ -724,6 +790,62 @@ const CALLS: readonly Call[] = [
     ((path: never, m: never, options: never) => io.writeMatrixMarket(place(path), m, options)) as never,
     () => ['file', csr(), {}],
   ),
+  call('image.gaussian', images.gaussian as never, () => [1.5, 5]),
+  call('image.box', images.box as never, () => [3]),
+  call('image.sobel', images.sobel as never, () => ['x']),
+  call('image.sharpen', images.sharpen as never, () => [1]),
+  ...(['fromPixels', 'fromPixelsAsync'] as const).map((name) =>
+    call(`image.${name}`, images[name] as never, () => [rgba(), {}], [
+      'channels',
+      'premultiply',
+      'scale',
+      'mean',
+      'std',
+    ]),
+  ),
+  ...(['toPixels', 'toPixelsAsync'] as const).map((name) =>
+    call(`image.${name}`, images[name] as never, () => [random([1, 3, 4, 5]), {}], [
+      'scale',
+      'offset',
+      'unpremultiply',
+      'dtype',
+    ]),
+  ),
+  call('onnx.readModel', onnx.readModel as never, () => [modelBytes(), {}], ['externalData']),
+  call('onnx.prepareNetwork', onnx.prepareNetwork as never, () => [model, { inputShapes: shapes }], [
+    'inputShapes',
+    'accuracy',
+  ]),
+  // What a caller's own onProgress throws is the caller's.
+  call('onnx.linearize', onnx.linearize as never, () => [model, { inputShapes: shapes }], [
+    'inputShapes',
+    'merge',
+    'maxBytes',
+  ]),
+  call(
+    'onnx.writeModel',
+    ((path: never, m: never, options: never) => onnx.writeModel(place(path), m, options)) as never,
+    () => ['file', model, {}],
+    ['externalData'],
+  ),
+  call('onnx.Model.summary', ((of: never) => model.summary(of)) as never, () => [shapes], ['x']),
+  call(
+    'onnx.LinearizedNetwork.run',
+    ((feeds: never) => linearized.run(feeds)) as never,
+    () => [{ x: random(shapes.x) }],
+    ['x'],
+  ),
+  call(
+    'onnx.LinearizedNetwork.toModel',
+    ((options: never) => linearized.toModel(options)) as never,
+    () => [{}],
+    ['maxBytes'],
+  ),
+  call(
+    'onnx.LinearizedNetwork.write',
+    ((folder: never) => linearized.write(folderFor(folder))) as never,
+    () => ['folder'],
+  ),
   call('setNumThreads', convmat.setNumThreads as never, () => [2]),
 ];
 
@@ -783,12 +905,18 @@ describe('any wrong value in any position', () => {
 
 /** What has no arguments to get wrong. */
 const WITHOUT_ARGUMENTS =
-  /^backendInfo$|\.(toNested|toFloat|toCSR|toCOO|parameters|zeroGrad|stateDict|step|dispose)$/;
+  /^backendInfo$|^image\.laplacian$|\.(encode|toNested|toFloat|toCSR|toCOO|parameters|zeroGrad|stateDict|step|dispose)$/;
 /** For the library itself: not in its types, or protected. */
 const INTERNAL =
-  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm|value|slope|inMode|children|buffers|affine|toString|eval)$/;
-/** Made by the library alone (convMatrix, fi), or abstract. */
-const NOT_CONSTRUCTED = ['ConvMatrix', 'fixed.FixedTensor', 'nn.Module'];
+  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm|value|slope|inMode|children|buffers|affine|toString|eval|productAsync)$/;
+/** Made by the library alone (convMatrix, fi, readModel, linearize), or abstract. */
+const NOT_CONSTRUCTED = [
+  'ConvMatrix',
+  'fixed.FixedTensor',
+  'nn.Module',
+  'onnx.Model',
+  'onnx.LinearizedNetwork',
+];
 
 function isClass(value: object): boolean {
   return /^class\b/.test(Function.prototype.toString.call(value));
