@@ -12,8 +12,9 @@ namespace {
 constexpr int64_t kEdgeProducts = 40;
 
 int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
-int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
-int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+// Unlike ceil_div of plan/sizes.h, of an `a` of either sign.
+int64_t signed_ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
+int64_t signed_floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
 }  // namespace
 
@@ -54,9 +55,9 @@ std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const To
                                                                         int64_t quantum, bool split) {
   int64_t first = axis.count, last = axis.count;
   if (split) {
-    const int64_t inside = std::clamp<int64_t>(ceil_div(-axis.lowest(), axis.stride), 0, axis.count);
-    const int64_t outside =
-        std::clamp<int64_t>(floor_div(axis.source - 1 - axis.offsets.back(), axis.stride) + 1, 0, axis.count);
+    const int64_t inside = std::clamp<int64_t>(signed_ceil_div(-axis.lowest(), axis.stride), 0, axis.count);
+    const int64_t outside = std::clamp<int64_t>(
+        signed_floor_div(axis.source - 1 - axis.offsets.back(), axis.stride) + 1, 0, axis.count);
     first = std::min(axis.count, round_up(inside, quantum));
     last =
         outside == axis.count ? outside : first + std::max<int64_t>(0, outside - first) / quantum * quantum;
