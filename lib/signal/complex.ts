@@ -6,9 +6,11 @@ import type { TensorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 import { takeDoubles } from './operands.js';
 
-/** Both parts of an operand. */
+/** Both parts of a complex operand, of one shape. */
 export interface PartsOf<T> {
+  /** The real part. */
   readonly re: T;
+  /** The imaginary part. */
   readonly im: T;
 }
 
