@@ -21,7 +21,7 @@
 #include <string>
 #include <vector>
 
-#include "conv/algorithm.h"
+#include "conv/conv.h"
 #include "runtime/context.h"
 #include "runtime/cpu.h"
 #include "runtime/thread_pool.h"
@@ -122,9 +122,9 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 
 struct Contender {
   const char* name;
-  PackConvFn* pack;
+  Algorithm algorithm;
   int32_t variant;
-  bool (*serves)(const ConvPlan&);
+  bool (*pays)(const ConvPlan&);  // of plans that it serves, those that it is worth timing for
 };
 
 bool is_flat(const ConvPlan& p) { return p.axis[0].in == 1 && p.axis[0].kernel == 1; }
@@ -148,34 +148,41 @@ bool is_winograd(const ConvPlan& p) {
 }
 
 const Contender kContenders[] = {
-    {"im2col", pack_im2col_forward, 0, [](const ConvPlan&) { return true; }},
-    {"direct", pack_direct_forward, 0, [](const ConvPlan&) { return true; }},
-    {"depthwise", pack_depthwise_forward, 0, is_depthwise},
-    {"fft64", pack_fft_forward, 64 << 16 | 64, is_large<64>},
-    {"fft128", pack_fft_forward, 128 << 16 | 128, is_large<128>},
-    {"fft256", pack_fft_forward, 256 << 16 | 256, is_large<256>},
-    {"fft1x1024", pack_fft_forward, 1 << 16 | 1024, is_long<1024>},
-    {"fft1x4096", pack_fft_forward, 1 << 16 | 4096, is_long<4096>},
-    {"toeplitz", pack_toeplitz, 0, [](const ConvPlan&) { return true; }},
-    {"winograd2", pack_winograd_forward, 2, is_winograd},
-    {"winograd4", pack_winograd_forward, 4, is_winograd},
+    {"im2col", Algorithm::im2col, 0, [](const ConvPlan&) { return true; }},
+    {"direct", Algorithm::direct, 0, [](const ConvPlan&) { return true; }},
+    {"depthwise", Algorithm::depthwise, 0, is_depthwise},
+    {"fft64", Algorithm::fft, 64 << 16 | 64, is_large<64>},
+    {"fft128", Algorithm::fft, 128 << 16 | 128, is_large<128>},
+    {"fft256", Algorithm::fft, 256 << 16 | 256, is_large<256>},
+    {"fft1x1024", Algorithm::fft, 1 << 16 | 1024, is_long<1024>},
+    {"fft1x4096", Algorithm::fft, 1 << 16 | 4096, is_long<4096>},
+    {"toeplitz", Algorithm::toeplitz, 0, [](const ConvPlan&) { return true; }},
+    {"winograd2", Algorithm::winograd, 2, is_winograd},
+    {"winograd4", Algorithm::winograd, 4, is_winograd},
 };
+
+ConvPlan plan_of(const Layer& layer, const Contender& contender) {
+  ConvPlan plan = layer.plan;
+  plan.algorithm = contender.algorithm;
+  plan.variant = contender.variant;
+  return plan;
+}
 
 void run_ours(benchmark::State& state, const Layer& layer, const Contender& contender,
               const KernelTable* kernels) {
-  ConvPlan plan = layer.plan;
-  plan.variant = contender.variant;
+  const ConvPlan plan = plan_of(layer, contender);
   Data data(plan);
   const Context context{kernels};
-  const auto packed = contender.pack(context, plan, data.w.data(), data.bias.data(), -kInf, kInf);
-  packed->run(context, plan, data.x.data(), data.y.data());
-  if (contender.pack != pack_im2col_forward) {
+  const auto packed = pack_conv(context, plan, data.w.data(), data.bias.data(), -kInf, kInf);
+  run_conv(context, plan, *packed, data.x.data(), data.y.data());
+  if (contender.algorithm != Algorithm::im2col) {
+    const ConvPlan reference = plan_of(layer, kContenders[0]);
+    const auto lowered = pack_conv(context, reference, data.w.data(), data.bias.data(), -kInf, kInf);
     std::vector<float> expected(data.y.size());
-    pack_im2col_forward(context, layer.plan, data.w.data(), data.bias.data(), -kInf, kInf)
-        ->run(context, layer.plan, data.x.data(), expected.data());
+    run_conv(context, reference, *lowered, data.x.data(), expected.data());
     if (largest_difference(expected, data.y) > 2e-5) return state.SkipWithError("wrong answer");
   }
-  for (auto _ : state) packed->run(context, plan, data.x.data(), data.y.data());
+  for (auto _ : state) run_conv(context, plan, *packed, data.x.data(), data.y.data());
   report(state, plan);
 }
 
@@ -264,7 +271,7 @@ void register_all(const std::vector<Layer>& layers) {
   for (const Layer& layer : layers) {
     const int64_t products = outputs(layer.plan) * products_each(layer.plan);
     for (const Contender& contender : kContenders) {
-      if (!contender.serves(layer.plan)) continue;
+      if (!contender.pays(layer.plan) || !serves(plan_of(layer, contender))) continue;
       for (const KernelTable* kernels : available_kernels()) {
         const std::string name = layer.name + "/" + contender.name + "/" + kernels->name;
         timed(benchmark::RegisterBenchmark(
