@@ -173,7 +173,9 @@ export abstract class Module {
 
   /** A layer of the same kind with parameters of its own, equal to these. */
   copy(): Module {
-    throw new UnsupportedError(`${this.constructor.name}: copy is not implemented`);
+    throw new UnsupportedError(
+      `${this.constructor.name}: expected a layer with a copy() of its own, got one without`,
+    );
   }
 
   /** One line for `summary`: the kind and the options that matter. */
