@@ -609,7 +609,7 @@ describe('linearize', () => {
     expectRefusal(
       () => nn.linearize(new nn.Sequential(new Doubling()), [2]),
       UnsupportedError,
-      /^Doubling: copy/,
+      /^Doubling: expected a layer with a copy/,
     );
   });
 });
