@@ -19,6 +19,7 @@ import { jsFftTimes } from '../dist/plan/algorithms/js/fft.js';
 import { jsWinogradTimes } from '../dist/plan/algorithms/js/winograd.js';
 import { separable as separableAlgorithm } from '../dist/plan/algorithms/separable.js';
 import { choose } from '../dist/plan/choice.js';
+import { TIMED_AS } from '../dist/plan/isa-list.js';
 import { FITTED } from '../dist/plan/model/fitted.js';
 import { Workload } from '../dist/plan/model/workload.js';
 import { forwardAxes, readBatchShape, readWindow } from '../dist/plan/options/window.js';
@@ -95,7 +96,7 @@ function rounded(times) {
 
 function fit(isa, { origin, samples }) {
   const machine = isa === 'js' ? { isa, threads: 1 } : { isa, threads: 1, tuning: addon.tuning[isa] };
-  const before = fitted[isa];
+  const before = fitted[isa] ?? FITTED[TIMED_AS[isa]];
   const { origin: _, ...constants } = structuredClone(before);
   const all = samples.map((sample) => sampleOf(machine, sample));
   const model = new Model(all, constants);

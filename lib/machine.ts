@@ -22,8 +22,8 @@ export interface BackendInfo {
 const MAX_THREADS = 1024;
 
 /**
- * The backend in use: chosen once, when the module loads. CONVMAT_BACKEND=native|js and
- * CONVMAT_ISA=avx512|avx2|neon|generic override the choice; 'native' that cannot load then throws.
+ * The backend in use: chosen once, when the module loads. CONVMAT_BACKEND=native|js and CONVMAT_ISA, the name of an
+ * instruction set ({@link Isa}), override the choice; 'native' that cannot load then throws.
  */
 export function backendInfo(): BackendInfo {
   const { name, machine, fallbackReason } = backend();

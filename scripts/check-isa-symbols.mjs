@@ -8,21 +8,22 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { readObjectSymbols } from './binary/read.mjs';
+import { isasOf } from './isas/list.mjs';
 
 const buildFolder = process.argv[2] ?? 'build';
-const { isa: isas } = JSON.parse(readFileSync(new URL('../native/sources.json', import.meta.url), 'utf8'));
+const isas = isasOf('native');
 
 const files = readdirSync(buildFolder, { recursive: true }).map(String);
 let found = 0;
 let bad = 0;
-for (const [name, { source }] of Object.entries(isas)) {
+for (const { identifier, source } of isas) {
   const stem = source.replace(/\.cc$/, '');
   const objects = files.filter((file) => [`${stem}.o`, `${stem}.cc.o`].some((end) => file.endsWith(end)));
   for (const object of objects) {
     found += 1;
     const symbols = readObjectSymbols(readFileSync(path.join(buildFolder, object)));
-    // Itanium's mangling of convmat::<name>::kernels, as GCC and Clang have it on every platform.
-    const table = `_ZN7convmat${name.length}${name}7kernelsE`;
+    // Itanium's mangling of convmat::<identifier>::kernels, as GCC and Clang have it on every platform.
+    const table = `_ZN7convmat${identifier.length}${identifier}7kernelsE`;
     const surplus = symbols.filter((symbol) => symbol.name !== table).map((symbol) => symbol.name);
     const hasTable = symbols.some((symbol) => symbol.name === table && !symbol.weak);
     if (surplus.length > 0 || !hasTable) {
@@ -34,7 +35,7 @@ for (const [name, { source }] of Object.entries(isas)) {
   }
 }
 if (found === 0) {
-  console.error(`no objects of ${Object.keys(isas).join(', ')} under ${buildFolder}: build first`);
+  console.error(`no objects of ${isas.map(({ name }) => name).join(', ')} under ${buildFolder}: build first`);
   process.exit(1);
 }
 console.log(`${found} objects, ${bad} with surplus symbols`);

@@ -19,7 +19,7 @@ const TYPES = `
 import * as convmat from 'convmat';
 const y: convmat.Tensor = convmat.conv2d([[[[1, 2], [3, 4]]]], [[[[1]]]], { padding: 'same', activation: { clip: [0, 6] } });
 const info: convmat.BackendInfo = convmat.backendInfo();
-const isa: 'avx512' | 'avx2' | 'neon' | 'generic' | 'js' = info.isa;
+const isa: convmat.Isa = info.isa;
 // @ts-expect-error an option that does not exist
 convmat.conv2d(y, y, { strid: 2 });
 export { isa };

@@ -2,6 +2,7 @@
 import { environment } from '#host';
 import { describe } from '../check.js';
 import { ArgumentError, MemoryError, UnsupportedError } from '../errors.js';
+import { ISAS } from '../plan/isa-list.js';
 import { createJsBackend } from './js/backend.js';
 import { createNativeBackend } from './native/backend.js';
 import { loadAddon } from './native/loader.js';
@@ -10,13 +11,12 @@ import type { ChosenBackend } from './select.js';
 type Environment = typeof environment;
 
 const BACKENDS = ['native', 'js'];
-const ISAS = ['avx512', 'avx2', 'neon', 'generic'];
 const MAX_THREADS = 1024;
 
 /** The addon where it loads, else JavaScript; CONVMAT_BACKEND, CONVMAT_ISA and CONVMAT_NUM_THREADS say otherwise. */
 export function chooseBackend(env: Environment = environment): ChosenBackend {
   const wanted = readChoice(env, 'CONVMAT_BACKEND', BACKENDS);
-  const isa = readChoice(env, 'CONVMAT_ISA', ISAS);
+  const isa = readChoice(env, 'CONVMAT_ISA', ISAS.native);
   const threads = readThreads(env);
   if (wanted === 'js') return inJavaScript('CONVMAT_BACKEND=js asks for JavaScript', isa);
 

@@ -19,7 +19,7 @@ import { sparseLimit } from './algorithms/sparse.js';
 import { toeplitz } from './algorithms/toeplitz.js';
 import type { ConvGeometry } from './geometry.js';
 import type { Machine, NativeMachine } from './isa.js';
-import { TIMES } from './model/times.js';
+import { timesOf } from './model/times.js';
 import { Workload } from './model/workload.js';
 
 export interface Choice {
@@ -124,7 +124,7 @@ function declinesNative(
 /** Of the algorithms that serve and are accurate enough, the one that the model expects to be the fastest. */
 function fastest(geometry: ConvGeometry, request: Request, { isa, tuning }: NativeMachine): Taken {
   const g = computed(geometry);
-  const work = new Workload(g, tuning, TIMES[isa]);
+  const work = new Workload(g, tuning, timesOf(isa));
   if (g.op === 'weightGrad') return fastestWeightGrad(work, request);
   const serving = ALL_NATIVE.filter(
     (a) => declinesNative(a, geometry, g, request) === null && a.isAccurate(g, request),
@@ -133,7 +133,7 @@ function fastest(geometry: ConvGeometry, request: Request, { isa, tuning }: Nati
   const isSparse = serving.includes(toeplitz) && request.density <= sparseLimit(ALL_NATIVE, g, request);
   const candidates = isSparse ? serving.filter(({ sparseLimit }) => sparseLimit === null) : serving;
   const density = isSparse ? request.density : 1;
-  const whole = new Workload(geometry, tuning, TIMES[isa]);
+  const whole = new Workload(geometry, tuning, timesOf(isa));
   const algorithm = leastOf(candidates, (a) =>
     a.time(seenBy(a, geometry, g) === g ? work : whole, request, density),
   );

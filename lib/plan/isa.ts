@@ -1,7 +1,9 @@
 /** What the choice of an algorithm needs to know of the machine, as plain data. */
+import type { NativeIsa } from './isa-list.js';
 import type { Tuning } from './model/tuning.js';
 
-export type NativeIsa = 'avx512' | 'avx2' | 'neon' | 'generic';
+export type { NativeIsa };
+
 /** What a backend runs on. */
 export type Isa = NativeIsa | 'js';
 

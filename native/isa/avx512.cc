@@ -1,3 +1,5 @@
+// Not on macOS (lists/isas.json): it lends a thread the 512-bit registers once it has used them, and XCR0
+// denies them until then, so that the kernels would never be chosen.
 #define CONVMAT_ISA avx512
 
 #include "simd/vec_avx512.h"

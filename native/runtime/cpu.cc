@@ -4,11 +4,6 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
   #define CONVMAT_X64 1
-  // macOS lends a thread the 512-bit registers once it has used them, and XCR0 denies them until then: the
-  // kernels would never be chosen.
-  #if !defined(__APPLE__)
-    #define CONVMAT_HAS_AVX512 1
-  #endif
   #if defined(_MSC_VER)
     #include <immintrin.h>
     #include <intrin.h>
@@ -30,78 +25,13 @@
 
 namespace convmat {
 
-// NEON is part of every arm64 system, which therefore needs no generic kernels.
-#if CONVMAT_ARM64
-namespace neon {
-extern const KernelTable kernels;
-}
-#else
-namespace generic {
-extern const KernelTable kernels;
-}
-#endif
-#if CONVMAT_X64
-namespace avx2 {
-extern const KernelTable kernels;
-}
-#endif
-#if CONVMAT_HAS_AVX512
-namespace avx512 {
-extern const KernelTable kernels;
-}
-#endif
+#define CONVMAT_ISA_UNIT(isa, required, for_quads) \
+  namespace isa {                                  \
+  extern const KernelTable kernels;                \
+  }
+#include "runtime/isas.inc"
 
 namespace {
-
-enum Feature : uint32_t {
-  avx2_bit = 1u << 0,
-  fma_bit = 1u << 1,
-  avx512f_bit = 1u << 2,
-  avx512bw_bit = 1u << 3,
-  avx512dq_bit = 1u << 4,
-  avx512vl_bit = 1u << 5,
-  avx512vnni_bit = 1u << 6,
-  bmi2_bit = 1u << 7,
-  neon_bit = 1u << 8,
-  dotprod_bit = 1u << 9,
-};
-
-struct FeatureName {
-  uint32_t bit;
-  const char* name;
-};
-constexpr FeatureName kFeatureNames[] = {
-    {avx2_bit, "avx2"},
-    {fma_bit, "fma"},
-    {avx512f_bit, "avx512f"},
-    {avx512bw_bit, "avx512bw"},
-    {avx512dq_bit, "avx512dq"},
-    {avx512vl_bit, "avx512vl"},
-    {avx512vnni_bit, "avx512vnni"},
-    {bmi2_bit, "bmi2"},
-    {neon_bit, "neon"},
-    {dotprod_bit, "dotprod"},
-};
-
-struct Candidate {
-  uint32_t required;
-  const KernelTable* kernels;
-  uint32_t for_quads;  // what its kernels of quads need beside that
-};
-// The first whose features are all there wins.
-constexpr Candidate kCandidates[] = {
-#if CONVMAT_HAS_AVX512
-    {avx512f_bit | avx512bw_bit | avx512dq_bit | avx512vl_bit | bmi2_bit, &avx512::kernels, avx512vnni_bit},
-#endif
-#if CONVMAT_X64
-    {avx2_bit | fma_bit, &avx2::kernels, 0},
-#endif
-#if CONVMAT_ARM64
-    {0, &neon::kernels, dotprod_bit},
-#else
-    {0, &generic::kernels, 0},
-#endif
-};
 
 #if CONVMAT_X64
 
@@ -135,58 +65,99 @@ uint64_t enabled_state() {
 
 // A feature counts when the CPU has it (CPUID) and the operating system saves its registers (XCR0): a
 // hypervisor or an old kernel may leave the second out, and the first use would then kill the process.
-uint32_t detect_features() {
-  const uint32_t max_leaf = cpuid(0).a;
-  if (max_leaf < 7) return 0;
-  const Registers leaf1 = cpuid(1), leaf7 = cpuid(7);
-  const auto bit = [](uint32_t word, int index) { return (word >> index & 1) != 0; };
-  if (!bit(leaf1.c, 27)) return 0;  // OSXSAVE: without it there is no XGETBV
-  const uint64_t state = enabled_state();
-  constexpr uint64_t ymm_state = 0x6, zmm_state = 0xe6;
-  uint32_t features = 0;
-  if ((state & ymm_state) == ymm_state) {
-    if (bit(leaf7.b, 5)) features |= avx2_bit;
-    if (bit(leaf1.c, 12)) features |= fma_bit;
-    if (bit(leaf7.b, 8)) features |= bmi2_bit;
+struct Detection {
+  Registers leaf1{}, leaf7{};
+  uint64_t saved = 0;
+
+  Detection() {
+    if (cpuid(0).a < 7) return;
+    leaf1 = cpuid(1), leaf7 = cpuid(7);
+    constexpr uint32_t osxsave = 1u << 27;  // without it there is no XGETBV
+    if ((leaf1.c & osxsave) != 0) saved = enabled_state();
   }
-  if ((state & zmm_state) == zmm_state) {
-    if (bit(leaf7.b, 16)) features |= avx512f_bit;
-    if (bit(leaf7.b, 17)) features |= avx512dq_bit;
-    if (bit(leaf7.b, 30)) features |= avx512bw_bit;
-    if (bit(leaf7.b, 31)) features |= avx512vl_bit;
-    if (bit(leaf7.c, 11)) features |= avx512vnni_bit;
+  bool ymm(uint32_t word, int index) const { return has(0x6, word, index); }
+  bool zmm(uint32_t word, int index) const { return has(0xe6, word, index); }
+
+ private:
+  bool has(uint64_t state, uint32_t word, int index) const {
+    return (saved & state) == state && (word >> index & 1) != 0;
   }
-  return features;
-}
+};
+
+// FEATURE(name in the usual spelling, whether `found` has it).
+  #define CONVMAT_FEATURES(FEATURE)                   \
+    FEATURE(avx2, found.ymm(found.leaf7.b, 5))        \
+    FEATURE(fma, found.ymm(found.leaf1.c, 12))        \
+    FEATURE(avx512f, found.zmm(found.leaf7.b, 16))    \
+    FEATURE(avx512bw, found.zmm(found.leaf7.b, 30))   \
+    FEATURE(avx512dq, found.zmm(found.leaf7.b, 17))   \
+    FEATURE(avx512vl, found.zmm(found.leaf7.b, 31))   \
+    FEATURE(avx512vnni, found.zmm(found.leaf7.c, 11)) \
+    FEATURE(bmi2, found.ymm(found.leaf7.b, 8))
 
 #elif CONVMAT_ARM64
 
-bool has_dotprod() {
+struct Detection {
+  static bool dotprod() {
   #if defined(__linux__)
-  return (getauxval(AT_HWCAP) & 1u << 20) != 0;  // HWCAP_ASIMDDP
+    return (getauxval(AT_HWCAP) & 1u << 20) != 0;  // HWCAP_ASIMDDP
   #elif defined(__APPLE__)
-  int has = 0;
-  size_t size = sizeof has;
-  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
   #elif defined(_WIN32)
-  return IsProcessorFeaturePresent(43) != 0;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
+    return IsProcessorFeaturePresent(43) != 0;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
   #else
-  return false;
+    return false;
   #endif
-}
+  }
+};
 
-uint32_t detect_features() { return neon_bit | (has_dotprod() ? dotprod_bit : 0u); }
+  #define CONVMAT_FEATURES(FEATURE) \
+    FEATURE(neon, true)             \
+    FEATURE(dotprod, found.dotprod())
 
 #else
 
-uint32_t detect_features() { return 0; }
+struct Detection {};
+
+  #define CONVMAT_FEATURES(FEATURE)
 
 #endif
+
+#define CONVMAT_FEATURE(name, present) name##_place,
+enum FeaturePlace : uint32_t { CONVMAT_FEATURES(CONVMAT_FEATURE) feature_count };
+#undef CONVMAT_FEATURE
+
+#define CONVMAT_FEATURE(name, present) name##_bit = 1u << name##_place,
+enum Feature : uint32_t { CONVMAT_FEATURES(CONVMAT_FEATURE) };
+#undef CONVMAT_FEATURE
+
+uint32_t detect_features() {
+  [[maybe_unused]] const Detection found;
+  uint32_t features = 0;
+#define CONVMAT_FEATURE(name, present) \
+  if (present) features |= name##_bit;
+  CONVMAT_FEATURES(CONVMAT_FEATURE)
+#undef CONVMAT_FEATURE
+  return features;
+}
 
 uint32_t features() {
   static const uint32_t found = detect_features();
   return found;
 }
+
+struct Candidate {
+  uint32_t required;
+  const KernelTable* kernels;
+  uint32_t for_quads;  // what its kernels of quads need beside that
+};
+// The first whose features are all there wins.
+#define CONVMAT_ISA_UNIT(isa, required, for_quads) {required, &isa::kernels, for_quads},
+constexpr Candidate kCandidates[] = {
+#include "runtime/isas.inc"
+};
 
 // For a CPU that lacks what they need. Made at most once for each table, and kept as long as the process.
 const KernelTable* without_quads(const KernelTable& kernels) {
@@ -223,9 +194,10 @@ const KernelTable* find_kernels(std::string_view name) {
 const std::vector<const char*>& cpu_feature_names() {
   static const std::vector<const char*> names = [] {
     std::vector<const char*> found;
-    for (const FeatureName& feature : kFeatureNames) {
-      if ((features() & feature.bit) != 0) found.push_back(feature.name);
-    }
+#define CONVMAT_FEATURE(name, present) \
+  if ((features() & name##_bit) != 0) found.push_back(#name);
+    CONVMAT_FEATURES(CONVMAT_FEATURE)
+#undef CONVMAT_FEATURE
     return found;
   }();
   return names;

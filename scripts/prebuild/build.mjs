@@ -103,8 +103,7 @@ async function compiler(args) {
 /** What is to be compiled for a target: object → the compiler's arguments. Targets may share objects. */
 function objects({ name, platform, triple, kernelTriple, isas }) {
   const compiled = new Map();
-  for (const isa of isas) {
-    const { source, flags } = sources.isa[isa];
+  for (const { source, flags } of isas) {
     const object = join('build-prebuild', kernelTriple, source.replace(/\.cc$/, '.o'));
     compiled.set(object, [
       '-target',

@@ -1,3 +1,5 @@
+import { isasOf } from '../isas/list.mjs';
+
 /**
  * What a binary is built for. `kernels` are compiled for `kernelTriple`: they call no C library, so that the two
  * of Linux share them.
@@ -5,9 +7,7 @@
 function target(platform, arch, libc, triple, options = {}) {
   const name = [platform, arch, libc].filter(Boolean).join('-');
   const file = `${platform}-${arch}/convmat${libc ? `.${libc}` : ''}.node`;
-  // Which of them runtime/cpu.cc knows on each system.
-  const isas =
-    arch === 'arm64' ? ['neon'] : ['generic', 'avx2', ...(platform === 'darwin' ? [] : ['avx512'])];
+  const isas = isasOf('native', { platform, arch });
   return { name, platform, arch, libc, file, triple, kernelTriple: options.kernelTriple ?? triple, isas };
 }
 

@@ -31,7 +31,7 @@ const y: convmat.Tensor = convmat.conv2d(
   },
 );
 const info: convmat.BackendInfo = convmat.backendInfo();
-export const isa: 'avx512' | 'avx2' | 'neon' | 'generic' | 'js' = info.isa;
+export const isa: convmat.Isa = info.isa;
 // @ts-expect-error an option that does not exist
 convmat.conv2d(y, y, { strid: 2 });
 // @ts-expect-error a shape of signal.conv2 that does not exist

@@ -5,20 +5,19 @@
  * in no second-level cache, or in none.
  */
 import type { NativeIsa } from '../isa.js';
+import { TIMED_AS } from '../isa-list.js';
 import { FITTED } from './fitted.js';
 
 export type Times = Omit<(typeof FITTED)['avx512'], 'origin'>;
 
 /**
- * NEON has not been measured: its times are AVX2's. Cores of its class work on as many vectors at a time, only that these
- * are half as long, and so the same steps take the same time.
+ * What an instruction set is timed as, which is another where it has not been measured itself. NEON's times are AVX2's:
+ * cores of its class work on as many vectors at a time, only that these are half as long, and so the same steps take the
+ * same time.
  */
-export const TIMES: Readonly<Record<NativeIsa, Times>> = {
-  avx512: FITTED.avx512,
-  avx2: FITTED.avx2,
-  neon: FITTED.avx2,
-  generic: FITTED.generic,
-};
+export function timesOf(isa: NativeIsa): Times {
+  return FITTED[TIMED_AS[isa]];
+}
 
 /** Of linear convolutions on the native backend, whatever its instruction set. */
 export const LINEAR_TIMES: Omit<(typeof FITTED)['linear'], 'origin'> = FITTED.linear;
