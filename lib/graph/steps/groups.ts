@@ -33,7 +33,10 @@ export class Groups {
     for (const node of nodes) {
       for (const id of node.outputs) if (id !== null) producer.set(id, node);
       for (const id of new Set(node.inputs)) {
-        if (id !== null) readers.set(id, [...(readers.get(id) ?? []), node]);
+        if (id === null) continue;
+        const others = readers.get(id);
+        if (others === undefined) readers.set(id, [node]);
+        else others.push(node);
       }
     }
     const outputs = new Set(graph.outputs.map((output) => output.value));
