@@ -253,26 +253,31 @@ describe('planes of one channel', () => {
 });
 
 describe('Fourier transforms', () => {
+  const RANKS = [1, 2, 3] as const;
   const problem = (
     op: ConvPlan['op'],
-    [height, width]: readonly [number, number],
-    kernel: readonly [number, number],
+    sizes: readonly number[],
+    kernel: readonly number[],
     dilation: number,
     mode: ConvPlan['paddingMode'],
+    stride: number | readonly number[] = 1,
+    channels = 1,
+    algorithm: 'im2col' | 'auto' = 'im2col',
   ) => {
-    const window = readWindow({ padding: 1, dilation, paddingMode: mode, groups: 2 }, kernel, 2);
+    const rank = RANKS[sizes.length - 1];
+    const window = readWindow({ padding: 1, dilation, stride, paddingMode: mode, groups: 2 }, kernel, rank);
     const plan = planConv(
       {
         op,
         dtype: 'float64',
-        rank: 2,
+        rank,
         batch: 2,
         groups: 2,
-        inChannels: 2,
-        outChannels: op === 'forward' ? 4 : 2,
-        axes: forwardAxes(window, [height, width]),
+        inChannels: op === 'forward' ? 2 * channels : 4,
+        outChannels: op === 'forward' ? 4 : 2 * channels,
+        axes: forwardAxes(window, sizes),
         paddingMode: mode,
-        algorithm: 'im2col',
+        algorithm,
         accuracy: 'fast',
         density: 1,
         separable: false,
@@ -291,6 +296,8 @@ describe('Fourier transforms', () => {
     backend.conv({ ...plan, variant }, operands, input, output.fill(7));
     return output.slice();
   };
+  const largestDifference = (a: FloatArray, b: FloatArray): number =>
+    Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
   const byBlocksOf = (columns: number): Variant => ({ algorithm: 'fft', rows: 1, columns });
   /** Points of the blocks that the plan takes. */
   const blockOf = ({ plan }: ReturnType<typeof problem>): number => {
@@ -309,15 +316,57 @@ describe('Fourier transforms', () => {
     ),
   )('$kernel taps, dilation $dilation, $mode', ({ kernel, dilation, mode }) => {
     for (const op of ['forward', 'inputGrad'] as const) {
-      const one = problem(op, [12, 23], kernel as [number, number], dilation as number, mode);
+      const one = problem(op, [12, 23], kernel as number[], dilation as number, mode);
       const exact = run(one, BY_PRODUCT);
       // Blocks of the size that the plan takes, of twice that, and one for all.
       for (const block of [blockOf(one), 2 * blockOf(one), 2 ** 13]) {
         const actual = run(one, byBlocksOf(block));
-        actual.forEach((value, i) => {
-          expect(Math.abs(value - exact[i])).toBeLessThan(1e-10);
-        });
+        expect(largestDifference(actual, exact)).toBeLessThan(1e-10);
       }
+    }
+  });
+
+  test.each([
+    { sizes: [12, 23], kernel: [5, 4], stride: [2, 3], channels: 1 },
+    { sizes: [12, 23], kernel: [5, 4], stride: [1, 3], channels: 3 },
+    { sizes: [9, 10, 11], kernel: [3, 2, 4], stride: 1, channels: 2 },
+    { sizes: [9, 10, 11], kernel: [4, 3, 5], stride: [3, 1, 2], channels: 2 },
+    { sizes: [15], kernel: [7], stride: 4, channels: 2 },
+    { sizes: [15, 6], kernel: [9, 1], stride: 1, channels: 1 },
+  ])(
+    '$kernel taps, stride $stride, $channels channels that are read',
+    ({ sizes, kernel, stride, channels }) => {
+      for (const op of ['forward', 'inputGrad'] as const) {
+        for (const mode of ['zeros', 'circular'] as const) {
+          for (const dilation of [1, 2]) {
+            if (sizes.some((size, i) => size + 2 <= dilation * (kernel[i] - 1))) continue;
+            const one = problem(op, sizes, kernel, dilation, mode, stride, channels);
+            const exact = run(one, BY_PRODUCT);
+            for (const block of [blockOf(one), 2 * blockOf(one)]) {
+              const actual = run(one, byBlocksOf(block));
+              expect(largestDifference(actual, exact)).toBeLessThan(1e-10);
+            }
+          }
+        }
+      }
+    },
+  );
+
+  test('long kernels of any stride and number of axes go by transforms, and short ones do not', () => {
+    const variantOf = (
+      op: ConvPlan['op'],
+      sizes: number[],
+      kernel: number[],
+      stride: number,
+      channels: number,
+    ) => problem(op, sizes, kernel, 1, 'zeros', stride, channels, 'auto').plan.variant.algorithm;
+    for (const op of ['forward', 'inputGrad'] as const) {
+      expect(variantOf(op, [480_000], [50_000], 3, 1)).toBe('fft');
+      expect(variantOf(op, [100_000], [20_000], 1, 4)).toBe('fft');
+      expect(variantOf(op, [64, 64, 64], [20, 20, 20], 1, 1)).toBe('fft');
+      expect(variantOf(op, [60_000, 4], [20_000, 1], 1, 1)).toBe('fft');
+      expect(variantOf(op, [64, 64], [3, 3], 2, 8)).not.toBe('fft');
+      expect(variantOf(op, [16, 16, 16], [3, 3, 3], 1, 8)).not.toBe('fft');
     }
   });
 
@@ -332,15 +381,18 @@ describe('Fourier transforms', () => {
     expect(run(one, byBlocksOf(blockOf(one)))).toEqual(exact);
   });
 
-  test('NaN and infinity reach the outputs whose windows hold them, and no others', () => {
-    const one = problem('forward', [30, 31], [5, 5], 1, 'zeros');
-    one.input[35] = Number.NaN;
-    one.input[2000] = Number.POSITIVE_INFINITY;
-    const odd = (y: FloatArray) => Array.from(y, (value) => (Number.isFinite(value) ? 0 : value));
-    const exact = run(one, BY_PRODUCT);
-    expect(odd(run(one, byBlocksOf(blockOf(one))))).toEqual(odd(exact));
-    expect(odd(exact).filter((value) => value !== 0).length).toBeGreaterThan(40);
-  });
+  test.each([1, 2])(
+    'NaN and infinity reach the outputs whose windows hold them, and no others, stride %i',
+    (stride) => {
+      const one = problem('forward', [30, 31], [5, 5], 1, 'zeros', stride, stride);
+      one.input[35] = Number.NaN;
+      one.input[2000] = Number.POSITIVE_INFINITY;
+      const odd = (y: FloatArray) => Array.from(y, (value) => (Number.isFinite(value) ? 0 : value));
+      const exact = run(one, BY_PRODUCT);
+      expect(odd(run(one, byBlocksOf(blockOf(one))))).toEqual(odd(exact));
+      expect(odd(exact).filter((value) => value !== 0).length).toBeGreaterThan(40 / stride ** 2);
+    },
+  );
 });
 
 describe('Winograd', () => {

@@ -73,7 +73,10 @@ export function adjointGathers(axis: Axis): AxisGather[] {
   const tapsOf = new Map<number, number[]>();
   for (let t = 0; t < kernel; t++) {
     const start = (((t * dilation - padBefore) % stride) + stride) % stride;
-    if (start < size) tapsOf.set(start, [...(tapsOf.get(start) ?? []), t]);
+    if (start >= size) continue;
+    const taps = tapsOf.get(start);
+    if (taps === undefined) tapsOf.set(start, [t]);
+    else taps.push(t);
   }
   return [...tapsOf].map(([start, taps]) => {
     const outputs = taps.map((t) => (start + padBefore - t * dilation) / stride);

@@ -1,11 +1,12 @@
 /**
- * Convolution of one channel by Fourier transforms: the padded channel as one line, and the kernel as a line with the same
- * distance between its rows, so that their convolution is the one over both axes. See plan/algorithms/js/fft.ts.
+ * Convolution by Fourier transforms: a padded channel as one line, and the kernel as a line with the same distances between its
+ * elements, so that their convolution is the one over all axes; a sum over the channels that are read. See
+ * plan/algorithms/js/fft.ts.
  *
  * What is not finite reaches those outputs alone that read it: see by-transforms.ts.
  */
-import { type FlatPlane, flatPlane } from '../../plan/algorithms/js/fft.js';
-import { convolveAny, wholeLine } from '../by-transforms.js';
+import { type FlatLine, flatLine } from '../../plan/algorithms/js/fft.js';
+import { convolveAny, type Line, wholeLine } from '../by-transforms.js';
 import { convolveBlocks } from './fft.js';
 import type { AxisGather, Lattice } from './gather.js';
 import {
@@ -18,95 +19,150 @@ import {
   writtenPlane,
 } from './job.js';
 import { storeRow } from './store.js';
+import type { Work } from './work.js';
 
-/**
- * Of one source channel per group.
- *
- * @param block  Points of a transform.
- */
+/** @param block  Points of a transform. */
 export function convolveSpectra(part: Part, block: number): ImageConvolution {
   const { direction, lattice } = part;
-  const { groups, writtenChannels } = direction;
-  const [, gh, gw] = lattice;
-  const plane = flatPlane(gh.count, gw.count, reach(gh), reach(gw));
+  const { groups, sourceChannels, writtenChannels } = direction;
+  const flat = flatLine(
+    lattice.map((gather) => reach(gather) + 1),
+    lattice.map(({ count, jump }) => (count - 1) * jump + 1),
+  );
   return function* (job) {
-    const channel = new Float64Array(plane.signal);
-    const taps = new Float64Array(plane.kernel);
-    const sums = new Float64Array(plane.out);
-    const line = wholeLine(channel);
-    const places = () => placesOf(lattice, plane);
+    const channel = new Float64Array(flat.signal);
+    const taps = new Float64Array(flat.kernel);
+    const sums = new Float64Array(flat.out);
+    const total = sourceChannels === 1 ? sums : new Float64Array(flat.out);
+    const kernel = { values: taps, places: () => placesOf(lattice, flat) };
+    const convolve = (): Work => convolveLine(wholeLine(channel), kernel, block, sums);
     for (let group = 0; group < groups; group++) {
-      layChannel(part, job, group, plane.pitch, channel);
       for (let m = 0; m < writtenChannels; m++) {
         const written = group * writtenChannels + m;
-        layTaps(part, written, plane, taps);
-        yield* convolveAny(line, { values: taps, places }, plane.kernel - 1, sums, (x, y, to) =>
-          convolveBlocks(x, y, block, plane.kernel - 1, to),
-        );
-        store(part, job, written, plane.pitch, sums);
+        if (sourceChannels > 1) total.fill(0);
+        for (let c = 0; c < sourceChannels; c++) {
+          if (sourceChannels > 1 || m === 0) layChannel(part, job, group, c, flat, channel);
+          layTaps(part, written, c, flat, taps);
+          yield* convolve();
+          if (total !== sums) for (let i = 0; i < sums.length; i++) total[i] += sums[i];
+          yield;
+        }
+        store(part, job, written, flat, total);
         yield;
       }
     }
   };
 }
 
+function convolveLine(signal: Line, kernel: Line, block: number, sums: Float64Array): Work {
+  const start = kernel.values.length - 1;
+  return convolveAny(signal, kernel, start, sums, (x, y, to) => convolveBlocks(x, y, block, start, to));
+}
+
 function reach({ offsets }: AxisGather): number {
   return Math.max(offsets[0], offsets[offsets.length - 1]);
 }
 
-/** Whether any position of a stride of 1 reads an element at the offset. */
-function readsElements({ line, count }: AxisGather, offset: number): boolean {
-  for (let u = offset; u < offset + count; u++) if (line[u] >= 0) return true;
-  return false;
+/** Of each offset, whether any position reads an element at it. */
+function readsElements({ line, offsets, count, jump }: AxisGather): boolean[] {
+  // Elements among line[u], line[u − jump], …
+  const met = new Int32Array(line.length);
+  for (let u = 0; u < line.length; u++) met[u] = (u < jump ? 0 : met[u - jump]) + (line[u] >= 0 ? 1 : 0);
+  return Array.from(offsets, (first) => {
+    const before = first < jump ? 0 : met[first - jump];
+    return met[first + (count - 1) * jump] > before;
+  });
 }
 
-/** channel[row][column] ← the lines of both axes */
-function layChannel(part: Part, job: Job, group: number, pitch: number, channel: Float64Array): void {
-  const [, gh, gw] = part.lattice;
-  const width = part.direction.source[2];
-  const from = sourceOrigin(part, job, group);
+/** channel[slice][row][column] ← the lines of all axes */
+function layChannel(
+  part: Part,
+  job: Job,
+  group: number,
+  c: number,
+  { padded: [slices, rows, columns] }: FlatLine,
+  channel: Float64Array,
+): void {
+  const [gd, gh, gw] = part.lattice;
+  const [depth, height, width] = part.direction.source;
+  const from = sourceOrigin(part, job, group) + c * depth * height * width;
   const { input } = job;
-  for (let u = 0, to = 0; to < channel.length; u++) {
-    const y = gh.line[u];
-    for (let v = 0; v < pitch; v++) {
-      const x = gw.line[v];
-      channel[to++] = y < 0 || x < 0 ? 0 : input[from + y * width + x];
+  for (let s = 0, to = 0; s < slices; s++) {
+    for (let u = 0; u < rows; u++) {
+      const [z, y] = [gd.line[s], gh.line[u]];
+      const row = from + (z * height + y) * width;
+      for (let v = 0; v < columns; v++) {
+        const x = gw.line[v];
+        channel[to++] = z < 0 || y < 0 || x < 0 ? 0 : input[row + x];
+      }
     }
   }
 }
 
 /** Backwards, as a convolution flips it; what meets padding alone would leave its rounding in every output. */
-function layTaps(part: Part, channel: number, { pitch, kernel }: FlatPlane, taps: Float64Array): void {
+function layTaps(part: Part, written: number, c: number, flat: FlatLine, taps: Float64Array): void {
   const { direction, lattice, operands } = part;
-  const [, gh, gw] = lattice;
-  const own = weightOrigin(part, channel);
+  const [, height, width] = direction.kernel;
+  const own = weightOrigin(part, written) + c * direction.sourceStride;
   taps.fill(0);
-  gh.offsets.forEach((down, i) => {
-    gw.offsets.forEach((right, j) => {
-      if (readsElements(gh, down) && readsElements(gw, right))
-        taps[kernel - 1 - down * pitch - right] =
-          operands.weight[own + gh.taps[i] * direction.kernel[2] + gw.taps[j]];
-    });
+  eachTap(lattice, flat, (place, i, j, k) => {
+    const [t, u, v] = [lattice[0].taps[i], lattice[1].taps[j], lattice[2].taps[k]];
+    taps[place] = operands.weight[own + (t * height + u) * width + v];
   });
 }
 
 /** Where the taps lie in their line, but for those that meet padding alone. */
-function placesOf([, gh, gw]: Lattice, { pitch, kernel }: FlatPlane): Int32Array {
-  const [downs, rights] = [gh, gw].map((gather) =>
-    Array.from(gather.offsets).filter((offset) => readsElements(gather, offset)),
-  );
-  return Int32Array.from(downs.flatMap((down) => rights.map((right) => kernel - 1 - down * pitch - right)));
+function placesOf(lattice: Lattice, flat: FlatLine): Int32Array {
+  const places: number[] = [];
+  eachTap(lattice, flat, (place) => {
+    places.push(place);
+  });
+  return Int32Array.from(places);
 }
 
-function store(part: Part, job: Job, channel: number, pitch: number, sums: Float64Array): void {
+function eachTap(
+  lattice: Lattice,
+  { padded: [, rows, columns], kernel }: FlatLine,
+  visit: (place: number, i: number, j: number, k: number) => void,
+): void {
+  const [depths, downs, rights] = lattice.map((gather) => {
+    const reads = readsElements(gather);
+    return Array.from(gather.offsets, (offset, i) => (reads[i] ? offset : -1));
+  });
+  depths.forEach((deep, i) => {
+    downs.forEach((down, j) => {
+      rights.forEach((right, k) => {
+        if (deep < 0 || down < 0 || right < 0) return;
+        visit(kernel - 1 - ((deep * rows + down) * columns + right), i, j, k);
+      });
+    });
+  });
+}
+
+function store(
+  part: Part,
+  job: Job,
+  channel: number,
+  { padded: [, rows, columns] }: FlatLine,
+  sums: Float64Array,
+): void {
   const { direction, lattice, operands } = part;
   const [, height, width] = direction.written;
-  const [, gh, gw] = lattice;
+  const [gd, gh, gw] = lattice;
   const { output } = job;
   const shift = biasOf(operands, channel);
-  const plane = writtenPlane(part, job, channel);
-  for (let i = 0; i < gh.count; i++) {
-    const to = (plane * height + gh.start + i * gh.step) * width + gw.start;
-    storeRow(sums, i * pitch, gw.count, shift, operands.clamp, { output, to, step: gw.step });
+  const plane = writtenPlane(part, job, channel) * direction.written[0];
+  // The sums of a strided row are gathered first.
+  const wanted = gw.jump === 1 ? sums : new Float64Array(gw.count);
+  for (let s = 0; s < gd.count; s++) {
+    for (let i = 0; i < gh.count; i++) {
+      const to = ((plane + gd.start + s * gd.step) * height + gh.start + i * gh.step) * width + gw.start;
+      let from = (s * gd.jump * rows + i * gh.jump) * columns;
+      if (wanted !== sums) {
+        for (let j = 0; j < gw.count; j++) wanted[j] = sums[from + j * gw.jump];
+        from = 0;
+      }
+      storeRow(wanted, from, gw.count, shift, operands.clamp, { output, to, step: gw.step });
+    }
   }
 }

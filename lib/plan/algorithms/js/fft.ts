@@ -1,13 +1,13 @@
 /**
  * Convolution by Fourier transforms in JavaScript: a padded channel as one line, whose rows lie a line's length apart, is
- * convolved with the kernel laid out alike, block by block.
+ * convolved with the kernel laid out alike, block by block. A stride takes of the sums those that it wants.
  */
 import { product } from '../../../numbers.js';
 import { BYTES } from '../../../tensor/dtype.js';
 import { overGradOutput } from '../../adjoint.js';
 import type { ConvGeometry } from '../../geometry.js';
 import { JS_TIMES } from '../../model/times.js';
-import { extent, isUnit } from '../../options/axes.js';
+import { extent } from '../../options/axes.js';
 import { type Blocks, cheapestBlocks } from '../../plans/linear.js';
 import type { JsAlgorithm, Request } from '../algorithm.js';
 import { sizesOf } from '../cost.js';
@@ -25,80 +25,69 @@ export const jsFft: JsAlgorithm = {
   suits,
   cost(g) {
     const { item, weights, operandBytes } = sizesOf(g);
-    const padded = product(g.axes.map((axis) => axis.in + axis.padBefore + axis.padAfter));
-    const plane = padded + product(g.axes.map((axis) => axis.out));
+    const { signal, kernel, out } = lineOf(g);
     return {
       ...arithmeticOf(g),
       bytes: operandBytes,
-      extraBytes: BYTES.float64 * (plane + 6 * blocksOf(g).block),
+      extraBytes: BYTES.float64 * (signal + kernel + 2 * out + 6 * blocksOf(g).block),
       weightBytes: item * weights,
     };
   },
   sparseLimit: null,
 };
 
-/** Elements of a channel and of a kernel, and the stretch of outputs, along that line. */
-export interface FlatPlane {
-  readonly pitch: number;
-  readonly signal: number;
-  readonly kernel: number;
-  readonly out: number;
-}
-
-/** @param reach  Of a kernel's taps, from the first to the last along the axis. */
-export function flatPlane(rows: number, columns: number, rowReach: number, columnReach: number): FlatPlane {
-  const pitch = columns + columnReach;
-  return {
-    pitch,
-    signal: (rows + rowReach) * pitch,
-    kernel: rowReach * pitch + columnReach + 1,
-    out: (rows - 1) * pitch + columns,
-  };
-}
-
-function declines(geometry: ConvGeometry): string | null {
-  if (geometry.op === 'weightGrad') return null;
-  const [depth, height, width] = geometry.axes;
-  if (!isUnit(depth)) return 'serves one or two spatial axes';
-  if (height.stride !== 1 || width.stride !== 1) return 'needs stride 1';
-  // Its line would be nearly all zeros.
-  if (width.kernel === 1 && height.kernel > 1) return 'needs more than a column of taps';
-  if (geometry.dtype !== 'float32' && geometry.dtype !== 'float64') return 'would not be exact';
-  const read = geometry.op === 'forward' ? geometry.inChannels : geometry.outChannels;
-  return read === geometry.groups ? null : 'needs one channel per group';
-}
-
-/** Of a gradient of weights: a padded channel as one line, dy laid out alike, and the stretch that holds a kernel. */
-export interface FlatGradient {
+/** A convolution over all axes as one along a line. */
+export interface FlatLine {
   /** Positions of a padded channel along each axis. */
   readonly padded: readonly number[];
+  /** Elements of a padded channel and of a kernel, and the stretch of outputs, along the line. */
   readonly signal: number;
   readonly kernel: number;
   readonly out: number;
 }
 
-export function flatGradient(axes: ConvGeometry['axes']): FlatGradient {
-  const reach = axes.map((axis) => extent(axis.out, axis.stride));
-  const taps = axes.map((axis) => extent(axis.kernel, axis.dilation));
-  const padded = axes.map((_, i) => reach[i] + taps[i] - 1);
+/**
+ * @param kernel  Positions along each axis from the first tap to the last.
+ * @param out  Positions along each axis from the first output to the last.
+ */
+export function flatLine(kernel: readonly number[], out: readonly number[]): FlatLine {
+  const padded = kernel.map((reach, i) => reach + out[i] - 1);
   const end = (last: readonly number[]): number =>
     last.reduce((at, size, i) => at * padded[i] + size - 1, 0) + 1;
-  return { padded, signal: product(padded), kernel: end(reach), out: end(taps) };
+  return { padded, signal: product(padded), kernel: end(kernel), out: end(out) };
 }
 
-/** The transforms that one channel of the result takes. */
+function declines({ dtype }: ConvGeometry): string | null {
+  return dtype === 'float32' || dtype === 'float64' ? null : 'would not be exact';
+}
+
+/** Of a gradient of weights: dy is the kernel, and what is written the stretch that holds the weights. */
+export function flatGradient(axes: ConvGeometry['axes']): FlatLine {
+  return flatLine(
+    axes.map((axis) => extent(axis.out, axis.stride)),
+    axes.map((axis) => extent(axis.kernel, axis.dilation)),
+  );
+}
+
+/** Of a strided gradient, the line of one of its lattices. */
+function lineOf(geometry: ConvGeometry): FlatLine {
+  if (geometry.op === 'weightGrad') return flatGradient(geometry.axes);
+  const { axes } = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
+  return flatLine(
+    axes.map((axis) => extent(axis.kernel, axis.dilation)),
+    axes.map((axis) => extent(axis.out, axis.stride)),
+  );
+}
+
+/** The transforms that one channel of the result takes for one that is read. */
 function blocksOf(geometry: ConvGeometry, times = JS_TIMES.linear): Blocks {
-  if (geometry.op === 'weightGrad') return cheapestBlocks(flatGradient(geometry.axes), times);
-  const g = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
-  const [, height, width] = g.axes;
-  const reach = [height, width].map((axis) => extent(axis.kernel, axis.dilation) - 1);
-  return cheapestBlocks(flatPlane(height.out, width.out, reach[0], reach[1]), times);
+  return cheapestBlocks(lineOf(geometry), times);
 }
 
 /** Radix-2 butterflies, and a complex product of the spectra for every second transform. */
 function arithmeticOf(g: ConvGeometry): { multiplications: number; additions: number } {
   const { block, transforms } = blocksOf(g);
-  const planes = g.batch * (g.op === 'forward' ? g.outChannels : g.inChannels);
+  const planes = (g.batch * g.inChannels * g.outChannels) / g.groups;
   const passes = planes * transforms * block * Math.log2(block);
   const products = (planes * (transforms - 1) * block) / 2;
   return { multiplications: 2 * passes + 4 * products, additions: 3 * passes + 2 * products };
@@ -115,12 +104,15 @@ function suits(geometry: ConvGeometry, { accuracy, density }: Request): string |
   return `transforms of ${block} points take ${saving} times less time than its ${products} products`;
 }
 
-/** Nanoseconds that a channel of the result takes by transforms, and as a direct sum of its products. */
+/** Nanoseconds that a channel of the result takes, for one that is read, by transforms and as a direct sum of its products. */
 export function jsFftTimes(
   geometry: ConvGeometry,
   times: (typeof JS_TIMES)['linear'] = JS_TIMES.linear,
 ): { byTransforms: number; directly: number; products: number } {
   const g = geometry.op === 'inputGrad' ? overGradOutput(geometry) : geometry;
   const products = product(g.axes.map((axis) => axis.kernel * axis.out));
-  return { byTransforms: blocksOf(geometry, times).time, directly: products * times.product, products };
+  // Sums over several channels share what is read.
+  const isShared = g.op === 'forward' && g.inChannels > g.groups;
+  const each = isShared ? JS_TIMES.winograd.product : times.product;
+  return { byTransforms: blocksOf(geometry, times).time, directly: products * each, products };
 }
