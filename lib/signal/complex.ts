@@ -1,31 +1,6 @@
 /** Bilinear functions of complex operands, by the products of their parts. */
-import { describeShape, isObject, mismatch, sameShape } from '../check.js';
-import { ShapeError } from '../errors.js';
-import { isTypedArray } from '../tensor/dtype.js';
-import type { TensorLike } from '../tensor/take.js';
+import { isParts, type PartsOf } from '../tensor/complex.js';
 import { Tensor } from '../tensor/tensor.js';
-import { takeDoubles } from './operands.js';
-
-/** Both parts of a complex operand, of one shape. */
-export interface PartsOf<T> {
-  /** The real part. */
-  readonly re: T;
-  /** The imaginary part. */
-  readonly im: T;
-}
-
-/** @throws {ShapeError} when the parts differ in shape. */
-export function checkParts(value: TensorLike | PartsOf<TensorLike>, argument: string): void {
-  if (!isParts(value)) return;
-  const [re, im] = [takeDoubles(value.re, `${argument}.re`), takeDoubles(value.im, `${argument}.im`)];
-  if (!sameShape(re.shape, im.shape)) {
-    throw mismatch(ShapeError, `${argument}.im`, describeShape(re.shape), describeShape(im.shape));
-  }
-}
-
-export function isParts<T>(value: T | PartsOf<T>): value is PartsOf<T> {
-  return isObject(value) && !isTypedArray(value) && 're' in value && 'im' in value;
-}
 
 /**
  * (a.re + i·a.im)·(b.re + i·b.im) by a real product: four of them, two when an operand is real. Each part of the result is as

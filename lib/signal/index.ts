@@ -4,10 +4,9 @@
  * @module
  */
 export type { ConvShape } from '../plan/plans/linear.js';
-export type { ComplexTensor } from '../tensor/complex.js';
+export type { ComplexTensor, PartsOf } from '../tensor/complex.js';
 export type { BlockKind } from './blocks.js';
 export { col2im, im2col } from './blocks.js';
-export type { PartsOf } from './complex.js';
 export type { Conv2Options, LinearOptions } from './convolution.js';
 export { cconv, conv, conv2, conv2Separable, convn, filter2 } from './convolution.js';
 export { convmtx, deconv, filter, xcorr } from './filters.js';

@@ -1,15 +1,11 @@
 /** MATLAB's convolutions of complex operands, beside SciPy's. */
 import { signal, type Tensor } from 'convmat';
 import { describe, expect, test } from 'vitest';
+import { operandOf } from '../support/complex';
 import { type GoldenCase, golden } from '../support/golden';
 
-/** A real operand, or the parts of a complex one. */
-function operand({ tensors }: GoldenCase, name: string) {
-  return name in tensors ? tensors[name] : { re: tensors[`${name}.re`], im: tensors[`${name}.im`] };
-}
-
 function convolve(problem: GoldenCase) {
-  const [a, b] = [operand(problem, 'a'), operand(problem, 'b')];
+  const [a, b] = [operandOf(problem, 'a'), operandOf(problem, 'b')];
   const { shape, n } = problem.args;
   const calls: Record<string, () => { re: Float64Array | Tensor; im: Float64Array | Tensor }> = {
     conv: () => signal.conv(a, b, shape),
