@@ -1,6 +1,6 @@
-/** Norms and sums of vectors: over the whole range of their numbers, and NaN stays NaN. */
+/** Norms and sums of vectors, over the whole range of their numbers, where NaN stays NaN; and vectors to hold them. */
 import { backend } from '../backend/select.js';
-import type { FloatArray } from '../tensor/dtype.js';
+import { type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
 
 /** Sums of squares outside of these lost some of their terms, to 0 or to infinity, or may have. */
 const LEAST_SQUARES = 2 ** -900;
@@ -46,4 +46,18 @@ export function normalise(a: FloatArray): number {
   const size = norm(a);
   if (size > 0) for (let i = 0; i < a.length; i++) a[i] /= size;
   return size;
+}
+
+/** Vectors for what lies between, lent and given back: two products that take turns never hold the same. */
+export class Vectors {
+  readonly #free: FloatArray[] = [];
+
+  lend(length: number, dtype: FloatDType): FloatArray {
+    const found = this.#free.findIndex((vector) => vector.length === length);
+    return found < 0 ? uninitialised(dtype, length) : this.#free.splice(found, 1)[0];
+  }
+
+  giveBack(vector: FloatArray): void {
+    this.#free.push(vector);
+  }
 }

@@ -5,24 +5,10 @@ import { ConvMatrix } from '../matrix/conv-matrix.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import type { LinearOperator } from '../matrix/operator.js';
 import { productOf, type Steps } from '../matrix/products.js';
-import { combine } from '../matrix/vectors.js';
-import { convert, type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
+import { combine, Vectors } from '../matrix/vectors.js';
+import { convert, type FloatArray } from '../tensor/dtype.js';
 import { Diagonal, Identity } from './elementary.js';
 import { Composite, commonDType, named, type Operator } from './operator.js';
-
-/** Vectors for what lies between, lent and given back: two products that take turns never hold the same. */
-class Vectors {
-  readonly #free: FloatArray[] = [];
-
-  lend(length: number, dtype: FloatDType): FloatArray {
-    const found = this.#free.findIndex((vector) => vector.length === length);
-    return found < 0 ? uninitialised(dtype, length) : this.#free.splice(found, 1)[0];
-  }
-
-  giveBack(vector: FloatArray): void {
-    this.#free.push(vector);
-  }
-}
 
 class Sum extends Composite {
   readonly terms: readonly Operator[];
