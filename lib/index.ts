@@ -41,16 +41,25 @@ export { backendInfo, setNumThreads } from './machine.js';
 export type { ConvMatrixOptions, TransposedConvMatrix } from './matrix/conv-matrix.js';
 export { ConvMatrix, convMatrix } from './matrix/conv-matrix.js';
 export { CsrMatrix } from './matrix/csr.js';
+export type { ComplexHankelMatrix, HankelMatrix } from './matrix/hankel.js';
 export type { ConvToLinearOptions } from './matrix/linear.js';
 export { convToLinear, linearToConv } from './matrix/linear.js';
-export type { Coo, DenseOptions, LinearOperator, SparseFormats, TypedOperator } from './matrix/operator.js';
+export type {
+  ComplexLinearOperator,
+  ComplexTypedOperator,
+  Coo,
+  DenseOptions,
+  LinearOperator,
+  SparseFormats,
+  TypedOperator,
+} from './matrix/operator.js';
 export type { AsyncSolveOptions, Solution, SolveOptions } from './matrix/solvers.js';
 export { cg, cgAsync, lsqr, lsqrAsync } from './matrix/solvers.js';
 export type { DotTestOptions, SpectralNormOptions } from './matrix/spectra.js';
 export { convSingularValues, dotTest, spectralNorm } from './matrix/spectra.js';
 export type { SpyOptions } from './matrix/spy.js';
-export type { HankelMatrix, StructuredMatrix, StructuredSolveOptions } from './matrix/structured.js';
 export { circulant, convolutionMatrix, hankel, toeplitz } from './matrix/structured.js';
+export type { ComplexStructuredMatrix, StructuredMatrix, StructuredSolveOptions } from './matrix/toeplitz.js';
 export * as nn from './nn/index.js';
 export * as onnx from './onnx/index.js';
 export type { Operator } from './operators/index.js';
@@ -81,6 +90,7 @@ export type {
 } from './quantized/index.js';
 export { convInteger, prepareQLinearConv, qlinearConv } from './quantized/index.js';
 export * as signal from './signal/index.js';
+export type { ComplexTensor, ComplexVectorLike, PartIn, PartsOf } from './tensor/complex.js';
 export { concat } from './tensor/concat.js';
 export type {
   ArrayByDType,

@@ -3,7 +3,7 @@
 import type { Attempt } from './attempt.js';
 
 // A pivot this many roundings of the matrix's size is noise.
-const PIVOT_ROUNDINGS = 4;
+export const PIVOT_ROUNDINGS = 4;
 
 /**
  * Solves T·x = b for an n × n Toeplitz matrix, T[i, j] = t[i − j + n − 1]; incomplete when a leading block is singular to

@@ -10,6 +10,7 @@ import {
   mistake,
 } from '../check.js';
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
+import type { ComplexVectorLike, PartsOf } from '../tensor/complex.js';
 import {
   type ArrayOf,
   BYTES,
@@ -49,6 +50,30 @@ export interface TypedOperator<A extends FloatArray = FloatArray> extends Linear
   matvec(x: VectorLike, out?: TypedArray): A;
   /** Aᵀ·y. */
   rmatvec(y: VectorLike, out?: TypedArray): A;
+}
+
+/**
+ * A linear operator on complex vectors `{ re, im }`: all that a solver needs. Any object with these four members will do.
+ */
+export interface ComplexLinearOperator {
+  /** Rows and columns. */
+  readonly shape: readonly [rows: number, cols: number];
+  /** Tells it from an operator on real vectors. */
+  readonly isComplex: true;
+  /** A·x. `out` may receive the result, which is returned; it shares no memory with x. */
+  matvec(x: PartsOf<FloatArray>, out?: PartsOf<FloatArray>): PartsOf<TypedArray>;
+  /** Aᴴ·y, the product with the conjugate transpose. */
+  rmatvec(y: PartsOf<FloatArray>, out?: PartsOf<FloatArray>): PartsOf<TypedArray>;
+}
+
+/** A complex operator of the library's own: it takes what every function takes for a vector, real ones too. */
+export interface ComplexTypedOperator<A extends FloatArray = FloatArray> extends ComplexLinearOperator {
+  /** Of each part of the entries, and of the vectors that they multiply. */
+  readonly dtype: DTypeOf<A>;
+  /** A·x. @param out  Receives it and is returned; of A's dtype, and of memory that it does not share with x. */
+  matvec(x: ComplexVectorLike, out?: PartsOf<TypedArray>): PartsOf<A>;
+  /** Aᴴ·y, the product with the conjugate transpose. */
+  rmatvec(y: ComplexVectorLike, out?: PartsOf<TypedArray>): PartsOf<A>;
 }
 
 /** How large a dense matrix may get. */
@@ -203,8 +228,13 @@ function isDense(A: unknown): boolean {
 }
 
 /** An operator by its three members, whoever made it. */
-export function checkOperator(A: LinearOperator, argument = 'A'): readonly [number, number] {
-  const { shape, matvec, rmatvec }: Partial<LinearOperator> = isRevoked(A) ? {} : (A ?? {});
+export function checkOperator(
+  A: LinearOperator | ComplexLinearOperator,
+  argument = 'A',
+): readonly [number, number] {
+  const { shape, matvec, rmatvec }: Partial<LinearOperator | ComplexLinearOperator> = isRevoked(A)
+    ? {}
+    : (A ?? {});
   if (!isMatrixShape(shape) || typeof matvec !== 'function' || typeof rmatvec !== 'function') {
     const remedy = isDense(A) ? ` (operators.asOperator(${argument}) makes one of a dense matrix)` : '';
     throw mistake(ArgumentError, argument, `an operator {shape: [rows, cols], matvec, rmatvec}${remedy}`, A);

@@ -197,22 +197,29 @@ function moduleCalls(name: string, make: () => nn.Module, shape: number[]): Call
   ];
 }
 
+const complex = (values: number[]) => ({
+  re: Float32Array.from(values),
+  im: Float32Array.from(values, (value) => 1 - value),
+});
+
 /** matvec, rmatvec and toDense of an operator of three rows and as many columns. */
-function operatorCalls(name: string, make: () => ReturnType<typeof convmat.hankel>): Call[] {
+type Structured = convmat.HankelMatrix | convmat.ComplexHankelMatrix;
+
+function operatorCalls(name: string, make: () => Structured, out?: Out): Call[] {
   return [
     call(
       `${name}.matvec`,
       ((x: never, out: never) => make().matvec(x, out)) as never,
       () => [vector(3), undefined],
       [],
-      outVector(3),
+      out,
     ),
     call(
       `${name}.rmatvec`,
       ((x: never, out: never) => make().rmatvec(x, out)) as never,
       () => [vector(3), undefined],
       [],
-      outVector(3),
+      out,
     ),
     call(`${name}.toDense`, ((options: never) => make().toDense(options)) as never, () => [{}], ['maxBytes']),
   ];
@@ -404,8 +411,10 @@ const CALLS: readonly Call[] = [
   call('ConvMatrix.T.toDense', ((options: never) => matrix().T.toDense(options)) as never, () => [{}], [
     'maxBytes',
   ]),
-  ...operatorCalls('StructuredMatrix', () => convmat.toeplitz([4, 1, 0])),
-  ...operatorCalls('HankelMatrix', () => convmat.hankel([4, 1, 0])),
+  ...operatorCalls('StructuredMatrix', () => convmat.toeplitz([4, 1, 0]), outVector(3)),
+  ...operatorCalls('HankelMatrix', () => convmat.hankel([4, 1, 0]), outVector(3)),
+  ...operatorCalls('ComplexStructuredMatrix', () => convmat.toeplitz(complex([4, 1, 0]))),
+  ...operatorCalls('ComplexHankelMatrix', () => convmat.hankel(complex([4, 1, 0]))),
   call('CsrMatrix.matmat', ((x: never) => csr().matmat(x)) as never, () => [random([9, 2])]),
   call(
     'convToLinear',
@@ -423,6 +432,11 @@ const CALLS: readonly Call[] = [
   call('StructuredMatrix.solve', ((b: never) => convmat.toeplitz([4, 1, 0]).solve(b)) as never, () => [
     vector(3),
   ]),
+  call(
+    'ComplexStructuredMatrix.solve',
+    ((b: never) => convmat.circulant(complex([4, 1, 0])).solve(b)) as never,
+    () => [vector(3)],
+  ),
   call('convolutionMatrix', convmat.convolutionMatrix as never, () => [vector(3), 5, 'full']),
   // What a caller's own onIteration throws is the caller's.
   call('lsqr', convmat.lsqr as never, () => [matrix(), vector(4), {}], [
