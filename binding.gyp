@@ -29,6 +29,7 @@
       'target_name': 'convmat',
       'sources': [
         '<!@(node -p "require(\'./native/sources.json\').core.join(\' \')")',
+        '<!@(node -p "require(\'./native/sources.json\').door.join(\' \')")',
         '<!@(node -p "require(\'./native/sources.json\').addon.join(\' \')")',
       ],
       'dependencies': ['<@(isa_targets)'],

@@ -19,6 +19,7 @@ const TREES = [
     target: (_, name) => name,
     floors: [
       ['addon'],
+      ['door'],
       ['network'],
       ['conv', 'integer'],
       ['ops'],

@@ -1,4 +1,4 @@
-// Convolution, as JavaScript calls it: prepared, or in one go.
+// Prepared convolutions, as JavaScript calls them.
 #pragma once
 
 #include <napi.h>
@@ -7,28 +7,11 @@
 #include <memory>
 
 #include "addon/prepared.h"
-#include "addon/wire.h"
 #include "conv/conv.h"
-#include "conv/weight_grad.h"
+#include "door/conv.h"
 #include "table/table.h"
 
 namespace convmat::addon {
-
-// Which of the plan's arrays an operation reads, which it writes, and how many biases it adds.
-struct ConvLengths {
-  int64_t input, weight, bias, output;
-};
-ConvLengths lengths_of(const WirePlan& plan);
-
-// Weight, bias and bounds as arguments `first` .. `first + 3` of a call.
-struct ConvOperands {
-  const void* weight;
-  const void* bias;
-  double lo, hi;
-};
-ConvOperands read_conv_operands(const Napi::CallbackInfo& call, size_t first, const WirePlan& plan);
-
-constexpr unsigned kConvOperations = operation(ConvOp::forward) | operation(ConvOp::input_grad);
 
 // A convolution that is ready to run.
 class PreparedConv {
@@ -73,17 +56,6 @@ class PreparedConv {
 // another run function with the same weight, bias and bounds, whose packed weights are shared when they are
 // packed alike.
 Napi::Value prepare(const Napi::CallbackInfo& call);
-// serves(plan): whether the plan's algorithm computes it. Others are refused by the functions that take
-// plans.
-Napi::Value serves_plan(const Napi::CallbackInfo& call);
 // release(run): frees the packed weights once nothing runs with them.
 void release(const Napi::CallbackInfo& call);
-// conv(plan, weight, bias | null, lo, hi, input, output)
-void conv(const Napi::CallbackInfo& call);
-// convWeightGrad(plan, input, gradOutput, gradWeight)
-void conv_weight_grad(const Napi::CallbackInfo& call);
-
-// convBiasGrad(batch, channels, places, gradOutput, gradBias)
-void conv_bias_grad(const Napi::CallbackInfo& call);
-
 }  // namespace convmat::addon

@@ -1,4 +1,4 @@
-// Convolution of 8-bit integers, as JavaScript calls it: prepared, or in one go.
+// Prepared convolutions of 8-bit integers, as JavaScript calls them.
 #pragma once
 
 #include <napi.h>
@@ -12,7 +12,5 @@ namespace convmat::addon {
 Napi::Value prepare_integer(const Napi::CallbackInfo& call);
 // releaseInteger(run): frees the packed weights.
 void release_integer(const Napi::CallbackInfo& call);
-// convInteger(plan, weight, weightZeroPoints, bias | null, multipliers | null, input, output)
-void conv_integer(const Napi::CallbackInfo& call);
 
 }  // namespace convmat::addon

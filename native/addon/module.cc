@@ -7,18 +7,21 @@
 #include "addon/conv.h"
 #include "addon/door.h"
 #include "addon/environment.h"
-#include "addon/fixed.h"
 #include "addon/integer.h"
-#include "addon/lowering.h"
-#include "addon/matrix.h"
 #include "addon/network.h"
 #include "addon/pixels.h"
-#include "addon/pool.h"
-#include "addon/signal.h"
-#include "addon/spectra.h"
 #include "addon/tuning.h"
-#include "addon/vectors.h"
-#include "addon/wire.h"
+#include "door/conv.h"
+#include "door/fixed.h"
+#include "door/integer.h"
+#include "door/lowering.h"
+#include "door/matrix.h"
+#include "door/pixels.h"
+#include "door/plans.h"
+#include "door/pool.h"
+#include "door/signal.h"
+#include "door/spectra.h"
+#include "door/vectors.h"
 #include "network/network.h"
 #include "runtime/cpu.h"
 
@@ -41,44 +44,44 @@ constexpr Export kExports[] = {
     {"setNumThreads", entry<set_num_threads>},
     {"workspacePeakBytes", entry<workspace_peak_bytes>},
     {"externalBytes", entry<external_bytes>},
-    {"serves", entry<serves_plan>},
+    {"serves", entry<door::serves_plan>},
     {"prepare", entry<prepare>},
     {"release", entry<release>},
     {"prepareAsync", entry<prepare_async>},
     {"runAsync", entry<run_async>},
-    {"conv", entry<conv>},
+    {"conv", entry<door::conv>},
     {"convAsync", entry<conv_async>},
     {"cancel", entry<cancel>},
-    {"convWeightGrad", entry<conv_weight_grad>},
-    {"convBiasGrad", entry<conv_bias_grad>},
+    {"convWeightGrad", entry<door::conv_weight_grad>},
+    {"convBiasGrad", entry<door::conv_bias_grad>},
     {"prepareInteger", entry<prepare_integer>},
     {"releaseInteger", entry<release_integer>},
-    {"convInteger", entry<conv_integer>},
+    {"convInteger", entry<door::conv_integer>},
     {"prepareNetwork", entry<prepare_network>},
     {"releaseNetwork", entry<release_network>},
     {"runNetworkAsync", entry<run_network_async>},
-    {"unfold", entry<unfold>},
-    {"fold", entry<fold>},
-    {"matmul", entry<matmul>},
-    {"maxPool", entry<max_pool>},
-    {"maxPoolGrad", entry<max_pool_grad>},
-    {"avgPool", entry<avg_pool>},
-    {"convEntries", entry<conv_entries>},
-    {"csrMatvec", entry<csr_matvec>},
-    {"csrRmatvec", entry<csr_rmatvec>},
-    {"csrMatmat", entry<csr_matmat>},
-    {"csrCombinedSizes", entry<csr_combined_sizes>},
-    {"csrCombine", entry<csr_combine>},
-    {"fromPixels", entry<from_pixels>},
-    {"toPixels", entry<to_pixels>},
+    {"unfold", entry<door::unfold>},
+    {"fold", entry<door::fold>},
+    {"matmul", entry<door::matmul>},
+    {"maxPool", entry<door::max_pool>},
+    {"maxPoolGrad", entry<door::max_pool_grad>},
+    {"avgPool", entry<door::avg_pool>},
+    {"convEntries", entry<door::conv_entries>},
+    {"csrMatvec", entry<door::csr_matvec>},
+    {"csrRmatvec", entry<door::csr_rmatvec>},
+    {"csrMatmat", entry<door::csr_matmat>},
+    {"csrCombinedSizes", entry<door::csr_combined_sizes>},
+    {"csrCombine", entry<door::csr_combine>},
+    {"fromPixels", entry<door::from_pixels>},
+    {"toPixels", entry<door::to_pixels>},
     {"fromPixelsAsync", entry<from_pixels_async>},
     {"toPixelsAsync", entry<to_pixels_async>},
-    {"vectorCombine", entry<vector_combine>},
-    {"vectorDot", entry<vector_dot>},
-    {"singularValues", entry<singular_values>},
-    {"fft", entry<fft>},
-    {"fftConvolve", entry<fft_convolve>},
-    {"fixedConv2", entry<fixed_conv2>},
+    {"vectorCombine", entry<door::vector_combine>},
+    {"vectorDot", entry<door::vector_dot>},
+    {"singularValues", entry<door::singular_values>},
+    {"fft", entry<door::fft>},
+    {"fftConvolve", entry<door::fft_convolve>},
+    {"fixedConv2", entry<door::fixed_conv2>},
 };
 
 // The library stays in memory until the process ends: its threads run its code, and Node unloads an addon

@@ -7,61 +7,13 @@
 #include "addon/async.h"
 #include "addon/environment.h"
 #include "addon/prepared.h"
-#include "network/network.h"
+#include "door/network.h"
 #include "runtime/pages.h"
 
 namespace convmat::addon {
 namespace {
 
 constexpr napi_type_tag kNetworkTag = {0x3f6a1c8e57d24b90, 0xa85e0d73c1924f6b};
-
-Napi::Array read_list(const Napi::Value& value, const char* name) {
-  if (!value.IsArray()) throw Refusal(std::string(name) + ": expected a list");
-  return value.As<Napi::Array>();
-}
-
-int64_t read_bytes(const Napi::Value& value, const char* name) {
-  const double bytes = read_double(value, name);
-  if (!(bytes >= 0 && bytes <= 9007199254740992.0)) throw Refusal(std::string(name) + ": expected a size");
-  return static_cast<int64_t>(bytes);
-}
-
-std::vector<int64_t> read_sizes(const Napi::Value& value, const char* name) {
-  const Napi::Array list = read_list(value, name);
-  std::vector<int64_t> sizes;
-  for (uint32_t i = 0; i < list.Length(); ++i) sizes.push_back(read_bytes(list[i], name));
-  return sizes;
-}
-
-// What a run is called with.
-struct RunOperands {
-  std::byte* arena;
-  std::vector<const void*> inputs;
-  std::vector<void*> outputs;
-
-  Memory memory() const { return {arena, inputs.data(), outputs.data()}; }
-};
-
-void* read_bytes_of(const Napi::Value& value, int64_t bytes, const char* name) {
-  const Array array = read_array(value, name);
-  if (array.length * bytes_of(dtype_of(array, name)) != static_cast<uint64_t>(bytes))
-    throw Refusal(std::string(name) + ": expected " + quantity(bytes) + " bytes");
-  return array.data;
-}
-
-RunOperands read_run(const Store& store, const Napi::Value& arena, const Napi::Value& inputs,
-                     const Napi::Value& outputs) {
-  RunOperands run;
-  run.arena = static_cast<std::byte*>(read_elements(arena, DType::u8, store.arena_bytes(), "arena"));
-  const Napi::Array from = read_list(inputs, "inputs"), to = read_list(outputs, "outputs");
-  if (from.Length() != store.input_bytes().size() || to.Length() != store.output_bytes().size())
-    throw Refusal("inputs: expected as many arrays as the network has inputs and outputs");
-  for (uint32_t i = 0; i < from.Length(); ++i)
-    run.inputs.push_back(read_bytes_of(from[i], store.input_bytes()[i], "inputs"));
-  for (uint32_t i = 0; i < to.Length(); ++i)
-    run.outputs.push_back(read_bytes_of(to[i], store.output_bytes()[i], "outputs"));
-  return run;
-}
 
 class PreparedNetwork {
  public:
@@ -135,26 +87,13 @@ class NetworkCall final : public AsyncCall {
 
 Napi::Value prepare_network(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
-  const KernelTable& kernels = Environment::of(env).kernels();
-  const Array words = read_array(call[0], "words");
-  if (words.type != napi_float64_array) throw Refusal("words: expected a Float64Array");
-  std::vector<Constant> constants;
-  const Napi::Array list = read_list(call[4], "constants");
-  for (uint32_t i = 0; i < list.Length(); ++i) {
-    const Array array = read_array(list[i], "constants");
-    constants.push_back({array.data, dtype_of(array, "constants"), static_cast<int64_t>(array.length)});
-  }
   const PreparedNetwork* const similar = is_nullish(call[5]) ? nullptr : &PreparedNetwork::unwrap(call[5]);
-
-  Words reader(static_cast<const double*>(words.data), static_cast<int64_t>(words.length));
-  Store store(read_bytes(call[1], "arenaBytes"), read_sizes(call[2], "inputBytes"),
-              read_sizes(call[3], "outputBytes"), std::move(constants));
-  auto network = std::make_shared<const Network>(kernels, reader, std::move(store),
-                                                 similar == nullptr ? nullptr : similar->network().get());
+  auto network = read_network(call, similar == nullptr ? nullptr : similar->network().get());
   const size_t bytes = network->bytes();
   const auto steps = static_cast<double>(network->steps().size());
-  auto run = bind_function(env, kNetworkTag, entry<run_network>,
-                           std::make_unique<PreparedNetwork>(env, kernels, std::move(network)), bytes);
+  auto run =
+      bind_function(env, kNetworkTag, entry<run_network>,
+                    std::make_unique<PreparedNetwork>(env, kernels_of(call), std::move(network)), bytes);
   run.Set("steps", steps);
   return run;
 }

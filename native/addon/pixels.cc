@@ -2,103 +2,13 @@
 
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "addon/async.h"
 #include "addon/environment.h"
-#include "ops/pixels.h"
+#include "door/pixels.h"
 
 namespace convmat::addon {
 namespace {
-
-constexpr int64_t kMostChannels = 4;
-constexpr size_t kNumbersOfAPlane = 5;
-
-bool is_pixel_dtype(DType dtype) { return dtype == DType::u8 || dtype == DType::u16 || dtype == DType::f32; }
-
-int32_t read_channels(const Napi::Value& value) {
-  const int64_t channels = read_size(value, "channels");
-  if (channels < 1 || channels > kMostChannels) throw Refusal("channels: expected 1 to 4");
-  return static_cast<int32_t>(channels);
-}
-
-int32_t read_alpha(const Napi::Value& value, int32_t channels) {
-  const double alpha = read_double(value, "alpha");
-  if (!(alpha >= -1 && alpha < channels)) throw Refusal("alpha: expected a channel, or -1");
-  return static_cast<int32_t>(alpha);
-}
-
-// A conversion with its operands: a plan that outlives the call which brought it.
-struct FromPixelsJob {
-  FromPixels plan;
-  std::vector<PlaneSource> planes;
-  const void* pixels;
-  float* result;
-
-  void run(const Context& context) {
-    plan.planes = planes.data();
-    convmat::from_pixels(context, plan, pixels, result);
-  }
-};
-
-FromPixelsJob read_from_pixels(const Napi::CallbackInfo& call) {
-  FromPixelsJob job{};
-  FromPixels& plan = job.plan;
-  plan.channels = read_channels(call[0]);
-  plan.alpha = read_alpha(call[1], plan.channels);
-  plan.largest = read_double(call[2], "largest");
-  const Array numbers = read_array(call[3], "numbers");
-  if (dtype_of(numbers, "numbers") != DType::f64 || numbers.length % kNumbersOfAPlane != 0)
-    throw Refusal("numbers: expected five of float64 for each plane");
-  const double* const values = static_cast<const double*>(numbers.data);
-  for (size_t at = 0; at < numbers.length; at += kNumbersOfAPlane) {
-    const double channel = values[at];
-    if (!(channel >= kLuma && channel < plan.channels) || (channel < 0 && plan.channels < 3))
-      throw Refusal("numbers: expected a channel of the pixels");
-    const bool is_premultiplied = values[at + 1] != 0;
-    if (is_premultiplied && plan.alpha < 0) throw Refusal("alpha: expected a channel to multiply by");
-    job.planes.push_back(
-        {static_cast<int32_t>(channel), is_premultiplied, values[at + 2], values[at + 3], values[at + 4]});
-  }
-  plan.plane_count = static_cast<int32_t>(job.planes.size());
-  const Array pixels = read_array(call[4], "pixels");
-  plan.dtype = dtype_of(pixels, "pixels");
-  if (!is_pixel_dtype(plan.dtype)) throw Refusal("pixels: expected uint8, uint16 or float32");
-  plan.count = static_cast<int64_t>(pixels.length) / plan.channels;
-  job.pixels = pixels.data;
-  job.result = static_cast<float*>(
-      read_result(call[5], DType::f32, checked_product({plan.count, plan.plane_count}), "planes"));
-  return job;
-}
-
-struct ToPixelsJob {
-  ToPixels plan;
-  const void* planes;
-  void* result;
-
-  void run(const Context& context) { convmat::to_pixels(context, plan, planes, result); }
-};
-
-ToPixelsJob read_to_pixels(const Napi::CallbackInfo& call) {
-  ToPixelsJob job{};
-  ToPixels& plan = job.plan;
-  plan.channels = read_channels(call[0]);
-  plan.alpha = read_alpha(call[1], plan.channels);
-  plan.largest = read_double(call[2], "largest");
-  plan.scale = read_double(call[3], "scale");
-  plan.offset = read_double(call[4], "offset");
-  const Array planes = read_array(call[5], "planes");
-  plan.from = dtype_of(planes, "planes");
-  if (plan.from != DType::f32 && plan.from != DType::f64)
-    throw Refusal("planes: expected float32 or float64");
-  plan.count = static_cast<int64_t>(planes.length) / plan.channels;
-  job.planes = planes.data;
-  const Array pixels = read_array(call[6], "pixels");
-  plan.to = dtype_of(pixels, "pixels");
-  if (!is_pixel_dtype(plan.to)) throw Refusal("pixels: expected uint8, uint16 or float32");
-  job.result = read_result(call[6], plan.to, checked_product({plan.count, plan.channels}), "pixels");
-  return job;
-}
 
 template <class Job>
 class PixelCall final : public AsyncCall {
@@ -130,14 +40,6 @@ Napi::Value start(const Napi::CallbackInfo& call, Job job, size_t operands) {
 }
 
 }  // namespace
-
-void from_pixels(const Napi::CallbackInfo& call) {
-  read_from_pixels(call).run(Context{&Environment::of(call.Env()).kernels()});
-}
-
-void to_pixels(const Napi::CallbackInfo& call) {
-  read_to_pixels(call).run(Context{&Environment::of(call.Env()).kernels()});
-}
 
 Napi::Value from_pixels_async(const Napi::CallbackInfo& call) {
   return start(call, read_from_pixels(call), 4);

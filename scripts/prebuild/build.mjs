@@ -119,7 +119,7 @@ function objects({ name, platform, triple, kernelTriple, isas }) {
       object,
     ]);
   }
-  const baseline = [...sources.core, ...sources.addon, relative('no_demangler.cc')];
+  const baseline = [...sources.core, ...sources.door, ...sources.addon, relative('no_demangler.cc')];
   if (platform === 'win32') baseline.push(relative('host_imports.cc'));
   for (const source of baseline) {
     const object = join('build-prebuild', name, source.replace(/\.cc$/, '.o'));

@@ -13,7 +13,7 @@ export type CsrArguments = [
   data: FloatArray,
 ];
 
-/** Channels, the one of opacity or −1, full intensity, five numbers for each plane: native/addon/pixels.cc. */
+/** Channels, the one of opacity or −1, full intensity, five numbers for each plane: native/door/pixels.cc. */
 export type FromPixelsArguments = [channels: number, alpha: number, largest: number, planes: Float64Array];
 export type ToPixelsArguments = [
   channels: number,

@@ -1,12 +1,12 @@
-#include "addon/spectra.h"
+#include "door/spectra.h"
 
 #include <algorithm>
 
 #include "ops/singular_values.h"
 
-namespace convmat::addon {
+namespace convmat::door {
 
-void singular_values(const Napi::CallbackInfo& call) {
+void singular_values(const Call& call) {
   const int64_t rows = read_size(call[0], "rows");
   const int64_t cols = read_size(call[1], "cols");
   const Array re = read_array(call[2], "re");
@@ -23,4 +23,4 @@ void singular_values(const Napi::CallbackInfo& call) {
                            static_cast<const double*>(im), static_cast<double*>(values));
 }
 
-}  // namespace convmat::addon
+}  // namespace convmat::door

@@ -1,31 +1,29 @@
-#include "addon/pool.h"
+#include "door/pool.h"
 
-#include "addon/environment.h"
-#include "addon/wire.h"
+#include "door/plans.h"
 #include "ops/pool.h"
 
-namespace convmat::addon {
+namespace convmat::door {
 
-void max_pool(const Napi::CallbackInfo& call) {
+void max_pool(const Call& call) {
   const WirePoolPlan plan = read_pool_plan(call[0]);
   const DType dtype = plan.pool.dtype;
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
   void* const output = read_result(call[2], dtype, plan.output_length, "output");
   void* const indices = read_optional_elements(call[3], DType::i32, plan.output_length, "indices");
-  convmat::max_pool(Context{&Environment::of(call.Env()).kernels()}, plan.pool, input, output,
-                    static_cast<int32_t*>(indices));
+  convmat::max_pool(Context{&kernels_of(call)}, plan.pool, input, output, static_cast<int32_t*>(indices));
 }
 
-void avg_pool(const Napi::CallbackInfo& call) {
+void avg_pool(const Call& call) {
   const WirePoolPlan plan = read_pool_plan(call[0]);
   const DType dtype = plan.pool.dtype;
   if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
   void* const output = read_result(call[2], dtype, plan.output_length, "output");
-  convmat::avg_pool(Context{&Environment::of(call.Env()).kernels()}, plan.pool, input, output);
+  convmat::avg_pool(Context{&kernels_of(call)}, plan.pool, input, output);
 }
 
-void max_pool_grad(const Napi::CallbackInfo& call) {
+void max_pool_grad(const Call& call) {
   const int64_t planes = read_size(call[0], "planes");
   const int64_t outputs = read_size(call[1], "outputs");
   const int64_t inputs = read_size(call[2], "inputs");
@@ -41,4 +39,4 @@ void max_pool_grad(const Napi::CallbackInfo& call) {
   }
 }
 
-}  // namespace convmat::addon
+}  // namespace convmat::door

@@ -1,30 +1,19 @@
-#include "addon/matrix.h"
+#include "door/matrix.h"
 
 #include <limits>
 #include <utility>
 #include <vector>
 
-#include "addon/environment.h"
-#include "addon/wire.h"
+#include "door/plans.h"
 #include "ops/csr.h"
 #include "ops/csr_combine.h"
 #include "ops/entries.h"
 
-namespace convmat::addon {
+namespace convmat::door {
 namespace {
 
 // Offsets and columns are int32.
 constexpr int64_t kMostEntries = std::numeric_limits<int32_t>::max();
-
-// Whether other threads can write an array while this one reads it.
-bool is_shared(const Napi::Value& array) {
-  napi_value buffer = nullptr;
-  bool is_own = false;
-  const bool is_known =
-      napi_get_typedarray_info(array.Env(), array, nullptr, nullptr, nullptr, &buffer, nullptr) == napi_ok &&
-      napi_is_arraybuffer(array.Env(), buffer, &is_own) == napi_ok;
-  return !is_known || !is_own;
-}
 
 // A matrix with what leads through memory, offsets and columns, copied where it could change after it was
 // checked.
@@ -32,8 +21,7 @@ struct MatrixArgument : CsrMatrix {
   std::vector<int32_t> own_indptr, own_indices;
 };
 
-void copy_if_shared(const Napi::Value& array, int64_t length, const int32_t*& elements,
-                    std::vector<int32_t>& own) {
+void copy_if_shared(const Value& array, int64_t length, const int32_t*& elements, std::vector<int32_t>& own) {
   if (!is_shared(array)) return;
   own.assign(elements, elements + length);
   elements = own.data();
@@ -53,7 +41,7 @@ void check_apart(const CsrMatrix& matrix, const void* result, int64_t length, co
 
 // rows, cols, indptr, indices, data, from the argument `at` on.
 constexpr size_t kMatrixArguments = 5;
-MatrixArgument read_matrix(const Napi::CallbackInfo& call, size_t at = 0) {
+MatrixArgument read_matrix(const Call& call, size_t at = 0) {
   MatrixArgument matrix{};
   matrix.rows = read_size(call[at], "rows");
   matrix.cols = read_size(call[at + 1], "cols");
@@ -72,7 +60,7 @@ MatrixArgument read_matrix(const Napi::CallbackInfo& call, size_t at = 0) {
   return matrix;
 }
 
-Context context_of(const Napi::CallbackInfo& call) { return Context{&Environment::of(call.Env()).kernels()}; }
+Context context_of(const Call& call) { return Context{&kernels_of(call)}; }
 
 void check_sound(bool is_sound) {
   if (!is_sound) throw Refusal("indices: expected columns within the matrix, got others since it was made");
@@ -85,8 +73,8 @@ struct Combination {
 };
 
 // Whether it is a product, a, b.
-Combination read_combination(const Napi::CallbackInfo& call) {
-  const bool is_product = call[0].ToBoolean();
+Combination read_combination(const Call& call) {
+  const bool is_product = read_boolean(call[0]);
   MatrixArgument a = read_matrix(call, 1), b = read_matrix(call, 1 + kMatrixArguments);
   if (a.dtype != b.dtype) throw Refusal("data: expected two matrices of one dtype");
   if (a.cols > kMostEntries || b.cols > kMostEntries) throw Refusal("cols: expected at most 2^31 - 1");
@@ -98,7 +86,7 @@ Combination read_combination(const Napi::CallbackInfo& call) {
 
 }  // namespace
 
-void conv_entries(const Napi::CallbackInfo& call) {
+void conv_entries(const Call& call) {
   const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
   const DType dtype = plan.conv.dtype;
   if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
@@ -116,7 +104,7 @@ void conv_entries(const Napi::CallbackInfo& call) {
     throw Refusal("indices: expected one for each entry of the matrix");
 }
 
-void csr_matvec(const Napi::CallbackInfo& call) {
+void csr_matvec(const Call& call) {
   const MatrixArgument matrix = read_matrix(call);
   const void* const x = read_elements(call[5], matrix.dtype, matrix.cols, "x");
   void* const y = read_result(call[6], matrix.dtype, matrix.rows, "y");
@@ -124,7 +112,7 @@ void csr_matvec(const Napi::CallbackInfo& call) {
   check_sound(convmat::csr_matvec(context_of(call), matrix, x, y));
 }
 
-void csr_rmatvec(const Napi::CallbackInfo& call) {
+void csr_rmatvec(const Call& call) {
   const MatrixArgument matrix = read_matrix(call);
   const void* const y = read_elements(call[5], matrix.dtype, matrix.rows, "y");
   void* const x = read_result(call[6], matrix.dtype, matrix.cols, "x");
@@ -132,7 +120,7 @@ void csr_rmatvec(const Napi::CallbackInfo& call) {
   check_sound(convmat::csr_rmatvec(context_of(call), matrix, y, x));
 }
 
-void csr_matmat(const Napi::CallbackInfo& call) {
+void csr_matmat(const Call& call) {
   const MatrixArgument matrix = read_matrix(call);
   const int64_t columns = read_size(call[5], "columns");
   const void* const x = read_elements(call[6], matrix.dtype, checked_product({matrix.cols, columns}), "x");
@@ -141,15 +129,15 @@ void csr_matmat(const Napi::CallbackInfo& call) {
   check_sound(convmat::csr_matmat(context_of(call), matrix, columns, x, y));
 }
 
-Napi::Value csr_combined_sizes(const Napi::CallbackInfo& call) {
+double csr_combined_sizes(const Call& call) {
   const auto [operation, a, b, next] = read_combination(call);
   auto* const indptr = static_cast<int32_t*>(read_elements(call[next], DType::i32, a.rows + 1, "indptr"));
   int64_t entries = 0;
   check_sound(convmat::csr_combined_sizes(operation, a, b, indptr, &entries));
-  return Napi::Number::New(call.Env(), static_cast<double>(entries));
+  return static_cast<double>(entries);
 }
 
-void csr_combine(const Napi::CallbackInfo& call) {
+void csr_combine(const Call& call) {
   const auto [operation, a, b, next] = read_combination(call);
   CsrParts parts{};
   parts.indptr = static_cast<int32_t*>(read_elements(call[next], DType::i32, a.rows + 1, "indptr"));
@@ -160,4 +148,4 @@ void csr_combine(const Napi::CallbackInfo& call) {
   check_sound(convmat::csr_combine(operation, a, b, parts));
 }
 
-}  // namespace convmat::addon
+}  // namespace convmat::door

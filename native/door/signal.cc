@@ -1,10 +1,9 @@
-#include "addon/signal.h"
+#include "door/signal.h"
 
-#include "addon/environment.h"
 #include "ops/fft.h"
 #include "runtime/context.h"
 
-namespace convmat::addon {
+namespace convmat::door {
 namespace {
 
 // Transforms this long pay for arrays of any length; longer ones only in proportion to the arrays.
@@ -39,7 +38,7 @@ void run_convolve(const KernelTable& kernels, const Array& signal, const Array& 
 
 }  // namespace
 
-void fft(const Napi::CallbackInfo& call) {
+void fft(const Call& call) {
   const Array re = read_array(call[0], "re");
   const DType dtype = float_dtype(re, "re");
   const auto n = static_cast<int64_t>(re.length);
@@ -48,28 +47,29 @@ void fft(const Napi::CallbackInfo& call) {
   void* const out_re = read_result(call[2], dtype, n, "outRe");
   void* const out_im = read_result(call[3], dtype, n, "outIm");
   const double scale = read_double(call[4], "scale");
-  const KernelTable& kernels = Environment::of(call.Env()).kernels();
+  const KernelTable& kernels = kernels_of(call);
   const auto run = dtype == DType::f32 ? run_fft<float> : run_fft<double>;
   run(kernels, n, re.data, im, out_re, out_im, scale);
 }
 
-void fft_convolve(const Napi::CallbackInfo& call) {
+void fft_convolve(const Call& call) {
   const Array signal = read_array(call[0], "signal");
   const Array kernel = read_array(call[1], "kernel");
   const int64_t block = read_size(call[2], "block");
   const int64_t start = read_size(call[3], "start");
   const Array out = read_array(call[4], "out");
   const DType dtype = float_dtype(signal, "signal");
-  if (kernel.type != signal.type || out.type != signal.type) throw Refusal("out: expected one dtype");
+  if (dtype_of(kernel, "kernel") != dtype || dtype_of(out, "out") != dtype)
+    throw Refusal("out: expected one dtype");
   if (kernel.length == 0) throw Refusal("kernel: expected at least one element");
   if (static_cast<uint64_t>(block) < kernel.length)
     throw Refusal("block: expected at least the kernel's length");
   if (static_cast<uint64_t>(block) > kMostBlock + 4 * (signal.length + kernel.length)) {
     throw Refusal("block: expected a size that the arrays can use");
   }
-  const KernelTable& kernels = Environment::of(call.Env()).kernels();
+  const KernelTable& kernels = kernels_of(call);
   const auto run = dtype == DType::f32 ? run_convolve<float> : run_convolve<double>;
   run(kernels, signal, kernel, block, start, out);
 }
 
-}  // namespace convmat::addon
+}  // namespace convmat::door

@@ -1,10 +1,9 @@
-#include "addon/fixed.h"
+#include "door/fixed.h"
 
-#include "addon/environment.h"
-#include "addon/wire.h"
+#include "door/plans.h"
 #include "ops/fixed.h"
 
-namespace convmat::addon {
+namespace convmat::door {
 namespace {
 
 struct Integers {
@@ -12,7 +11,7 @@ struct Integers {
   const void* data;
 };
 
-Integers read_integers(const Napi::Value& value, int64_t length, const char* name) {
+Integers read_integers(const Value& value, int64_t length, const char* name) {
   const DType dtype = dtype_of(read_array(value, name), name);
   if (dtype == DType::f32 || dtype == DType::f64) throw Refusal(std::string(name) + ": expected integers");
   return {dtype, read_elements(value, dtype, length, name)};
@@ -20,13 +19,13 @@ Integers read_integers(const Napi::Value& value, int64_t length, const char* nam
 
 }  // namespace
 
-void fixed_conv2(const Napi::CallbackInfo& call) {
+void fixed_conv2(const Call& call) {
   const WireFixedPlan plan = read_fixed_plan(call[0]);
   const Integers image = read_integers(call[1], plan.image_length, "image");
   const Integers kernel = read_integers(call[2], plan.kernel_length, "kernel");
   void* const out = read_result(call[3], word_dtype(plan.conv), plan.output_length, "out");
-  convmat::fixed_conv2(Context{&Environment::of(call.Env()).kernels()}, plan.conv, image.dtype, image.data,
-                       kernel.dtype, kernel.data, out);
+  convmat::fixed_conv2(Context{&kernels_of(call)}, plan.conv, image.dtype, image.data, kernel.dtype,
+                       kernel.data, out);
 }
 
-}  // namespace convmat::addon
+}  // namespace convmat::door

@@ -1,11 +1,10 @@
-#include "addon/lowering.h"
+#include "door/lowering.h"
 
-#include "addon/environment.h"
-#include "addon/wire.h"
+#include "door/plans.h"
 #include "ops/matmul.h"
 #include "ops/unfold.h"
 
-namespace convmat::addon {
+namespace convmat::door {
 namespace {
 
 // Elements of columns[batch][channels * taps][outputs].
@@ -19,24 +18,24 @@ bool is_byte(DType dtype) { return dtype == DType::i8 || dtype == DType::u8; }
 
 }  // namespace
 
-void unfold(const Napi::CallbackInfo& call) {
+void unfold(const Call& call) {
   const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
   const DType dtype = plan.conv.dtype;
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
   void* const columns = read_result(call[2], dtype, columns_length(plan.conv), "columns");
-  convmat::unfold(Context{&Environment::of(call.Env()).kernels()}, plan.conv, input, columns);
+  convmat::unfold(Context{&kernels_of(call)}, plan.conv, input, columns);
 }
 
-void fold(const Napi::CallbackInfo& call) {
+void fold(const Call& call) {
   const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
   if (plan.conv.padding_mode != PaddingMode::zeros) throw Refusal("plan.paddingMode: expected zeros");
   const DType dtype = plan.conv.dtype;
   const void* const columns = read_elements(call[1], dtype, columns_length(plan.conv), "columns");
   void* const output = read_result(call[2], dtype, plan.input_length, "output");
-  convmat::fold(Context{&Environment::of(call.Env()).kernels()}, plan.conv, columns, output);
+  convmat::fold(Context{&kernels_of(call)}, plan.conv, columns, output);
 }
 
-void matmul(const Napi::CallbackInfo& call) {
+void matmul(const Call& call) {
   const int64_t m = read_size(call[0], "m");
   const int64_t n = read_size(call[1], "n");
   const int64_t k = read_size(call[2], "k");
@@ -48,7 +47,7 @@ void matmul(const Napi::CallbackInfo& call) {
   const void* const a = read_elements(call[3], a_dtype, checked_product({m, k}), "a");
   const void* const b = read_elements(call[4], b_dtype, checked_product({k, n}), "b");
   void* const c = read_result(call[5], bytes ? DType::i32 : a_dtype, checked_product({m, n}), "c");
-  convmat::matmul(Context{&Environment::of(call.Env()).kernels()}, a_dtype, b_dtype, m, n, k, a, b, c);
+  convmat::matmul(Context{&kernels_of(call)}, a_dtype, b_dtype, m, n, k, a, b, c);
 }
 
-}  // namespace convmat::addon
+}  // namespace convmat::door

@@ -1,0 +1,67 @@
+#include "door/call.h"
+
+#include <limits>
+
+#include "runtime/pages.h"
+
+namespace convmat::door {
+namespace {
+
+struct Kind {
+  size_t bytes;
+  const char* name;
+};
+// In the order of DType.
+constexpr Kind kKinds[] = {
+    {4, "Float32Array"}, {8, "Float64Array"}, {1, "Int8Array"},  {1, "Uint8Array"},
+    {2, "Int16Array"},   {2, "Uint16Array"},  {4, "Int32Array"}, {4, "Uint32Array"},
+};
+
+const Kind& kind_of(DType dtype) { return kKinds[static_cast<int>(dtype)]; }
+
+const char* kind_name(int32_t kind) {
+  return kind == kOtherKind ? "another kind of array" : kind_of(static_cast<DType>(kind)).name;
+}
+
+}  // namespace
+
+void* read_elements(const Value& value, DType dtype, int64_t length, const char* name) {
+  const Array array = read_array(value, name);
+  if (array.kind != static_cast<int32_t>(dtype)) {
+    throw Refusal(std::string(name) + ": expected a " + kind_of(dtype).name + ", got " +
+                  kind_name(array.kind));
+  }
+  if (array.length != static_cast<uint64_t>(length)) {
+    throw Refusal(std::string(name) + ": expected " + quantity(length) + " elements, got " +
+                  quantity(static_cast<int64_t>(array.length)));
+  }
+  return array.data;
+}
+
+void* read_result(const Value& value, DType dtype, int64_t length, const char* name) {
+  void* const result = read_elements(value, dtype, length, name);
+  advise_huge_pages(result, static_cast<size_t>(length) * size_of(dtype));
+  return result;
+}
+
+void* read_optional_elements(const Value& value, DType dtype, int64_t length, const char* name) {
+  return is_nullish(value) ? nullptr : read_elements(value, dtype, length, name);
+}
+
+int64_t read_size(const Value& value, const char* name) {
+  const double number = read_double(value, name);
+  if (!(number >= 0 && number <= std::numeric_limits<int32_t>::max())) {
+    throw Refusal(std::string(name) + ": expected a size from 0 to 2^31 - 1, got " + described(value));
+  }
+  return static_cast<int64_t>(number);
+}
+
+size_t size_of(DType dtype) { return kind_of(dtype).bytes; }
+
+DType dtype_of(const Array& array, const char* name) {
+  if (array.kind != kOtherKind) return static_cast<DType>(array.kind);
+  throw Refusal(std::string(name) + ": expected a typed array of a known dtype, got " +
+                kind_name(array.kind));
+}
+
+}  // namespace convmat::door

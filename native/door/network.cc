@@ -1,0 +1,58 @@
+#include "door/network.h"
+
+#include <utility>
+
+namespace convmat::door {
+namespace {
+
+int64_t read_bytes(const Value& value, const char* name) {
+  const double bytes = read_double(value, name);
+  if (!(bytes >= 0 && bytes <= 9007199254740992.0)) throw Refusal(std::string(name) + ": expected a size");
+  return static_cast<int64_t>(bytes);
+}
+
+std::vector<int64_t> read_sizes(const Value& value, const char* name) {
+  const size_t length = list_length(value, name);
+  std::vector<int64_t> sizes;
+  for (size_t i = 0; i < length; ++i) sizes.push_back(read_bytes(list_item(value, i), name));
+  return sizes;
+}
+
+void* read_bytes_of(const Value& value, int64_t bytes, const char* name) {
+  const Array array = read_array(value, name);
+  if (array.length * bytes_of(dtype_of(array, name)) != static_cast<uint64_t>(bytes))
+    throw Refusal(std::string(name) + ": expected " + quantity(bytes) + " bytes");
+  return array.data;
+}
+
+}  // namespace
+
+std::shared_ptr<const Network> read_network(const Call& call, const Network* similar) {
+  const Array words = read_array(call[0], "words");
+  if (dtype_of(words, "words") != DType::f64) throw Refusal("words: expected a Float64Array");
+  std::vector<Constant> constants;
+  const size_t length = list_length(call[4], "constants");
+  for (size_t i = 0; i < length; ++i) {
+    const Array array = read_array(list_item(call[4], i), "constants");
+    constants.push_back({array.data, dtype_of(array, "constants"), static_cast<int64_t>(array.length)});
+  }
+  Words reader(static_cast<const double*>(words.data), static_cast<int64_t>(words.length));
+  Store store(read_bytes(call[1], "arenaBytes"), read_sizes(call[2], "inputBytes"),
+              read_sizes(call[3], "outputBytes"), std::move(constants));
+  return std::make_shared<const Network>(kernels_of(call), reader, std::move(store), similar);
+}
+
+RunOperands read_run(const Store& store, const Value& arena, const Value& inputs, const Value& outputs) {
+  RunOperands run;
+  run.arena = static_cast<std::byte*>(read_elements(arena, DType::u8, store.arena_bytes(), "arena"));
+  const size_t from = list_length(inputs, "inputs"), to = list_length(outputs, "outputs");
+  if (from != store.input_bytes().size() || to != store.output_bytes().size())
+    throw Refusal("inputs: expected as many arrays as the network has inputs and outputs");
+  for (size_t i = 0; i < from; ++i)
+    run.inputs.push_back(read_bytes_of(list_item(inputs, i), store.input_bytes()[i], "inputs"));
+  for (size_t i = 0; i < to; ++i)
+    run.outputs.push_back(read_bytes_of(list_item(outputs, i), store.output_bytes()[i], "outputs"));
+  return run;
+}
+
+}  // namespace convmat::door
