@@ -1,6 +1,6 @@
 /**
- * The documentation's site: docs/*.md and the API reference, in one static folder with a search. build-docs/ can be hosted as
- * it is.
+ * The documentation's site: docs/*.md, the API reference and the explorer, in one static folder with a search. build-docs/ can
+ * be hosted as it is.
  *
  *   npm run docs [-- --check]      --check: nothing is written; fails when a name that users see has no comment
  */
@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildExplorer } from '../docs/site/explorer/build.mjs';
 import { installTools } from './tools.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -58,5 +59,9 @@ const others = messages.filter(
 );
 for (const line of others) console.error(line);
 const isComplete = compare([...new Set(undocumented)].sort());
-if (!check && status === 0) console.log('build-docs/site/index.html');
+if (!check && status === 0) {
+  // TypeDoc empties the folder first.
+  await buildExplorer(join(root, 'build-docs/site/explorer'));
+  console.log('build-docs/site/index.html');
+}
 process.exit(status === 0 && isComplete && others.length === 0 ? 0 : 1);
