@@ -11,9 +11,9 @@
  * that made it and is printed at the end. What is not looked at, and why, is said in docs/reliability.md.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { nodeHeaders } from './node-headers.mjs';
 
 const root = join(import.meta.dirname, '..');
 const TOOLS = ['address', 'thread', 'valgrind'];
@@ -98,17 +98,6 @@ function run(command, commandArgs, { env = {}, cwd = root } = {}) {
 function mustRun(command, commandArgs) {
   const status = run(command, commandArgs);
   if (status !== 0) throw new Error(`${command} ended with ${status}`);
-}
-
-/** Where Node's headers are: beside Node, or where node-gyp keeps them. */
-function nodeHeaders() {
-  const places = [
-    join(dirname(process.execPath), '../include/node'),
-    join(homedir(), '.cache/node-gyp', process.versions.node, 'include/node'),
-  ];
-  const found = () => places.find((place) => existsSync(join(place, 'node_api.h')));
-  if (found() === undefined) mustRun('npx', ['node-gyp', 'install']);
-  return found();
 }
 
 /** The compiler's run-time libraries, to be loaded before all others: Node knows nothing of them. */

@@ -13,8 +13,7 @@ import type {
   Variant,
   Weights,
 } from './algorithms/algorithm.js';
-import { NATIVE_ALGORITHMS } from './algorithms/index.js';
-import { JS_ALGORITHMS } from './algorithms/js/index.js';
+import { JS_ALGORITHMS, NATIVE_ALGORITHMS } from './algorithms/index.js';
 import { sparseLimit } from './algorithms/sparse.js';
 import { toeplitz } from './algorithms/toeplitz.js';
 import type { ConvGeometry } from './geometry.js';

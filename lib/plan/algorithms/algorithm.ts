@@ -25,6 +25,22 @@ export type Variant =
   /** Points along the axes of a tile: one row makes it a line, one column a bundle of lines side by side. */
   | { readonly algorithm: 'fft'; readonly rows: number; readonly columns: number };
 
+/** The choice within an algorithm as native/plan/plan.h has it. */
+export function variantNumber(variant: Variant): number {
+  switch (variant.algorithm) {
+    case 'im2col':
+    case 'direct':
+    case 'toeplitz':
+      return 0;
+    case 'depthwise':
+      return variant.kernels === 'separable' ? 1 : 0;
+    case 'winograd':
+      return variant.tile;
+    case 'fft':
+      return variant.rows * 2 ** 16 + variant.columns;
+  }
+}
+
 /** What the choice knows of the weights' values. */
 export interface Weights {
   /** The share of them that are not zero: see density.ts. */

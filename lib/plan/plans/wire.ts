@@ -3,7 +3,7 @@
  * native/plan/plan.h; the lists are compared when the addon loads.
  */
 import { DTYPES } from '../../tensor/dtype.js';
-import { ALGORITHMS, type Variant } from '../algorithms/algorithm.js';
+import { ALGORITHMS, type Variant, variantNumber } from '../algorithms/algorithm.js';
 import type { ConvGeometry, ConvOp, PoolGeometry } from '../geometry.js';
 import { type AxisTriple, PADDING_MODES } from '../options/axes.js';
 import { ROUNDINGS } from '../options/numeric-type.js';
@@ -77,22 +77,6 @@ export function encodeConvPlan(geometry: ConvGeometry, variant: Variant): Int32A
     outChannels: geometry.outChannels,
   };
   return Int32Array.from([...HEADER_FIELDS.map((field) => header[field]), ...encodeAxes(geometry.axes)]);
-}
-
-/** The choice within an algorithm as native/plan/plan.h has it. */
-function variantNumber(variant: Variant): number {
-  switch (variant.algorithm) {
-    case 'im2col':
-    case 'direct':
-    case 'toeplitz':
-      return 0;
-    case 'depthwise':
-      return variant.kernels === 'separable' ? 1 : 0;
-    case 'winograd':
-      return variant.tile;
-    case 'fft':
-      return variant.rows * 2 ** 16 + variant.columns;
-  }
 }
 
 export function encodePoolPlan({ dtype, planes, countIncludePad, axes }: PoolGeometry): Int32Array {
