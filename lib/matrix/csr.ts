@@ -8,26 +8,20 @@ import {
   checkOptions,
   describeShape,
   elementCount,
-  isArray,
   isInstance,
-  isInteger,
-  MAX_ELEMENTS,
   mismatch,
   mistake,
   sameShape,
 } from '../check.js';
 import { refuseCloning } from '../cloning.js';
-import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
+import { ArgumentError, ShapeError } from '../errors.js';
 import {
   checkFloat,
   convert,
-  convertLike,
   copyOf,
-  type DType,
   type DTypeOf,
   dtypeOf,
   type FloatArray,
-  isTypedArray,
   type TypedArray,
   uninitialised,
   uninitialisedLike,
@@ -37,6 +31,7 @@ import {
 } from '../tensor/dtype.js';
 import { type FloatOf, type TensorLike, takeFloat, type VectorLike } from '../tensor/take.js';
 import { checkData, Tensor } from '../tensor/tensor.js';
+import { checkArrays, checkCoordinates, checkMatrixShape, compress, countingStarts } from './csr-parts.js';
 import {
   type Coo,
   checkDenseSize,
@@ -85,7 +80,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
     if (origin === SOUND) this.shape = Object.freeze([shape[0], shape[1]] as const);
     else {
       this.shape = Object.freeze(checkMatrixShape(shape));
-      checkParts(this.shape, indptr, indices, data);
+      checkArrays(this.shape, indptr, indices, data);
     }
     this.dtype = dtypeOf(data);
     this.#indptr = indptr;
@@ -105,7 +100,8 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
     checkFloat(checkData(data, 'data'), 'data');
     checkCoordinates(row, data.length, rows, 'row');
     checkCoordinates(col, data.length, cols, 'col');
-    return compress([rows, cols], row, col, data);
+    const parts = compress([rows, cols], row, col, data);
+    return csrOf([rows, cols], parts.indptr, parts.indices, parts.data);
   }
 
   /** The nonzero elements of a [rows, cols] matrix; NaN is one of them. */
@@ -353,107 +349,4 @@ function checkCsr(B: unknown): void {
 
 function partsOf({ shape, indptr, indices, data }: CsrMatrix): CsrParts {
   return { rows: shape[0], cols: shape[1], indptr, indices, data };
-}
-
-function checkMatrixShape(shape: unknown): readonly [number, number] {
-  if (!isArray(shape) || shape.length !== 2) throw mistake(ShapeError, 'shape', '[rows, cols]', shape);
-  const [rows, cols] = shape;
-  if (!isInteger(rows) || !isInteger(cols) || rows < 0 || cols < 0)
-    throw mistake(ArgumentError, 'shape', 'two integers ≥ 0', shape);
-  // Offsets and columns are int32.
-  if (Math.max(rows, cols) > MAX_ELEMENTS)
-    throw mistake(MemoryError, 'shape', 'at most 2^31 - 1 rows and columns', shape);
-  return [rows, cols];
-}
-
-function checkParts(
-  [rows, cols]: readonly [number, number],
-  indptr: Int32Array,
-  indices: Int32Array,
-  data: FloatArray,
-): void {
-  checkInt32(indptr, 'indptr');
-  checkInt32(indices, 'indices');
-  checkFloat(checkData(data, 'data'), 'data');
-  if (indices.length !== data.length) {
-    throw mismatch(ShapeError, 'indices', `${data.length} columns, one per value`, `${indices.length}`);
-  }
-  checkOffsets(indptr, rows, data.length);
-  for (let p = 0; p < indices.length; p++) {
-    if (indices[p] < 0 || indices[p] >= cols) {
-      throw mismatch(ArgumentError, `indices[${p}]`, `a column from 0 to ${cols - 1}`, `${indices[p]}`);
-    }
-  }
-}
-
-function checkInt32(array: Int32Array, argument: string): void {
-  const dtype: DType = checkData(array, argument);
-  if (dtype !== 'int32') throw mismatch(DTypeError, argument, 'int32', dtype);
-}
-
-function checkCoordinates(values: unknown, length: number, size: number, argument: string): void {
-  if (!isArray(values) && !isTypedArray(values)) {
-    throw mistake(ArgumentError, argument, 'an array of integers', values);
-  }
-  if (values.length !== length) {
-    throw mismatch(ShapeError, argument, `${length} elements, one per value`, `${values.length}`);
-  }
-  for (let p = 0; p < length; p++) {
-    const value = values[p];
-    if (!isInteger(value) || value < 0 || value >= size) {
-      throw mistake(ArgumentError, `${argument}[${p}]`, `an integer from 0 to ${size - 1}`, value);
-    }
-  }
-}
-
-/** Offsets of `size` buckets that hold `keys`: what a counting sort starts from. */
-function countingStarts(keys: ArrayLike<number>, size: number): Int32Array {
-  const starts = zeros('int32', size + 1);
-  for (let p = 0; p < keys.length; p++) starts[keys[p] + 1]++;
-  for (let i = 0; i < size; i++) starts[i + 1] += starts[i];
-  return starts;
-}
-
-/** Two counting sorts, by column and then by row, put every entry beside those of its place; sums are in float64. */
-function compress<A extends FloatArray>(
-  shape: readonly [number, number],
-  row: ArrayLike<number>,
-  col: ArrayLike<number>,
-  data: A,
-): CsrMatrix<A> {
-  const [rows, cols] = shape;
-  const byColumn = bucketOrder(col, cols, (p) => p, data.length);
-  const order = bucketOrder(row, rows, (p) => byColumn[p], data.length);
-  const indptr = zeros('int32', rows + 1);
-  const indices = uninitialised('int32', data.length);
-  const values = zeros('float64', data.length);
-  let end = 0;
-  let last = -1;
-  for (const p of order) {
-    const i = row[p];
-    if (end === 0 || i !== last || indices[end - 1] !== col[p]) {
-      indices[end++] = col[p];
-      indptr[i + 1]++;
-      last = i;
-    }
-    values[end - 1] += data[p];
-  }
-  for (let i = 0; i < rows; i++) indptr[i + 1] += indptr[i];
-  return csrOf(shape, indptr, indices.slice(0, end), convertLike(data, values.subarray(0, end)));
-}
-
-/** The entries sequence(0), sequence(1), … stably sorted by their key. */
-function bucketOrder(
-  keys: ArrayLike<number>,
-  size: number,
-  sequence: (p: number) => number,
-  length: number,
-): Int32Array {
-  const next = countingStarts(keys, size);
-  const order = uninitialised('int32', length);
-  for (let p = 0; p < length; p++) {
-    const entry = sequence(p);
-    order[next[keys[entry]]++] = entry;
-  }
-  return order;
 }
