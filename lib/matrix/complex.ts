@@ -2,7 +2,7 @@
  * Complex matrices, each as a pair of real ones: A = R + i·J. Whatever multiplies by a real matrix multiplies by these,
  * four times for a complex vector and twice for a real one; three products would do, and lose digits in the difference.
  */
-import { isObject, mismatch, mistake } from '../check.js';
+import { checkNumber, isObject, mismatch, mistake } from '../check.js';
 import { refuseCloning } from '../cloning.js';
 import { ArgumentError } from '../errors.js';
 import { type ComplexVectorLike, isParts, type PartsOf } from '../tensor/complex.js';
@@ -118,6 +118,15 @@ export function takeComplexVector<D extends FloatDType>(
     re: takeVector(value.re, length, `${argument}.re`, dtype),
     im: takeVector(value.im, length, `${argument}.im`, dtype),
   };
+}
+
+/** A number: real (null for no imaginary part), or { re, im } of two. */
+export function takeNumber(
+  value: number | PartsOf<number>,
+  argument: string,
+): { readonly re: number; readonly im: number | null } {
+  if (!isParts(value)) return { re: checkNumber(value, argument), im: null };
+  return { re: checkNumber(value.re, `${argument}.re`), im: checkNumber(value.im, `${argument}.im`) };
 }
 
 /** Where a complex product goes, as resultVector says it of each part. */

@@ -14,7 +14,14 @@ import {
   sameShape,
 } from '../check.js';
 import { refuseCloning } from '../cloning.js';
-import { ArgumentError, ShapeError } from '../errors.js';
+import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
+import {
+  type ComplexVectorLike,
+  checkParts,
+  isParts,
+  multiplyParts,
+  type PartsOf,
+} from '../tensor/complex.js';
 import {
   checkFloat,
   convert,
@@ -29,8 +36,9 @@ import {
   zeros,
   zerosLike,
 } from '../tensor/dtype.js';
-import { type FloatOf, type TensorLike, takeFloat, type VectorLike } from '../tensor/take.js';
-import { checkData, Tensor } from '../tensor/tensor.js';
+import { type FloatOf, type TensorLike, takeFloat, takeFloats, type VectorLike } from '../tensor/take.js';
+import { checkData, type Shape, Tensor } from '../tensor/tensor.js';
+import { ComplexMatrix, type Operand, takeComplexVector, takeNumber } from './complex.js';
 import { checkArrays, checkCoordinates, checkMatrixShape, compress, countingStarts } from './csr-parts.js';
 import {
   type Coo,
@@ -65,7 +73,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
   /**
    * @param indptr   rows + 1 offsets, from 0 to the number of entries, never falling.
    * @param indices  Columns, each in [0, cols).
-   * @param data     Values, float32 or float64.
+   * @param data     Values, float32 or float64. Given { re, im }, `new` makes the ComplexCsrMatrix of them.
    * @throws {ShapeError} for wrong lengths, {ArgumentError} for offsets that fall or columns out of range,
    *   {DTypeError} for other arrays.
    */
@@ -77,25 +85,46 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
     /** @internal */
     origin?: typeof SOUND,
   ) {
+    const values = isParts<A>(data) ? data.re : data;
     if (origin === SOUND) this.shape = Object.freeze([shape[0], shape[1]] as const);
     else {
       this.shape = Object.freeze(checkMatrixShape(shape));
-      checkArrays(this.shape, indptr, indices, data);
+      checkArrays(this.shape, indptr, indices, values);
     }
-    this.dtype = dtypeOf(data);
+    this.dtype = dtypeOf(values);
     this.#indptr = indptr;
     this.#indices = indices;
-    this.#data = data;
+    this.#data = values;
     refuseCloning(this);
+    // biome-ignore lint/correctness/noConstructorReturn: classes have no overloads; in TypeScript it is ComplexCsrMatrix by name
+    if (isParts<A>(data)) return new ComplexCsrMatrix(shape, indptr, indices, data) as never;
   }
 
-  /** From coordinates in any order; entries of one place are summed. */
+  /** From coordinates in any order; entries of one place are summed. Of { re, im }, a ComplexCsrMatrix. */
   static fromCOO<A extends FloatArray>(
     shape: readonly [rows: number, cols: number],
     row: ArrayLike<number>,
     col: ArrayLike<number>,
     data: A,
-  ): CsrMatrix<A> {
+  ): CsrMatrix<A>;
+  static fromCOO<A extends FloatArray>(
+    shape: readonly [rows: number, cols: number],
+    row: ArrayLike<number>,
+    col: ArrayLike<number>,
+    data: PartsOf<A>,
+  ): ComplexCsrMatrix<A>;
+  static fromCOO<A extends FloatArray>(
+    shape: readonly [rows: number, cols: number],
+    row: ArrayLike<number>,
+    col: ArrayLike<number>,
+    data: A | PartsOf<A>,
+  ): CsrMatrix<A> | ComplexCsrMatrix<A> {
+    if (isParts(data)) {
+      const re = CsrMatrix.fromCOO(shape, row, col, data.re);
+      const im = CsrMatrix.fromCOO(shape, row, col, data.im);
+      checkSameDType(re, im);
+      return complexCsrOf(re, im.data);
+    }
     const [rows, cols] = checkMatrixShape(shape);
     checkFloat(checkData(data, 'data'), 'data');
     checkCoordinates(row, data.length, rows, 'row');
@@ -104,13 +133,16 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
     return csrOf([rows, cols], parts.indptr, parts.indices, parts.data);
   }
 
-  /** The nonzero elements of a [rows, cols] matrix; NaN is one of them. */
+  /**
+   * The nonzero elements of a [rows, cols] matrix; NaN is one of them. Of { re, im }, the ComplexCsrMatrix of the elements of
+   * which a part is not zero.
+   */
   static fromDense<M extends TensorLike>(matrix: M): CsrMatrix<FloatOf<M>>;
-  static fromDense(matrix: TensorLike): CsrMatrix {
+  static fromDense<M extends TensorLike>(matrix: PartsOf<M>): ComplexCsrMatrix<FloatOf<M>>;
+  static fromDense(matrix: TensorLike | PartsOf<TensorLike>): CsrMatrix | ComplexCsrMatrix {
+    if (isParts(matrix)) return complexFromDense(matrix);
     const dense = takeFloat(matrix, 'matrix');
-    if (dense.shape.length !== 2) {
-      throw mismatch(ShapeError, 'matrix', '2 axes [rows, cols]', describeShape(dense.shape));
-    }
+    checkMatrixAxes(dense.shape);
     const [rows, cols] = dense.shape;
     const values = dense.data;
     let count = 0;
@@ -215,8 +247,11 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
    * @throws {ShapeError} unless B has as many rows as this has columns, {ArgumentError} when B is no CsrMatrix,
    *   {MemoryError} past 2³¹ − 1 entries.
    */
-  multiply(B: CsrMatrix): CsrMatrix {
+  multiply(B: CsrMatrix): CsrMatrix;
+  multiply(B: ComplexCsrMatrix): ComplexCsrMatrix;
+  multiply(B: CsrMatrix | ComplexCsrMatrix): CsrMatrix | ComplexCsrMatrix {
     checkCsr(B);
+    if (isParts(B)) return complexCsrOf<FloatArray>(this.multiply(B.re), this.multiply(B.im).data);
     const [rows, inner] = this.shape;
     if (B.shape[0] !== inner) throw mismatch(ShapeError, 'B', `${inner} rows`, describeShape(B.shape));
     return this.#combine(B, [rows, B.shape[1]], 'multiply', 'product');
@@ -228,8 +263,11 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
    * @throws {ShapeError} unless the shapes are equal, {ArgumentError} when B is no CsrMatrix, {MemoryError} past
    *   2³¹ − 1 entries.
    */
-  add(B: CsrMatrix): CsrMatrix {
+  add(B: CsrMatrix): CsrMatrix;
+  add(B: ComplexCsrMatrix): ComplexCsrMatrix;
+  add(B: CsrMatrix | ComplexCsrMatrix): CsrMatrix | ComplexCsrMatrix {
     checkCsr(B);
+    if (isParts(B)) return B.add(this);
     if (!sameShape(B.shape, this.shape))
       throw mismatch(ShapeError, 'B', describeShape(this.shape), describeShape(B.shape));
     return this.#combine(B, this.shape, 'add', 'sum');
@@ -255,8 +293,11 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
     return csrOf([rows, cols], indptr, indices, data);
   }
 
-  /** α·A, with the same places. @throws {ArgumentError} when alpha is no number. */
-  scale(alpha: number): CsrMatrix<A> {
+  /** α·A, with the same places; complex when α is { re, im }. @throws {ArgumentError} when alpha is no number. */
+  scale(alpha: number): CsrMatrix<A>;
+  scale(alpha: PartsOf<number>): ComplexCsrMatrix<A>;
+  scale(alpha: number | PartsOf<number>): CsrMatrix<A> | ComplexCsrMatrix<A> {
+    if (isParts(alpha)) return toComplex(this).scale(alpha);
     const factor = checkNumber(alpha, 'alpha');
     return this.#withData((value) => value * factor);
   }
@@ -344,9 +385,196 @@ export function csrOf<A extends FloatArray>(
 }
 
 function checkCsr(B: unknown): void {
-  if (!isInstance(B, CsrMatrix)) throw mistake(ArgumentError, 'B', 'a CsrMatrix', B);
+  if (!isInstance(B, CsrMatrix) && !isInstance(B, ComplexCsrMatrix))
+    throw mistake(ArgumentError, 'B', 'a CsrMatrix', B);
+}
+
+function checkMatrixAxes(shape: Shape): void {
+  if (shape.length !== 2) throw mismatch(ShapeError, 'matrix', '2 axes [rows, cols]', describeShape(shape));
+}
+
+function checkSameDType(re: CsrMatrix, im: CsrMatrix): void {
+  if (re.dtype !== im.dtype) throw mismatch(DTypeError, 'data.im', `${re.dtype}, as data.re`, im.dtype);
+}
+
+function complexFromDense(matrix: PartsOf<TensorLike>): ComplexCsrMatrix {
+  checkParts(matrix, 'matrix');
+  const [re, im] = takeFloats(['matrix.re', 'matrix.im'], [matrix.re, matrix.im]);
+  checkMatrixAxes(re.shape);
+  const held = zeros('float32', re.size);
+  for (let i = 0; i < held.length; i++) held[i] = re.data[i] !== 0 || im.data[i] !== 0 ? 1 : 0;
+  const { shape, indptr, indices } = CsrMatrix.fromDense(new Tensor(held, re.shape));
+  const valuesOf = (dense: FloatArray): FloatArray => {
+    const values = uninitialisedLike(dense, indices.length);
+    for (let i = 0; i < shape[0]; i++) {
+      for (let p = indptr[i]; p < indptr[i + 1]; p++) values[p] = dense[i * shape[1] + indices[p]];
+    }
+    return values;
+  };
+  return complexCsrOf(csrOf(shape, indptr, indices, valuesOf(re.data)), valuesOf(im.data));
 }
 
 function partsOf({ shape, indptr, indices, data }: CsrMatrix): CsrParts {
   return { rows: shape[0], cols: shape[1], indptr, indices, data };
+}
+
+/** Coordinates and complex values, one per stored entry, as Coo has them. */
+export interface ComplexCoo<A extends FloatArray = FloatArray> {
+  /** Rows and columns. */
+  readonly shape: readonly [rows: number, cols: number];
+  /** Row of each entry. */
+  readonly row: Int32Array;
+  /** Column of each entry. */
+  readonly col: Int32Array;
+  /** Both parts of the value of each entry. */
+  readonly data: PartsOf<A>;
+}
+
+/**
+ * A CsrMatrix of complex entries: both parts lie in the same places, `re` and `im` are their matrices, and all arrays are
+ * shared. `rmatvec` is the product with the conjugate transpose.
+ */
+export class ComplexCsrMatrix<A extends FloatArray = FloatArray> extends ComplexMatrix<A, CsrMatrix<A>> {
+  /**
+   * @param data  { re, im }: both parts of the values, float32 or float64. The rest, and errors, as CsrMatrix has them.
+   * @example new ComplexCsrMatrix([1, 2], Int32Array.of(0, 1), Int32Array.of(1), { re: Float64Array.of(0), im: Float64Array.of(2) })
+   */
+  constructor(
+    shape: readonly [rows: number, cols: number],
+    indptr: Int32Array,
+    indices: Int32Array,
+    data: PartsOf<A>,
+    /** @internal */
+    origin?: typeof SOUND,
+  ) {
+    if (!isParts(data))
+      throw mistake(ArgumentError, 'data', 'both parts of complex values, { re, im }', data);
+    const re = new CsrMatrix(shape, indptr, indices, data.re, origin);
+    const im = new CsrMatrix(shape, indptr, indices, data.im, origin);
+    checkSameDType(re, im);
+    super(re, im, data.re);
+  }
+
+  /** rows + 1 offsets of the rows' entries. */
+  get indptr(): Int32Array {
+    return this.re.indptr;
+  }
+
+  /** The column of each entry. */
+  get indices(): Int32Array {
+    return this.re.indices;
+  }
+
+  /** Both parts of the value of each entry. */
+  get data(): PartsOf<A> {
+    return { re: this.re.data, im: this.im.data };
+  }
+
+  /** Stored entries. */
+  get nnz(): number {
+    return this.re.nnz;
+  }
+
+  /** nnz/(rows·cols). */
+  get density(): number {
+    return this.re.density;
+  }
+
+  /** The transpose, not conjugated, as a matrix of its own. */
+  get T(): ComplexCsrMatrix<A> {
+    return complexCsrOf(this.re.T, this.im.T.data);
+  }
+
+  /** The adjoint Aᴴ, the conjugate transpose, as a matrix of its own. */
+  get H(): ComplexCsrMatrix<A> {
+    return complexCsrOf(this.re.T, this.im.T.scale(-1).data);
+  }
+
+  protected override get memory(): readonly TypedArray[] {
+    return [this.indptr, this.indices, this.re.data, this.im.data];
+  }
+
+  /** A·X, [cols, k] → [rows, k]; X may be real. */
+  matmat(X: TensorLike | PartsOf<TensorLike>): PartsOf<Tensor<A>> {
+    checkParts(X, 'X');
+    return multiplyParts<CsrMatrix<A>, TensorLike, Tensor<A>>(this, X, (A, columns) => A.matmat(columns));
+  }
+
+  /** A·B, as CsrMatrix.multiply; B may be real. */
+  multiply(B: CsrMatrix | ComplexCsrMatrix): ComplexCsrMatrix {
+    checkCsr(B);
+    const { re, im } = multiplyParts<CsrMatrix, CsrMatrix, CsrMatrix>(this, B, (p, q) => p.multiply(q));
+    return complexCsrOf(re, im.data);
+  }
+
+  /** A + B, as CsrMatrix.add; B may be real. */
+  add(B: CsrMatrix | ComplexCsrMatrix): ComplexCsrMatrix {
+    checkCsr(B);
+    const other = isParts(B) ? B : toComplex(B);
+    return complexCsrOf(this.re.add(other.re), this.im.add(other.im).data);
+  }
+
+  /** α·A, with the same places. @throws {ArgumentError} unless alpha is a number or { re, im } of two. */
+  scale(alpha: number | PartsOf<number>): ComplexCsrMatrix<A> {
+    const { re, im } = takeNumber(alpha, 'alpha');
+    return this.#scaled({ re: Float64Array.of(re), im: im === null ? null : Float64Array.of(im) }, () => 0);
+  }
+
+  /** diag(d)·A. @throws {ShapeError} unless d has an element for each row. */
+  scaleRows(d: ComplexVectorLike): ComplexCsrMatrix<A> {
+    return this.#scaled(takeComplexVector(d, this.shape[0], 'd', 'float64'), (row) => row);
+  }
+
+  /** A·diag(d). @throws {ShapeError} unless d has an element for each column. */
+  scaleColumns(d: ComplexVectorLike): ComplexCsrMatrix<A> {
+    return this.#scaled(takeComplexVector(d, this.shape[1], 'd', 'float64'), (_row, column) => column);
+  }
+
+  /** The same places, each value times one of the factors: the arrays are copied. */
+  #scaled(
+    factors: Operand<Float64Array>,
+    factorOf: (row: number, column: number) => number,
+  ): ComplexCsrMatrix<A> {
+    const { row, col, data } = this.toCOO();
+    for (let p = 0; p < row.length; p++) {
+      const f = factorOf(row[p], col[p]);
+      const [re, im] = [data.re[p], data.im[p]];
+      data.re[p] = re * factors.re[f];
+      data.im[p] = im * factors.re[f];
+      if (factors.im !== null) {
+        data.re[p] -= im * factors.im[f];
+        data.im[p] += re * factors.im[f];
+      }
+    }
+    return complexCsrOf(csrOf(this.shape, this.indptr.slice(), col, data.re), data.im);
+  }
+
+  /** Rows from … to − 1, a matrix of its own. @throws {ArgumentError} unless 0 ≤ from ≤ to ≤ rows. */
+  rows(from: number, to: number): ComplexCsrMatrix<A> {
+    return complexCsrOf(this.re.rows(from, to), this.im.rows(from, to).data);
+  }
+
+  /** Both parts, [rows, cols]. @throws {MemoryError} when one would exceed `maxBytes`. */
+  toDense(options?: DenseOptions): PartsOf<Tensor<A>> {
+    return { re: this.re.toDense(options), im: this.im.toDense(options) };
+  }
+
+  toCSR(): ComplexCsrMatrix<A> {
+    return this;
+  }
+
+  /** The entries in stored order. */
+  toCOO(): ComplexCoo<A> {
+    const { shape, row, col, data } = this.re.toCOO();
+    return { shape, row, col, data: { re: data, im: copyOf(this.im.data) } };
+  }
+}
+
+/** The complex matrix of a real part and the values that are imaginary in its places. @internal */
+export function complexCsrOf<A extends FloatArray>(re: CsrMatrix<A>, im: A): ComplexCsrMatrix<A> {
+  return new ComplexCsrMatrix(re.shape, re.indptr, re.indices, { re: re.data, im }, SOUND);
+}
+
+function toComplex<A extends FloatArray>(matrix: CsrMatrix<A>): ComplexCsrMatrix<A> {
+  return complexCsrOf(matrix, zerosLike(matrix.data));
 }

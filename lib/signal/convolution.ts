@@ -3,12 +3,11 @@ import { checkInteger, checkNumber, checkOneOf, checkOptions, isArray, isObject,
 import { ArgumentError } from '../errors.js';
 import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../plan/plans/linear.js';
-import { checkParts, isParts, type PartsOf } from '../tensor/complex.js';
+import { checkParts, isParts, multiplyParts, type PartsOf } from '../tensor/complex.js';
 import { zeros } from '../tensor/dtype.js';
 import type { TensorLike, VectorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 import { BOUNDARIES, type Boundary, extendMatrix } from './boundary.js';
-import { multiplyParts } from './complex.js';
 import { convolveLinear } from './linear.js';
 import { type DoubleTensor, takeDoubles, takeMatrix, takeVector } from './operands.js';
 

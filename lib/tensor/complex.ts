@@ -1,7 +1,7 @@
 /** Complex numbers, kept as MATLAB, LAPACK and FFTs keep them apart: real parts, and imaginary parts. */
 import { describeShape, isObject, mismatch, sameShape } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { isTypedArray } from './dtype.js';
+import { type FloatArray, isTypedArray } from './dtype.js';
 import { type TensorLike, takeTensor, type VectorLike } from './take.js';
 import type { Tensor } from './tensor.js';
 
@@ -39,4 +39,46 @@ export function checkParts(value: TensorLike | PartsOf<TensorLike>, argument: st
   if (!sameShape(re.shape, im.shape)) {
     throw mismatch(ShapeError, `${argument}.im`, describeShape(re.shape), describeShape(im.shape));
   }
+}
+
+/** What a real product gives: numbers, or what holds them as `data`, which parts that are of one structure share out alike. */
+type Product = FloatArray | { readonly data: FloatArray };
+
+/**
+ * a·b by a real product: four of them, two when an operand is real. Each part of the result is as accurate as the products;
+ * products by three multiplications would not be.
+ *
+ * @param adjoint  Whether it is conj(a)·b.
+ */
+export function multiplyParts<S, T, R extends Product>(
+  a: S | PartsOf<S>,
+  b: T | PartsOf<T>,
+  multiply: (a: S, b: T) => R,
+  adjoint = false,
+): PartsOf<R> {
+  if (!isParts(a)) {
+    if (!isParts(b)) throw new RangeError('expected a complex operand');
+    return { re: multiply(a, b.re), im: multiply(a, b.im) };
+  }
+  const sign = adjoint ? -1 : 1;
+  const re = multiply(a.re, isParts(b) ? b.re : b);
+  const im = multiply(a.im, isParts(b) ? b.re : b);
+  if (isParts(b)) {
+    add(valuesOf(re), valuesOf(multiply(a.im, b.im)), -sign);
+    add(valuesOf(im), valuesOf(multiply(a.re, b.im)), sign);
+  }
+  if (adjoint) negate(valuesOf(im));
+  return { re, im };
+}
+
+function valuesOf(result: Product): FloatArray {
+  return isTypedArray(result) ? result : result.data;
+}
+
+function add(to: FloatArray, values: FloatArray, sign: number): void {
+  for (let i = 0; i < to.length; i++) to[i] += sign * values[i];
+}
+
+function negate(values: FloatArray): void {
+  for (let i = 0; i < values.length; i++) values[i] = -values[i];
 }

@@ -202,8 +202,22 @@ const complex = (values: number[]) => ({
   im: Float32Array.from(values, (value) => 1 - value),
 });
 
+const complexCsr = () => {
+  const places = Int32Array.of(0, 1, 2);
+  return convmat.CsrMatrix.fromCOO([3, 3], places, places, complex([4, 1, 0]));
+};
+const COMPLEX_CSR_ARGUMENTS = {
+  matmat: () => [{ re: random([3, 2]), im: random([3, 2]) }],
+  multiply: () => [complexCsr()],
+  add: () => [complexCsr()],
+  scale: () => [{ re: 1, im: 2 }],
+  scaleRows: () => [complex([1, 2, 3])],
+  scaleColumns: () => [complex([1, 2, 3])],
+  rows: () => [1, 3],
+};
+
 /** matvec, rmatvec and toDense of an operator of three rows and as many columns. */
-type Structured = convmat.HankelMatrix | convmat.ComplexHankelMatrix;
+type Structured = convmat.HankelMatrix | convmat.ComplexHankelMatrix | convmat.ComplexCsrMatrix;
 
 function operatorCalls(name: string, make: () => Structured, out?: Out): Call[] {
   return [
@@ -466,6 +480,20 @@ const CALLS: readonly Call[] = [
   ),
   call('ConvMatrix.scale', ((alpha: number) => matrix().scale(alpha)) as never, () => [2]),
   call('ConvMatrix.scaleChannels', ((d: never) => matrix().scaleChannels(d)) as never, () => [[2]]),
+  call(
+    'ComplexCsrMatrix',
+    ((...args: ConstructorParameters<typeof convmat.ComplexCsrMatrix>) =>
+      new convmat.ComplexCsrMatrix(...args)) as never,
+    () => [[2, 3], Int32Array.of(0, 1, 2), Int32Array.of(0, 2), complex([1, 2])],
+  ),
+  ...operatorCalls('ComplexCsrMatrix', complexCsr),
+  ...(['matmat', 'multiply', 'add', 'scale', 'scaleRows', 'scaleColumns', 'rows'] as const).map((name) =>
+    call(
+      `ComplexCsrMatrix.${name}`,
+      ((...args: never[]) => Reflect.apply(complexCsr()[name], complexCsr(), args)) as never,
+      () => COMPLEX_CSR_ARGUMENTS[name](),
+    ),
+  ),
   call('CsrMatrix.multiply', ((B: never) => csr().T.multiply(B)) as never, () => [csr()]),
   call('CsrMatrix.add', ((B: never) => csr().add(B)) as never, () => [csr()]),
   call('CsrMatrix.scale', ((alpha: number) => csr().scale(alpha)) as never, () => [2]),

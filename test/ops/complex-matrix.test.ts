@@ -1,10 +1,13 @@
 /** Complex matrices, beside SciPy's. */
 import {
+  ComplexCsrMatrix,
   type ComplexStructuredMatrix,
   type ComplexVectorLike,
+  CsrMatrix,
   circulant,
   convolutionMatrix,
   hankel,
+  Tensor,
   toeplitz,
 } from 'convmat';
 import { describe, expect, test } from 'vitest';
@@ -59,5 +62,100 @@ describe('structured matrices', () => {
     const { n, mode } = given.args;
     const c: ComplexVectorLike = operandOf(given, 'c');
     expectParts(convolutionMatrix(c, n, mode), given, 'dense');
+  });
+});
+
+/** The tensor NAME.re and NAME.im of a case, as the library's own. */
+function matrixOf({ tensors }: GoldenCase, name: string): Parts<Tensor<Float64Array>> {
+  const { re, im } = partsOf(tensors, name);
+  const own = ({ data, shape }: typeof re) => new Tensor(data as Float64Array, shape);
+  return { re: own(re), im: own(im) };
+}
+
+describe('CSR matrices', () => {
+  test.each(of('csr'))('$id', (given) => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => matrixOf(given, name));
+    const A = CsrMatrix.fromDense(a);
+    expect(A.nnz).toBe(given.plain.nnz);
+    expectParts(A.toDense(), given, 'dense');
+    expectParts(A.matvec(operandOf(given, 'x')), given, 'matvec');
+    expectParts(A.rmatvec(operandOf(given, 'y')), given, 'rmatvec');
+    expectParts(A.H.matvec(operandOf(given, 'y')), given, 'rmatvec');
+    expectParts(A.T.H.H.T.matvec(operandOf(given, 'x')), given, 'matvec');
+    expectParts(A.multiply(CsrMatrix.fromDense(b)).toDense(), given, 'product');
+    expectParts(A.add(CsrMatrix.fromDense(c)).toDense(), given, 'sum');
+    expectParts(A.matmat(b), given, 'product');
+    const { shape, row, col, data } = A.toCOO();
+    expectParts(CsrMatrix.fromCOO(shape, row, col, data).toDense(), given, 'dense');
+    const same = new CsrMatrix(A.shape, A.indptr, A.indices, A.data as never) as unknown as typeof A;
+    expect(same).toBeInstanceOf(ComplexCsrMatrix);
+    expectParts(same.toDense(), given, 'dense');
+  });
+
+  test('a real operand has an imaginary part of 0', () => {
+    const [given] = of('csr');
+    const [a, b] = ['a', 'b'].map((name) => matrixOf(given, name));
+    const [A, B] = [CsrMatrix.fromDense(a), CsrMatrix.fromDense(b)];
+    const x = partsOf(given.tensors, 'x');
+    const parts = (found: ComplexCsrMatrix) => [found.re, found.im].map((part) => plain(part.toDense().data));
+    const zeros = CsrMatrix.fromDense(a.re).scale({ re: 1, im: 0 });
+    expect(A.matvec(x.re)).toEqual({ re: A.re.matvec(x.re), im: A.im.matvec(x.re) });
+    expect(plain(A.rmatvec(A.re.matvec(x.re)).im)).toEqual(
+      plain(A.im.rmatvec(A.re.matvec(x.re)).map((v) => -v)),
+    );
+    expect(parts(A.re.multiply(B))).toEqual(parts(A.re.scale({ re: 1, im: 0 }).multiply(B)));
+    expect(parts(A.multiply(B.re))).toEqual(parts(A.multiply(B.re.scale({ re: 1, im: 0 }))));
+    expect(parts(CsrMatrix.fromDense(a.re).add(A))).toEqual(parts(A.add(zeros)));
+  });
+
+  test('scaling is multiplication by a diagonal matrix', () => {
+    const [given] = of('csr');
+    const A = CsrMatrix.fromDense(matrixOf(given, 'a'));
+    const dense = (matrix: ComplexCsrMatrix) =>
+      [matrix.toDense().re, matrix.toDense().im].map(({ data }) => plain(data));
+    const diagonal = ({ re, im }: Parts<number[]>) => {
+      const places = Int32Array.from(re.keys());
+      const data = { re: Float64Array.from(re), im: Float64Array.from(im) };
+      return CsrMatrix.fromCOO([re.length, re.length], places, places, data);
+    };
+    const [rows, cols] = A.shape;
+    const d = (n: number) => ({
+      re: Array.from({ length: n }, (_, i) => i - 1),
+      im: Array.from({ length: n }, (_, i) => 2 - i),
+    });
+    expect(dense(A.scaleRows(d(rows)))).toEqual(dense(diagonal(d(rows)).multiply(A)));
+    expect(dense(A.scaleColumns(d(cols)))).toEqual(dense(A.multiply(diagonal(d(cols)))));
+    const same = (n: number) => ({ re: new Array(n).fill(3), im: new Array(n).fill(-2) });
+    expect(dense(A.scale({ re: 3, im: -2 }))).toEqual(dense(A.scaleRows(same(rows))));
+    expect(dense(A.scale(2))).toEqual(dense(A.add(A)));
+    expect(dense(A.rows(1, 3).add(A.rows(1, 3)))).toEqual(dense(A.scale(2).rows(1, 3)));
+  });
+
+  test('parts that disagree, and memory that is shared, are refused', () => {
+    const A = CsrMatrix.fromDense({
+      re: [
+        [1, 0],
+        [2, 3],
+      ],
+      im: [
+        [0, 1],
+        [1, 1],
+      ],
+    });
+    const { indptr, indices, data } = A;
+    expect(() => CsrMatrix.fromDense({ re: [[1, 2]], im: [[1], [2]] })).toThrow('matrix.im');
+    expect(
+      () => new ComplexCsrMatrix([2, 2], indptr, indices, { re: data.re, im: new Float64Array(4) as never }),
+    ).toThrow('data.im: expected float32, as data.re, got float64');
+    expect(() => A.matvec({ re: [1, 2], im: [1] })).toThrow('x.im: expected 2 elements');
+    const shared = new Float32Array(3);
+    const out = { re: shared.subarray(0, 2), im: shared.subarray(1) };
+    expect(() => A.matvec([1, 2], out)).toThrow('out.im: expected memory of its own');
+    expect(() => A.matvec([1, 2], { re: A.data.im.subarray(0, 2), im: new Float32Array(2) })).toThrow(
+      "the matrix's",
+    );
+    expect(() => A.matvec([1, 2], new Float32Array(2) as never)).toThrow('out: expected { re, im }');
+    const x = { re: Float32Array.of(1, 2), im: Float32Array.of(3, 4) };
+    expect(() => A.matvec(x, { re: x.im, im: new Float32Array(2) })).toThrow('the operand');
   });
 });
