@@ -177,9 +177,12 @@ export interface Backend {
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
   /** The matrix of a forward plan whose batch is 1, into arrays that have its size (plan/entries.ts counts them). */
   convEntries(plan: ConvPlan, weight: FloatArray, parts: Omit<CsrParts, 'rows' | 'cols'>): void;
-  /** y = A·x, x = Aᵀ·y, Y[rows][columns] = A·X[cols][columns]; vectors have the dtype of the matrix. */
+  /**
+   * y = A·x, x = Aᵀ·y (or x += Aᵀ·y, when it adds), Y[rows][columns] = A·X[cols][columns]; vectors have the dtype of the
+   * matrix.
+   */
   csrMatvec(matrix: CsrParts, x: FloatArray, y: FloatArray): void;
-  csrRmatvec(matrix: CsrParts, y: FloatArray, x: FloatArray): void;
+  csrRmatvec(matrix: CsrParts, y: FloatArray, x: FloatArray, adds?: boolean): void;
   csrMatmat(matrix: CsrParts, columns: number, x: FloatArray, y: FloatArray): void;
   /**
    * Offsets of the rows of A·B or A + B, in which every place that a term reaches counts, cancelled or not; returns how

@@ -1,12 +1,11 @@
 /** Bytes read in order, from a file or from a member of an archive: only a piece of them is ever in memory. */
 import { FormatError } from '../errors.js';
-import { Pace } from './pace.js';
+import { breathe } from '../host/pace.js';
 
 export class ByteStream {
   /** How many have been read. */
   position = 0;
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
-  readonly #pace: Pace;
   #rest: Uint8Array = new Uint8Array(0);
 
   /**
@@ -18,11 +17,9 @@ export class ByteStream {
     readonly name: string,
     readonly size: number,
     pieces: AsyncIterable<Uint8Array> | Uint8Array,
-    pace = new Pace(),
   ) {
     if (pieces instanceof Uint8Array) this.#rest = pieces;
     else this.#pieces = pieces[Symbol.asyncIterator]();
-    this.#pace = pace;
   }
 
   get left(): number {
@@ -78,7 +75,7 @@ export class ByteStream {
 
   async #next(): Promise<boolean> {
     if (this.#pieces === undefined) return false;
-    await this.#pace.breathe();
+    await breathe();
     const { value, done } = await this.#pieces.next();
     if (done) return false;
     this.#rest = value;

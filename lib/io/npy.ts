@@ -1,6 +1,7 @@
 /** NumPy's .npy: a header, then the elements. */
 import { checkOneOf, checkOptions } from '../check.js';
 import { FormatError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import type { ComplexTensor } from '../tensor/complex.js';
 import { type DType, type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
@@ -11,7 +12,6 @@ import { ByteStream } from './byte-stream.js';
 import { bytesOfElement, readElements } from './elements.js';
 import { writeFile } from './files.js';
 import { countElements, encodeHeader, READ_AS, readHeader } from './npy-header.js';
-import { Pace } from './pace.js';
 import { partOf, piecesOfParts } from './parts.js';
 import { type FileURL, piecesOf, type Source, withBytes } from './source.js';
 
@@ -154,7 +154,6 @@ async function toRowMajor(data: TypedArray, shape: readonly number[]): Promise<T
   const axes = shape
     .map((size, axis) => ({ size, stride: strides[axis], at: 0 }))
     .filter(({ size }) => size > 1);
-  const pace = new Pace();
   let to = 0;
   for (let from = 0; from < data.length; ) {
     for (const end = Math.min(from + MOVED_AT_ONCE, data.length); from < end; from++) {
@@ -166,7 +165,7 @@ async function toRowMajor(data: TypedArray, shape: readonly number[]): Promise<T
         axis.at = 0;
       }
     }
-    await pace.breathe();
+    await breathe();
   }
   return result;
 }

@@ -4,6 +4,7 @@
  */
 import { MAX_ELEMENTS } from '../check.js';
 import { FormatError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import type { CsrMatrix } from '../matrix/csr.js';
 import { quoted } from '../text.js';
 import { Budget, type ReadOptions } from './budget.js';
@@ -11,7 +12,6 @@ import { parseCount, parseNumber, wordEnd, wordStart } from './decimal.js';
 import { foreignBytes, LONGEST_MAGIC } from './foreign.js';
 import { inflated } from './inflate.js';
 import { readInt64 } from './npy.js';
-import { Pace } from './pace.js';
 import { type Bytes, piecesOf, type Source, withBytes } from './source.js';
 import { Triplets } from './triplets.js';
 
@@ -36,12 +36,11 @@ export async function readMatrixMarket(
     const reader = new LineReader(name, isGzip ? GZIP_RATIO * size : size, new Budget(name, size, options));
     // A few bytes expand to any length, most of which may be comments that nobody keeps.
     const text = new Budget(name, size, options);
-    const pace = new Pace();
     for await (const piece of isGzip ? inflated(file, 'gzip', name) : file) {
       text.take(piece.length);
       for (let at = 0; at < piece.length; at += PARSED_AT_ONCE) {
         reader.push(piece.subarray(at, at + PARSED_AT_ONCE));
-        await pace.breathe();
+        await breathe();
       }
     }
     return reader.finish();

@@ -6,6 +6,7 @@
 import { LITTLE_ENDIAN, textOfBytes } from '../bytes.js';
 import { checkOptions, isObject, MAX_AXES, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import type { DType } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -18,7 +19,6 @@ import { foreignBytes } from './foreign.js';
 import { type ArrayRead, readInt64 } from './npy.js';
 import { countElements } from './npy-header.js';
 import { archiveOf, type OpenArchive, tensorsFrom } from './npz.js';
-import { Pace } from './pace.js';
 import { type Part, partOf, piecesOfParts } from './parts.js';
 import { recordOf } from './record.js';
 import { Scanner } from './scanner.js';
@@ -196,13 +196,12 @@ async function parseHeader(scanner: Scanner): Promise<Omit<Header, 'start'>> {
   const entries: Entry[] = [];
   const names = new Set<string>();
   let metadata: Record<string, string> = {};
-  const pace = new Pace();
   await members(scanner, async (name) => {
     if (names.has(name)) throw scanner.mistake(`one tensor named ${quoted(name)}, not two,`);
     names.add(name);
     if (name === METADATA) metadata = await parseMetadata(scanner);
     else entries.push(await parseEntry(scanner, name));
-    await pace.breathe();
+    await breathe();
   });
   scanner.end();
   return { entries, metadata };

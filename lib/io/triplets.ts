@@ -1,8 +1,9 @@
 /** Rows, columns and values of entries whose number is only known when all have come, and the matrix that they make. */
+
+import { breathe } from '../host/pace.js';
 import { type CsrMatrix, csrOf } from '../matrix/csr.js';
 import { uninitialised, zeros } from '../tensor/dtype.js';
 import type { Budget } from './budget.js';
-import { Pace } from './pace.js';
 
 /** Entries of a block, which are moved without letting the event loop turn. */
 const BLOCK = 1 << 12;
@@ -56,7 +57,6 @@ export class Triplets {
   async toCSR(shape: readonly [rows: number, cols: number]): Promise<CsrMatrix<Float64Array>> {
     const [rows, cols] = shape;
     const count = this.#count;
-    const pace = new Pace();
     const lengthOf = (block: Block) => (block === this.#last ? this.#filled : BLOCK);
 
     const colStarts = zeros('int32', cols + 1);
@@ -65,10 +65,10 @@ export class Triplets {
       const length = lengthOf(block);
       for (let i = 0; i < length; i++) colStarts[block.cols[i] + 1]++;
       for (let i = 0; i < length; i++) indptr[block.rows[i] + 1]++;
-      await pace.breathe();
+      await breathe();
     }
-    await accumulate(colStarts, pace);
-    await accumulate(indptr, pace);
+    await accumulate(colStarts);
+    await accumulate(indptr);
 
     // By column first.
     const rowOf = uninitialised('int32', count);
@@ -81,7 +81,7 @@ export class Triplets {
         rowOf[to] = block.rows[i];
         valueAt[to] = block.values[i];
       }
-      await pace.breathe();
+      await breathe();
     }
     this.#blocks.length = 0;
 
@@ -99,19 +99,19 @@ export class Triplets {
           indices[ends[row]] = j;
           data[ends[row]++] = valueAt[p];
         }
-        if (++moved % BLOCK === 0) await pace.breathe();
+        if (++moved % BLOCK === 0) await breathe();
       }
-      if (j % BLOCK === 0) await pace.breathe();
+      if (j % BLOCK === 0) await breathe();
     }
-    return closed(shape, indptr, ends, indices, data, pace);
+    return closed(shape, indptr, ends, indices, data);
   }
 }
 
 /** Counts of buckets, each one place further on, as their starts. */
-async function accumulate(counts: Int32Array, pace: Pace): Promise<void> {
+async function accumulate(counts: Int32Array): Promise<void> {
   for (let i = 1; i < counts.length; ) {
     for (const end = Math.min(i + BLOCK, counts.length); i < end; i++) counts[i] += counts[i - 1];
-    await pace.breathe();
+    await breathe();
   }
 }
 
@@ -122,7 +122,6 @@ async function closed(
   ends: Int32Array,
   indices: Int32Array,
   data: Float64Array,
-  pace: Pace,
 ): Promise<CsrMatrix<Float64Array>> {
   let to = 0;
   for (let i = 0; i < shape[0]; i++) {
@@ -134,7 +133,7 @@ async function closed(
     }
     indptr[i] = to;
     to += length;
-    if (i % BLOCK === 0) await pace.breathe();
+    if (i % BLOCK === 0) await breathe();
   }
   indptr[shape[0]] = to;
   if (to === data.length) return csrOf(shape, indptr, indices, data);

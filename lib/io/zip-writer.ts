@@ -5,9 +5,9 @@
  */
 import { mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import { crc32 } from './crc32.js';
 import { deflated } from './inflate.js';
-import { Pace } from './pace.js';
 import { type Part, piecesOfParts, sizeOf } from './parts.js';
 
 export interface ArchiveMember {
@@ -101,11 +101,10 @@ async function* storedMember(
   parts: readonly Part[],
   told: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array, Entry> {
-  const pace = new Pace();
   let crc = 0;
   for (const piece of piecesOfParts(parts)) {
     crc = crc32(piece, crc);
-    await pace.breathe();
+    await breathe();
   }
   const entry = storedEntry(name, start, sizeOf(parts), crc);
   yield localHeader(entry);

@@ -111,14 +111,25 @@ export function takeVector<D extends FloatDType>(
   argument: string,
   dtype: D,
 ): ArrayOf<D> {
+  const data = takeAnyVector(value, length, argument, dtype);
+  return holds(data, dtype) ? data : convert(data, dtype);
+}
+
+/** A vector argument in its own precision, which is the caller's own memory; numbers in no array of one become `dtype`. */
+export function takeAnyVector(
+  value: VectorLike,
+  length: number,
+  argument: string,
+  dtype: FloatDType,
+): FloatArray {
   // The usual operand, without a tensor around it.
-  if (isTypedArray(value) && holds(value, dtype) && value.length === length)
+  if (isTypedArray(value) && isFloatArray(value) && value.length === length)
     return checkArray(value, argument);
   const vector = asFloat(takeTensor(value, argument, dtype), argument);
   if (vector.size !== length) {
     throw mismatch(ShapeError, argument, `${length} elements`, `${vector.size} elements`);
   }
-  return hasDType(vector, dtype) ? vector.data : convert(vector.data, dtype);
+  return vector.data;
 }
 
 /** A matrix argument [rows, any]; its dtype is converted as a vector's is. */

@@ -1,11 +1,12 @@
 /**
  * Products as steps: a solver, or an operator made of others, yields the products that it needs of simple operators, and
- * somebody runs them, all at once or with the event loop free in between.
+ * pauses in its own arithmetic. Somebody runs them, all at once or with the event loop free in between.
  */
-import { nextTurn, now } from '#host';
 import type { AbortSignalLike } from '../backend/abort.js';
+import { breathe } from '../host/pace.js';
 import { dtypeOf, type FloatArray } from '../tensor/dtype.js';
 import { checkProduct, type LinearOperator } from './operator.js';
+import { copyInto } from './vectors.js';
 
 /** to ← A·from, or Aᵀ·from. */
 export interface ProductStep {
@@ -15,7 +16,8 @@ export interface ProductStep {
   readonly to: FloatArray;
 }
 
-export type Steps<Result> = Generator<ProductStep, Result, void>;
+/** What is yielded without a product is a pause. */
+export type Steps<Result> = Generator<ProductStep | undefined, Result, void>;
 
 /** An operator that is made of others: its product is theirs, and arithmetic in between. */
 export interface CompositeOperator extends LinearOperator {
@@ -54,32 +56,34 @@ export function runSteps<Result>(steps: Steps<Result>): Result {
   while (true) {
     const { done, value } = steps.next();
     if (done) return value;
-    multiply(value);
+    if (value !== undefined) multiply(value);
   }
 }
-
-/** How long the event loop may be held at a stretch, but for the product or the arithmetic that ends it. */
-const SLICE_MS = 2;
 
 /** As runSteps; rejects with the signal's reason once it has fired. */
 export async function runStepsAsync<Result>(
   steps: Steps<Result>,
   signal: AbortSignalLike | undefined,
 ): Promise<Result> {
-  let end = now() + SLICE_MS;
+  signal?.throwIfAborted();
   while (true) {
+    await breathe();
     signal?.throwIfAborted();
     const { done, value } = steps.next();
     if (done) return value;
-    const { A, transposed, from, to } = value;
-    // What is over soon is not worth the way to another thread.
-    if (isAsync(A) && from.length + to.length > ASYNC_ELEMENTS)
-      to.set(await A.productAsync(transposed, from, signal));
-    else multiply(value);
-    if (now() < end) continue;
-    await nextTurn();
-    end = now() + SLICE_MS;
+    if (value !== undefined) await multiplyAsync(value, signal);
   }
+}
+
+async function multiplyAsync(step: ProductStep, signal: AbortSignalLike | undefined): Promise<void> {
+  const { A, transposed, from, to } = step;
+  // What is over soon is not worth the way to another thread.
+  if (!isAsync(A) || from.length + to.length <= ASYNC_ELEMENTS) {
+    multiply(step);
+    return;
+  }
+  const product = await A.productAsync(transposed, from, signal);
+  for (const _pause of copyInto(to, product)) await breathe();
 }
 
 const ASYNC_ELEMENTS = 2 ** 14;

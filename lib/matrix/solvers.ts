@@ -6,11 +6,20 @@ import type { AbortSignalLike } from '../backend/abort.js';
 import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, mismatch } from '../check.js';
 import { readSignal } from '../conv/options.js';
 import { ShapeError } from '../errors.js';
-import { convert, type FloatArray, type FloatDType, zeros } from '../tensor/dtype.js';
+import { dtypeOf, type FloatArray, type FloatDType, holds, uninitialised } from '../tensor/dtype.js';
 import type { VectorLike } from '../tensor/take.js';
-import { checkOperator, type LinearOperator, takeVector } from './operator.js';
+import { checkOperator, type LinearOperator, takeAnyVector } from './operator.js';
 import { productOf, runSteps, runStepsAsync, type Steps } from './products.js';
-import { combine, dot, norm } from './vectors.js';
+import {
+  combination,
+  copyInto,
+  dotOf,
+  normOf,
+  ownCopy,
+  type Pauses,
+  Vectors,
+  zerosInSlices,
+} from './vectors.js';
 
 /** When to stop, where to begin, and how strongly to damp. */
 export interface SolveOptions {
@@ -54,6 +63,7 @@ interface Problem {
   readonly rows: number;
   readonly cols: number;
   readonly dtype: FloatDType;
+  /** In the caller's memory and precision, as x0 is. */
   readonly b: FloatArray;
   /** Null when it is zeros. */
   readonly x0: FloatArray | null;
@@ -80,7 +90,11 @@ export function lsqr(A: LinearOperator, b: VectorLike, options?: SolveOptions): 
   return runSteps(lsqrSteps(readProblem(A, b, options, SOLVE_OPTIONS)));
 }
 
-/** As lsqr, with the event loop free between products, and meanwhile where A is a convolution's matrix. */
+/**
+ * As lsqr, with the event loop free: convolutions are multiplied on threads of the library's own, vectors and matrices in
+ * compressed sparse rows a slice at a turn. A user's own operator holds it for as long as its product takes. Leave b and
+ * x0 alone until the promise settles: a buffer that is taken away or resized before it was copied rejects the call.
+ */
 export async function lsqrAsync(
   A: LinearOperator,
   b: VectorLike,
@@ -124,10 +138,36 @@ const LEAST_NORM = 2 ** -200;
 const MOST_NORM = 2 ** 200;
 
 /** Brings a vector of extreme norm to norm 1; returns the norm that it has then. */
-function tame(vector: FloatArray, size: number): number {
+function* tame(vector: FloatArray, size: number): Pauses<number> {
   if ((size > LEAST_NORM && size < MOST_NORM) || !(size > 0 && size < Infinity)) return size;
-  combine(1 / size, vector, 0, vector);
+  yield* combination(1 / size, vector, 0, vector);
   return 1;
+}
+
+/** Products in the solver's precision: an operator of the other one gets copies, in vectors that are kept. */
+class Products {
+  readonly #A: LinearOperator;
+  readonly #vectors = new Vectors();
+
+  constructor(A: LinearOperator) {
+    this.#A = A;
+  }
+
+  /** to ← A·from, or Aᵀ·from. */
+  *run(transposed: boolean, from: FloatArray, to: FloatArray): Steps<void> {
+    const dtype = 'dtype' in this.#A ? this.#A.dtype : undefined;
+    if ((dtype !== 'float32' && dtype !== 'float64') || dtype === dtypeOf(to)) {
+      yield* productOf(this.#A, transposed, from, to);
+      return;
+    }
+    const operand = this.#vectors.lend(from.length, dtype);
+    const product = this.#vectors.lend(to.length, dtype);
+    yield* copyInto(operand, from);
+    yield* productOf(this.#A, transposed, operand, product);
+    yield* copyInto(to, product);
+    this.#vectors.giveBack(operand);
+    this.#vectors.giveBack(product);
+  }
 }
 
 /**
@@ -140,39 +180,41 @@ function* lsqrSteps(given: Problem): Steps<Solution> {
   const { rows, cols, dtype, tolerance, maxIterations } = given;
   const damp = isAugmented ? 0 : given.damp;
   const length = isAugmented ? rows + cols : rows;
-  const vector = (size: number): FloatArray => zeros(dtype, size);
+  const vector = (size: number): FloatArray => uninitialised(dtype, size);
+
+  const products = new Products(given.A);
 
   function* multiply(x: FloatArray, y: FloatArray): Steps<void> {
-    yield* productOf(given.A, false, x, y.subarray(0, rows));
-    if (isAugmented) combine(given.damp, x, 0, y.subarray(rows));
+    yield* products.run(false, x, y.subarray(0, rows));
+    if (isAugmented) yield* combination(given.damp, x, 0, y.subarray(rows));
   }
   function* multiplyTransposed(y: FloatArray, x: FloatArray): Steps<void> {
-    yield* productOf(given.A, true, y.subarray(0, rows), x);
-    if (isAugmented) combine(given.damp, y.subarray(rows), 1, x);
+    yield* products.run(true, y.subarray(0, rows), x);
+    if (isAugmented) yield* combination(given.damp, y.subarray(rows), 1, x);
   }
 
-  const x = vector(cols);
-  const u = vector(length);
-  u.set(given.b);
+  const b = yield* ownCopy(given.b, rows, dtype, 'b');
+  const x = yield* startOf(given);
+  const u = isAugmented ? yield* zerosInSlices(dtype, length) : vector(length);
+  yield* copyInto(u.subarray(0, rows), b);
   const product = vector(length);
   const back = vector(cols);
   if (given.x0 !== null) {
-    x.set(given.x0);
     yield* multiply(x, product);
-    combine(-1, product, 1, u);
+    yield* combination(-1, product, 1, u);
   }
-  const startNorm = norm(given.b);
-  let beta = norm(u);
-  let sizeOfU = tame(u, beta);
+  const startNorm = yield* normOf(b);
+  let beta = yield* normOf(u);
+  let sizeOfU = yield* tame(u, beta);
   const v = vector(cols);
   let alpha = 0;
   if (beta > 0) {
     yield* multiplyTransposed(u, back);
-    alpha = combine(1 / sizeOfU, back, 0, v);
+    alpha = yield* combination(1 / sizeOfU, back, 0, v);
   }
-  let sizeOfV = tame(v, alpha);
+  let sizeOfV = yield* tame(v, alpha);
   const w = vector(cols);
-  if (alpha > 0) combine(1 / sizeOfV, v, 0, w);
+  if (alpha > 0) yield* combination(1 / sizeOfV, v, 0, w);
   let rhoBar = alpha;
   let phiBar = beta;
   let matrixNorm = 0;
@@ -182,8 +224,8 @@ function* lsqrSteps(given: Problem): Steps<Solution> {
   while (!converged && iterations < maxIterations && Number.isFinite(alpha) && Number.isFinite(beta)) {
     iterations++;
     yield* multiply(v, product);
-    beta = combine(1 / sizeOfV, product, -alpha / sizeOfU, u);
-    sizeOfU = tame(u, beta);
+    beta = yield* combination(1 / sizeOfV, product, -alpha / sizeOfU, u);
+    sizeOfU = yield* tame(u, beta);
     matrixNorm = Math.hypot(matrixNorm, alpha, beta, damp);
     // A rotation removes the damping, a second one the subdiagonal.
     const rhoDamped = Math.hypot(rhoBar, damp);
@@ -192,14 +234,14 @@ function* lsqrSteps(given: Problem): Steps<Solution> {
     const rho = Math.hypot(rhoDamped, beta);
     const c = rhoDamped / rho;
     const s = beta / rho;
-    const sizeOfX = combine(c * (phiBar / rho), w, 1, x);
+    const sizeOfX = yield* combination(c * (phiBar / rho), w, 1, x);
     phiBar *= s;
     alpha = 0;
     if (beta > 0) {
       yield* multiplyTransposed(u, back);
-      alpha = combine(1 / sizeOfU, back, -beta / sizeOfV, v);
-      sizeOfV = tame(v, alpha);
-      if (alpha > 0) combine(1 / sizeOfV, v, -s * (alpha / rho), w);
+      alpha = yield* combination(1 / sizeOfU, back, -beta / sizeOfV, v);
+      sizeOfV = yield* tame(v, alpha);
+      if (alpha > 0) yield* combination(1 / sizeOfV, v, -s * (alpha / rho), w);
     }
     rhoBar = -c * alpha;
     const residualNorm = Math.hypot(phiBar, dampedResidual);
@@ -212,16 +254,26 @@ function* lsqrSteps(given: Problem): Steps<Solution> {
       Math.abs(alpha * c) * Math.abs(phiBar / residualNorm) <= tolerance * matrixNorm;
     if (stopped || !Number.isFinite(residualNorm)) break;
   }
-  const residual = vector(rows);
-  residual.set(given.b);
-  yield* productOf(given.A, false, x, product.subarray(0, rows));
-  const residualNorm = combine(-1, product.subarray(0, rows), 1, residual);
+  yield* products.run(false, x, product.subarray(0, rows));
+  const residualNorm = yield* combination(1, b, -1, product.subarray(0, rows));
   return {
-    x: convert(x, 'float64'),
+    x: yield* inFloat64(x),
     iterations,
     residualNorm,
     converged: converged && Number.isFinite(residualNorm),
   };
+}
+
+function* startOf({ x0, cols, dtype }: Problem): Pauses<FloatArray> {
+  return x0 === null ? yield* zerosInSlices(dtype, cols) : yield* ownCopy(x0, cols, dtype, 'options.x0');
+}
+
+/** A solution as it is given: in memory that nothing else writes to. */
+function* inFloat64(x: FloatArray): Pauses<Float64Array> {
+  if (holds(x, 'float64')) return x;
+  const solution = uninitialised('float64', x.length);
+  yield* copyInto(solution, x);
+  return solution;
 }
 
 /** Sizes are relative to ‖r₀‖, so that no inner product leaves the range of numbers where b and x do not. */
@@ -229,50 +281,51 @@ function* cgSteps(given: Problem): Steps<Solution> {
   const { rows, cols, dtype, damp, maxIterations } = given;
   if (rows !== cols) throw mismatch(ShapeError, 'A', 'a square matrix', `${rows} × ${cols}`);
   const shift = damp * damp;
-  const vector = (size: number): FloatArray => zeros(dtype, size);
+  const vector = (size: number): FloatArray => uninitialised(dtype, size);
+
+  const products = new Products(given.A);
 
   function* multiply(x: FloatArray, y: FloatArray): Steps<void> {
-    yield* productOf(given.A, false, x, y);
-    if (shift !== 0) combine(shift, x, 1, y);
+    yield* products.run(false, x, y);
+    if (shift !== 0) yield* combination(shift, x, 1, y);
   }
 
-  const x = vector(cols);
+  const b = yield* ownCopy(given.b, rows, dtype, 'b');
+  const x = yield* startOf(given);
   const r = vector(rows);
-  r.set(given.b);
+  yield* copyInto(r, b);
   const product = vector(rows);
   if (given.x0 !== null) {
-    x.set(given.x0);
     yield* multiply(x, product);
-    combine(-1, product, 1, r);
+    yield* combination(-1, product, 1, r);
   }
-  const limit = given.tolerance * norm(given.b);
-  const scale = norm(r);
+  const limit = given.tolerance * (yield* normOf(b));
+  const scale = yield* normOf(r);
   let size = scale; // ‖r‖
-  if (scale > 0 && Number.isFinite(scale)) combine(1 / scale, r.slice(), 0, r);
-  const p = r.slice();
+  if (scale > 0 && Number.isFinite(scale)) yield* combination(1 / scale, r, 0, r);
+  const p = vector(rows);
+  yield* copyInto(p, r);
   let squared = size > 0 ? 1 : 0; // ‖r/scale‖²
   let iterations = 0;
   while (size > limit && Number.isFinite(size) && iterations < maxIterations) {
     yield* multiply(p, product);
-    const curvature = dot(p, product);
+    const curvature = yield* dotOf(p, product);
     if (!(curvature > 0)) break;
     iterations++;
     const step = squared / curvature;
-    combine(scale * step, p, 1, x);
-    const relative = combine(-step, product, 1, r);
+    yield* combination(scale * step, p, 1, x);
+    const relative = yield* combination(-step, product, 1, r);
     size = relative * scale;
     const next = relative * relative;
     const goesOn = given.goesOn(iterations, size, x);
-    combine(1, r, next / squared, p);
+    yield* combination(1, r, next / squared, p);
     squared = next;
     if (!goesOn) break;
   }
-  const residual = vector(rows);
-  residual.set(given.b);
   yield* multiply(x, product);
-  const residualNorm = combine(-1, product, 1, residual);
+  const residualNorm = yield* combination(1, b, -1, product);
   return {
-    x: convert(x, 'float64'),
+    x: yield* inFloat64(x),
     iterations,
     residualNorm,
     converged: size <= limit && Number.isFinite(residualNorm),
@@ -299,8 +352,8 @@ function readProblem(
     rows,
     cols,
     dtype,
-    b: convert(takeVector(b, rows, 'b', dtype), dtype),
-    x0: given.x0 === undefined ? null : convert(takeVector(given.x0, cols, 'options.x0', dtype), dtype),
+    b: takeAnyVector(b, rows, 'b', dtype),
+    x0: given.x0 === undefined ? null : takeAnyVector(given.x0, cols, 'options.x0', dtype),
     tolerance: checkNumber(given.tolerance ?? 1e-8, 'options.tolerance', 0),
     maxIterations: checkInteger(
       given.maxIterations ?? Math.min(2 * cols, MOST_ITERATIONS),

@@ -5,7 +5,7 @@ import { ConvMatrix } from '../matrix/conv-matrix.js';
 import { CsrMatrix } from '../matrix/csr.js';
 import type { LinearOperator } from '../matrix/operator.js';
 import { productOf, type Steps } from '../matrix/products.js';
-import { combine, Vectors } from '../matrix/vectors.js';
+import { combination, scaling, Vectors } from '../matrix/vectors.js';
 import { convert, type FloatArray } from '../tensor/dtype.js';
 import { Diagonal, Identity } from './elementary.js';
 import { Composite, commonDType, named, type Operator } from './operator.js';
@@ -26,7 +26,7 @@ class Sum extends Composite {
     const term = this.#vectors.lend(to.length, this.dtype);
     for (const A of rest) {
       yield* productOf(A, transposed, from, term);
-      combine(1, term, 1, to);
+      yield* combination(1, term, 1, to);
     }
     this.#vectors.giveBack(term);
   }
@@ -44,7 +44,7 @@ class Scaled extends Composite {
 
   *productSteps(transposed: boolean, from: FloatArray, to: FloatArray): Steps<void> {
     yield* productOf(this.operand, transposed, from, to);
-    for (let i = 0; i < to.length; i++) to[i] *= this.alpha;
+    yield* scaling(this.alpha, to);
   }
 }
 
@@ -91,7 +91,7 @@ class VerticalStack extends Composite {
       const end = start + part.shape[0];
       if (transposed) {
         yield* productOf(part, true, from.subarray(start, end), i === 0 ? to : term);
-        if (i > 0) combine(1, term, 1, to);
+        if (i > 0) yield* combination(1, term, 1, to);
       } else {
         yield* productOf(part, false, from, to.subarray(start, end));
       }

@@ -41,8 +41,8 @@ class CsrProduct {
     });
   }
 
-  bool rmatvec(const T* y, T* x) const {
-    std::fill_n(x, matrix_.cols, T{0});  // no memset: of no columns, x may be null
+  bool rmatvec(const T* y, T* x, bool adds) const {
+    if (!adds) std::fill_n(x, matrix_.cols, T{0});  // no memset: of no columns, x may be null
     return in_blocks(0, matrix_.rows, [&](const CsrRows<T>& rows, int64_t first) {
       kernels_.csr_rmatvec(rows, y + first, x);
     });
@@ -101,12 +101,13 @@ bool csr_matvec(const Context& context, const CsrMatrix& matrix, const void* x, 
   return CsrProduct<float>(context, matrix).matvec(static_cast<const float*>(x), static_cast<float*>(y));
 }
 
-bool csr_rmatvec(const Context& context, const CsrMatrix& matrix, const void* y, void* x) {
+bool csr_rmatvec(const Context& context, const CsrMatrix& matrix, const void* y, void* x, bool adds) {
   if (matrix.dtype == DType::f64) {
     return CsrProduct<double>(context, matrix)
-        .rmatvec(static_cast<const double*>(y), static_cast<double*>(x));
+        .rmatvec(static_cast<const double*>(y), static_cast<double*>(x), adds);
   }
-  return CsrProduct<float>(context, matrix).rmatvec(static_cast<const float*>(y), static_cast<float*>(x));
+  return CsrProduct<float>(context, matrix)
+      .rmatvec(static_cast<const float*>(y), static_cast<float*>(x), adds);
 }
 
 bool csr_matmat(const Context& context, const CsrMatrix& matrix, int64_t columns, const void* x, void* y) {

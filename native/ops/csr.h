@@ -25,10 +25,10 @@ struct CsrParts {
   void* data;
 };
 
-// y = A x, x = A^T y, y[rows][columns] = A x[cols][columns]. False, with an unspecified result, when offsets
-// or columns lead outside the matrix: nothing is read or written there.
+// y = A x, x = A^T y (or x += A^T y, when it adds), y[rows][columns] = A x[cols][columns]. False, with an
+// unspecified result, when offsets or columns lead outside the matrix: nothing is read or written there.
 bool csr_matvec(const Context&, const CsrMatrix& a, const void* x, void* y);
-bool csr_rmatvec(const Context&, const CsrMatrix& a, const void* y, void* x);
+bool csr_rmatvec(const Context&, const CsrMatrix& a, const void* y, void* x, bool adds = false);
 bool csr_matmat(const Context&, const CsrMatrix& a, int64_t columns, const void* x, void* y);
 
 }  // namespace convmat

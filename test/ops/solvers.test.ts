@@ -266,6 +266,43 @@ describe('asynchronously', () => {
     clearInterval(ticking);
     await expect(cgAsync(definite, [1], {})).rejects.toMatchObject({ code: 'ERR_CONVMAT_SHAPE' });
   });
+
+  test('slice by slice as at once: vectors and matrices of many slices, in either precision', async () => {
+    // More than two slices of rows and of entries each, the last one of any length.
+    const rows = 140_001;
+    const indptr = Int32Array.from({ length: rows + 1 }, (_, i) => 4 * i);
+    const indices = Int32Array.from({ length: 4 * rows }, (_, p) => (((p >> 2) * 7 + p) % 9000) + (p & 3));
+    const data = random([4 * rows], 'float32', 5).data as Float32Array;
+    const tall = new CsrMatrix([rows, 9003], indptr, indices, data);
+    const given = random([rows], 'float32', 6).data as Float32Array;
+    const few = { maxIterations: 3 };
+    const solution = await lsqrAsync(tall, given, few);
+    expect(solution).toEqual(lsqr(tall, given, few));
+    // One product of whole arrays is what the residual is measured by.
+    const residual = tall.matvec(solution.x).map((value, i) => given[i] - value);
+    expect(norm(residual)).toBeCloseTo(solution.residualNorm, 2);
+    const back = new Float32Array(9003);
+    for (let p = 0; p < data.length; p++) back[indices[p]] += data[p] * given[p >> 2];
+    expect(difference(tall.rmatvec(given), back)).toBeLessThan(1e-4 * norm(back));
+  });
+
+  test('an expression of float32 in a solver of float64', async () => {
+    const small = convMatrix(random([3, 3], 'float32', 1), { inputShape: [9, 9], padding: 1 });
+    const sum = operators.add(small, operators.scale(0.5, operators.add(small, small)));
+    const right = random([81], 'float64', 2).data as Float64Array;
+    const twice = convMatrix(random([3, 3], 'float32', 1), { inputShape: [9, 9], padding: 1 }).scale(2);
+    const expected = lsqr(twice, right, { maxIterations: 10, damp: 1 });
+    const solution = lsqr(sum, right, { maxIterations: 10, damp: 1 });
+    expect(difference(solution.x, expected.x)).toBeLessThan(1e-5);
+    expect(await lsqrAsync(sum, right, { maxIterations: 10, damp: 1 })).toEqual(solution);
+  });
+
+  test('b that is taken away before it was copied rejects the call', async () => {
+    const vector = new Float64Array(image.shape[0]).fill(1);
+    const call = lsqrAsync(image, vector, options);
+    structuredClone(vector.buffer, { transfer: [vector.buffer] });
+    await expect(call).rejects.toMatchObject({ code: 'ERR_CONVMAT_ARGUMENT' });
+  });
 });
 
 describe('arguments', () => {

@@ -54,7 +54,7 @@ export function createJsBackend(): Backend {
     fixedConv2,
     convEntries,
     csrMatvec: (parts, x, y) => csrMatvec(sound(parts), x, y),
-    csrRmatvec: (parts, y, x) => csrRmatvec(sound(parts), y, x),
+    csrRmatvec: (parts, y, x, adds) => csrRmatvec(sound(parts), y, x, adds),
     csrMatmat: (parts, columns, x, y) => csrMatmat(sound(parts), columns, x, y),
     csrCombinedSizes: (operation, a, b, indptr) => csrCombinedSizes(operation, sound(a), sound(b), indptr),
     csrCombine: (operation, a, b, result) => csrCombine(operation, sound(a), sound(b), result),

@@ -44,13 +44,14 @@ export function csrMatvec({ rows, indptr, indices, data }: CsrParts, x: FloatArr
   }
 }
 
-/** x = Aᵀ·y */
+/** x = Aᵀ·y, or x += Aᵀ·y */
 export function csrRmatvec(
   { rows, cols, indptr, indices, data }: CsrParts,
   y: FloatArray,
   x: FloatArray,
+  adds = false,
 ): void {
-  const sums = new Float64Array(cols);
+  const sums = adds ? new Float64Array(x) : new Float64Array(cols);
   for (let i = 0; i < rows; i++) {
     const factor = y[i];
     for (let p = indptr[i]; p < indptr[i + 1]; p++) sums[indices[p]] += data[p] * factor;

@@ -179,7 +179,7 @@ export interface NativeAddon {
   ): void;
   /** Columns that lead outside the matrix, written there since it was checked, are refused. */
   csrMatvec(...args: [...CsrArguments, x: FloatArray, y: FloatArray]): void;
-  csrRmatvec(...args: [...CsrArguments, y: FloatArray, x: FloatArray]): void;
+  csrRmatvec(...args: [...CsrArguments, y: FloatArray, x: FloatArray, adds: boolean]): void;
   csrMatmat(...args: [...CsrArguments, columns: number, x: FloatArray, y: FloatArray]): void;
   /** Whether it is a product, the two matrices, offsets to write; returns the number of entries. */
   csrCombinedSizes(

@@ -20,7 +20,7 @@ export function matricesBy(addon: NativeAddon): Matrices {
     convEntries: (plan, weight, { indptr, indices, data }) =>
       addon.convEntries(plan.wire, weight, indptr, indices, data),
     csrMatvec: (matrix, x, y) => addon.csrMatvec(...argumentsOf(matrix), x, y),
-    csrRmatvec: (matrix, y, x) => addon.csrRmatvec(...argumentsOf(matrix), y, x),
+    csrRmatvec: (matrix, y, x, adds = false) => addon.csrRmatvec(...argumentsOf(matrix), y, x, adds),
     csrMatmat: (matrix, columns, x, y) => addon.csrMatmat(...argumentsOf(matrix), columns, x, y),
     csrCombinedSizes: (operation, a, b, indptr) =>
       addon.csrCombinedSizes(operation === 'product', ...argumentsOf(a), ...argumentsOf(b), indptr),

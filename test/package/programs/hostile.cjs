@@ -114,7 +114,7 @@ const RIGHT = {
     new Float32Array(6),
   ],
   csrMatvec: () => [...sparse(), ...pair()],
-  csrRmatvec: () => [...sparse(), ...pair()],
+  csrRmatvec: () => [...sparse(), ...pair(), false],
   csrMatmat: () => [...sparse(), 1, ...pair()],
   csrCombinedSizes: () => [true, ...sparse(), ...sparse(), new Int32Array(3)],
   csrCombine: () => [
@@ -214,7 +214,7 @@ for (const value of LIES) {
     const indices = at < 2 ? [0, 1].with(at, value) : undefined;
     for (const parts of [sparse(indptr), sparse(undefined, indices)]) {
       attempt(() => addon.csrMatvec(...parts, ...pair()));
-      attempt(() => addon.csrRmatvec(...parts, ...pair()));
+      attempt(() => addon.csrRmatvec(...parts, ...pair(), true));
       attempt(() => addon.csrMatmat(...parts, 1, ...pair()));
     }
   }
