@@ -95,8 +95,6 @@ function memory() {
 const LONGEST_TURN_MS = 5;
 /** What making a call may take of its caller's turn besides. */
 const CALL_MS = 0.1;
-/** Solvers combine vectors on the calling thread: docs/services.md says for how long. They are told, and not judged. */
-const COMBINES_VECTORS = /^(lsqr|cg)Async/;
 
 /**
  * The longest turn of the event loop during calls of every asynchronous function, in a table: one row for each function and
@@ -114,7 +112,6 @@ function turns() {
       const row = `${called}, ${size}`;
       table[row] ??= {};
       table[row][`${state} ${atOnce}`] = `${ms}; ${launchMs}`;
-      if (COMBINES_VECTORS.test(called)) continue;
       longest = Math.max(longest, ms);
       if (ms > LONGEST_TURN_MS || launchMs > LONGEST_TURN_MS + CALL_MS * atOnce) {
         tooLong.push(`${row}, ${state}, ${atOnce} at once: ${ms} ms, and ${launchMs} ms to make the calls`);

@@ -28,7 +28,7 @@ import {
   takeVector,
 } from './operator.js';
 import { productOf, runSteps, type Steps } from './products.js';
-import { combine, Vectors } from './vectors.js';
+import { combination, Vectors } from './vectors.js';
 
 /** An operator whose product with a planar vector, all real parts and then all imaginary ones, is others' products. */
 interface PlanarOperator extends ComplexLinearOperator {
@@ -211,14 +211,14 @@ export class ComplexMatrix<A extends FloatArray, M extends TypedOperator<A>>
     yield* productOf(this.re, adjoint, from.re, to.re);
     yield* productOf(this.im, adjoint, from.re, to.im);
     if (from.im === null) {
-      if (adjoint) combine(-1, to.im, 0, to.im);
+      if (adjoint) yield* combination(-1, to.im, 0, to.im);
       return;
     }
     const term = this.#vectors.lend(to.re.length, dtypeOf(to.re));
     yield* productOf(this.im, adjoint, from.im, term);
-    combine(-sign, term, 1, to.re);
+    yield* combination(-sign, term, 1, to.re);
     yield* productOf(this.re, adjoint, from.im, term);
-    combine(1, term, sign, to.im);
+    yield* combination(1, term, sign, to.im);
     this.#vectors.giveBack(term);
   }
 }
