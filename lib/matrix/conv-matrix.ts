@@ -4,26 +4,16 @@ import type { AbortSignalLike } from '../backend/abort.js';
 import { type BoundConv, type ConvOperands, NO_CLAMP } from '../backend/backend.js';
 import { withOwnOperands } from '../backend/own-operands.js';
 import { backend } from '../backend/select.js';
-import { checkInteger, checkNumber, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
+import { checkInteger, checkNumber, checkOptions } from '../check.js';
 import { refuseCloning } from '../cloning.js';
-import { ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
 import { buildRow, countEntries, entryAt, forEachRowRun, type Structure } from '../plan/entries.js';
 import type { ConvOp } from '../plan/geometry.js';
-import { isRank, type Rank } from '../plan/options/axes.js';
-import {
-  checkChannels,
-  forwardAxes,
-  GEOMETRY_OPTIONS,
-  type Geometry,
-  readWindow,
-} from '../plan/options/window.js';
-import { type ConvPlan, type ConvRequest, convRequest, planConv } from '../plan/plans/conv.js';
+import { type ConvPlan, type ConvRequest, planConv } from '../plan/plans/conv.js';
 import { weightsOf } from '../plan/weights.js';
 import {
   convert,
   convertLike,
-  copyOf,
   type DTypeOf,
   dtypeOf,
   type FloatArray,
@@ -35,7 +25,7 @@ import {
   zeros,
   zerosLike,
 } from '../tensor/dtype.js';
-import { type FloatOf, type TensorLike, takeFloat, type VectorLike } from '../tensor/take.js';
+import type { TensorLike, VectorLike } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { byColumns } from './columns.js';
 import { type CsrMatrix, csrOf } from './csr.js';
@@ -52,14 +42,8 @@ import {
 } from './operator.js';
 import { type SpyOptions, spyPicture } from './spy.js';
 
-/** Geometry of the convolution, and the shape that its matrix is for. */
-export interface ConvMatrixOptions extends Geometry {
-  /** [C, spatial…], or [spatial…] when C = 1. */
-  readonly inputShape: Shape;
-}
-
 /** What a convolution is made of, besides its numbers. */
-type Request = ConvRequest & { readonly dtype: FloatDType };
+export type ConvMatrixRequest = ConvRequest & { readonly dtype: FloatDType };
 
 /**
  * B such that B·vec(input) = vec(conv(input, weight)) for one sample: [outC·∏outSpatial, inC·∏inSpatial], rows in
@@ -76,7 +60,7 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
   readonly outputShape: Shape;
   /** Of the entries, and of the vectors that they multiply. */
   readonly dtype: DTypeOf<A>;
-  readonly #request: Request;
+  readonly #request: ConvMatrixRequest;
   readonly #plan: ConvPlan;
   readonly #structure: Structure;
   readonly #weight: A;
@@ -84,7 +68,7 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
   #nnz: number | undefined;
 
   /** @internal */
-  constructor(request: Request, weight: A) {
+  constructor(request: ConvMatrixRequest, weight: A) {
     this.#request = request;
     this.#plan = planConv(request, backend().machine);
     this.#structure = { ...this.#plan, weight };
@@ -331,56 +315,6 @@ export class TransposedConvMatrix<A extends FloatArray = FloatArray>
   toCOO(): Coo<A> {
     return this.toCSR().toCOO();
   }
-}
-
-/**
- * The matrix of a convolution (cross-correlation: the kernel is not flipped) over one sample.
- *
- * @param weight  [O, C/groups, kernel…], or [kernel…] for one channel in and one out.
- * @param options.inputShape  [C, spatial…], or [spatial…] when C = 1. One to three spatial axes.
- * @returns B, [O·∏out, C·∏in], with out = ⌊(in + padding − dilation·(kernel − 1) − 1)/stride⌋ + 1 per axis.
- * @throws {ShapeError} when shapes disagree, {DTypeError} for integers, {ArgumentError} for a bad option.
- * @example convMatrix([[1, 2], [3, 4]], { inputShape: [3, 3] }).toDense()
- *   // 1 2 0 3 4 0 0 0 0
- *   // 0 1 2 0 3 4 0 0 0
- *   // 0 0 0 1 2 0 3 4 0
- *   // 0 0 0 0 1 2 0 3 4
- */
-export function convMatrix<W extends TensorLike>(
-  weight: W,
-  options: ConvMatrixOptions,
-): ConvMatrix<FloatOf<W>>;
-export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): ConvMatrix {
-  const given = checkOptions(options, ['inputShape', ...GEOMETRY_OPTIONS]);
-  const w = takeFloat(weight, 'weight');
-  const shape = checkShape(given.inputShape, 'options.inputShape');
-  const { rank, weightShape } = readWeightShape(w.shape, shape);
-  const [channels, ...spatial] = shape.length === rank ? [1, ...shape] : shape;
-  const window = readWindow(given, weightShape.slice(2), rank);
-  checkChannels(channels, weightShape, window.groups, 'options.inputShape', { batched: false, spatial });
-  const axes = forwardAxes(window, spatial);
-  const sizes = { batch: 1, inChannels: channels, outChannels: weightShape[0], axes };
-  const weights = weightsOf(w.data, weightShape, 'auto');
-  const manner = { algorithm: 'auto', accuracy: 'strict', ...weights } as const;
-  return new ConvMatrix(convRequest('forward', w.dtype, window, sizes, manner), copyOf(w.data));
-}
-
-/**
- * The spatial rank that weight and input agree on. A weight of three axes is [O, I, k] over [C, L] or [L], and
- * [kd, kh, kw] over more axes than that; the other ranks have one reading.
- */
-function readWeightShape(weight: Shape, input: Shape): { rank: Rank; weightShape: Shape } {
-  const bare = weight.length <= 2 || (weight.length === 3 && input.length >= 3);
-  const rank = bare ? weight.length : weight.length - 2;
-  if (!isRank(rank)) {
-    const expected = '[outChannels, inChannels/groups, kernel…] or [kernel…] with 1 to 3 spatial axes';
-    throw mismatch(ShapeError, 'weight', expected, describeShape(weight));
-  }
-  if (input.length !== rank && input.length !== rank + 1) {
-    const expected = `[channels, spatial…] or [spatial…] with ${rank} spatial axes, as the weight`;
-    throw mismatch(ShapeError, 'options.inputShape', expected, describeShape(input));
-  }
-  return { rank, weightShape: bare ? [1, 1, ...weight] : weight };
 }
 
 /** Row-major index → one index per axis. */

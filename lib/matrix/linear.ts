@@ -7,8 +7,9 @@ import { GEOMETRY_OPTIONS } from '../plan/options/window.js';
 import { copyOf, zerosLike } from '../tensor/dtype.js';
 import { type FloatOf, type TensorLike, takeFloat, takeFloats } from '../tensor/take.js';
 import { type FloatTensor, type Nested, type Shape, Tensor } from '../tensor/tensor.js';
-import { type ConvMatrix, type ConvMatrixOptions, convMatrix } from './conv-matrix.js';
+import type { ConvMatrix } from './conv-matrix.js';
 import type { CsrMatrix } from './csr.js';
+import { type ConvMatrixOptions, convMatrix } from './from-weight.js';
 
 /** As of convMatrix, with the bias and the form of the result. */
 export interface ConvToLinearOptions<B extends TensorLike = TensorLike> extends ConvMatrixOptions {

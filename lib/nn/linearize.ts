@@ -12,7 +12,8 @@ import {
   sameShape,
 } from '../check.js';
 import { ArgumentError, MemoryError, ShapeError, UnsupportedError } from '../errors.js';
-import { type ConvMatrix, convMatrix, type TransposedConvMatrix } from '../matrix/conv-matrix.js';
+import type { ConvMatrix, TransposedConvMatrix } from '../matrix/conv-matrix.js';
+import { convMatrix } from '../matrix/from-weight.js';
 import { product } from '../numbers.js';
 import { BYTES, type FloatDType, uninitialisedLike, zerosLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';

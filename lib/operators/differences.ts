@@ -2,7 +2,8 @@
 
 import { checkInteger, checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
-import { type ConvMatrix, convMatrix } from '../matrix/conv-matrix.js';
+import type { ConvMatrix } from '../matrix/conv-matrix.js';
+import { convMatrix } from '../matrix/from-weight.js';
 import { product } from '../numbers.js';
 import type { FloatDType } from '../tensor/dtype.js';
 import { zeros } from '../tensor/dtype.js';
