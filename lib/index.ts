@@ -38,6 +38,8 @@ export * as image from './image/index.js';
 export * as io from './io/index.js';
 export type { BackendInfo } from './machine.js';
 export { backendInfo, setNumThreads } from './machine.js';
+export type { ComplexTransposedConvMatrix } from './matrix/complex-conv-matrix.js';
+export { ComplexConvMatrix } from './matrix/complex-conv-matrix.js';
 export type { TransposedConvMatrix } from './matrix/conv-matrix.js';
 export { ConvMatrix } from './matrix/conv-matrix.js';
 export type { ComplexCoo } from './matrix/csr.js';

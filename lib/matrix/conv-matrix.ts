@@ -100,6 +100,7 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
   /** A picture of where the entries are, coloured by kernel tap: every one of a small matrix, gathered of a large. */
   spy(options?: SpyOptions & { readonly format?: 'svg' }): string;
   spy(options: SpyOptions & { readonly format: 'png' }): Uint8Array;
+  spy(options?: SpyOptions): string | Uint8Array;
   spy(options?: SpyOptions): string | Uint8Array {
     return spyPicture(this.#structure, this.shape, options);
   }
@@ -158,14 +159,18 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
     return { indices, values: convertLike(this.#weight, values) };
   }
 
+  /** The matrix of the same convolution with another weight, which it keeps. @internal */
+  withWeight(weight: A): ConvMatrix<A> {
+    return new ConvMatrix({ ...this.#request, ...weightsOf(weight, this.#plan.weightShape, 'auto') }, weight);
+  }
+
   /** α·B: the matrix of the convolution with each weight times α, in the matrix's precision. */
   scale(alpha: number): ConvMatrix<A> {
     const factor = checkNumber(alpha, 'alpha');
     const weight = this.#weight;
     const scaled = uninitialisedLike(weight);
     for (let i = 0; i < weight.length; i++) scaled[i] = weight[i] * factor;
-    const { weightShape } = this.#plan;
-    return new ConvMatrix({ ...this.#request, ...weightsOf(scaled, weightShape, 'auto') }, scaled);
+    return this.withWeight(scaled);
   }
 
   /**
@@ -174,13 +179,13 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
    * @throws {ShapeError} unless d has an element for each output channel.
    */
   scaleChannels(d: VectorLike): ConvMatrix<A> {
-    const { weightShape } = this.#plan;
-    const factors = takeVector(d, weightShape[0], 'd', 'float64');
+    const [channels] = this.#plan.weightShape;
+    const factors = takeVector(d, channels, 'd', 'float64');
     const weight = this.#weight;
-    const perChannel = weight.length / weightShape[0];
+    const perChannel = weight.length / channels;
     const scaled = uninitialisedLike(weight);
     for (let i = 0; i < weight.length; i++) scaled[i] = weight[i] * factors[Math.floor(i / perChannel)];
-    return new ConvMatrix({ ...this.#request, ...weightsOf(scaled, weightShape, 'auto') }, scaled);
+    return this.withWeight(scaled);
   }
 
   toDense(options?: DenseOptions): Tensor<A> {

@@ -11,9 +11,11 @@ import {
 } from '../plan/options/window.js';
 import { convRequest } from '../plan/plans/conv.js';
 import { weightsOf } from '../plan/weights.js';
+import { checkParts, isParts, type PartsOf } from '../tensor/complex.js';
 import { copyOf } from '../tensor/dtype.js';
-import { type FloatOf, type TensorLike, takeFloat } from '../tensor/take.js';
-import type { Shape } from '../tensor/tensor.js';
+import { type FloatOf, type TensorLike, takeFloat, takeFloats } from '../tensor/take.js';
+import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import { ComplexConvMatrix } from './complex-conv-matrix.js';
 import { ConvMatrix } from './conv-matrix.js';
 
 /** Geometry of the convolution, and the shape that its matrix is for. */
@@ -25,7 +27,7 @@ export interface ConvMatrixOptions extends Geometry {
 /**
  * The matrix of a convolution (cross-correlation: the kernel is not flipped) over one sample.
  *
- * @param weight  [O, C/groups, kernel…], or [kernel…] for one channel in and one out.
+ * @param weight  [O, C/groups, kernel…], or [kernel…] for one channel in and one out; { re, im } of two for a complex one.
  * @param options.inputShape  [C, spatial…], or [spatial…] when C = 1. One to three spatial axes.
  * @returns B, [O·∏out, C·∏in], with out = ⌊(in + padding − dilation·(kernel − 1) − 1)/stride⌋ + 1 per axis.
  * @throws {ShapeError} when shapes disagree, {DTypeError} for integers, {ArgumentError} for a bad option.
@@ -39,9 +41,27 @@ export function convMatrix<W extends TensorLike>(
   weight: W,
   options: ConvMatrixOptions,
 ): ConvMatrix<FloatOf<W>>;
-export function convMatrix(weight: TensorLike, options: ConvMatrixOptions): ConvMatrix {
+export function convMatrix<W extends TensorLike>(
+  weight: PartsOf<W>,
+  options: ConvMatrixOptions,
+): ComplexConvMatrix<FloatOf<W>>;
+export function convMatrix<W extends TensorLike>(
+  weight: W | PartsOf<W>,
+  options: ConvMatrixOptions,
+): ConvMatrix<FloatOf<W>> | ComplexConvMatrix<FloatOf<W>>;
+export function convMatrix(
+  weight: TensorLike | PartsOf<TensorLike>,
+  options: ConvMatrixOptions,
+): ConvMatrix | ComplexConvMatrix {
+  if (!isParts(weight)) return realConvMatrix(takeFloat(weight, 'weight'), options);
+  checkParts(weight, 'weight');
+  const [re, im] = takeFloats(['weight.re', 'weight.im'], [weight.re, weight.im]);
+  const own = { re: copyOf(re.data), im: copyOf(im.data) };
+  return new ComplexConvMatrix(realConvMatrix(new Tensor(own.re, re.shape), options), own);
+}
+
+function realConvMatrix(w: FloatTensor, options: ConvMatrixOptions): ConvMatrix {
   const given = checkOptions(options, ['inputShape', ...GEOMETRY_OPTIONS]);
-  const w = takeFloat(weight, 'weight');
   const shape = checkShape(given.inputShape, 'options.inputShape');
   const { rank, weightShape } = readWeightShape(w.shape, shape);
   const [channels, ...spatial] = shape.length === rank ? [1, ...shape] : shape;

@@ -216,6 +216,19 @@ const COMPLEX_CSR_ARGUMENTS = {
   rows: () => [1, 3],
 };
 
+const complexConv = () =>
+  convmat.convMatrix({ re: random([1, 1, 2, 2]), im: random([1, 1, 2, 2]) }, { inputShape: [1, 3, 3] });
+const COMPLEX_CONV_ARGUMENTS = {
+  matmat: () => [{ re: random([9, 2]), im: random([9, 2]) }],
+  rmatmat: () => [{ re: random([4, 2]), im: random([4, 2]) }],
+  at: () => [1, 2],
+  row: () => [1],
+  scale: () => [{ re: 1, im: 2 }],
+  scaleChannels: () => [complex([2])],
+  spy: () => [{ format: 'svg' }],
+  toDense: () => [{ maxBytes: 1000 }],
+};
+
 /** matvec, rmatvec and toDense of an operator of three rows and as many columns. */
 type Structured = convmat.HankelMatrix | convmat.ComplexHankelMatrix | convmat.ComplexCsrMatrix;
 
@@ -487,6 +500,13 @@ const CALLS: readonly Call[] = [
     () => [[2, 3], Int32Array.of(0, 1, 2), Int32Array.of(0, 2), complex([1, 2])],
   ),
   ...operatorCalls('ComplexCsrMatrix', complexCsr),
+  ...(['matmat', 'rmatmat', 'at', 'row', 'scale', 'scaleChannels', 'spy', 'toDense'] as const).map((name) =>
+    call(
+      `ComplexConvMatrix.${name}`,
+      ((...args: never[]) => Reflect.apply(complexConv()[name], complexConv(), args)) as never,
+      () => COMPLEX_CONV_ARGUMENTS[name](),
+    ),
+  ),
   ...(['matmat', 'multiply', 'add', 'scale', 'scaleRows', 'scaleColumns', 'rows'] as const).map((name) =>
     call(
       `ComplexCsrMatrix.${name}`,
@@ -947,13 +967,14 @@ describe('any wrong value in any position', () => {
 
 /** What has no arguments to get wrong. */
 const WITHOUT_ARGUMENTS =
-  /^backendInfo$|^image\.laplacian$|\.(encode|toNested|toFloat|toCSR|toCOO|parameters|zeroGrad|stateDict|step|dispose)$/;
+  /^backendInfo$|^image\.laplacian$|\.(encode|toNested|toFloat|toCSR|toCOO|conjugate|parameters|zeroGrad|stateDict|step|dispose)$/;
 /** For the library itself: not in its types, or protected. */
 const INTERNAL =
-  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm|value|slope|inMode|children|buffers|affine|toString|eval|productAsync)$/;
+  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm|value|slope|inMode|children|buffers|affine|toString|eval|productAsync|withWeight)$/;
 /** Made by the library alone (convMatrix, fi, readModel, linearize), or abstract. */
 const NOT_CONSTRUCTED = [
   'ConvMatrix',
+  'ComplexConvMatrix',
   'fixed.FixedTensor',
   'nn.Module',
   'onnx.Model',

@@ -5,6 +5,7 @@ import {
   type ComplexVectorLike,
   CsrMatrix,
   circulant,
+  convMatrix,
   convolutionMatrix,
   hankel,
   Tensor,
@@ -14,6 +15,7 @@ import { describe, expect, test } from 'vitest';
 import { expectWithin } from '../support/compare';
 import { operandOf, type Parts, partsOf, plain } from '../support/complex';
 import { type GoldenCase, golden } from '../support/golden';
+import { random } from '../support/random';
 import { sums } from '../support/tolerance';
 
 const { cases } = golden('scipy_complex_matrix');
@@ -157,5 +159,75 @@ describe('CSR matrices', () => {
     expect(() => A.matvec([1, 2], new Float32Array(2) as never)).toThrow('out: expected { re, im }');
     const x = { re: Float32Array.of(1, 2), im: Float32Array.of(3, 4) };
     expect(() => A.matvec(x, { re: x.im, im: new Float32Array(2) })).toThrow('the operand');
+  });
+});
+
+const GEOMETRIES = [
+  { id: 'zeros, strides', options: { inputShape: [2, 5, 6], padding: 1, stride: [2, 1], groups: 2 } },
+  { id: 'circular', options: { inputShape: [2, 4, 3], padding: 2, paddingMode: 'circular', groups: 2 } },
+  {
+    id: 'reflect, dilated',
+    options: { inputShape: [2, 5, 5], padding: 2, paddingMode: 'reflect', dilation: 2, groups: 2 },
+  },
+  { id: 'replicate', options: { inputShape: [2, 3, 3], padding: 2, paddingMode: 'replicate', groups: 2 } },
+] as const;
+
+describe('matrices of convolutions', () => {
+  test.each(of('convMatrix'))('$id', (given) => {
+    const B = convMatrix(matrixOf(given, 'weight'), given.args);
+    expectParts(B.toDense(), given, 'dense');
+    expectParts(B.matvec(operandOf(given, 'x')), given, 'matvec');
+    expectParts(B.rmatvec(operandOf(given, 'y')), given, 'rmatvec');
+    expectParts(B.H.matvec(operandOf(given, 'y')), given, 'rmatvec');
+    expectParts(B.toCSR().toDense(), given, 'dense');
+    expectParts(B.T.T.toDense(), given, 'dense');
+  });
+
+  test.each(GEOMETRIES)('$id: formats, entries and products agree', ({ options }) => {
+    // Taps of which no part, one part or both are zero.
+    const of = (pattern: number[]) =>
+      new Tensor(
+        Float64Array.from({ length: 36 }, (_, i) => (pattern[i % 4] * ((i * 7) % 11)) / 4),
+        [4, 1, 3, 3],
+      );
+    const weight = { re: of([1, 0, 1, 0]), im: of([1, 1, 0, 0]) };
+    const B = convMatrix(weight, options);
+    const [rows, cols] = B.shape;
+    const { re, im } = B.toDense();
+    const entry = (i: number, j: number) => ({ re: re.data[i * cols + j], im: im.data[i * cols + j] });
+    const csr = B.toCSR();
+    expect(csr.nnz).toBe(B.nnz);
+    expect(B.nnz).toBeLessThan(convMatrix(of([1, 1, 1, 1]), options).nnz);
+    expect(csr.toDense()).toEqual({ re, im });
+    expect(B.toCOO().row.length).toBe(B.nnz);
+    for (const row of [0, 1, Math.floor(rows / 2), rows - 1]) {
+      const { indices, values } = B.row(row);
+      expect(indices).toEqual(csr.indices.slice(csr.indptr[row], csr.indptr[row + 1]));
+      indices.forEach((col, e) => {
+        expect(B.at(row, col)).toEqual(entry(row, col));
+        expect({ re: values.re[e], im: values.im[e] }).toEqual(entry(row, col));
+      });
+    }
+    const parts = (t: Parts<{ data: Float64Array }>) => [plain(t.re.data), plain(t.im.data)];
+    const X = { re: random([cols, 3], 'float64', 2), im: random([cols, 3], 'float64', 3) };
+    const Y = { re: random([rows, 2], 'float64', 4), im: random([rows, 2], 'float64', 5) };
+    const near = (found: Parts<{ data: Float64Array }>, expected: Parts<{ data: Float64Array }>) => {
+      const wanted = parts(expected).flat();
+      const got = parts(found).flat();
+      expect(got.length).toBe(wanted.length);
+      expect(Math.max(...got.map((value, i) => Math.abs(value - wanted[i])))).toBeLessThan(1e-12);
+    };
+    near(B.matmat(X), csr.matmat(X));
+    near(B.rmatmat(Y), csr.H.matmat(Y));
+    near(B.matmat(X.re), csr.matmat(X.re));
+    near(B.rmatmat(Y.re), csr.H.matmat(Y.re));
+    near(B.T.toDense(), csr.T.toDense());
+    near(B.H.toDense(), csr.H.toDense());
+    near(B.scale({ re: 2, im: -3 }).toDense(), csr.scale({ re: 2, im: -3 }).toDense());
+    const d = { re: Float64Array.of(1, 2, 3, 4), im: Float64Array.of(0, -1, 1, 2) };
+    const each = (part: Float64Array) =>
+      Float64Array.from({ length: rows }, (_, i) => part[Math.floor((4 * i) / rows)]);
+    near(B.scaleChannels(d).toDense(), csr.scaleRows({ re: each(d.re), im: each(d.im) }).toDense());
+    expect(B.spy()).toContain('<svg');
   });
 });
