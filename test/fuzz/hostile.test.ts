@@ -30,7 +30,9 @@ import {
 } from 'convmat';
 import { afterAll, describe, expect, test } from 'vitest';
 import { golden } from '../support/golden';
+import { isNode } from '../support/host';
 import { random } from '../support/random';
+import { sharedArray } from '../support/shared-memory';
 
 function detached(): Float32Array {
   const array = new Float32Array(18);
@@ -100,13 +102,13 @@ const HOSTILE: Record<string, () => unknown> = {
     }),
   'large bigint': () => 1n << 100_000n,
   'detached array': detached,
-  'shared array': () => new Float32Array(new SharedArrayBuffer(72)),
+  'shared array': () => sharedArray(Float32Array, 18),
   'empty typed array': () => new Float32Array(0),
   'typed array of NaN': () => new Float32Array(18).fill(NaN),
   'array that lies about its length': lying,
   'big integers': () => new BigInt64Array(18),
   'data view': () => new DataView(new ArrayBuffer(72)),
-  buffer: () => Buffer.alloc(18),
+  ...(isNode && { buffer: () => Buffer.alloc(18) }),
   'shape without data': () => ({ shape: [1, 2, 3, 3] }),
   'data without shape': () => ({ data: new Float32Array(18) }),
   'shape that lies': () => ({ data: new Float32Array(18), shape: [1e9, 1e9] }),

@@ -56,7 +56,7 @@ async function answers() {
     files = error.name;
   }
   return {
-    backend: backendInfo().backend,
+    ...backendInfo(),
     first: y.data[0],
     asynchronous: same(y, later),
     prepared: same(y, prepared),

@@ -16,6 +16,7 @@ import { absolute, product, type Values } from '../oracle/window';
 import { expectWithin } from '../support/compare';
 import { check } from '../support/fuzz';
 import { golden } from '../support/golden';
+import { isNode } from '../support/host';
 import { anyProblem, edgeProblems, layerProblems, type Problem } from '../support/problems';
 import { random } from '../support/random';
 import { type Float, sums } from '../support/tolerance';
@@ -178,7 +179,7 @@ describe('B·X and Bᵀ·Y', () => {
 });
 
 describe('memory', () => {
-  test('the matrix of a 4096 × 4096 image takes kilobytes', () => {
+  test.runIf(isNode)('the matrix of a 4096 × 4096 image takes kilobytes', () => {
     const gc = globalThis.gc ?? (() => {});
     gc();
     const before = process.memoryUsage();

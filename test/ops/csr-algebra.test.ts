@@ -2,6 +2,7 @@ import { CsrMatrix, convMatrix } from 'convmat';
 import { describe, expect, test } from 'vitest';
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden';
 import { random } from '../support/random';
+import { sharedArray } from '../support/shared-memory';
 
 function matrixOf({ args, tensors }: GoldenCase, name: string): CsrMatrix {
   const part = (kind: string): GoldenTensor => tensors[`${name}.${kind}`];
@@ -121,7 +122,7 @@ describe("a matrix's own arrays", () => {
   test('cannot be put in others’ place', () => {
     const { matrix } = shared();
     expect(() => {
-      (matrix as { indices: unknown }).indices = new Int32Array(new SharedArrayBuffer(32));
+      (matrix as { indices: unknown }).indices = sharedArray(Int32Array, 8);
     }).toThrow(TypeError);
   });
 });

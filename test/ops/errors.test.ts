@@ -23,6 +23,7 @@ import {
 } from 'convmat';
 import { describe, expect, test } from 'vitest';
 import { random } from '../support/random';
+import { sharedArray } from '../support/shared-memory';
 
 const CODES = {
   ShapeError: 'ERR_CONVMAT_SHAPE',
@@ -636,7 +637,7 @@ describe('memory', () => {
       'a SharedArrayBuffer',
       'ArgumentError',
       /^input.*: expected memory that is not shared \(copy it first\), got a SharedArrayBuffer$/,
-      () => conv2d({ data: new Float32Array(new SharedArrayBuffer(336)), shape: [1, 2, 6, 7] }, w),
+      () => conv2d({ data: sharedArray(Float32Array, 84), shape: [1, 2, 6, 7] }, w),
     ),
     refusal(
       'an out whose buffer was detached',

@@ -6,6 +6,7 @@ import { expectWithin } from '../support/compare';
 import { check } from '../support/fuzz';
 import { type GoldenCase, golden } from '../support/golden';
 import { random, stream } from '../support/random';
+import { sharedArray } from '../support/shared-memory';
 import { EXACT, sums } from '../support/tolerance';
 
 type Shape = 'full' | 'same' | 'valid';
@@ -282,12 +283,7 @@ describe('errors', () => {
       /^B: expected 6 values/,
     ],
     ['text', () => signal.conv('ab' as never, [1]), 'ARGUMENT', /^a: /],
-    [
-      'shared memory',
-      () => signal.conv(new Float64Array(new SharedArrayBuffer(16)), [1]),
-      'ARGUMENT',
-      /^a: /,
-    ],
+    ['shared memory', () => signal.conv(sharedArray(Float64Array, 2), [1]), 'ARGUMENT', /^a: /],
   ])('%s', (_, call, name, message) => {
     expect(call).toThrow(expect.objectContaining({ code: `ERR_CONVMAT_${name}` }));
     expect(call).toThrow(message);

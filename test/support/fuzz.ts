@@ -2,11 +2,11 @@
  * Properties over random cases: a few of each in the suite, as many as wanted by `npm run test:fuzz`, which sets how many
  * times as many, from which seed and for how long at most, and wants to know how many there were.
  */
-import { appendFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { report, variables } from './host';
 
-const { CONVMAT_FUZZ_FACTOR, CONVMAT_FUZZ_SECONDS, CONVMAT_FUZZ_SEED, CONVMAT_FUZZ_REPORT } = process.env;
+const { CONVMAT_FUZZ_FACTOR, CONVMAT_FUZZ_SECONDS, CONVMAT_FUZZ_SEED, CONVMAT_FUZZ_REPORT } = variables;
 const factor = Number(CONVMAT_FUZZ_FACTOR ?? 1);
 const mostMs = Number(CONVMAT_FUZZ_SECONDS ?? 0) * 1000;
 
@@ -30,7 +30,7 @@ function settle<Ts>(details: fc.RunDetails<Ts>, start: number): void {
   if (CONVMAT_FUZZ_REPORT !== undefined) {
     const { numRuns: cases, failed } = details;
     const line = { file: testPath, name: currentTestName, cases, failed, ms: performance.now() - start };
-    appendFileSync(CONVMAT_FUZZ_REPORT, `${JSON.stringify(line)}\n`);
+    report(CONVMAT_FUZZ_REPORT, JSON.stringify(line));
   }
   if (details.failed) throw new Error(fc.defaultReportMessage(details), { cause: details.errorInstance });
 }

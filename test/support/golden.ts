@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readGolden } from './golden-files';
 
 /** The dtypes that golden files hold, each with the array that carries it. */
 const ARRAYS = {
@@ -53,7 +52,7 @@ function isEncoded(value: unknown): value is Encoded {
 
 /** The files are little-endian, as is every machine that Node runs on with this library. */
 function decode({ dtype, shape, data }: Encoded): GoldenTensor {
-  const bytes = Uint8Array.from(Buffer.from(data, 'base64'));
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
   return { dtype, shape, data: new ARRAYS[dtype](bytes.buffer) };
 }
 
@@ -64,8 +63,7 @@ function decodeAll(values: Record<string, unknown>): Record<string, GoldenTensor
 
 /** Reads test/golden/<family>.json; test/golden/README.md tells how the files are made. */
 export function golden(family: string): GoldenFamily {
-  const path = join(__dirname, '..', 'golden', `${family}.json`);
-  const { source, cases } = JSON.parse(readFileSync(path, 'utf8'));
+  const { source, cases } = JSON.parse(readGolden(family));
   return {
     source,
     // biome-ignore lint/suspicious/noExplicitAny: JSON
