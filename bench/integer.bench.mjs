@@ -1,10 +1,12 @@
-// QLinearConv, uint8 by int8, on layers of real networks: convmat's integer kernels on every instruction set beside its own
-// float32 convolution of the same shape (direct and im2col) and onnxruntime. One process each, interleaved in rounds,
-// answers checked before they are timed. Milliseconds; ratios of medians, ratios of minima in brackets.
+// QLinearConv, uint8 by int8, on layers of real networks: convmat's integer kernels on every instruction set beside
+// onnxruntime and, with --float32, its own float32 convolution of the same shape (direct and im2col). One process each,
+// interleaved in rounds, answers checked before they are timed. Milliseconds; ratios of medians, ratios of minima in
+// brackets; at the end their geometric means over the layers.
 //
-//   node bench/integer.bench.mjs [--layers regex] [--threads 1] [--rounds 7] [--ms 60] [--isas avx512,avx2]
+//   node bench/integer.bench.mjs [--layers regex] [--threads 1] [--rounds 7] [--ms 60] [--isas avx512,avx2] [--float32]
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createRequire } from 'node:module';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Contender, contenders, node } from './contenders.mjs';
@@ -18,6 +20,7 @@ const { values: options } = parseArgs({
     threads: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '7' },
     ms: { type: 'string', default: '60' },
+    float32: { type: 'boolean', default: false },
     isas: {
       type: 'string',
       default: Object.keys(contenders)
@@ -36,15 +39,25 @@ const start = (name, kind, peer, env) =>
 for (const isa of isas) {
   const env = { CONVMAT_BACKEND: 'native', CONVMAT_ISA: isa };
   start(`${isa} integer`, 'integer', 'convmat-integer', env);
+  if (!options.float32) continue;
   start(`${isa} float32 direct`, 'float', 'convmat', { ...env, BENCH_ALGORITHM: 'direct' });
   start(`${isa} float32 im2col`, 'float', 'convmat', { ...env, BENCH_ALGORITHM: 'im2col' });
 }
 if (contenders[ORT]) start(ORT, 'integer', 'onnxruntime-integer', {});
 
+const { addonReport } = createRequire(import.meta.url)('../dist/backend/select.js');
+console.log(`${cpus()[0].model}: ${addonReport().cpuFeatures.join(' ')}`);
+/** Name of a pair → the ratios of its minima, by layer. */
+const ratios = new Map();
 const folder = mkdtempSync(join(tmpdir(), 'convmat-bench-'));
 try {
   const layers = networks.flatMap(layersOf).filter(({ id }) => new RegExp(options.layers).test(id));
   for (const layer of layers) report(layer, await race(layer));
+  console.log(`\ngeometric means of ${layers.length} layers`);
+  for (const [pair, all] of ratios) {
+    const mean = Math.exp(all.reduce((sum, ratio) => sum + Math.log(ratio), 0) / all.length);
+    console.log(`  ${pair.padEnd(32)} ${mean.toFixed(2)}×, least ${Math.min(...all).toFixed(2)}×`);
+  }
 } finally {
   for (const contender of running) contender.stop();
   rmSync(folder, { recursive: true });
@@ -70,13 +83,22 @@ function report(layer, times) {
   for (const [name, { median, min }] of Object.entries(times)) {
     const own = name.endsWith('integer') ? name.split(' ')[0] : null;
     const against = own
-      ? [`${own} float32 direct`, `${own} float32 im2col`, ORT]
-          .filter((other) => times[other])
+      ? [`${own} float32 direct`, `${own} float32 im2col`, ...isas.map((isa) => `${isa} integer`), ORT]
+          .filter((other) => times[other] && other !== name)
           .map((other) => `${ratio(times[other], times[name])} of ${other.replace(`${own} `, '')}`)
       : [];
+    if (own) remember(name, times);
     console.log(
       `  ${name.padEnd(24)} ${median.toFixed(3)} (${min.toFixed(3)})${against.map((text) => `   ${text}`).join('')}`,
     );
+  }
+}
+
+function remember(name, times) {
+  for (const [other, { min }] of Object.entries(times)) {
+    if (other === name) continue;
+    const pair = `${name} beside ${other}`;
+    ratios.set(pair, [...(ratios.get(pair) ?? []), min / times[name].min]);
   }
 }
 
