@@ -19,6 +19,13 @@ function targets(): Record<string, string>[] {
   ];
 }
 
+/** What AMX adds to another instruction set, the integers, and what chooses between them; the rest is the other's. */
+const WITH_TILES = [
+  'test/{plan,backends,async,network}/**/*.test.ts',
+  'test/ops/{quantized,conv,linear,machine,onnx,onnx-testdata}.test.ts',
+];
+const EVERYTHING = ['test/{ops,plan,backends,async,network,fuzz}/**/*.test.ts'];
+
 const shared = {
   resolve: { alias: { convmat: join(dist, 'index.js') } },
 };
@@ -35,7 +42,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: env.CONVMAT_ISA ?? env.CONVMAT_BACKEND,
-          include: ['test/{ops,plan,backends,async,network,fuzz}/**/*.test.ts'],
+          include: env.CONVMAT_ISA === 'amx' ? WITH_TILES : EVERYTHING,
           env,
           server,
           testTimeout: 60_000 * patience,

@@ -1,14 +1,15 @@
 /** Written by scripts/isas/write.mjs from lists/isas.json, and by nothing else. */
 
-export type NativeIsa = 'avx512' | 'avx2' | 'neon' | 'generic';
+export type NativeIsa = 'amx' | 'avx512' | 'avx2' | 'neon' | 'generic';
 
 /** The instruction sets of each backend that has several, the fastest first. */
 export const ISAS = {
-  native: ['avx512', 'avx2', 'neon', 'generic'],
+  native: ['amx', 'avx512', 'avx2', 'neon', 'generic'],
 } as const;
 
 /** Whose fitted times say how long each takes. */
 export const TIMED_AS = {
+  amx: 'avx512',
   avx512: 'avx512',
   avx2: 'avx2',
   neon: 'avx2',

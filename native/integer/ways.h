@@ -18,4 +18,10 @@ std::shared_ptr<const PackedIntegerConv> pack_integer_rows(const Context&, const
                                                            const uint8_t* weight, const int32_t* zeros,
                                                            const int32_t* bias, const double* multipliers);
 
+// Tiles, whose unit the kernels must have and the process may use: any geometry, though below 32 channels or
+// 16 pixels they lie idle.
+std::shared_ptr<const PackedIntegerConv> pack_integer_tiles(const Context&, const IntegerConvPlan&,
+                                                            const uint8_t* weight, const int32_t* zeros,
+                                                            const int32_t* bias, const double* multipliers);
+
 }  // namespace convmat

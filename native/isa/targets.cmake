@@ -1,6 +1,18 @@
 # Written by scripts/isas/write.mjs from lists/isas.json, and by nothing else.
-# `isas`, those of this machine, and of each its unit, its vector layer and the flags of its own.
+# `isas`, those of this machine that have a vector layer, and the others; of each its unit, the vector layer and the
+# flags of its own.
 set(isas "")
+set(isas_over_others "")
+if(CONVMAT_ARCH STREQUAL "x64" AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT CMAKE_SYSTEM_NAME STREQUAL "Darwin")
+  list(APPEND isas_over_others amx)
+  set(isa_source_amx native/isa/amx.cc)
+  set(isa_vectors_amx simd/vec_avx512.h)
+  if(MSVC)
+    set(isa_flags_amx /arch:AVX512)
+  else()
+    set(isa_flags_amx -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mbmi2 -mprefer-vector-width=512)
+  endif()
+endif()
 if(CONVMAT_ARCH STREQUAL "x64" AND NOT CMAKE_SYSTEM_NAME STREQUAL "Darwin")
   list(APPEND isas avx512)
   set(isa_source_avx512 native/isa/avx512.cc)

@@ -5,6 +5,7 @@
     'variables': {
       'isa_targets': [],
       'conditions': [
+        ['target_arch=="x64" and OS=="linux" and OS!="mac"', {'isa_targets': ['convmat_amx']}],
         ['target_arch=="x64" and OS!="mac"', {'isa_targets': ['convmat_avx512']}],
         ['target_arch=="x64"', {'isa_targets': ['convmat_avx2']}],
         ['target_arch=="arm64"', {'isa_targets': ['convmat_neon']}],
@@ -14,6 +15,16 @@
     'isa_targets': ['<@(isa_targets)'],
   },
   'conditions': [
+    ['target_arch=="x64" and OS=="linux" and OS!="mac"', {
+      'targets': [{
+        'target_name': 'convmat_amx',
+        'type': 'static_library',
+        'sources': ['amx.cc'],
+        'cflags_cc': ['<@(isa_flags)', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mbmi2', '-mprefer-vector-width=512'],
+        'xcode_settings': {'OTHER_CPLUSPLUSFLAGS': ['<@(isa_flags)', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mbmi2', '-mprefer-vector-width=512']},
+        'msvs_settings': {'VCCLCompilerTool': {'AdditionalOptions': ['/arch:AVX512']}},
+      }],
+    }],
     ['target_arch=="x64" and OS!="mac"', {
       'targets': [{
         'target_name': 'convmat_avx512',

@@ -10,6 +10,10 @@
   #else
     #include <cpuid.h>
   #endif
+  #if defined(__linux__)
+    #include <sys/syscall.h>
+    #include <unistd.h>
+  #endif
 #elif defined(__aarch64__) || defined(_M_ARM64)
   #define CONVMAT_ARM64 1
   #if defined(__linux__)
@@ -28,6 +32,10 @@ namespace convmat {
 #define CONVMAT_ISA_UNIT(isa, required, for_quads) \
   namespace isa {                                  \
   extern const KernelTable kernels;                \
+  }
+#define CONVMAT_TILE_UNIT(isa, base, required, for_quads) \
+  namespace isa {                                         \
+  extern const TileKernels kernels;                       \
   }
 #include "runtime/isas.inc"
 
@@ -75,10 +83,21 @@ struct Detection {
     constexpr uint32_t osxsave = 1u << 27;  // without it there is no XGETBV
     if ((leaf1.c & osxsave) != 0) saved = enabled_state();
   }
+  // Whether the system lends its tiles to processes that ask for them, as runtime/tile_unit.h does.
+  bool tiles(uint32_t word, int index) const { return lends_tiles() && has(0x60000, word, index); }
   bool ymm(uint32_t word, int index) const { return has(0x6, word, index); }
   bool zmm(uint32_t word, int index) const { return has(0xe6, word, index); }
 
  private:
+  static bool lends_tiles() {
+  #if defined(__linux__)
+    constexpr long ask_what_there_is = 0x1021;  // ARCH_GET_XCOMP_SUPP of Linux 5.16
+    uint64_t states = 0;
+    return syscall(SYS_arch_prctl, ask_what_there_is, &states) == 0 && (states >> 18 & 1) != 0;
+  #else
+    return false;
+  #endif
+  }
   bool has(uint64_t state, uint32_t word, int index) const {
     return (saved & state) == state && (word >> index & 1) != 0;
   }
@@ -93,7 +112,10 @@ struct Detection {
     FEATURE(avx512dq, found.zmm(found.leaf7.b, 17))   \
     FEATURE(avx512vl, found.zmm(found.leaf7.b, 31))   \
     FEATURE(avx512vnni, found.zmm(found.leaf7.c, 11)) \
-    FEATURE(bmi2, found.ymm(found.leaf7.b, 8))
+    FEATURE(bmi2, found.ymm(found.leaf7.b, 8))        \
+    FEATURE(amx_tile, found.tiles(found.leaf7.d, 24)) \
+    FEATURE(amx_int8, found.tiles(found.leaf7.d, 25)) \
+    FEATURE(amx_bf16, found.tiles(found.leaf7.d, 22))
 
 #elif CONVMAT_ARM64
 
@@ -152,19 +174,32 @@ struct Candidate {
   uint32_t required;
   const KernelTable* kernels;
   uint32_t for_quads;  // what its kernels of quads need beside that
+  // Of one that adds tiles to another's kernels: its name and them.
+  const char* name;
+  const TileKernels* tiles;
 };
 // The first whose features are all there wins.
-#define CONVMAT_ISA_UNIT(isa, required, for_quads) {required, &isa::kernels, for_quads},
+#define CONVMAT_ISA_UNIT(isa, required, for_quads) {required, &isa::kernels, for_quads, nullptr, nullptr},
+#define CONVMAT_TILE_UNIT(isa, base, required, for_quads) \
+  {required, &base::kernels, for_quads, #isa, &isa::kernels},
 constexpr Candidate kCandidates[] = {
 #include "runtime/isas.inc"
 };
 
-// For a CPU that lacks what they need. Made at most once for each table, and kept as long as the process.
-const KernelTable* without_quads(const KernelTable& kernels) {
-  auto* const rest = new KernelTable(kernels);
-  rest->integer.quad_line = nullptr;
-  rest->integer.quad_tile = nullptr;
-  return rest;
+// What this CPU has of a candidate's kernels. Called at most once for each; kept as long as the process.
+const KernelTable* kernels_of(const Candidate& candidate) {
+  const bool quads = (features() & candidate.for_quads) == candidate.for_quads;
+  if (quads && candidate.tiles == nullptr) return candidate.kernels;
+  auto* const own = new KernelTable(*candidate.kernels);
+  if (!quads) {
+    own->integer.quad_line = nullptr;
+    own->integer.quad_tile = nullptr;
+  }
+  if (candidate.tiles != nullptr) {
+    own->name = candidate.name;
+    own->integer.tiles = candidate.tiles;
+  }
+  return own;
 }
 
 }  // namespace
@@ -174,8 +209,7 @@ const std::vector<const KernelTable*>& available_kernels() {
     std::vector<const KernelTable*> tables;
     for (const Candidate& candidate : kCandidates) {
       if ((features() & candidate.required) != candidate.required) continue;
-      const bool quads = (features() & candidate.for_quads) == candidate.for_quads;
-      tables.push_back(quads ? candidate.kernels : without_quads(*candidate.kernels));
+      tables.push_back(kernels_of(candidate));
     }
     return tables;
   }();

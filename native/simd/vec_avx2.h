@@ -313,6 +313,11 @@ CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                       _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(words.v, order), lanes));
 }
+CONVMAT_INLINE void store_bytes(uint8_t* p, Vec<int32_t> bytes, int first, int count) {
+  uint8_t all[4 * Vec<int32_t>::lanes];
+  store(reinterpret_cast<int32_t*>(all), bytes);
+  for (int i = 0; i < count; ++i) p[i] = all[first + i];
+}
 CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
   const __m256i a = _mm256_unpacklo_epi32(rows[0].v, rows[1].v),
                 b = _mm256_unpackhi_epi32(rows[0].v, rows[1].v);

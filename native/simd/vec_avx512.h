@@ -320,6 +320,11 @@ CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   const __m512i lanes = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   _mm512_storeu_si512(p, _mm512_permutexvar_epi32(lanes, _mm512_shuffle_epi8(words.v, order)));
 }
+CONVMAT_INLINE void store_bytes(uint8_t* p, Vec<int32_t> bytes, int first, int count) {
+  // What the mask leaves out is not touched, whatever lies there.
+  const __mmask64 mask = _bzhi_u64(~uint64_t{0}, static_cast<unsigned>(count)) << first;
+  _mm512_mask_storeu_epi8(p - first, mask, bytes.v);
+}
 CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
   const __m512i a = _mm512_unpacklo_epi32(rows[0].v, rows[1].v),
                 b = _mm512_unpackhi_epi32(rows[0].v, rows[1].v);

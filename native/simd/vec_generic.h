@@ -31,6 +31,7 @@
 //                            rounded, halves to even, plus `zero` of 0 to 255, saturated to uint8;
 //                            a[0]'s lowest
 //   store_split(p, words)    p[k * lanes + lane] <-- byte k of a word
+//   store_bytes(p, v, first, count)   p[i] <-- byte first + i of v, of all its lanes, i < count
 //   store_lanes(p, rows)     p[lane][4] <-- rows[4][lane], of int32
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
 //   div, negate, square_root   of floats
@@ -359,6 +360,11 @@ CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   for (int k = 0; k < 4; ++k) {
     for (int i = 0; i < lanes; ++i) p[k * lanes + i] = static_cast<uint8_t>(words.v[i] >> 8 * k);
   }
+}
+CONVMAT_INLINE void store_bytes(uint8_t* p, Vec<int32_t> bytes, int first, int count) {
+  uint8_t all[4 * Vec<int32_t>::lanes];
+  store(reinterpret_cast<int32_t*>(all), bytes);
+  for (int i = 0; i < count; ++i) p[i] = all[first + i];
 }
 CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
   for (int i = 0; i < Vec<int32_t>::lanes; ++i) {

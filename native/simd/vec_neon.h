@@ -319,6 +319,11 @@ CONVMAT_INLINE void transpose(Vec<int32_t> (&rows)[4]) {
   transpose(bits);
   CONVMAT_UNROLL for (int i = 0; i < 4; ++i) rows[i].v = vreinterpretq_s32_f32(bits[i].v);
 }
+CONVMAT_INLINE void store_bytes(uint8_t* p, Vec<int32_t> bytes, int first, int count) {
+  uint8_t all[4 * Vec<int32_t>::lanes];
+  store(reinterpret_cast<int32_t*>(all), bytes);
+  for (int i = 0; i < count; ++i) p[i] = all[first + i];
+}
 CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
   Vec<int32_t> lanes[4] = {rows[0], rows[1], rows[2], rows[3]};
   transpose(lanes);

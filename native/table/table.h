@@ -14,6 +14,7 @@
 #include "table/pair_gemm.h"
 #include "table/program.h"
 #include "table/rows.h"
+#include "table/tiles.h"
 #include "table/toeplitz.h"
 #include "table/transpose.h"
 #include "table/weight_grad.h"
@@ -36,7 +37,8 @@ struct Kernels {
 // Those of integers, likewise.
 struct IntegerKernels {
   DirectBlocking blocking;
-  bool signed_quads;  // quads of the input are int8, not uint8
+  bool signed_quads;         // quads of the input are int8, not uint8
+  const TileKernels* tiles;  // null where there is no unit of tiles
 #define CONVMAT_INTEGER_KERNEL(field, function, type) type* field;
 #include "table/kernels.inc"
 };

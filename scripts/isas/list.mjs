@@ -5,8 +5,10 @@
  *                 native/simd/vec_NAME.h, its namespace convmat::NAME; `-` is `_` in all three
  *     backend     which backend runs it: 'native' is what binding.gyp and CMakeLists.txt build into the addon, and
  *                 runtime/cpu.cc looks for; another backend's build takes its own entries
- *     over        the name of one that it adds to: it has that one's flags, features and vector layer, and its own beside them
- *     on, not_on  a processor (x64, arm64) or a system (linux, darwin, win32), as Node.js calls them; everywhere without
+ *     over        the name of one that it adds to: it has that one's flags, features, places and vector layer, and its own
+ *                 beside them
+ *     on, not_on  a processor (x64, arm64) or a system (linux, darwin, win32), as Node.js calls them; everywhere without.
+ *                 Resolved, they are lists: on all of the first, and on none of the second
  *     flags       of GCC and Clang, beside those that all units have; msvc_flags those of MSVC
  *     features    of the CPU that it needs, as runtime/cpu.cc names them
  *     quads       features that its kernels of quads of 8-bit integers need beside those
@@ -22,14 +24,15 @@ const entries = JSON.parse(readFileSync(join(root, 'lists/isas.json'), 'utf8'));
 function resolve(entry) {
   const base = entry.over === undefined ? undefined : resolve(entryNamed(entry.over));
   const identifier = entry.name.replaceAll('-', '_');
-  const both = (field) => [...(base?.[field] ?? []), ...(entry[field] ?? [])];
+  const both = (field) => [...(base?.[field] ?? []), ...[entry[field] ?? []].flat()];
   return {
     ...entry,
     identifier,
     source: `native/isa/${identifier}.cc`,
     vectors: base?.vectors ?? `simd/vec_${identifier}.h`,
-    on: entry.on ?? base?.on,
-    not_on: entry.not_on ?? base?.not_on,
+    over: base?.identifier,
+    on: both('on'),
+    not_on: both('not_on'),
     flags: both('flags'),
     msvc_flags: both('msvc_flags'),
     features: both('features'),
@@ -51,6 +54,6 @@ export function isasOf(backend, { platform, arch } = {}) {
   return isas.filter((isa) => {
     if (isa.backend !== backend) return false;
     if (arch === undefined) return true;
-    return (isa.on === undefined || is(isa.on)) && !is(isa.not_on);
+    return isa.on.every(is) && !isa.not_on.some(is);
   });
 }

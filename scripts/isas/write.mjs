@@ -24,8 +24,8 @@ const GYP = {
 
 function gyp() {
   const condition = ({ on, not_on: notOn }) => {
-    const test = (word, sign) => word && `${GYP[word][0]}${sign}"${GYP[word][1]}"`;
-    return [test(on, '=='), test(notOn, '!=')].filter(Boolean).join(' and ') || '1';
+    const tests = (words, sign) => words.map((word) => `${GYP[word][0]}${sign}"${GYP[word][1]}"`);
+    return [...tests(on, '=='), ...tests(notOn, '!=')].join(' and ') || '1';
   };
   const flags = (isa) => list(['<@(isa_flags)', ...isa.flags]);
   const dependencies = native.map(
@@ -71,12 +71,13 @@ const CMAKE = {
 };
 
 function cmake() {
-  const units = native.map(({ identifier, on, not_on: notOn, source, vectors, flags, msvc_flags: msvc }) => {
+  const units = native.map((isa) => {
+    const { identifier, over, on, not_on: notOn, source, vectors, flags, msvc_flags: msvc } = isa;
     const test = (word) => `${CMAKE[word][0]} STREQUAL "${CMAKE[word][1]}"`;
-    const tests = [on && test(on), notOn && `NOT ${test(notOn)}`].filter(Boolean).join(' AND ') || 'TRUE';
+    const tests = [...on.map(test), ...notOn.map((word) => `NOT ${test(word)}`)].join(' AND ') || 'TRUE';
     const words = (values) => values.map((value) => ` ${value}`).join('');
     return `if(${tests})
-  list(APPEND isas ${identifier})
+  list(APPEND ${over === undefined ? 'isas' : 'isas_over_others'} ${identifier})
   set(isa_source_${identifier} ${source})
   set(isa_vectors_${identifier} ${vectors})
   if(MSVC)
@@ -87,8 +88,10 @@ function cmake() {
 endif()`;
   });
   return `# ${origin}.
-# \`isas\`, those of this machine, and of each its unit, its vector layer and the flags of its own.
+# \`isas\`, those of this machine that have a vector layer, and the others; of each its unit, the vector layer and the
+# flags of its own.
 set(isas "")
+set(isas_over_others "")
 ${units.join('\n')}
 `;
 }
@@ -102,16 +105,24 @@ const CPP = {
 };
 
 function cpp() {
-  const units = native.map(({ identifier, on, not_on: notOn, features, quads }) => {
-    const tests = [on && CPP[on], notOn && `!${CPP[notOn]}`].filter(Boolean).join(' && ') || '1';
+  const units = native.map(({ identifier, over, on, not_on: notOn, features, quads }) => {
+    const tests =
+      [...on.map((word) => CPP[word]), ...notOn.map((word) => `!${CPP[word]}`)].join(' && ') || '1';
     const mask = (names) => names.map((name) => `${name}_bit`).join(' | ') || '0';
-    return `#if ${tests}\nCONVMAT_ISA_UNIT(${identifier}, ${mask(features)}, ${mask(quads)})\n#endif`;
+    const masks = `${mask(features)}, ${mask(quads)}`;
+    const unit =
+      over === undefined
+        ? `CONVMAT_ISA_UNIT(${identifier}, ${masks})`
+        : `CONVMAT_TILE_UNIT(${identifier}, ${over}, ${masks})`;
+    return `#if ${tests}\n${unit}\n#endif`;
   });
   return `// ${origin}.
-// CONVMAT_ISA_UNIT(namespace of its table, features that it needs, those that its quads need beside them), the
-// fastest first: defined before this is included.
+// The fastest first. Defined before this is included:
+//   CONVMAT_ISA_UNIT(namespace of its table, features that it needs, those that its quads need beside them)
+//   CONVMAT_TILE_UNIT(namespace of its tiles' table, that of the instruction set beside which they are, as above)
 ${units.join('\n')}
 #undef CONVMAT_ISA_UNIT
+#undef CONVMAT_TILE_UNIT
 `;
 }
 

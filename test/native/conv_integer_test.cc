@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "integer/conv.h"
+#include "integer/ways.h"
 #include "reference.h"
 #include "runtime/thread_pool.h"
+#include "runtime/tile_unit.h"
 #include "support.h"
+#include "tile_model.h"
 
 namespace convmat::test {
 namespace {
@@ -102,15 +105,21 @@ std::vector<int64_t> expected(const Problem& p, bool with_bias) {
   return y;
 }
 
-std::vector<int64_t> computed(const KernelTable& kernels, const Problem& p, bool with_bias) {
+using PackFn = decltype(pack_integer_tiles);
+
+std::vector<int64_t> computed(const KernelTable& kernels, const Problem& p, bool with_bias,
+                              PackFn* pack = nullptr) {
   const bool scaled = p.plan.output_dtype != DType::i32;
   const std::vector<uint8_t> x = bytes_of(p.x), w = bytes_of(p.w);
   const int64_t count = output_size(p.plan.conv), size = count * (scaled ? 1 : 4);
   std::vector<uint8_t> bytes(size + kGuards, kGuard);
   const Context context{&kernels};
-  pack_integer_conv(context, p.plan, w.data(), p.zeros.data(), with_bias ? p.bias.data() : nullptr,
-                    scaled ? p.multipliers.data() : nullptr)
-      ->run(context, x.data(), bytes.data());
+  const int32_t* const bias = with_bias ? p.bias.data() : nullptr;
+  const double* const multipliers = scaled ? p.multipliers.data() : nullptr;
+  const auto packed = pack != nullptr
+                          ? pack(context, p.plan, w.data(), p.zeros.data(), bias, multipliers)
+                          : pack_integer_conv(context, p.plan, w.data(), p.zeros.data(), bias, multipliers);
+  packed->run(context, x.data(), bytes.data());
   EXPECT_EQ(std::count(bytes.begin() + size, bytes.end(), kGuard), kGuards) << "wrote beyond the result";
   std::vector<int64_t> y(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
@@ -262,6 +271,115 @@ TEST_P(ConvIntegerTest, ThreadsDoNotMatter) {
   pool.set_threads(0);
 }
 CONVMAT_ON_EACH_ISA(ConvIntegerTest);
+
+// The way of tiles on a model of the unit and, where this CPU has it, on the unit itself, whatever is faster.
+class ConvIntegerTilesTest : public EachIsa {
+ protected:
+  void SetUp() override {
+    table_ = kernels();
+    if (table_.integer.tiles != nullptr) {
+      if (!tiles_permitted()) GTEST_SKIP() << "the system grants no tiles";
+      return;
+    }
+#define CONVMAT_PROBED_ISA(isa) \
+  if (std::string(#isa) == table_.name) table_.integer.tiles = &convmat::isa::tile_model;
+    CONVMAT_PROBED_ISAS
+#undef CONVMAT_PROBED_ISA
+  }
+  void check(const ConvCase& conv, const Dtypes& dtypes, WeightZeros zeros, Data data = Data::random) const {
+    const Problem problem = make(conv, dtypes, zeros, data);
+    const bool with_bias = dtypes.output != DType::i32;
+    EXPECT_EQ(computed(table_, problem, with_bias, pack_integer_tiles), expected(problem, with_bias))
+        << conv.name << ' ' << conv.in_channels << " -> " << conv.out_channels;
+  }
+  KernelTable table_;
+};
+
+TEST_P(ConvIntegerTilesTest, IsItsDefinition) {
+  for (const ConvCase& conv : conv_cases()) {
+    for (const Dtypes& dtypes : kDtypes) check(conv, dtypes, WeightZeros::none);
+    check(conv, kDtypes[0], WeightZeros::per_channel);
+    check(conv, kDtypes[2], WeightZeros::per_channel);
+  }
+}
+TEST_P(ConvIntegerTilesTest, EveryTileOfChannelsAndPixels) {
+  for (const int64_t channels : {1, 15, 16, 17, 31, 32, 33, 49, 64, 65}) {
+    for (const int64_t width : {1, 7, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 81}) {
+      check({"rows", 1, 1, 2, channels, {{1, 1}, {2, 2}, {width + 1, 2}}}, kDtypes[0], WeightZeros::none);
+      check({"rows", 1, 1, 2, channels, {{1, 1}, {2, 1}, {width, 2, 1, 1, 1, 0}}}, kDtypes[3],
+            WeightZeros::per_channel);
+      check({"columns", 2, 1, 3, channels, {{1, 1}, {1, 1}, {width, 1}}}, kDtypes[4], WeightZeros::none);
+      check({"columns", 1, 1, 3, channels, {{1, 1}, {1, 1}, {width, 1}}}, kDtypes[2],
+            WeightZeros::per_channel);
+    }
+  }
+}
+TEST_P(ConvIntegerTilesTest, EveryTailOfInputChannels) {
+  for (const int64_t channels : {1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 127, 128, 129}) {
+    const ConvCase conv = {"tails", 1, 1, channels, 17, {{1, 1}, {4, 3, 1, 1, 1, 1}, {5, 3, 1, 1, 1, 1}}};
+    const ConvCase pointwise = {"1x1", 2, 1, channels, 17, {{1, 1}, {4, 1}, {5, 1}}};
+    for (const WeightZeros zeros : {WeightZeros::none, WeightZeros::per_channel}) {
+      for (const Dtypes& dtypes : kDtypes) {
+        check(conv, dtypes, zeros);
+        check(pointwise, dtypes, zeros);
+      }
+    }
+  }
+}
+TEST_P(ConvIntegerTilesTest, StridesDilationsAndPadding) {
+  for (const PaddingMode mode :
+       {PaddingMode::zeros, PaddingMode::circular, PaddingMode::reflect, PaddingMode::replicate}) {
+    for (const int64_t stride : {1, 2, 4}) {
+      for (const int64_t dilation : {1, 2, 3}) {
+        for (const int64_t kernel : {1, 2, 3, 5}) {
+          const AxisCase height = {11, kernel, stride, dilation, 2, 3},
+                         width = {13, kernel, stride, dilation, 3, 1};
+          check({"dense", 2, 1, 3, 5, {{1, 1}, height, width}, mode}, kDtypes[0], WeightZeros::none);
+          check({"groups", 2, 3, 6, 6, {{1, 1}, height, width}, mode}, kDtypes[2], WeightZeros::per_channel);
+          check({"in depth", 1, 2, 4, 2, {{5, 2, 1, 2, 1, 1}, height, width}, mode}, kDtypes[3],
+                WeightZeros::none);
+        }
+      }
+    }
+  }
+}
+TEST_P(ConvIntegerTilesTest, ExtremesOfTheRange) {
+  const ConvCase conv = {"extremes", 1, 1, 37, 33, {{1, 1}, {6, 3, 1, 1, 1, 1}, {17, 3, 1, 1, 1, 1}}};
+  const ConvCase pointwise = {"1x1", 1, 1, 70, 33, {{1, 1}, {6, 1}, {17, 1}}};
+  for (const Dtypes& dtypes : kDtypes) {
+    for (const Data data : {Data::extremes, Data::lowest, Data::highest}) {
+      for (const WeightZeros zeros : {WeightZeros::none, WeightZeros::per_channel}) {
+        check(conv, dtypes, zeros, data);
+        check(pointwise, dtypes, zeros, data);
+      }
+    }
+  }
+}
+TEST_P(ConvIntegerTilesTest, LongSumsAndRows) {
+  check({"long", 1, 1, 33026, 2, {{1, 1}, {1, 1}, {2, 1}}}, kDtypes[0], WeightZeros::per_channel,
+        Data::highest);
+  check({"long", 1, 1, 3, 5, {{1, 1}, {1, 1}, {40000, 5, 2, 3, 2, 9}}, PaddingMode::reflect}, kDtypes[2],
+        WeightZeros::per_channel);
+}
+TEST_P(ConvIntegerTilesTest, ThreadsDoNotMatter) {
+  ThreadPool& pool = ThreadPool::shared();
+  const ConvCase problems[] = {
+      {"rows split", 2, 1, 64, 64, {{1, 1}, {40, 3, 1, 1, 1, 1}, {41, 3, 1, 1, 1, 1}}},
+      {"panels split", 1, 1, 300, 400, {{1, 1}, {1, 1}, {7, 3, 1, 1, 1, 1}}},
+      {"columns split", 1, 1, 200, 300, {{1, 1}, {20, 1}, {20, 1}}},
+  };
+  for (const ConvCase& conv : problems) {
+    const Problem problem = make(conv, kDtypes[2], WeightZeros::per_channel, Data::random);
+    const std::vector<int64_t> want = expected(problem, true);
+    for (const int threads : {1, 3}) {
+      pool.set_threads(threads);
+      EXPECT_EQ(computed(table_, problem, true, pack_integer_tiles), want)
+          << conv.name << ", threads: " << threads;
+    }
+  }
+  pool.set_threads(0);
+}
+CONVMAT_ON_EACH_ISA(ConvIntegerTilesTest);
 
 }  // namespace
 }  // namespace convmat::test

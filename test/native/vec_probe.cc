@@ -61,6 +61,7 @@ constexpr test::IntVecProbe int_vec_probe() {
       [](const int* a, const int* b, const int* c, int* to) {
         store(to, dot_pairs(load(a), load(b), load(c)));
       },
+      [](uint8_t* to, const int* bytes, int first, int count) { store_bytes(to, load(bytes), first, count); },
   };
 }
 

@@ -3,6 +3,8 @@
 // gtest's baseline code.
 #pragma once
 
+#include <cstdint>
+
 namespace convmat::test {
 
 template <typename T>
@@ -39,6 +41,7 @@ struct IntVecProbe {
   void (*zero)(int* to);
   void (*add)(const int* a, const int* b, int* to);
   void (*dot_pairs)(const int* a, const int* b, const int* c, int* to);
+  void (*store_bytes)(uint8_t* to, const int* bytes, int first, int count);
 };
 
 struct VecProbes {

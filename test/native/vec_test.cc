@@ -248,7 +248,29 @@ TEST_P(VectorLayer, MinAndMaxLetNanThrough) {
   check_min_max(probes().f32);
   check_min_max(probes().f64);
 }
-CONVMAT_ON_EACH_ISA(VectorLayer);
+TEST_P(VectorLayer, PartsOfBytes) {
+  const IntVecProbe& vec = probes().i32;
+  const int width = 4 * vec.lanes;
+  std::vector<int> words(vec.lanes);
+  for (int i = 0; i < width; ++i) reinterpret_cast<uint8_t*>(words.data())[i] = static_cast<uint8_t>(i + 1);
+  for (int first = 0; first < width; ++first) {
+    for (int count = 1; first + count <= width; ++count) {
+      // The result ends where writing must: a sanitizer sees a store that goes further.
+      std::vector<uint8_t> part(count);
+      vec.store_bytes(part.data(), words.data(), first, count);
+      for (int i = 0; i < count; ++i) ASSERT_EQ(part[i], first + i + 1) << first << ", " << count;
+    }
+  }
+}
+// An instruction set that adds tiles to another's kernels has that one's vectors.
+std::vector<const KernelTable*> with_own_vectors() {
+  std::vector<const KernelTable*> tables;
+  for (const KernelTable* table : available_kernels()) {
+    if (table->integer.tiles == nullptr) tables.push_back(table);
+  }
+  return tables;
+}
+INSTANTIATE_TEST_SUITE_P(Isa, VectorLayer, testing::ValuesIn(with_own_vectors()), isa_name);
 
 TEST(Cpu, WhatRunsEverywhereIsAlwaysThereAndLast) {
 #if defined(__aarch64__) || defined(_M_ARM64)

@@ -57,7 +57,7 @@ describe.runIf(native)('the native choice', () => {
   });
   test('strided and pointwise layers go by direct sums or by a product', () => {
     // With fewer lanes, shifted rows are as fast as either.
-    const products = backendInfo().isa !== 'avx512' ? ['direct', 'im2col', 'toeplitz'] : ['direct', 'im2col'];
+    const products = hasLongVectors() ? ['direct', 'im2col'] : ['direct', 'im2col', 'toeplitz'];
     expect(products).toContain(explain([1, 3, 224, 224], [64, 3, 7, 7], { stride: 2, padding: 3 }).chosen);
     expect(products).toContain(explain([1, 64, 14, 14], [256, 64, 1, 1]).chosen);
     expect(products).toContain(explain([1, 64, 56, 56], [256, 64, 1, 1]).chosen);
@@ -97,13 +97,17 @@ describe.runIf(native)('the native choice', () => {
   });
 });
 
+function hasLongVectors(): boolean {
+  return ['amx', 'avx512'].includes(backendInfo().isa);
+}
+
 /** What is near the fastest for a layer on any CPU that was measured; with few lanes shifted rows are, too. */
 function sensible(weight: number[], stride: number[], groups: number): string[] {
   const { isa } = backendInfo();
   if (groups > 1) return isa === 'generic' ? ['depthwise', 'toeplitz'] : ['depthwise'];
   const isSpatial = weight[2] === 3 && stride.every((s) => s === 1);
   if (isSpatial && weight[1] >= 16) return ['winograd'];
-  const isNarrow = weight[1] <= 32 || isa !== 'avx512';
+  const isNarrow = weight[1] <= 32 || !hasLongVectors();
   return isNarrow ? ['direct', 'im2col', 'toeplitz'] : ['direct', 'im2col'];
 }
 

@@ -1,0 +1,540 @@
+// Integer convolution on a tile unit. A kernel of one tap that reads every pixel once is a plain product of
+// weights by pixels: the pixels are its columns. Any other reads a frame of lines, one for 64 channels of a
+// pixel, padding among them: a tap is a shift by whole lines, so that 16 neighbouring lines are a tile of the
+// product's rows. Pixels that lie on the padding between rows are computed, too, and left out of the result.
+#include <algorithm>
+#include <cstring>
+
+#include "geometry/lowering.h"
+#include "integer/problem.h"
+#include "integer/ways.h"
+#include "runtime/aligned.h"
+#include "runtime/arena.h"
+#include "runtime/tile_unit.h"
+
+namespace convmat {
+namespace {
+
+// Of one core, about: the product of two tiles, and what becomes of one sum.
+constexpr double kTileNs = 6;
+constexpr double kFinishNs = 0.15;
+
+// How the taps of one axis find a chunk's inputs. Inputs first + t of the padded axis lie in the phase t mod
+// stride, at t div stride; tap r of output i reads phase r * dilation mod stride at i + shift(r).
+struct TileAxis {
+  TileAxis() = default;
+  TileAxis(const Axis& axis, int64_t first_output, int64_t outputs)
+      : first(first_output * axis.stride - axis.pad_before),
+        stride(axis.stride),
+        dilation(axis.dilation),
+        kernel(axis.kernel),
+        length(outputs + (axis.kernel - 1) * axis.dilation / axis.stride),
+        phases(std::min(axis.kernel, phase_period())) {}
+
+  // Taps r and r + period read one phase.
+  int64_t phase_period() const {
+    int64_t a = stride, b = dilation % stride;
+    while (b != 0) {
+      const int64_t rest = a % b;
+      a = b;
+      b = rest;
+    }
+    return stride / a;
+  }
+  // Which of the phases that are read, in the order of the taps.
+  int64_t slot(int64_t tap) const { return tap % phases; }
+  int64_t shift(int64_t tap) const { return tap * dilation / stride; }
+  // The input that element i of a phase holds, before padding.
+  int64_t input(int64_t of_slot, int64_t i) const { return first + i * stride + of_slot * dilation % stride; }
+
+  int64_t first = 0, stride = 1, dilation = 1, kernel = 1;
+  int64_t length = 0;  // of a phase
+  int64_t phases = 1;  // that are read
+};
+
+int32_t wrapped(uint64_t value) { return static_cast<int32_t>(static_cast<uint32_t>(value)); }
+
+class TileConv final : public PackedIntegerConv {
+ public:
+  TileConv(const Context& context, const IntegerConvPlan& plan, const uint8_t* weight, const int32_t* zeros,
+           const int32_t* bias, const double* multipliers)
+      : p_(context, plan, multipliers != nullptr),
+        tiles_(*p_.kernels->integer.tiles),
+        is_product_(p_.axis[0].out == 1 && p_.axis[1].out == 1 && is_plain(p_.axis[2]) &&
+                    is_plain(p_.axis[0]) && is_plain(p_.axis[1])),
+        blocks_(ceil_div(p_.channels, kTileDepth)),
+        steps_(blocks_ * p_.taps),
+        weight_tiles_(ceil_div(p_.out_channels, kTileLanes)),
+        panels_(ceil_div(weight_tiles_, kMaxWeightTiles)),
+        padded_channels_(weight_tiles_ * kTileLanes) {
+    const int64_t channels = plan.conv.groups * padded_channels_;
+    weights_ = AlignedArray<uint8_t>(plan.conv.groups * weight_tiles_ * steps_ * kTileBytes);
+    offsets_ = AlignedArray<int32_t>(channels);
+    weight_zeros_ = AlignedArray<int32_t>(channels);
+    multipliers_ = AlignedArray<double>(p_.scaled ? channels : 0);
+    const Stored stored = choose_stored(weight, zeros);
+    signed_weights_ = stored == Stored::signed_centred || stored == Stored::signed_with_zeros;
+    for (int64_t g = 0; g < plan.conv.groups; ++g) pack_group(g, stored, weight, zeros, bias, multipliers);
+    if (needs_input_sums_) pack_ones();
+  }
+
+  size_t bytes() const override {
+    return sizeof(*this) + weights_.bytes() + offsets_.bytes() + weight_zeros_.bytes() +
+           multipliers_.bytes() + ones_.bytes();
+  }
+
+  void run(const Context& context, const void* input, void* output) const override {
+    const ConvPlan& plan = p_.plan.conv;
+    const Sharing s = share();
+    const int64_t chunks = plan.batch * plan.groups * p_.axis[0].out * s.panel_parts * s.blocks.row_blocks *
+                           s.blocks.column_blocks;
+    parallel_for(chunks, s.cost_ns, [&](int64_t i) {
+      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      run_chunk(s, static_cast<const uint8_t*>(input), output, i);
+    });
+  }
+
+ private:
+  // How weights lie in the tiles: less their zero points, as whichever bytes hold the differences; or as
+  // int8, with zero points that are left.
+  enum class Stored { signed_centred, unsigned_centred, signed_with_zeros };
+
+  static bool is_plain(const Axis& axis) {
+    return axis.kernel == 1 && axis.stride == 1 && axis.pad_before == 0 && axis.pad_after == 0;
+  }
+  bool signed_pixels() const { return p_.plan.conv.dtype == DType::i8; }
+  int64_t products() const { return p_.channels * p_.taps; }
+  int32_t value_of(uint8_t byte) const {
+    return p_.plan.weight_dtype == DType::i8 ? static_cast<int8_t>(byte) : byte;
+  }
+
+  Stored choose_stored(const uint8_t* weight, const int32_t* zeros) const {
+    int32_t least = 0, most = 0;
+    for (int64_t o = 0; o < p_.plan.conv.out_channels; ++o) {
+      // Flipped, int8 are uint8 in the same order.
+      const uint8_t flip = p_.plan.weight_dtype == DType::i8 ? 0x80 : 0;
+      uint8_t low = 255, high = 0;
+      for (int64_t i = 0; i < products(); ++i) {
+        const auto byte = static_cast<uint8_t>(weight[o * products() + i] ^ flip);
+        low = std::min(low, byte);
+        high = std::max(high, byte);
+      }
+      const int32_t zero = zeros[o] + (flip != 0 ? 128 : 0);
+      least = std::min(least, low - zero);
+      most = std::max(most, high - zero);
+    }
+    if (least >= -128 && most <= 127) return Stored::signed_centred;
+    return least >= 0 && most <= 255 ? Stored::unsigned_centred : Stored::signed_with_zeros;
+  }
+
+  void pack_group(int64_t g, Stored stored, const uint8_t* weight, const int32_t* zeros, const int32_t* bias,
+                  const double* multipliers) {
+    // A tile's channels as they are stored, [channel][products].
+    ArenaFrame arena;
+    uint8_t* const centred = arena.take<uint8_t>(kTileLanes * products());
+    int32_t* const staged = is_product_ ? nullptr : arena.take<int32_t>(kTileLanes * kTileLanes);
+    for (int64_t tile = 0; tile < weight_tiles_; ++tile) {
+      const int64_t first = tile * kTileLanes;
+      const int64_t used = std::min(kTileLanes, p_.out_channels - first);
+      for (int64_t lane = 0; lane < kTileLanes; ++lane) {
+        const int64_t at = g * padded_channels_ + first + lane;
+        offsets_.data()[at] = 0;
+        weight_zeros_.data()[at] = 0;
+        if (p_.scaled) multipliers_.data()[at] = 0;
+        if (lane >= used) continue;
+        const int64_t o = g * p_.out_channels + first + lane;
+        const int32_t stored_zero = stored != Stored::signed_with_zeros ? 0
+                                    : p_.plan.weight_dtype == DType::i8 ? zeros[o]
+                                                                        : zeros[o] - 128;
+        const uint64_t sum =
+            centre(weight + o * products(), zeros[o] - stored_zero, centred + lane * products());
+        // The sum of (x - zx) (w - zw) is that of x w, less zw times that of x, less zx times this.
+        const uint64_t of_weights =
+            sum - static_cast<uint64_t>(products()) * static_cast<uint64_t>(int64_t{zeros[o]});
+        const auto zx = static_cast<uint64_t>(int64_t{p_.plan.input_zero_point});
+        const auto added = static_cast<uint64_t>(bias == nullptr ? int64_t{0} : int64_t{bias[o]});
+        offsets_.data()[at] = wrapped(added - zx * of_weights);
+        weight_zeros_.data()[at] = stored_zero;
+        needs_input_sums_ = needs_input_sums_ || stored_zero != 0;
+        if (p_.scaled) multipliers_.data()[at] = multipliers[o];
+      }
+      pack_tile(centred, used, g, tile, staged);
+    }
+  }
+
+  // to[i] <-- weight[i] - zero, whose low byte is what is stored; returns the sum of the weights.
+  uint64_t centre(const uint8_t* weight, int32_t zero, uint8_t* to) const {
+    const auto low = static_cast<uint8_t>(zero);
+    for (int64_t i = 0; i < products(); ++i) to[i] = static_cast<uint8_t>(weight[i] - low);
+    int64_t sum = 0;
+    constexpr int64_t kPart = 1 << 20;  // whose sum an int32 holds
+    for (int64_t i = 0; i < products(); i += kPart) {
+      const int64_t end = std::min(products(), i + kPart);
+      int32_t part = 0;
+      if (p_.plan.weight_dtype == DType::i8) {
+        for (int64_t j = i; j < end; ++j) part += static_cast<int8_t>(weight[j]);
+      } else {
+        for (int64_t j = i; j < end; ++j) part += weight[j];
+      }
+      sum += part;
+    }
+    return static_cast<uint64_t>(sum);
+  }
+
+  // Of a panel, tiles of one step lie side by side.
+  int64_t panel_tiles(int64_t panel) const {
+    return std::min<int64_t>(kMaxWeightTiles, weight_tiles_ - panel * kMaxWeightTiles);
+  }
+  const uint8_t* panel_weights(int64_t g, int64_t panel) const {
+    return weights_.data() + (g * weight_tiles_ + panel * kMaxWeightTiles) * steps_ * kTileBytes;
+  }
+
+  void pack_tile(const uint8_t* centred, int64_t used, int64_t g, int64_t tile, int32_t* staged) {
+    const int64_t panel = tile / kMaxWeightTiles;
+    const int64_t step_bytes = panel_tiles(panel) * kTileBytes;
+    uint8_t* const first =
+        weights_.data() + (panel_weights(g, panel) - weights_.data()) + tile % kMaxWeightTiles * kTileBytes;
+    for (int64_t block = 0; block < blocks_; ++block) {
+      const int64_t channel = block * kTileDepth;
+      const int64_t channels = std::min(kTileDepth, p_.channels - channel);
+      for (int64_t tap = 0; tap < p_.taps; ++tap) {
+        uint8_t* const to = first + (block * p_.taps + tap) * step_bytes;
+        if (channels < kTileDepth || used < kTileLanes) std::memset(to, 0, kTileBytes);
+        if (is_product_) {
+          for (int64_t lane = 0; lane < used; ++lane) {
+            std::memcpy(to + lane * kTileDepth, centred + lane * p_.channels + channel,
+                        static_cast<size_t>(channels));
+          }
+          continue;
+        }
+        // [channel of the output][4 of the input], then the other way round.
+        std::memset(staged, 0, kTileBytes);
+        for (int64_t lane = 0; lane < used; ++lane) {
+          const uint8_t* const from = centred + (lane * p_.channels + channel) * p_.taps + tap;
+          uint8_t* const line = reinterpret_cast<uint8_t*>(staged + lane * kTileLanes);
+          for (int64_t c = 0; c < channels; ++c) line[c] = from[c * p_.taps];
+        }
+        // Floats are moved bit by bit.
+        p_.kernels->f32.transpose(kTileLanes, kTileLanes, reinterpret_cast<const float*>(staged), kTileLanes,
+                                  reinterpret_cast<float*>(to), kTileLanes);
+      }
+    }
+  }
+
+  // A tile of weights that are 1, whose sums are those of the input.
+  void pack_ones() {
+    ones_ = AlignedArray<uint8_t>(steps_ * kTileBytes);
+    std::memset(ones_.data(), 0, static_cast<size_t>(ones_.size()));
+    for (int64_t block = 0; block < blocks_; ++block) {
+      const int64_t channels = std::min(kTileDepth, p_.channels - block * kTileDepth);
+      for (int64_t tap = 0; tap < p_.taps; ++tap) {
+        uint8_t* const to = ones_.data() + (block * p_.taps + tap) * kTileBytes;
+        for (int64_t c = 0; c < channels; ++c) {
+          // Lane 0 of the product's rows, or of its columns.
+          to[is_product_ ? c : c / 4 * kTileDepth + c % 4] = 1;
+        }
+      }
+    }
+  }
+
+  struct Sharing {
+    OutputBlocks blocks;
+    int64_t panel_parts;  // panels are dealt out to so many chunks
+    double cost_ns;
+  };
+  Sharing share() const {
+    Sharing s;
+    const ConvPlan& plan = p_.plan.conv;
+    const double pixel_ns = static_cast<double>(weight_tiles_ * std::max<int64_t>(steps_, 1)) * kTileNs /
+                                static_cast<double>(kTileLanes) +
+                            static_cast<double>(padded_channels_) * kFinishNs;
+    const double images = static_cast<double>(plan.batch) * static_cast<double>(plan.groups * p_.axis[0].out);
+    s.cost_ns = images * static_cast<double>(p_.axis[1].out) * static_cast<double>(p_.axis[2].out) * pixel_ns;
+    const auto fits = [this](int64_t rows, int64_t columns) {
+      const TileAxis height(p_.axis[1], 0, rows), width(p_.axis[2], 0, columns);
+      return p_.axis[0].kernel * frame_lines(height, width) * blocks_ * kTileDepth <= kIntegerFrameBytes;
+    };
+    s.blocks = OutputBlocks::make(p_.axis, kMaxTilePixels, integer_chunk_ns(s.cost_ns) / pixel_ns, fits);
+    const double chunks = images * static_cast<double>(s.blocks.row_blocks * s.blocks.column_blocks);
+    const double wanted = s.cost_ns / integer_chunk_ns(s.cost_ns);
+    s.panel_parts = chunks > 0 ? std::clamp<int64_t>(static_cast<int64_t>(wanted / chunks), 1,
+                                                     std::max<int64_t>(panels_, 1))
+                               : 1;
+    return s;
+  }
+
+  void run_chunk(const Sharing& s, const uint8_t* input, void* output, int64_t index) const {
+    const ConvPlan& plan = p_.plan.conv;
+    const auto next = [&index](int64_t count) {
+      const int64_t i = index % count;
+      index /= count;
+      return i;
+    };
+    Chunk chunk;
+    const int64_t part = next(s.panel_parts);
+    chunk.first_panel = part * panels_ / s.panel_parts;
+    chunk.end_panel = (part + 1) * panels_ / s.panel_parts;
+    chunk.column = next(s.blocks.column_blocks) * s.blocks.columns;
+    chunk.row = next(s.blocks.row_blocks) * s.blocks.rows;
+    chunk.depth = next(p_.axis[0].out);
+    chunk.rows = std::min(s.blocks.rows, p_.axis[1].out - chunk.row);
+    chunk.columns = std::min(s.blocks.columns, p_.axis[2].out - chunk.column);
+    chunk.group = next(plan.groups);
+    if (chunk.rows <= 0 || chunk.columns <= 0) return;
+    const int64_t image = index;
+    const uint8_t* const from =
+        input + (image * plan.in_channels + chunk.group * p_.channels) * p_.in_plane();
+    void* const to =
+        p_.output_at(output, (image * plan.out_channels + chunk.group * p_.out_channels) * p_.out_plane());
+
+    ArenaFrame arena;
+    Pixels pixels = is_product_ ? columns_of(chunk, from, arena) : lines_of(chunk, from, arena);
+    pixels.steps = arena.take<int64_t>(steps_);
+    list_steps(pixels);
+    multiply(chunk, pixels, to, arena);
+  }
+
+  struct Chunk {
+    int64_t depth, row, rows, column, columns;
+    int64_t first_panel, end_panel, group;
+  };
+  // The operand that a chunk multiplies by all its weights.
+  struct Pixels {
+    const uint8_t* data;
+    int64_t count;      // pixels, those between rows of outputs among them
+    int64_t next_tile;  // bytes
+    int64_t pitch;      // from one row of outputs to the next
+    TileAxis height, width;
+    int64_t* steps;
+  };
+
+  Pixels columns_of(const Chunk& chunk, const uint8_t* from, ArenaFrame& arena) const {
+    Pixels pixels{};
+    pixels.count = chunk.columns;
+    pixels.pitch = chunk.columns;
+    pixels.next_tile = blocks_ * kTileBytes;
+    const int64_t tiles = ceil_div(pixels.count, kTileLanes);
+    uint8_t* const to = arena.take<uint8_t>(tiles * pixels.next_tile);
+    tiles_.columns({from + chunk.column, p_.in_plane(), p_.channels, pixels.count, blocks_ * kTileLanes, to});
+    pixels.data = to;
+    return pixels;
+  }
+
+  // Of a frame, for one depth of taps and 64 channels.
+  static int64_t frame_lines(const TileAxis& height, const TileAxis& width) {
+    return height.phases * width.phases * height.length * width.length;
+  }
+
+  // frame[depth of taps][block][phase of rows][phase of columns][row][column]
+  Pixels lines_of(const Chunk& chunk, const uint8_t* image, ArenaFrame& arena) const {
+    const Axis &depth = p_.axis[0], &in_height = p_.axis[1], &in_width = p_.axis[2];
+    Pixels pixels{};
+    pixels.height = TileAxis(in_height, chunk.row, chunk.rows);
+    pixels.width = TileAxis(in_width, chunk.column, chunk.columns);
+    const TileAxis &height = pixels.height, &width = pixels.width;
+    pixels.pitch = width.length;
+    pixels.count = (chunk.rows - 1) * pixels.pitch + chunk.columns;
+    pixels.next_tile = kTileBytes;
+    const int64_t phase_lines = height.length * width.length;
+    const int64_t lines = depth.kernel * blocks_ * frame_lines(height, width);
+    // The last tile of the last phase reads beyond it.
+    uint8_t* const frame = arena.take<uint8_t>(lines * kTileDepth + kTileBytes);
+    std::memset(frame + lines * kTileDepth, 0, kTileBytes);
+    pixels.data = frame;
+
+    // Where in a row of the frame each column of the input goes, and which columns are padding.
+    const PaddingMode mode = p_.plan.conv.padding_mode;
+    int32_t* const line_of = arena.take<int32_t>(in_width.in);
+    std::fill(line_of, line_of + in_width.in, -1);
+    struct Border {
+      int64_t line, source;  // -1 for what stands for 0
+    };
+    Border* const borders = arena.take<Border>(width.phases * width.length);
+    int64_t border_count = 0, first_column = in_width.in, end_column = 0;
+    for (int64_t slot = 0; slot < width.phases; ++slot) {
+      for (int64_t i = 0; i < width.length; ++i) {
+        const int64_t line = slot * phase_lines + i, column = width.input(slot, i);
+        if (column >= 0 && column < in_width.in) {
+          line_of[column] = static_cast<int32_t>(line);
+          first_column = std::min(first_column, column);
+          end_column = std::max(end_column, column + 1);
+        } else {
+          borders[border_count++] = {line, padded_position(mode, column, in_width.in)};
+        }
+      }
+    }
+    // A border may repeat a column that no output of this chunk reads.
+    for (int64_t b = 0; b < border_count; ++b) {
+      if (borders[b].source < 0) continue;
+      if (line_of[borders[b].source] < 0) {
+        line_of[borders[b].source] = static_cast<int32_t>(borders[b].line);
+        first_column = std::min(first_column, borders[b].source);
+        end_column = std::max(end_column, borders[b].source + 1);
+      }
+    }
+
+    for (int64_t p = 0; p < depth.kernel; ++p) {
+      const int64_t z =
+          padded_position(mode, chunk.depth * depth.stride - depth.pad_before + p * depth.dilation, depth.in);
+      for (int64_t block = 0; block < blocks_; ++block) {
+        const int64_t channel = block * kTileDepth;
+        uint8_t* phase = frame + (p * blocks_ + block) * frame_lines(height, width) * kTileDepth;
+        for (int64_t slot = 0; slot < height.phases; ++slot) {
+          for (int64_t i = 0; i < height.length; ++i) {
+            uint8_t* const to = phase + i * width.length * kTileDepth;
+            const int64_t y = padded_position(mode, height.input(slot, i), in_height.in);
+            if (z < 0 || y < 0) {
+              for (int64_t s = 0; s < width.phases; ++s)
+                fill_lines(to + s * phase_lines * kTileDepth, width.length);
+              continue;
+            }
+            if (first_column < end_column) {
+              tiles_.lines(
+                  {image + channel * p_.in_plane() + (z * in_height.in + y) * in_width.in + first_column,
+                   p_.in_plane(), std::min(kTileDepth, p_.channels - channel), end_column - first_column,
+                   line_of + first_column, to});
+            }
+            for (int64_t b = 0; b < border_count; ++b) {
+              uint8_t* const line = to + borders[b].line * kTileDepth;
+              if (borders[b].source < 0) {
+                fill_lines(line, 1);
+              } else if (line_of[borders[b].source] != borders[b].line) {
+                std::memcpy(line, to + line_of[borders[b].source] * kTileDepth, kTileDepth);
+              }
+            }
+          }
+          phase += width.phases * phase_lines * kTileDepth;
+        }
+      }
+    }
+    return pixels;
+  }
+
+  void fill_lines(uint8_t* to, int64_t count) const {
+    std::memset(to, static_cast<uint8_t>(p_.plan.input_zero_point), static_cast<size_t>(count * kTileDepth));
+  }
+
+  // Where each step's pixels begin, in the order of the weights: [block][tap].
+  void list_steps(const Pixels& pixels) const {
+    int64_t* to = pixels.steps;
+    if (is_product_) {
+      for (int64_t block = 0; block < blocks_; ++block) *to++ = block * kTileBytes;
+      return;
+    }
+    const TileAxis &height = pixels.height, &width = pixels.width;
+    const int64_t phase_lines = height.length * width.length;
+    for (int64_t block = 0; block < blocks_; ++block) {
+      for (int64_t p = 0; p < p_.axis[0].kernel; ++p) {
+        for (int64_t q = 0; q < height.kernel; ++q) {
+          for (int64_t r = 0; r < width.kernel; ++r) {
+            const int64_t phase = height.slot(q) * width.phases + width.slot(r);
+            const int64_t line = (p * blocks_ + block) * frame_lines(height, width) + phase * phase_lines +
+                                 height.shift(q) * pixels.pitch + width.shift(r);
+            *to++ = line * kTileDepth;
+          }
+        }
+      }
+    }
+  }
+
+  // The runs of results among pixels [first, end).
+  int64_t list_runs(const Chunk& chunk, const Pixels& pixels, int64_t first, int64_t end,
+                    TileRun* runs) const {
+    const int64_t plane = (chunk.depth * p_.axis[1].out + chunk.row) * p_.axis[2].out + chunk.column;
+    int64_t count = 0;
+    for (int64_t row = first / pixels.pitch; row < chunk.rows && row * pixels.pitch < end; ++row) {
+      const int64_t row_first = row * pixels.pitch;
+      const int64_t from = std::max(first, row_first), to = std::min(end, row_first + chunk.columns);
+      if (from >= to) continue;
+      runs[count++] = {static_cast<int32_t>(from - first), static_cast<int32_t>(to - from),
+                       plane + row * p_.axis[2].out + from - row_first};
+    }
+    return count;
+  }
+
+  void multiply(const Chunk& chunk, const Pixels& pixels, void* output, ArenaFrame& arena) const {
+    const int64_t groups = ceil_div(pixels.count, kMaxTilePixels);
+    TileRun* const runs = arena.take<TileRun>(groups * kMaxTilePixels);
+    int64_t* const run_counts = arena.take<int64_t>(groups);
+    for (int64_t i = 0; i < groups; ++i) {
+      const int64_t first = i * kMaxTilePixels, end = std::min(first + kMaxTilePixels, pixels.count);
+      run_counts[i] = list_runs(chunk, pixels, first, end, runs + first);
+    }
+    int32_t* const sums = arena.take<int32_t>(kMaxTilePixels * kMaxTileChannels);
+    int32_t* const input_sums = needs_input_sums_ ? arena.take<int32_t>(groups * kMaxTilePixels) : nullptr;
+
+    const TileForm form = {!is_product_, signed_pixels(), signed_weights_};
+    TileProduct product{pixels.data,
+                        pixels.steps,
+                        pixels.next_tile,
+                        nullptr,
+                        steps_,
+                        sums,
+                        is_product_ ? kMaxTilePixels : kMaxTileChannels};
+    TileFinish finish{};
+    finish.pixels_are_rows = form.pixels_are_rows;
+    finish.sums = sums;
+    finish.sums_row = product.sums_row;
+    finish.zero_point = p_.zero_point;
+    finish.flip = p_.flip;
+    finish.y_channel = p_.out_plane();
+    const TileScope scope(tiles_);
+    if (needs_input_sums_) sum_inputs(pixels, product, input_sums);
+    for (int64_t panel = chunk.first_panel; panel < chunk.end_panel; ++panel) {
+      const int64_t first = panel * kMaxTileChannels;
+      const int64_t lane0 = chunk.group * padded_channels_ + first;
+      product.weights = panel_weights(chunk.group, panel);
+      finish.channels = std::min(kMaxTileChannels, p_.out_channels - first);
+      finish.offsets = offsets_.data() + lane0;
+      finish.weight_zeros = needs_input_sums_ ? weight_zeros_.data() + lane0 : nullptr;
+      finish.multipliers = p_.scaled ? multipliers_.data() + lane0 : nullptr;
+      finish.y = p_.output_at(output, first * p_.out_plane());
+      for (int64_t i = 0; i < groups; ++i) {
+        const int64_t pixel = i * kMaxTilePixels;
+        finish.pixels = std::min(kMaxTilePixels, pixels.count - pixel);
+        product.pixels = pixels.data + i * kMaxPixelTiles * pixels.next_tile;
+        tiles_.product(form, static_cast<int>(ceil_div(finish.pixels, kTileLanes)),
+                       static_cast<int>(panel_tiles(panel)), product);
+        finish.input_sums = needs_input_sums_ ? input_sums + pixel : nullptr;
+        finish.runs = runs + pixel;
+        finish.run_count = run_counts[i];
+        tiles_.finish(finish);
+      }
+    }
+  }
+
+  void sum_inputs(const Pixels& pixels, TileProduct product, int32_t* input_sums) const {
+    const TileForm form = {!is_product_, signed_pixels(), true};
+    product.weights = ones_.data();
+    for (int64_t pixel = 0; pixel < pixels.count; pixel += kMaxTilePixels) {
+      product.pixels = pixels.data + pixel / kTileLanes * pixels.next_tile;
+      const int64_t tiles = std::min<int64_t>(kMaxPixelTiles, ceil_div(pixels.count - pixel, kTileLanes));
+      tiles_.product(form, static_cast<int>(tiles), 1, product);
+      for (int64_t i = 0; i < kMaxTilePixels; ++i)
+        input_sums[pixel + i] =
+            i < tiles * kTileLanes ? product.sums[is_product_ ? i : i * product.sums_row] : 0;
+    }
+  }
+
+  const IntegerProblem p_;
+  const TileKernels& tiles_;
+  const bool is_product_;                                  // weights by pixels, without a frame
+  const int64_t blocks_, steps_;                           // of 64 input channels; and of each tap
+  const int64_t weight_tiles_, panels_, padded_channels_;  // of a group's outputs
+  bool signed_weights_ = true, needs_input_sums_ = false;
+  AlignedArray<uint8_t> weights_;  // [group][panel][step][tile][16 lines]
+  AlignedArray<uint8_t> ones_;
+  AlignedArray<int32_t> offsets_, weight_zeros_;  // [group][padded channel]
+  AlignedArray<double> multipliers_;
+};
+
+}  // namespace
+
+std::shared_ptr<const PackedIntegerConv> pack_integer_tiles(const Context& context,
+                                                            const IntegerConvPlan& plan,
+                                                            const uint8_t* weight, const int32_t* zeros,
+                                                            const int32_t* bias, const double* multipliers) {
+  return std::make_shared<TileConv>(context, plan, weight, zeros, bias, multipliers);
+}
+
+}  // namespace convmat
