@@ -58,7 +58,13 @@ export type {
   SparseFormats,
   TypedOperator,
 } from './matrix/operator.js';
-export type { AsyncSolveOptions, Solution, SolveOptions } from './matrix/solvers.js';
+export type {
+  AsyncComplexSolveOptions,
+  AsyncSolveOptions,
+  ComplexSolveOptions,
+  Solution,
+  SolveOptions,
+} from './matrix/solvers.js';
 export { cg, cgAsync, lsqr, lsqrAsync } from './matrix/solvers.js';
 export type { DotTestOptions, SpectralNormOptions } from './matrix/spectra.js';
 export { convSingularValues, dotTest, spectralNorm } from './matrix/spectra.js';
@@ -67,7 +73,7 @@ export { circulant, convolutionMatrix, hankel, toeplitz } from './matrix/structu
 export type { ComplexStructuredMatrix, StructuredMatrix, StructuredSolveOptions } from './matrix/toeplitz.js';
 export * as nn from './nn/index.js';
 export * as onnx from './onnx/index.js';
-export type { Operator } from './operators/index.js';
+export type { ComplexOperator, Operator } from './operators/index.js';
 export * as operators from './operators/index.js';
 export * as optim from './optim/index.js';
 export type { Accuracy, Algorithm, AlgorithmName } from './plan/algorithms/algorithm.js';

@@ -27,7 +27,7 @@ import {
   type TypedOperator,
   takeVector,
 } from './operator.js';
-import { productOf, runSteps, type Steps } from './products.js';
+import { type CompositeOperator, productOf, runSteps, type Steps } from './products.js';
 import { combination, Vectors } from './vectors.js';
 
 /** An operator whose product with a planar vector, all real parts and then all imaginary ones, is others' products. */
@@ -79,6 +79,44 @@ export function* planarSteps(
 
 function isPlanar(A: ComplexLinearOperator): A is PlanarOperator {
   return 'planarSteps' in A && typeof A.planarSteps === 'function';
+}
+
+/**
+ * An operator as a real one on planar vectors, of twice as many rows and columns: [[R, −J], [J, R]] of a complex R + i·J. Its
+ * transpose is the same of the adjoint, norms and real parts of inner products are those of the complex vectors, and so what
+ * an iteration makes of it in real arithmetic is what it would make of the complex operator.
+ */
+export class Planar implements CompositeOperator {
+  readonly shape: readonly [rows: number, cols: number];
+  readonly #operator: LinearOperator | ComplexLinearOperator;
+
+  constructor(operator: LinearOperator | ComplexLinearOperator) {
+    this.shape = [2 * operator.shape[0], 2 * operator.shape[1]];
+    this.#operator = operator;
+  }
+
+  /** The operator's, when it says: products in another one are converted. */
+  get dtype(): unknown {
+    return 'dtype' in this.#operator ? this.#operator.dtype : undefined;
+  }
+
+  productSteps(transposed: boolean, from: FloatArray, to: FloatArray): Steps<void> {
+    return planarSteps(this.#operator, transposed, from, to);
+  }
+
+  matvec(x: FloatArray): FloatArray {
+    return this.#product(false, x, this.shape[0]);
+  }
+
+  rmatvec(y: FloatArray): FloatArray {
+    return this.#product(true, y, this.shape[1]);
+  }
+
+  #product(transposed: boolean, from: FloatArray, length: number): FloatArray {
+    const to = uninitialisedLike(from, length);
+    runSteps(this.productSteps(transposed, from, to));
+    return to;
+  }
 }
 
 /** A user's own complex operator as a real one on planar vectors. */

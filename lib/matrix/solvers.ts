@@ -6,9 +6,11 @@ import type { AbortSignalLike } from '../backend/abort.js';
 import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, mismatch } from '../check.js';
 import { readSignal } from '../conv/options.js';
 import { ShapeError } from '../errors.js';
+import { type ComplexVectorLike, isParts, type PartsOf } from '../tensor/complex.js';
 import { dtypeOf, type FloatArray, type FloatDType, holds, uninitialised } from '../tensor/dtype.js';
 import type { VectorLike } from '../tensor/take.js';
-import { checkOperator, type LinearOperator, takeAnyVector } from './operator.js';
+import { isComplexOperator, type Operand, Planar, partsOfPlanar } from './complex.js';
+import { type ComplexLinearOperator, checkOperator, type LinearOperator, takeAnyVector } from './operator.js';
 import { productOf, runSteps, runStepsAsync, type Steps } from './products.js';
 import {
   combination,
@@ -46,10 +48,24 @@ export interface AsyncSolveOptions extends SolveOptions {
   readonly signal?: AbortSignalLike;
 }
 
-/** What a solver found, and how it ended. */
-export interface Solution {
+/** The options of complex systems. */
+export interface ComplexSolveOptions extends Omit<SolveOptions, 'x0' | 'onIteration'> {
+  /** Where to start; the answer is the one without it. Default zeros. */
+  readonly x0?: ComplexVectorLike;
+  /** As in SolveOptions, with both parts of x as they stand. */
+  onIteration?(iteration: number, residualNorm: number, x: PartsOf<FloatArray>): unknown;
+}
+
+/** The same, of solvers that leave the event loop free. */
+export interface AsyncComplexSolveOptions extends ComplexSolveOptions {
+  /** Rejects with the signal's reason, after the product that is under way. */
+  readonly signal?: AbortSignalLike;
+}
+
+/** What a solver found, and how it ended; of a complex system, x is { re, im }. */
+export interface Solution<X = Float64Array> {
   /** The solution, of as many elements as the matrix has columns. */
-  readonly x: Float64Array;
+  readonly x: X;
   /** How many there were. */
   readonly iterations: number;
   /** ‖b − A·x‖, computed from x (with `damp` in cg: of the damped system). */
@@ -58,15 +74,17 @@ export interface Solution {
   readonly converged: boolean;
 }
 
+/** A real problem: of a complex one, the operator on planar vectors, and such vectors. */
 interface Problem {
+  readonly isComplex: boolean;
   readonly A: LinearOperator;
   readonly rows: number;
   readonly cols: number;
   readonly dtype: FloatDType;
-  /** In the caller's memory and precision, as x0 is. */
-  readonly b: FloatArray;
+  /** In the caller's memory and precision, as x0 is; both in two parts. */
+  readonly b: Operand<FloatArray>;
   /** Null when it is zeros. */
-  readonly x0: FloatArray | null;
+  readonly x0: Operand<FloatArray> | null;
   readonly tolerance: number;
   readonly maxIterations: number;
   readonly damp: number;
@@ -77,41 +95,87 @@ interface Problem {
 /**
  * Least squares by Golub–Kahan bidiagonalisation: min ‖A·x − b‖² + damp²‖x‖², A of any shape.
  *
- * Stops when ‖r‖ ≤ tolerance·(‖b‖ + ‖A‖‖x‖) (the system is consistent), or ‖Aᵀr‖ ≤ tolerance·‖A‖‖r‖ (x is a least
+ * Stops when ‖r‖ ≤ tolerance·(‖b‖ + ‖A‖‖x‖) (the system is consistent), or ‖Aᴴr‖ ≤ tolerance·‖A‖‖r‖ (x is a least
  * squares solution). An operator of float32 limits what can be reached to about 1e-6. NaN or infinity in A or b end it,
  * unconverged, with a residual that is not a number.
+ *
+ * When A, b or options.x0 is complex (an operator with `isComplex`, vectors { re, im }), so is x. `rmatvec` is the adjoint.
  *
  * @throws {ShapeError} when b or x0 has not the operator's length, {ArgumentError} for a bad operator or option.
  * @example lsqr(CsrMatrix.fromDense([[1, 0], [1, 1], [0, 1]]), [1, 2, 1]).x   // Float64Array [1, 1]
  *
  * Source: Paige, Saunders, LSQR, ACM TOMS 8 (1982).
  */
-export function lsqr(A: LinearOperator, b: VectorLike, options?: SolveOptions): Solution {
-  return runSteps(lsqrSteps(readProblem(A, b, options, SOLVE_OPTIONS)));
+export function lsqr(A: LinearOperator, b: VectorLike, options?: SolveOptions): Solution;
+export function lsqr(
+  A: ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: ComplexSolveOptions,
+): Solution<PartsOf<Float64Array>>;
+export function lsqr(
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: ComplexSolveOptions,
+): Solution<PartsOf<Float64Array>>;
+export function lsqr(
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: SolveOptions | ComplexSolveOptions,
+): Solution | Solution<PartsOf<Float64Array>> {
+  return solve(lsqrSteps, A, b, options);
 }
 
-/**
- * As lsqr, with the event loop free: convolutions are multiplied on threads of the library's own, vectors and matrices in
- * compressed sparse rows a slice at a turn. A user's own operator holds it for as long as its product takes. Leave b and
- * x0 alone until the promise settles: a buffer that is taken away or resized before it was copied rejects the call.
- */
+/** As lsqr, with the event loop free between products, and meanwhile where A is a convolution's matrix. */
 export async function lsqrAsync(
   A: LinearOperator,
   b: VectorLike,
   options?: AsyncSolveOptions,
-): Promise<Solution> {
+): Promise<Solution>;
+export async function lsqrAsync(
+  A: ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: AsyncComplexSolveOptions,
+): Promise<Solution<PartsOf<Float64Array>>>;
+export async function lsqrAsync(
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: AsyncComplexSolveOptions,
+): Promise<Solution<PartsOf<Float64Array>>>;
+export async function lsqrAsync(
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: AsyncSolveOptions | AsyncComplexSolveOptions,
+): Promise<Solution | Solution<PartsOf<Float64Array>>> {
   return solveAsync(lsqrSteps, A, b, options);
 }
 
 /**
- * Conjugate gradients for (A + damp²·I)·x = b with A symmetric and positive definite. Stops when the residual's norm
- * is at most tolerance·‖b‖, or (unconverged) when a direction shows that A is not positive definite, or is not finite.
+ * Conjugate gradients for (A + damp²·I)·x = b with A symmetric (Hermitian, when it is complex) and positive definite. Stops
+ * when the residual's norm is at most tolerance·‖b‖, or (unconverged) when a direction shows that A is not positive definite,
+ * or is not finite. Complex as in lsqr.
  *
  * @throws {ShapeError} unless A is square and lengths agree, {ArgumentError} for a bad operator or option.
+ * @example cg(toeplitz([2, -1, 0]), [1, 0, 1]).x   // Float64Array [1, 1, 1]
+ *
  * Source: Hestenes, Stiefel (1952).
  */
-export function cg(A: LinearOperator, b: VectorLike, options?: SolveOptions): Solution {
-  return runSteps(cgSteps(readProblem(A, b, options, SOLVE_OPTIONS)));
+export function cg(A: LinearOperator, b: VectorLike, options?: SolveOptions): Solution;
+export function cg(
+  A: ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: ComplexSolveOptions,
+): Solution<PartsOf<Float64Array>>;
+export function cg(
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: ComplexSolveOptions,
+): Solution<PartsOf<Float64Array>>;
+export function cg(
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: SolveOptions | ComplexSolveOptions,
+): Solution | Solution<PartsOf<Float64Array>> {
+  return solve(cgSteps, A, b, options);
 }
 
 /** As cg, with the event loop free as in lsqrAsync. */
@@ -119,18 +183,51 @@ export async function cgAsync(
   A: LinearOperator,
   b: VectorLike,
   options?: AsyncSolveOptions,
-): Promise<Solution> {
+): Promise<Solution>;
+export async function cgAsync(
+  A: ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: AsyncComplexSolveOptions,
+): Promise<Solution<PartsOf<Float64Array>>>;
+export async function cgAsync(
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: AsyncComplexSolveOptions,
+): Promise<Solution<PartsOf<Float64Array>>>;
+export async function cgAsync(
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options?: AsyncSolveOptions | AsyncComplexSolveOptions,
+): Promise<Solution | Solution<PartsOf<Float64Array>>> {
   return solveAsync(cgSteps, A, b, options);
 }
 
+type Solver = (problem: Problem) => Steps<Solution>;
+
+function solve(
+  solver: Solver,
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options: SolveOptions | ComplexSolveOptions | undefined,
+): Solution | Solution<PartsOf<Float64Array>> {
+  const problem = readProblem(A, b, options, SOLVE_OPTIONS);
+  return solutionOf(problem, runSteps(solver(problem)));
+}
+
 async function solveAsync(
-  steps: (problem: Problem) => Steps<Solution>,
-  A: LinearOperator,
-  b: VectorLike,
-  options: AsyncSolveOptions | undefined,
-): Promise<Solution> {
+  solver: Solver,
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options: AsyncSolveOptions | AsyncComplexSolveOptions | undefined,
+): Promise<Solution | Solution<PartsOf<Float64Array>>> {
   const problem = readProblem(A, b, options, ASYNC_SOLVE_OPTIONS);
-  return runStepsAsync(steps(problem), readSignal(options?.signal));
+  return solutionOf(problem, await runStepsAsync(solver(problem), readSignal(options?.signal)));
+}
+
+function solutionOf({ isComplex }: Problem, solution: Solution): Solution | Solution<PartsOf<Float64Array>> {
+  if (!isComplex) return solution;
+  const { re, im } = partsOfPlanar(solution.x);
+  return { ...solution, x: { re: re.slice(), im: im.slice() } };
 }
 
 /** Norms between these leave products of two vectors, and their squares, within the range of numbers. */
@@ -193,7 +290,7 @@ function* lsqrSteps(given: Problem): Steps<Solution> {
     if (isAugmented) yield* combination(given.damp, y.subarray(rows), 1, x);
   }
 
-  const b = yield* ownCopy(given.b, rows, dtype, 'b');
+  const b = yield* ownVector(given.b, rows, given, 'b');
   const x = yield* startOf(given);
   const u = isAugmented ? yield* zerosInSlices(dtype, length) : vector(length);
   yield* copyInto(u.subarray(0, rows), b);
@@ -264,8 +361,24 @@ function* lsqrSteps(given: Problem): Steps<Solution> {
   };
 }
 
-function* startOf({ x0, cols, dtype }: Problem): Pauses<FloatArray> {
-  return x0 === null ? yield* zerosInSlices(dtype, cols) : yield* ownCopy(x0, cols, dtype, 'options.x0');
+function* startOf(given: Problem): Pauses<FloatArray> {
+  const { x0, cols, dtype } = given;
+  return x0 === null ? yield* zerosInSlices(dtype, cols) : yield* ownVector(x0, cols, given, 'options.x0');
+}
+
+/** A copy of the caller's vector, planar in a complex problem. */
+function* ownVector(
+  { re, im }: Operand<FloatArray>,
+  length: number,
+  { isComplex, dtype }: Problem,
+  argument: string,
+): Pauses<FloatArray> {
+  if (!isComplex) return yield* ownCopy(re, length, dtype, argument);
+  const planar = yield* zerosInSlices(dtype, length);
+  const parts = partsOfPlanar(planar);
+  yield* copyInto(parts.re, yield* ownCopy(re, length / 2, dtype, `${argument}.re`));
+  if (im !== null) yield* copyInto(parts.im, yield* ownCopy(im, length / 2, dtype, `${argument}.im`));
+  return planar;
 }
 
 /** A solution as it is given: in memory that nothing else writes to. */
@@ -290,7 +403,7 @@ function* cgSteps(given: Problem): Steps<Solution> {
     if (shift !== 0) yield* combination(shift, x, 1, y);
   }
 
-  const b = yield* ownCopy(given.b, rows, dtype, 'b');
+  const b = yield* ownVector(given.b, rows, given, 'b');
   const x = yield* startOf(given);
   const r = vector(rows);
   yield* copyInto(r, b);
@@ -337,23 +450,26 @@ const ASYNC_SOLVE_OPTIONS = [...SOLVE_OPTIONS, 'signal'] as const;
 const MOST_ITERATIONS = 10_000;
 
 function readProblem(
-  A: LinearOperator,
-  b: VectorLike,
-  options: SolveOptions | undefined,
+  A: LinearOperator | ComplexLinearOperator,
+  b: ComplexVectorLike,
+  options: SolveOptions | ComplexSolveOptions | undefined,
   known: readonly string[],
 ): Problem {
   const [rows, cols] = checkOperator(A);
-  const given = checkOptions(options, known);
+  const given = checkOptions<SolveOptions | ComplexSolveOptions>(options, known);
   const dtype = checkOneOf(given.dtype ?? 'float64', 'options.dtype', ['float32', 'float64']);
   const onIteration =
     given.onIteration === undefined ? undefined : checkFunction(given.onIteration, 'options.onIteration');
+  const isComplex = isComplexOperator(A) || isParts(b) || isParts(given.x0);
+  const halves = isComplex ? 2 : 1;
   return {
-    A,
-    rows,
-    cols,
+    isComplex,
+    A: isComplexOperator(A) || isComplex ? new Planar(A) : A,
+    rows: halves * rows,
+    cols: halves * cols,
     dtype,
-    b: takeAnyVector(b, rows, 'b', dtype),
-    x0: given.x0 === undefined ? null : takeAnyVector(given.x0, cols, 'options.x0', dtype),
+    b: takeParts(b, rows, 'b', dtype),
+    x0: given.x0 === undefined ? null : takeParts(given.x0, cols, 'options.x0', dtype),
     tolerance: checkNumber(given.tolerance ?? 1e-8, 'options.tolerance', 0),
     maxIterations: checkInteger(
       given.maxIterations ?? Math.min(2 * cols, MOST_ITERATIONS),
@@ -362,6 +478,24 @@ function readProblem(
       Number.MAX_SAFE_INTEGER,
     ),
     damp: checkNumber(given.damp ?? 0, 'options.damp'),
-    goesOn: (iteration, residualNorm, x) => onIteration?.call(given, iteration, residualNorm, x) !== false,
+    goesOn: (iteration, residualNorm, x) => {
+      if (onIteration === undefined) return true;
+      const shown = isComplex ? partsOfPlanar(x) : x;
+      return Reflect.apply(onIteration, given, [iteration, residualNorm, shown]) !== false;
+    },
+  };
+}
+
+/** A vector as its caller has it, in either precision. */
+function takeParts(
+  value: ComplexVectorLike,
+  length: number,
+  argument: string,
+  dtype: FloatDType,
+): Operand<FloatArray> {
+  if (!isParts(value)) return { re: takeAnyVector(value, length, argument, dtype), im: null };
+  return {
+    re: takeAnyVector(value.re, length, `${argument}.re`, dtype),
+    im: takeAnyVector(value.im, length, `${argument}.im`, dtype),
   };
 }

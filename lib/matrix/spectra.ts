@@ -8,7 +8,8 @@ import { type Random, random } from '../random.js';
 import { convert, type FloatArray } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { asFloat } from '../tensor/tensor.js';
-import { checkOperator, checkProduct, type LinearOperator } from './operator.js';
+import { isComplexOperator, Planar, partsOfPlanar } from './complex.js';
+import { type ComplexLinearOperator, checkOperator, checkProduct, type LinearOperator } from './operator.js';
 import { dot, norm, normalise } from './vectors.js';
 
 /** When the iteration ends. */
@@ -22,15 +23,30 @@ export interface SpectralNormOptions {
 }
 
 /**
- * The largest singular value, by power iteration on AᵀA.
+ * The largest singular value, by power iteration on AᴴA; A may be complex.
  *
  * The estimate grows towards σ₁ by steps that shrink geometrically, (σ₂/σ₁)⁴ each: iteration ends when the sum of the
  * steps to come is below tolerance·σ₁.
  *
  * @throws {ArgumentError} for a bad operator or option.
  */
-export function spectralNorm(A: LinearOperator, options?: SpectralNormOptions): number {
-  const [rows, cols] = checkOperator(A);
+export function spectralNorm(A: LinearOperator, options?: SpectralNormOptions): number;
+export function spectralNorm(A: ComplexLinearOperator, options?: SpectralNormOptions): number;
+export function spectralNorm(
+  A: LinearOperator | ComplexLinearOperator,
+  options?: SpectralNormOptions,
+): number;
+export function spectralNorm(
+  A: LinearOperator | ComplexLinearOperator,
+  options?: SpectralNormOptions,
+): number {
+  checkOperator(A);
+  // Singular values of the planar operator are those of the complex one, each twice.
+  return realNorm(isComplexOperator(A) ? new Planar(A) : A, options);
+}
+
+function realNorm(A: LinearOperator, options: SpectralNormOptions | undefined): number {
+  const [rows, cols] = A.shape;
   const given = checkOptions(options, ['tolerance', 'maxIterations', 'seed']);
   const tolerance = checkNumber(given.tolerance ?? 1e-6, 'options.tolerance', 0);
   const maxIterations = checkInteger(given.maxIterations ?? 10_000, 'options.maxIterations', 1);
@@ -68,37 +84,59 @@ export interface DotTestOptions {
 }
 
 /**
- * The adjoint test: the largest |⟨A·x, y⟩ − ⟨x, Aᵀ·y⟩| over random pairs, relative to the larger product (or to what
+ * The adjoint test: the largest |⟨A·x, y⟩ − ⟨x, Aᴴ·y⟩| over random pairs, relative to the larger product (or to what
  * one of such vectors has on average, when both happen to be small). A right pair gives a small multiple of the
- * operator's epsilon (below 1e-5 in float32, 1e-13 in float64), a wrong one about 1.
+ * operator's epsilon (below 1e-5 in float32, 1e-13 in float64), a wrong one about 1. Of a complex operator the vectors are
+ * complex, and both parts of the products count.
  *
  * @throws {ArgumentError} for a bad operator or option.
+ * @example dotTest(toeplitz([1, 2, 3])) < 1e-5   // true
  */
-export function dotTest(A: LinearOperator, options?: DotTestOptions): number {
-  const [rows, cols] = checkOperator(A);
+export function dotTest(A: LinearOperator, options?: DotTestOptions): number;
+export function dotTest(A: ComplexLinearOperator, options?: DotTestOptions): number;
+export function dotTest(A: LinearOperator | ComplexLinearOperator, options?: DotTestOptions): number;
+export function dotTest(A: LinearOperator | ComplexLinearOperator, options?: DotTestOptions): number {
+  checkOperator(A);
   const given = checkOptions(options, ['trials', 'seed']);
   const trials = checkInteger(given.trials ?? 8, 'options.trials', 1);
   const source = random(given.seed ?? 0);
+  const isComplex = isComplexOperator(A);
+  const operator = isComplex ? new Planar(A) : A;
+  const [rows, cols] = operator.shape;
   if (rows === 0 || cols === 0) return 0;
   let worst = 0;
   for (let trial = 0; trial < trials; trial++) {
     // Of float32 values, so that an operator of either dtype sees the same vectors.
     const x = randomVector(cols, source).map(Math.fround);
     const y = randomVector(rows, source).map(Math.fround);
-    const image = convert(checkProduct(A.matvec(x), rows, 'A.matvec(x)'), 'float64');
-    const back = convert(checkProduct(A.rmatvec(y), cols, 'A.rmatvec(y)'), 'float64');
+    const image = convert(checkProduct(operator.matvec(x), rows, 'A.matvec(x)'), 'float64');
+    const back = convert(checkProduct(operator.rmatvec(y), cols, 'A.rmatvec(y)'), 'float64');
     // Relative to the larger, so that no product of the two sums leaves the range of numbers.
     const scale = Math.max(norm(image), norm(back));
     if (scale > 0 && Number.isFinite(scale)) {
       for (const vector of [image, back]) for (let i = 0; i < vector.length; i++) vector[i] /= scale;
     }
-    const left = dot(image, y);
-    const right = dot(x, back);
+    const products = [[dot(image, y), dot(x, back)]];
+    // ⟨u, i·v⟩ has for its real part what ⟨u, v⟩ has for its imaginary one, but for the sign.
+    if (isComplex) products.push([dot(image, timesI(y)), dot(x, timesI(back))]);
     const typical = (norm(image) * norm(y)) / Math.sqrt(rows);
-    const size = Math.max(Math.abs(left), Math.abs(right), typical);
-    worst = Math.max(worst, size === 0 ? 0 : Math.abs(left - right) / size);
+    for (const [left, right] of products) {
+      const size = Math.max(...products.flat().map(Math.abs), typical);
+      worst = Math.max(worst, size === 0 ? 0 : Math.abs(left - right) / size);
+    }
   }
   return worst;
+}
+
+/** i·v of a planar vector. */
+function timesI(v: Float64Array): Float64Array {
+  const { re, im } = partsOfPlanar(v);
+  const turned = new Float64Array(v.length);
+  for (let i = 0; i < re.length; i++) {
+    turned[i] = -im[i];
+    turned[re.length + i] = re[i];
+  }
+  return turned;
 }
 
 /**

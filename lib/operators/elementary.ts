@@ -1,8 +1,11 @@
 /** Operators that multiply, pick or leave single elements. */
 import { checkInteger, checkOneOf, checkOptions, listOf, MAX_ELEMENTS, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
+import { type ComplexVectorLike, isParts, type PartsOf } from '../tensor/complex.js';
 import { checkFloat, convert, type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
-import { takeTensor, type VectorLike } from '../tensor/take.js';
+import { takeFloats, takeTensor, type VectorLike } from '../tensor/take.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { type ComplexOperator, pairOf } from './complex.js';
 import { LinearMap, type Operator } from './operator.js';
 
 /** Of operators that have no entries to tell their precision by. */
@@ -92,9 +95,18 @@ export function identity(n: number, options?: PrecisionOptions): Operator {
  *
  * @throws {DTypeError} for integers.
  */
-export function diagonal(d: VectorLike): Operator {
-  const { data, dtype } = takeTensor(d, 'd', 'float64');
-  const precision = checkFloat(dtype, 'd');
+export function diagonal(d: VectorLike): Operator;
+export function diagonal(d: PartsOf<VectorLike>): ComplexOperator;
+export function diagonal(d: ComplexVectorLike): Operator | ComplexOperator;
+export function diagonal(d: ComplexVectorLike): Operator | ComplexOperator {
+  if (!isParts(d)) return diagonalOf(takeTensor(d, 'd', 'float64'), 'd');
+  const [re, im] = takeFloats(['d.re', 'd.im'], [d.re, d.im]);
+  if (re.size !== im.size) throw mismatch(ShapeError, 'd.im', `${re.size} elements, as d.re`, `${im.size}`);
+  return pairOf(diagonalOf(re, 'd.re'), diagonalOf(im, 'd.im'));
+}
+
+function diagonalOf({ data, dtype }: Tensor, argument: string): Diagonal {
+  const precision = checkFloat(dtype, argument);
   return new Diagonal(convert(data, precision), precision);
 }
 

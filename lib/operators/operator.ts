@@ -1,6 +1,6 @@
-/** What an operator is in the algebra of operators, and how anything linear becomes one. */
+/** What an operator is in the algebra of operators: by its products, made of others, dense, or a user's own. */
 import { backend } from '../backend/select.js';
-import { describeShape, isObject, mismatch } from '../check.js';
+import { describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import {
   checkOperator,
@@ -11,7 +11,8 @@ import {
 } from '../matrix/operator.js';
 import { type CompositeOperator, productOf, runSteps, type Steps } from '../matrix/products.js';
 import { checkFloat, convert, type FloatArray, type FloatDType, type TypedArray } from '../tensor/dtype.js';
-import { type TensorLike, takeTensor, type VectorLike } from '../tensor/take.js';
+import type { VectorLike } from '../tensor/take.js';
+import type { Tensor } from '../tensor/tensor.js';
 
 /** A linear operator that knows its precision and its transpose. */
 export interface Operator extends LinearOperator {
@@ -140,33 +141,21 @@ function isOperator(value: object): value is Operator {
   return 'dtype' in value && 'T' in value && 'matvec' in value && 'rmatvec' in value && 'shape' in value;
 }
 
-/**
- * Anything linear as an operator with `T` and `dtype`. An operator of this library is returned as it is.
- *
- * @param A  An operator `{ shape, matvec, rmatvec }`, whose precision is its `dtype` or else float64; or a dense matrix
- *   [rows, cols], of which a copy is kept.
- * @throws {ArgumentError} for anything else, {ShapeError} for a tensor that has not two axes, {DTypeError} for integers.
- * @example asOperator([[1, 2], [3, 4]]).T.matvec([1, 1])   // Float32Array [4, 6]
- */
-export function asOperator(A: LinearOperator | TensorLike): Operator {
-  return named(A, 'A');
+/** The dense matrix that a tensor of two axes is. */
+export function denseOperator({ data, shape, dtype }: Tensor, argument: string): LinearMap {
+  const precision = checkFloat(dtype, argument);
+  if (shape.length !== 2) throw mismatch(ShapeError, argument, '2 axes [rows, cols]', describeShape(shape));
+  return new Dense(shape[0], shape[1], convert(data, precision), precision);
 }
 
-/** As asOperator; `argument` names A in errors. */
-export function named(A: LinearOperator | TensorLike, argument: string): Operator {
-  if (!isObject(A) || !('matvec' in A)) {
-    const dense = takeTensor(A, argument);
-    const dtype = checkFloat(dense.dtype, argument);
-    const { shape } = dense;
-    if (shape.length !== 2) throw mismatch(ShapeError, argument, '2 axes [rows, cols]', describeShape(shape));
-    return new Dense(shape[0], shape[1], convert(dense.data, dtype), dtype);
-  }
+/** An operator of the library as it is, a user's own with T and dtype. */
+export function realOperator(A: LinearOperator, argument: string): Operator {
   const shape = checkOperator(A, argument);
   if (isOperator(A) && (A.dtype === 'float32' || A.dtype === 'float64')) return A;
   return new Foreign(A, shape, 'dtype' in A && A.dtype === 'float32' ? 'float32' : 'float64');
 }
 
 /** float64 as soon as one operator is. */
-export function commonDType(operators: readonly Operator[]): FloatDType {
+export function commonDType(operators: readonly { readonly dtype: FloatDType }[]): FloatDType {
   return operators.some((operator) => operator.dtype === 'float64') ? 'float64' : 'float32';
 }
