@@ -14,12 +14,21 @@ const PARTS = {
     sources: ['package.json', 'tsconfig.json', 'tsconfig.types.json', 'scripts/bundle.mjs', 'lib'],
     product: 'dist/node/index.cjs',
   },
+  docs: {
+    sources: ['README.md', 'CHANGELOG.md', 'docs', 'lib', 'scripts/docs.mjs'],
+    product: 'build-docs/site/index.html',
+  },
 };
+
+/** In docs: the tools of its site. */
+const INSTALLED = join('site', 'node_modules');
 
 /** The file, or every file in the folder; relative to the root. */
 function filesIn(path) {
   if (!statSync(join(root, path)).isDirectory()) return [path];
-  const names = readdirSync(join(root, path), { recursive: true }).map((name) => join(path, name));
+  const names = readdirSync(join(root, path), { recursive: true })
+    .filter((name) => !name.startsWith(INSTALLED))
+    .map((name) => join(path, name));
   return names.filter((name) => statSync(join(root, name)).isFile());
 }
 

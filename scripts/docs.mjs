@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildExplorer } from '../docs/site/explorer/build.mjs';
+import { markBuilt } from './built.mjs';
 import { installTools } from './tools.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -62,6 +63,7 @@ const isComplete = compare([...new Set(undocumented)].sort());
 if (!check && status === 0) {
   // TypeDoc empties the folder first.
   await buildExplorer(join(root, 'build-docs/site/explorer'));
+  markBuilt('docs');
   console.log('build-docs/site/index.html');
 }
 process.exit(status === 0 && isComplete && others.length === 0 ? 0 : 1);

@@ -121,6 +121,7 @@ const image = new Board(byId('image', HTMLCanvasElement), colours, {
     const grey = pixel && greyOf(key, store.state.pixels[pixel.at]);
     if (pixel === undefined || grey === undefined) return false;
     paint(pixel.at, grey);
+    update();
     if (lowering !== undefined) say(wordsFor(pixel, lowering));
     return true;
   },

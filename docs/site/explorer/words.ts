@@ -106,7 +106,7 @@ function ofInput(at: number, lowering: Lowering): Part[] {
     read(`Pixel ${inputPlace(at, lowering)} = ${number(state.pixels[at])}`),
     plain(` is copied ${times(reads)} into im2col. It is column ${at} of the Toeplitz matrix, whose `),
     tap(plural(entries, 'entry', 'entries')),
-    plain(' lead to '),
+    plain(entries === 1 ? ' leads to ' : ' lead to '),
     written('the outputs that read it'),
     plain('.'),
   ];

@@ -23,17 +23,18 @@ export interface OpenedPage {
 
 /** @returns opens a page, which is closed after the test. */
 export function useChromium(): (address: string, options?: BrowserContextOptions) => Promise<OpenedPage> {
-  let browser: Browser;
+  let browser: Browser | undefined;
   beforeAll(async () => {
     if (!existsSync(EXECUTABLE))
       throw new Error(`${EXECUTABLE} is not there: apt-get install chromium, or set CHROMIUM`);
     browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
   });
   afterEach(async () => {
-    for (const context of browser.contexts()) await context.close();
+    for (const context of browser?.contexts() ?? []) await context.close();
   });
-  afterAll(() => browser.close());
+  afterAll(() => browser?.close());
   return async (address, options) => {
+    if (browser === undefined) throw new Error('pages are opened in tests alone');
     const context = await browser.newContext(options);
     const page = await context.newPage();
     const errors: string[] = [];

@@ -37,6 +37,10 @@ export async function serve(
       response.writeHead(200, { 'content-type': TYPES['.html'], ...headers }).end(html);
       return;
     }
+    if (pathname === '/favicon.ico') {
+      response.writeHead(204).end();
+      return;
+    }
     const [, first, ...rest] = pathname.split('/');
     const folder = folders[first];
     const file =
