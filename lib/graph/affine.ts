@@ -403,8 +403,9 @@ function binaryTerms({ attributes: { fn } }: NodeOf<'Binary'>, reading: Reading)
   if (a == null || b == null) return null;
   if (fn === 'Add' || fn === 'Sub') {
     const terms: AffineTerm[] = [];
-    if (a.constant === null) terms.push(diagonalTerm(reading, 0, () => 1));
-    if (b.constant === null) terms.push(diagonalTerm(reading, 1, () => (fn === 'Add' ? 1 : -1)));
+    if (a.constant === null) terms.push(summandTerm(reading, 0));
+    if (b.constant === null)
+      terms.push(fn === 'Add' ? summandTerm(reading, 1) : diagonalTerm(reading, 1, () => -1));
     return terms;
   }
   const factorOf = (value: Value) =>
@@ -419,6 +420,13 @@ function binaryTerms({ attributes: { fn } }: NodeOf<'Binary'>, reading: Reading)
   const divisors = factorOf(b);
   if (divisors === null || !divisors.every((value) => value !== 0 && !Number.isNaN(value))) return null;
   return [diagonalTerm(reading, 0, (row) => 1 / divisors[row])];
+}
+
+/** Broadcast to the result, where it is not of its size. */
+function summandTerm(reading: Reading, index: number): AffineTerm {
+  const value = reading.inputs[index];
+  const isOfItsSize = value !== null && sizeOf(value.shape) === reading.rows;
+  return isOfItsSize ? identityTerm(value) : diagonalTerm(reading, index, () => 1);
 }
 
 function whereTerms(reading: Reading): AffineTerm[] | null {
@@ -446,32 +454,45 @@ function cumulativeTerm(
   });
 }
 
-/** Operations that move elements, run on the elements' own places: what they give says which place each output reads. */
+/**
+ * Operations that move elements, run on the elements' own places: what they give says which place each output reads. The places
+ * of several operands are numbered one after another, those of one that comes several times once.
+ */
 function movedTerms(node: GraphNode, { inputs, output, rows }: Reading): AffineTerm[] {
-  return inputs.flatMap((input, index): AffineTerm[] => {
-    if (input === null || input.constant !== null) return [];
-    const sources = () => {
-      const views = inputs.map((other, i): View | null => {
-        if (other === null) return null;
-        const places = node.op === 'Concat' || i === 0;
-        if (!places)
-          return { type: other.type, shape: other.shape, data: other.constant ?? new Float64Array(0) };
-        const data = new Float64Array(sizeOf(other.shape)).fill(-1);
-        if (i === index) for (let p = 0; p < data.length; p++) data[p] = p;
-        return { type: 'float64', shape: other.shape, data };
-      });
-      const moved: View = { type: 'float64', shape: output.shape, data: new Float64Array(rows) };
-      const marked = node.op === 'Pad' ? { ...node, attributes: { ...node.attributes, value: -1 } } : node;
-      evaluateNode(marked, views, [moved]);
-      return moved.data;
-    };
-    let known: ArrayLike<number> | null = null;
-    return [
-      sparseTerm(input, rows, rows, (entry, row) => {
-        known ??= sources();
-        if (known[row] >= 0) entry(known[row], 1);
-      }),
-    ];
+  const moves = (index: number): boolean => node.op === 'Concat' || index === 0;
+  const starts = new Map<number, number>();
+  const moved: Value[] = [];
+  let places = 0;
+  for (const [index, value] of inputs.entries()) {
+    if (value === null || value.constant !== null || !moves(index) || starts.has(value.id)) continue;
+    starts.set(value.id, places);
+    moved.push(value);
+    places += sizeOf(value.shape);
+  }
+  let known: Float64Array | null = null;
+  const sources = (): Float64Array => {
+    const views = inputs.map((value, index): View | null => {
+      if (value === null) return null;
+      const { type, shape, constant, id } = value;
+      if (!moves(index)) return { type, shape, data: constant ?? new Float64Array(0) };
+      const start = starts.get(id);
+      const data = new Float64Array(sizeOf(shape)).fill(-1);
+      if (start !== undefined) for (let p = 0; p < data.length; p++) data[p] = start + p;
+      return { type: 'float64', shape, data };
+    });
+    const result = new Float64Array(rows);
+    const marked = node.op === 'Pad' ? { ...node, attributes: { ...node.attributes, value: -1 } } : node;
+    evaluateNode(marked, views, [{ type: 'float64', shape: output.shape, data: result }]);
+    return result;
+  };
+  return moved.map((value) => {
+    const start = starts.get(value.id) ?? 0;
+    const end = start + sizeOf(value.shape);
+    return sparseTerm(value, rows, rows, (entry, row) => {
+      known ??= sources();
+      const place = known[row];
+      if (place >= start && place < end) entry(place - start, 1);
+    });
   });
 }
 

@@ -23,6 +23,9 @@ interface Block {
   offset: number;
 }
 
+/** Blocks that look for room among others, which takes time that grows with the square; smaller ones lie behind them. */
+const MOST_FITTED = 4096;
+
 /** Places for every value that a step reads or writes: first fit, the largest first. */
 export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
   const { values, steps, aliases, inputs, outputs } = lowered;
@@ -57,19 +60,24 @@ export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
   });
 
   let arenaBytes = 0;
+  // By their offsets.
   const placed: Block[] = [];
-  for (const block of [...blocks.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    const neighbours = placed
-      .filter((other) => other.first <= block.last && block.first <= other.last)
-      .sort((a, b) => a.offset - b.offset);
+  const largestFirst = [...blocks.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+  for (const block of largestFirst.slice(0, MOST_FITTED)) {
     let offset = 0;
-    for (const other of neighbours) {
+    for (const other of placed) {
+      if (other.first > block.last || block.first > other.last) continue;
       if (offset + block.bytes <= other.offset) break;
       offset = Math.max(offset, other.offset + other.bytes);
     }
     block.offset = offset;
     arenaBytes = Math.max(arenaBytes, offset + block.bytes);
-    placed.push(block);
+    const behind = placed.findIndex((other) => other.offset > offset);
+    placed.splice(behind < 0 ? placed.length : behind, 0, block);
+  }
+  for (const block of largestFirst.slice(MOST_FITTED)) {
+    block.offset = arenaBytes;
+    arenaBytes += block.bytes;
   }
 
   const read = new Set(steps.flatMap((step) => step.reads));

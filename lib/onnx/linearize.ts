@@ -104,7 +104,7 @@ type Factor = AffineMatrix | null;
 
 /** A value as a sum over values that are stages or inputs. */
 interface Form {
-  readonly terms: ReadonlyMap<number, Factor>;
+  readonly terms: Map<number, Factor>;
   readonly bias: FloatArray | null;
 }
 
@@ -117,6 +117,8 @@ class Linearizer {
   /** Values that are stages wherever they come from: outputs, and what something that is not affine reads. */
   readonly #whole: ReadonlySet<number>;
   readonly #forms = new Map<number, Form>();
+  /** How many nodes are still to read a value. */
+  readonly #readers = new Map<number, number>();
   readonly #stages: Stage[] = [];
   /** Of the sparse matrices of all stages so far. */
   #bytes = 0;
@@ -129,6 +131,8 @@ class Linearizer {
     this.#names = namesOf(graph);
     const whole = new Set(graph.outputs.map(({ value }) => value));
     for (const node of graph.nodes) {
+      for (const input of new Set(node.inputs))
+        if (input !== null) this.#readers.set(input, (this.#readers.get(input) ?? 0) + 1);
       if (affineMapOf(node, graph) !== null) continue;
       for (const input of node.inputs) if (input !== null) whole.add(input);
     }
@@ -141,17 +145,36 @@ class Linearizer {
     const [output] = node.outputs;
     if (map === null || output === null) {
       this.#keep(node);
+      this.#spend(node);
       return;
     }
-    let form: Form = { terms: new Map(), bias: nonZero(map.bias()) };
+    let terms = new Map<number, Factor>();
+    let bias = nonZero(map.bias());
     for (const term of map.terms) {
-      const input = this.#merge ? this.#forms.get(term.input) : undefined;
-      form = this.#add(form, this.#apply(term, input ?? itself(term.input), output), output);
+      const input = (this.#merge ? this.#forms.get(term.input) : undefined) ?? itself(term.input);
+      const summand = this.#apply(term, input, output);
+      // A long sum grows in the terms of its first part when nobody else wants them.
+      const isSpent = summand !== input || this.#readers.get(term.input) === 1;
+      if (terms.size === 0 && isSpent) terms = summand.terms;
+      else this.#addTerms(terms, summand, output);
+      bias = bias === null || summand.bias === null ? (bias ?? summand.bias) : sum(bias, summand.bias);
     }
+    this.#spend(node);
+    const form: Form = { terms, bias };
     if (!this.#merge || this.#whole.has(output)) {
       this.#emit(output, form);
       this.#forms.set(output, itself(output));
     } else this.#forms.set(output, form);
+  }
+
+  /** Forms that nobody is going to read any more are forgotten. */
+  #spend(node: GraphNode): void {
+    for (const input of new Set(node.inputs)) {
+      if (input === null) continue;
+      const left = (this.#readers.get(input) ?? 1) - 1;
+      this.#readers.set(input, left);
+      if (left === 0) this.#forms.delete(input);
+    }
   }
 
   finish(): LinearizedNetwork {
@@ -221,7 +244,7 @@ class Linearizer {
     const { shape, type } = this.#graph.values[output];
     const size = sizeOf(shape);
     for (const factor of terms.values())
-      if (factor instanceof CsrMatrix) this.#bytes += factor.nnz * ENTRY_BYTES;
+      if (factor instanceof CsrMatrix) this.#bytes += bytesOf(factor.shape[0], factor.nnz);
     const empty = type === 'float64' ? new Float64Array(size) : new Float32Array(size);
     this.#stages.push({
       kind: 'affine',
@@ -256,10 +279,9 @@ class Linearizer {
     return left.multiply(right);
   }
 
-  #add(a: Form, b: Form, output: number): Form {
-    const terms = new Map(a.terms);
+  #addTerms(terms: Map<number, Factor>, summand: Form, output: number): void {
     const size = sizeOf(this.#graph.values[output].shape);
-    for (const [root, factor] of b.terms) {
+    for (const [root, factor] of summand.terms) {
       const other = terms.get(root);
       if (other === undefined) {
         terms.set(root, factor);
@@ -271,8 +293,6 @@ class Linearizer {
       this.#admit(combinedEntries('sum', left, right), output);
       terms.set(root, left.add(right));
     }
-    if (a.bias === null || b.bias === null) return { terms, bias: a.bias ?? b.bias };
-    return { terms, bias: sum(a.bias, b.bias) };
   }
 
   #csr(matrix: AffineMatrix, output: number): CsrMatrix {
@@ -282,9 +302,9 @@ class Linearizer {
 
   /** Before entries are allocated: they must fit into what the stages so far leave of the budget. */
   #admit(entries: number, output: number): void {
-    const bytes = entries * ENTRY_BYTES;
+    const { name, shape } = this.#graph.values[output];
+    const bytes = bytesOf(sizeOf(shape), entries);
     if (this.#bytes + bytes > this.#maxBytes) {
-      const { name, shape } = this.#graph.values[output];
       throw new MemoryError(
         `linearize: the matrix of ${name}, ${describeShape(shape)}, has ${entries} entries: expected all to take at most ${this.#maxBytes} bytes (options.maxBytes), got ${this.#bytes + bytes}`,
       );
@@ -292,8 +312,11 @@ class Linearizer {
   }
 }
 
-/** A column and a value. */
-const ENTRY_BYTES = 8;
+/** A column and a value for each entry; where each row begins. */
+function bytesOf(rows: number, entries: number): number {
+  return 8 * entries + 4 * (rows + 1);
+}
+
 function itself(id: number): Form {
   return { terms: new Map([[id, null]]), bias: null };
 }

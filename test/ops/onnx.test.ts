@@ -19,6 +19,7 @@ const { prepareNetwork, readModel } = onnx;
 const { source, cases } = golden('torch_onnx');
 
 const bytesOf = ({ tensors }: GoldenCase) => Uint8Array.from(tensors.model.data);
+const numbers = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const LABELS = ['as exported', 'of other sizes'];
 
 /** The longest path of these networks has some thousand roundings, each relative to values below the largest. */
@@ -333,6 +334,62 @@ describe('damaged and hostile files', () => {
     const reading = readModel(modelBytes({ inputs: x, outputs: y, ...parts }));
     await expect(reading).rejects.toThrow(FormatError);
     await expect(readModel(modelBytes({ inputs: x, outputs: y, ...parts }))).rejects.toThrow(message);
+  });
+
+  test.each([
+    {
+      kind: 'one value that all read, a sum of all',
+      nodes: (n: number) => [
+        ...numbers(n).map((i) => node('Relu', ['x'], [`r${i}`])),
+        node(
+          'Sum',
+          numbers(n).map((i) => `r${i}`),
+          ['y'],
+        ),
+      ],
+      expected: (n: number, x: number[]) => x.map((v) => n * Math.max(v, 0)),
+    },
+    {
+      kind: 'a chain that folds into one',
+      nodes: (n: number) =>
+        numbers(n).map((i) =>
+          node('Mul', [i === 0 ? 'x' : `r${i - 1}`, 'one'], [i === n - 1 ? 'y' : `r${i}`]),
+        ),
+      expected: (_n: number, x: number[]) => x,
+    },
+    {
+      kind: 'sums of what is the same',
+      nodes: (n: number) =>
+        numbers(n).map((i) => node('Add', ['x', i === 0 ? 'x' : `r${i - 1}`], [i === n - 1 ? 'y' : `r${i}`])),
+      expected: (n: number, x: number[]) => x.map((v) => (n + 1) * v),
+    },
+    {
+      kind: 'a concatenation of all',
+      nodes: (n: number) => [
+        node(
+          'Concat',
+          numbers(n).map(() => 'x'),
+          ['y'],
+          { axis: { kind: 'int', value: 0n } },
+        ),
+      ],
+      expected: (n: number, x: number[]) => numbers(n).flatMap(() => x),
+    },
+  ])('graphs of many nodes: $kind', async ({ nodes, expected }) => {
+    const n = 2000;
+    const x = [1, -2, 3, 4];
+    const model = await readModel(
+      modelBytes({
+        nodes: nodes(n),
+        inputs: [value('x', [1, 4])],
+        outputs: [value('y', [null, 4])],
+        initializers: [stored('one', [1], [1])],
+      }),
+    );
+    const input = tensor(Float32Array.from(x), [1, 4]);
+    expect(Array.from((await prepareNetwork(model)).run(input).y.data)).toEqual(expected(n, x));
+    const linear = await onnx.linearize(model);
+    expect(Array.from(linear.run(input).y.data)).toEqual(expected(n, x));
   });
 
   test('nodes in any order are put in one that runs', async () => {

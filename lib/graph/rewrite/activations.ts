@@ -119,12 +119,16 @@ interface Factor {
   readonly reader: GraphNode;
 }
 
+/** Products of products that exporters spell a Gelu by; a longer chain is none, and would be walked from each of its nodes. */
+const MOST_INNER = 3;
+
 /** The factors of a product of products. */
 function factorsOf(draft: Draft, node: NodeOf<'Binary'>, inside: readonly GraphNode[] = []): Factor[] {
   return [0, 1].flatMap((place) => {
     const id = inputOf(node, place);
     const inner = draft.only(node, place, 'Binary');
-    if (inner?.attributes.fn === 'Mul') return factorsOf(draft, inner, [...inside, inner]);
+    if (inner?.attributes.fn === 'Mul' && inside.length < MOST_INNER)
+      return factorsOf(draft, inner, [...inside, inner]);
     return [{ id, scalar: scalarOf(draft.value(id)), inside, reader: node }];
   });
 }
@@ -140,7 +144,7 @@ function erfPlusOne(
   const sum = draft.producer(id);
   const within = [node, ...factors.flatMap((f) => f.inside)];
   if (sum?.op !== 'Binary' || sum.attributes.fn !== 'Add' || draft.isOutput(id)) return null;
-  if (draft.readers(id).some((reader) => !within.includes(reader))) return null;
+  for (const reader of draft.readers(id)) if (!within.includes(reader)) return null;
   const one = scalarOperand(draft, sum);
   if (one === null || one.scalar !== 1) return null;
   const erf = draft.only(sum, one.place, 'Unary');

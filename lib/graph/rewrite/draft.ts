@@ -27,18 +27,22 @@ export class Draft {
   readonly values: Value[];
   nodes: GraphNode[];
   readonly inputs: readonly number[];
-  outputs: GraphOutput[];
+  readonly outputs: readonly GraphOutput[];
   readonly #derivations: Derivations;
-  #producers = new Map<number, GraphNode>();
-  #readers = new Map<number, GraphNode[]>();
+  readonly #there: Set<GraphNode>;
+  readonly #producers = new Map<number, GraphNode>();
+  readonly #readers = new Map<number, Set<GraphNode>>();
+  readonly #written: ReadonlySet<number>;
 
   constructor(graph: Graph, derivations: Derivations) {
     this.values = [...graph.values];
     this.nodes = [...graph.nodes];
     this.inputs = graph.inputs;
-    this.outputs = [...graph.outputs];
+    this.outputs = graph.outputs;
     this.#derivations = derivations;
-    this.#index();
+    this.#written = new Set(graph.outputs.map(({ value }) => value));
+    this.#there = new Set(graph.nodes);
+    for (const node of graph.nodes) this.#link(node);
   }
 
   /** Applies the rules to every node, from the first to the last, until none of them finds anything. */
@@ -47,7 +51,7 @@ export class Draft {
       changed = false;
       for (const node of [...this.nodes]) {
         for (const rule of rules) {
-          if (!this.#isThere(node)) break;
+          if (!this.#there.has(node)) break;
           if (rule.apply(this, node)) changed = true;
         }
       }
@@ -66,11 +70,11 @@ export class Draft {
   producer(id: number): GraphNode | undefined {
     return this.#producers.get(id);
   }
-  readers(id: number): readonly GraphNode[] {
-    return this.#readers.get(id) ?? [];
+  readers(id: number): ReadonlySet<GraphNode> {
+    return this.#readers.get(id) ?? NOBODY;
   }
   isOutput(id: number): boolean {
-    return this.outputs.some((output) => output.value === id);
+    return this.#written.has(id);
   }
   /** The node that writes an operand and that nobody else looks at, when it is this operation. */
   only<K extends Operation>(node: GraphNode, index: number, op: K): NodeOf<K> | null {
@@ -78,8 +82,8 @@ export class Draft {
     if (id === null) return null;
     const producer = this.#producers.get(id);
     if (producer === undefined || !isOperation(producer, op) || this.isOutput(id)) return null;
-    if (this.readers(id).some((reader) => reader !== node)) return null;
-    return producer;
+    const readers = this.readers(id);
+    return readers.size === 0 || (readers.size === 1 && readers.has(node)) ? producer : null;
   }
 
   addConstant(name: string, type: ElementType, shape: Shape, constant: Elements): number {
@@ -116,8 +120,10 @@ export class Draft {
     outputs: readonly (number | null)[],
     sources: readonly string[],
   ): void {
-    this.nodes[this.nodes.indexOf(node)] = nodeOf(op, attributes, inputs, outputs, sources);
-    this.#index();
+    const other = nodeOf(op, attributes, inputs, outputs, sources);
+    this.nodes[this.nodes.indexOf(node)] = other;
+    this.#unlink(node);
+    this.#link(other);
   }
   /** A node at a place of the list. */
   insert<K extends Operation>(
@@ -128,12 +134,13 @@ export class Draft {
     outputs: readonly (number | null)[],
     sources: readonly string[],
   ): void {
-    this.nodes.splice(at, 0, nodeOf(op, attributes, inputs, outputs, sources));
-    this.#index();
+    const node = nodeOf(op, attributes, inputs, outputs, sources);
+    this.nodes.splice(at, 0, node);
+    this.#link(node);
   }
   remove(node: GraphNode): void {
     this.nodes.splice(this.nodes.indexOf(node), 1);
-    this.#index();
+    this.#unlink(node);
   }
   finish(): Graph {
     this.#sweep();
@@ -145,36 +152,40 @@ export class Draft {
     this.values.push({ id, name, type, shape, constant });
     return id;
   }
-  #isThere(node: GraphNode): boolean {
-    return this.nodes.includes(node);
-  }
-  #index(): void {
-    this.#producers = new Map();
-    this.#readers = new Map();
-    for (const node of this.nodes) {
-      for (const id of node.outputs) if (id !== null) this.#producers.set(id, node);
-      for (const id of new Set(node.inputs)) {
-        if (id === null) continue;
-        const readers = this.#readers.get(id);
-        if (readers === undefined) this.#readers.set(id, [node]);
-        else readers.push(node);
-      }
+  #link(node: GraphNode): void {
+    this.#there.add(node);
+    for (const id of node.outputs) if (id !== null) this.#producers.set(id, node);
+    for (const id of node.inputs) {
+      if (id === null) continue;
+      const readers = this.#readers.get(id);
+      if (readers === undefined) this.#readers.set(id, new Set([node]));
+      else readers.add(node);
     }
+  }
+  /** What another node writes by now stays that node's. */
+  #unlink(node: GraphNode): void {
+    this.#there.delete(node);
+    for (const id of node.outputs)
+      if (id !== null && this.#producers.get(id) === node) this.#producers.delete(id);
+    for (const id of node.inputs) if (id !== null) this.#readers.get(id)?.delete(node);
   }
   /** Drops what writes only values that nobody reads. */
   #sweep(): void {
     const wanted = new Set(this.outputs.map((output) => output.value));
     const kept: GraphNode[] = [];
     for (const node of [...this.nodes].reverse()) {
-      if (!node.outputs.some((id) => id !== null && wanted.has(id))) continue;
+      if (!node.outputs.some((id) => id !== null && wanted.has(id))) {
+        this.#unlink(node);
+        continue;
+      }
       for (const id of node.inputs) if (id !== null) wanted.add(id);
       kept.push(node);
     }
-    if (kept.length === this.nodes.length) return;
-    this.nodes = kept.reverse();
-    this.#index();
+    if (kept.length < this.nodes.length) this.nodes = kept.reverse();
   }
 }
+
+const NOBODY: ReadonlySet<GraphNode> = new Set();
 
 /** The one number that a constant holds, however many times; null for others. */
 export function scalarOf(value: Value | null): number | null {

@@ -68,6 +68,9 @@ class Lowerer implements Lowering {
   readonly #derivations: Derivations;
   readonly #steps: Step[] = [];
   readonly #aliases = new Map<number, Alias>();
+  /** Values that lie in memory of the caller's. */
+  readonly #inputs: ReadonlySet<number>;
+  readonly #outputs: ReadonlySet<number>;
   readonly #isNative = backend().name === 'native';
 
   constructor(graph: Graph, accuracy: Accuracy, derivations: Derivations) {
@@ -75,6 +78,8 @@ class Lowerer implements Lowering {
     this.#accuracy = accuracy;
     this.#derivations = derivations;
     this.values = [...graph.values];
+    this.#inputs = new Set(graph.inputs);
+    this.#outputs = new Set(graph.outputs.map(({ value }) => value));
   }
 
   lower(): Lowered {
@@ -89,7 +94,10 @@ class Lowerer implements Lowering {
       else this.#lowerNode(node);
     }
     const results = this.#graph.outputs.map(({ value }) => value);
-    const outputs = this.#graph.outputs.map(({ name, value }, i) => this.#output(name, value, i));
+    const written = new Set(
+      this.#steps.flatMap((step) => step.writes.flatMap((value) => [value, this.#rootOf(value).root])),
+    );
+    const outputs = this.#graph.outputs.map(({ name, value }) => this.#output(name, value, written));
     return { values: this.values, steps: this.#steps, aliases: this.#aliases, inputs, outputs, results };
   }
 
@@ -226,12 +234,12 @@ class Lowerer implements Lowering {
     if (this.#isNative && node.outputs[0] != null) {
       // What a half-made attempt leaves behind is taken back.
       const [steps, values] = [this.#steps.length, this.values.length];
-      const aliases = new Map(this.#aliases);
+      const aliases = this.#aliases.size;
       if (this.#lowerNatively(node)) return;
       this.#steps.length = steps;
       this.values.length = values;
-      this.#aliases.clear();
-      for (const [value, alias] of aliases) this.#aliases.set(value, alias);
+      const made = this.#aliases.size - aliases;
+      if (made > 0) for (const value of [...this.#aliases.keys()].slice(-made)) this.#aliases.delete(value);
     }
     this.#lowerOperation(node);
   }
@@ -292,25 +300,21 @@ class Lowerer implements Lowering {
   /** Whether a step writes the value, and nothing says where. */
   #canLieWithin(value: number): boolean {
     const { constant } = this.values[value];
-    const isWritten = constant === null && !this.#graph.inputs.includes(value);
-    return isWritten && !this.#aliases.has(value) && !this.#graph.outputs.some((o) => o.value === value);
+    const isWritten = constant === null && !this.#inputs.has(value);
+    return isWritten && !this.#aliases.has(value) && !this.#outputs.has(value);
   }
 
-  /** A value with memory of its own that holds an output, copied there when the output lies elsewhere. */
-  #output(name: string, value: number, index: number): number {
-    let root = value;
-    let offset = 0;
-    for (let alias = this.#aliases.get(root); alias !== undefined; alias = this.#aliases.get(root)) {
-      offset += alias.offset;
-      root = alias.within;
-    }
-    const { outputs, inputs } = this.#graph;
+  /**
+   * A value with memory of its own that holds an output, copied there when the output lies elsewhere.
+   *
+   * @param written  What steps write and no output has taken so far: one memory holds one output.
+   */
+  #output(name: string, value: number, written: Set<number>): number {
+    const { root, offset } = this.#rootOf(value);
     const { shape, type, constant } = this.values[root];
     const [size, wanted] = [shape, this.values[value].shape].map((s) => s.reduce((n, k) => n * k, 1));
-    const isOwn = constant === null && !inputs.includes(root) && offset === 0 && size === wanted;
-    const isFirst = outputs.slice(0, index).every((other) => this.#rootOf(other.value) !== root);
-    if (isOwn && isFirst && this.#steps.some((step) => step.writes.includes(root) || this.#holds(step, root)))
-      return root;
+    const isOwn = constant === null && !this.#inputs.has(root) && offset === 0 && size === wanted;
+    if (written.delete(root) && isOwn) return root;
     const copy = this.#add(name, type, this.values[value].shape, null);
     const own = this.values[value].shape;
     const sides = [value, copy].map((id) => ({ value: id, first: 0, strides: stridesOf(own) }));
@@ -320,14 +324,13 @@ class Lowerer implements Lowering {
     this.push(step ?? this.#copyOperation(value, copy));
     return copy;
   }
-  #rootOf(value: number): number {
-    let root = value;
-    for (let alias = this.#aliases.get(root); alias !== undefined; alias = this.#aliases.get(root))
+  #rootOf(value: number): { root: number; offset: number } {
+    let [root, offset] = [value, 0];
+    for (let alias = this.#aliases.get(root); alias !== undefined; alias = this.#aliases.get(root)) {
+      offset += alias.offset;
       root = alias.within;
-    return root;
-  }
-  #holds(step: Step, root: number): boolean {
-    return step.writes.some((value) => this.#rootOf(value) === root);
+    }
+    return { root, offset };
   }
   #copyOperation(from: number, to: number): Step {
     const node: NodeOf<'Reshape'> = {
