@@ -8,13 +8,13 @@
   },
   'target_defaults': {
     'include_dirs': ['native'],
-    'cflags_cc': ['-std=c++17', '-ffp-contract=off', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-lto'],
+    'cflags_cc': ['-std=c++17', '-Werror=switch', '-ffp-contract=off', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-lto'],
     'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-flto', '-flto=4'],
     'xcode_settings': {
       'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
       'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
       'MACOSX_DEPLOYMENT_TARGET': '11.0',
-      'OTHER_CPLUSPLUSFLAGS': ['-ffp-contract=off'],
+      'OTHER_CPLUSPLUSFLAGS': ['-Werror=switch', '-ffp-contract=off'],
     },
     'msvs_settings': {
       'VCCLCompilerTool': {

@@ -6,6 +6,7 @@
 
 #include "addon/conv.h"
 #include "addon/environment.h"
+#include "plan/dispatch.h"
 #include "runtime/pages.h"
 
 namespace convmat::addon {
@@ -51,7 +52,7 @@ class ConvCall final : public AsyncCall {
       : AsyncCall(owner, callback), kernels_(&kernels), plan_(plan) {
     const DType dtype = plan.dtype;
     input_ = read_elements(input, dtype, lengths.input, "input");
-    input_bytes_ = static_cast<size_t>(lengths.input) * size_of(dtype);
+    input_bytes_ = static_cast<size_t>(lengths.input * bytes_of(dtype));
     output_ = read_result(output, dtype, lengths.output, "output");
     keep(output);
     keep(input);
@@ -66,7 +67,8 @@ class ConvCall final : public AsyncCall {
 
  protected:
   void work() override {
-    const Context context{kernels_, &cancelled(), packed_ == nullptr};
+    const auto ownership = packed_ == nullptr ? Ownership::borrowed : Ownership::owned;
+    const Context context{kernels_, &cancelled(), ownership};
     if (packed_ == nullptr) {
       const ConvOperands& o = operands_;
       packed_ = pack_conv(context, plan_, o.weight, o.bias, o.lo, o.hi);

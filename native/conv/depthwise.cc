@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "conv/algorithm.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "plan/serves.h"
 #include "runtime/aligned.h"
 #include "runtime/epilogue.h"
@@ -61,11 +63,11 @@ class DepthwiseConv final : public ConvRunner {
         std::clamp<int64_t>(static_cast<int64_t>(kChunkNs / plane_ns), 1, std::max<int64_t>(planes, 1));
     const int64_t fit_rows = static_cast<int64_t>(kChunkNs / row_ns) / kRowQuantum * kRowQuantum;
     const int64_t rows_each = std::clamp<int64_t>(fit_rows, std::min(kRowQuantum, height.out), height.out);
-    const int64_t row_chunks = (height.out + rows_each - 1) / rows_each;
-    const int64_t chunks = (planes + planes_each - 1) / planes_each * row_chunks;
+    const int64_t row_chunks = ceil_div(height.out, rows_each);
+    const int64_t chunks = ceil_div(planes, planes_each) * row_chunks;
 
     parallel_for(chunks, plane_ns * static_cast<double>(planes), [&](int64_t index) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      if (context.is_cancelled()) return;
       const int64_t first_plane = index / row_chunks * planes_each,
                     first_row = index % row_chunks * rows_each;
       const int64_t end_plane = std::min(first_plane + planes_each, planes);
@@ -103,7 +105,8 @@ std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight,
 std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
                                                const void* weight, const void* bias, double lo, double hi) {
   if (plan.variant == kSeparable) return pack_separable_forward(context, plan, weight, bias, lo, hi);
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(plan, weight, bias, lo, hi);
+  return dispatch_float(plan.dtype,
+                        [&](auto zero) { return make<decltype(zero)>(plan, weight, bias, lo, hi); });
 }
 
 // The adjoint of two passes would be two passes, which nobody has asked for.

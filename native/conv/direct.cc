@@ -5,6 +5,8 @@
 
 #include "conv/algorithm.h"
 #include "geometry/view.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "plan/sizes.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
@@ -127,7 +129,7 @@ class DirectRun {
     const int64_t chunks = plan_.batch * plan_.groups * axis_[0].out * sharing_.panel_parts *
                            sharing_.row_blocks * sharing_.column_blocks;
     parallel_for(chunks, sharing_.cost_ns, [this](int64_t i) {
-      if (context_.cancelled == nullptr || !context_.cancelled->load(std::memory_order_relaxed)) run_chunk(i);
+      if (!context_.is_cancelled()) run_chunk(i);
     });
   }
 
@@ -152,7 +154,7 @@ class DirectRun {
     const Axis &height = axis_[1], &width = axis_[2];
     const int64_t tile = kernels_.direct_blocking.max_pixels(static_cast<int32_t>(panels_.vectors_of(0)));
     int64_t columns = width.out, rows = height.out;
-    while (columns > tile && !fits(1, columns)) columns = ceil_div(ceil_div(columns, 2), tile) * tile;
+    while (columns > tile && !fits(1, columns)) columns = round_up(ceil_div(columns, 2), tile);
     while (rows > 1 && !fits(rows, columns)) rows = ceil_div(rows, 2);
 
     const double images = static_cast<double>(plan_.batch) * plan_.groups * axis_[0].out;
@@ -176,7 +178,7 @@ class DirectRun {
       } else if (rows > 1) {
         rows = ceil_div(rows, 2);
       } else if (columns > tile) {
-        columns = ceil_div(ceil_div(columns, 2), tile) * tile;
+        columns = round_up(ceil_div(columns, 2), tile);
       } else {
         break;
       }
@@ -214,7 +216,7 @@ class DirectRun {
     const int64_t first_panel = part * panels_.count() / sharing_.panel_parts;
     const int64_t end_panel = (part + 1) * panels_.count() / sharing_.panel_parts;
     for (int64_t panel = first_panel; panel < end_panel; ++panel) {
-      if (context_.cancelled != nullptr && context_.cancelled->load(std::memory_order_relaxed)) return;
+      if (context_.is_cancelled()) return;
       run_panel(view, lists, image, group, panel, block);
     }
   }
@@ -410,7 +412,8 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
 std::shared_ptr<const ConvRunner> pack_direct_forward(const Context& context, const ConvPlan& plan,
                                                       const void* weight, const void* bias, double lo,
                                                       double hi) {
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, weight, bias, lo, hi);
+  return dispatch_float(plan.dtype,
+                        [&](auto zero) { return make<decltype(zero)>(context, plan, weight, bias, lo, hi); });
 }
 
 const ConvAlgorithm direct_algorithm = {[](const ConvPlan&) { return true; }, "any geometry",

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "conv/algorithm.h"
+#include "plan/dispatch.h"
 #include "product/lowered_product.h"
 #include "product/partition.h"
 #include "runtime/aligned.h"
@@ -75,13 +76,12 @@ class Im2colForward final : public ConvRunner {
 std::shared_ptr<const ConvRunner> pack_im2col_forward(const Context& context, const ConvPlan& plan,
                                                       const void* weight, const void* bias, double lo,
                                                       double hi) {
-  if (plan.dtype == DType::f64) {
-    return std::make_shared<Im2colForward<double>>(context, plan, static_cast<const double*>(weight),
-                                                   static_cast<const double*>(bias), lo, hi);
-  }
-  return std::make_shared<Im2colForward<float>>(context, plan, static_cast<const float*>(weight),
-                                                static_cast<const float*>(bias), static_cast<float>(lo),
-                                                static_cast<float>(hi));
+  return dispatch_float(plan.dtype, [&](auto zero) -> std::shared_ptr<const ConvRunner> {
+    using T = decltype(zero);
+    return std::make_shared<Im2colForward<T>>(context, plan, static_cast<const T*>(weight),
+                                              static_cast<const T*>(bias), static_cast<T>(lo),
+                                              static_cast<T>(hi));
+  });
 }
 
 const ConvAlgorithm im2col_algorithm = {[](const ConvPlan&) { return true; }, "any geometry",

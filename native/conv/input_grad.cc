@@ -14,6 +14,8 @@
 
 #include "conv/algorithm.h"
 #include "geometry/lowering.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/caches.h"
@@ -27,7 +29,7 @@ struct AxisTaps {
   AxisTaps(int64_t kernel, int64_t stride, int64_t dilation, int64_t residue)
       : step(stride / std::gcd(stride, dilation)) {
     while (first < std::min(kernel, step) && first * dilation % stride != residue) ++first;
-    count = first < std::min(kernel, step) ? (kernel - first + step - 1) / step : 0;
+    count = first < std::min(kernel, step) ? ceil_div(kernel - first, step) : 0;
   }
   int64_t first = 0, step, count;
 };
@@ -37,7 +39,7 @@ struct AxisLattice {
   AxisLattice(const Axis& a, int64_t residue)
       : taps(a.kernel, a.stride, a.dilation, residue),
         first(((residue - a.pad_before) % a.stride + a.stride) % a.stride) {
-    const int64_t count = a.in <= first ? 0 : (a.in - first + a.stride - 1) / a.stride;
+    const int64_t count = a.in <= first ? 0 : ceil_div(a.in - first, a.stride);
     const int64_t dilation = a.dilation / std::gcd(a.stride, a.dilation);
     const int64_t span = (taps.count - 1) * dilation;
     const int64_t pad = span - (first + a.pad_before - taps.first * a.dilation) / a.stride;
@@ -137,15 +139,16 @@ class InputGrad final : public ConvRunner {
           const Lattice lattice(plan, r0, r1, r2);
           parts_.emplace_back();
           if (lattice.taps() == 0) continue;
-          const auto pack_part = [&](const T* weights, bool for_one_run) {
-            return pack({context.kernels, context.cancelled, for_one_run}, plan_over_dy(plan, lattice),
-                        weights, fused_ ? bias : nullptr, fused_ ? lo : -inf, fused_ ? hi : inf);
+          const auto pack_part = [&](const T* weights, Ownership ownership) {
+            return pack({context.kernels, context.cancelled, ownership}, plan_over_dy(plan, lattice), weights,
+                        fused_ ? bias : nullptr, fused_ ? lo : -inf, fused_ ? hi : inf);
           };
           if (order == WeightOverDy::own) {
-            parts_.back() = pack_part(weight, context.for_one_run && fused_);
+            // A gradient that is mapped runs its parts once for each image.
+            parts_.back() = pack_part(weight, fused_ ? context.ownership : Ownership::owned);
           } else {
             const AlignedArray<T> weights = weights_over_dy(plan, lattice, weight);
-            parts_.back() = pack_part(weights.data(), false);
+            parts_.back() = pack_part(weights.data(), Ownership::owned);
           }
         }
       }
@@ -342,8 +345,9 @@ bool serves_computed(const ConvPlan& plan, bool (*serves)(const ConvPlan& forwar
 std::shared_ptr<const ConvRunner> pack_input_grad(const Context& context, const ConvPlan& plan,
                                                   PackConvFn* forward, WeightOverDy order, const void* weight,
                                                   const void* bias, double lo, double hi) {
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, forward, order, weight, bias,
-                                                                 lo, hi);
+  return dispatch_float(plan.dtype, [&](auto zero) {
+    return make<decltype(zero)>(context, plan, forward, order, weight, bias, lo, hi);
+  });
 }
 
 }  // namespace convmat

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "geometry/lowering.h"
+#include "plan/arith.h"
 #include "runtime/epilogue.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
@@ -37,8 +38,8 @@ Window window_of(PaddingMode mode, const Axis& whole, int64_t first, int64_t out
 TileFlags::TileFlags(ArenaFrame& arena, const ConvPlan& plan, int64_t rows, int64_t columns)
     : rows_(rows),
       columns_(columns),
-      down_((plan.axis[1].out + rows - 1) / rows),
-      across_((plan.axis[2].out + columns - 1) / columns),
+      down_(ceil_div(plan.axis[1].out, rows)),
+      across_(ceil_div(plan.axis[2].out, columns)),
       size_(plan.batch * down_ * across_) {
   flags_ = arena.take<std::atomic<uint8_t>>(size_);
   for (int64_t i = 0; i < size_; ++i) new (&flags_[i]) std::atomic<uint8_t>(0);
@@ -50,25 +51,16 @@ Resummation<T>::Resummation(const Context& context, const ConvPlan& plan, PackCo
     : pack_(pack),
       weight_size_(plan.out_channels * (plan.in_channels / plan.groups) * plan.axis[1].kernel *
                    plan.axis[2].kernel),
-      weight_(weight),
-      bias_(bias),
+      weight_(context.ownership, weight, weight_size_),
+      bias_(context.ownership, bias, plan.out_channels),
       lo_(lo),
-      hi_(hi) {
-  if (context.for_one_run) return;
-  const auto copy = [](const T* from, int64_t size, AlignedArray<T>& to) {
-    to = AlignedArray<T>(size);
-    std::copy_n(from, size, to.data());
-    return to.data();
-  };
-  weight_ = copy(weight, weight_size_, weight_copy_);
-  if (bias != nullptr) bias_ = copy(bias, plan.out_channels, bias_copy_);
-}
+      hi_(hi) {}
 
 template <typename T>
 std::shared_ptr<const ConvRunner> Resummation<T>::direct(const Context& context, const ConvPlan& plan) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (direct_ == nullptr) {
-    direct_ = pack_(context, plan, weight_, bias_, lo_, hi_);
+    direct_ = pack_(context, plan, weight_.data(), bias_.data(), lo_, hi_);
   }
   return direct_;
 }

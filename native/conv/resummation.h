@@ -8,8 +8,8 @@
 #include <mutex>
 
 #include "conv/algorithm.h"
-#include "runtime/aligned.h"
 #include "runtime/arena.h"
+#include "runtime/held.h"
 
 namespace convmat {
 
@@ -43,10 +43,10 @@ class TileFlags {
 template <typename T>
 class Resummation {
  public:
-  // Keeps the weights as they are, a copy but for one run, and packs them when they are first needed.
+  // Holds the weights as they are, and packs them when they are first needed.
   Resummation(const Context& context, const ConvPlan& plan, PackConvFn* pack, const T* weight, const T* bias,
               double lo, double hi);
-  size_t bytes() const { return weight_copy_.bytes() + bias_copy_.bytes(); }
+  size_t bytes() const { return weight_.bytes() + bias_.bytes(); }
 
   void run(const Context& context, const ConvPlan& plan, const TileFlags& flags, const T* x, T* y) const;
 
@@ -57,8 +57,7 @@ class Resummation {
 
   PackConvFn* const pack_;
   const int64_t weight_size_;
-  AlignedArray<T> weight_copy_, bias_copy_;
-  const T *weight_, *bias_;  // the copies or what was given; null for no bias
+  const Held<T> weight_, bias_;
   const double lo_, hi_;
   mutable std::mutex mutex_;  // guards what follows
   mutable std::shared_ptr<const ConvRunner> direct_;

@@ -7,6 +7,8 @@
 
 #include "conv/algorithm.h"
 #include "geometry/lowering.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
@@ -46,20 +48,20 @@ class SeparableConv final : public ConvRunner {
     const Axis &height = plan.axis[1], &width = plan.axis[2];
     const Kernels<T>& kernels = context.kernels->of<T>();
     const int64_t multiplier = plan.out_channels / plan.groups;
-    const int64_t across = (width.out + kStripColumns - 1) / kStripColumns;
+    const int64_t across = ceil_div(width.out, kStripColumns);
     if (across == 0 || height.out == 0) return;
-    const int64_t columns = (width.out + across - 1) / across;
+    const int64_t columns = ceil_div(width.out, across);
     const int64_t fit = kStripBytes / (pitch_of(kernels, columns) * static_cast<int64_t>(sizeof(T)));
     // At least as many rows as two strips share.
     const int64_t rows =
         std::min(height.out, std::max(fit - (height.kernel - 1), std::max<int64_t>(height.kernel - 1, 1)));
-    const int64_t down = (height.out + rows - 1) / rows;
+    const int64_t down = ceil_div(height.out, rows);
     const int64_t planes = plan.batch * plan.out_channels;
     const double cost =
         static_cast<double>(planes * height.out * width.out * (height.kernel + width.kernel + 4)) /
         (kernels.gemm_blocking.fma_per_ns * kEfficiency);
     parallel_for(planes * down * across, cost, [&](int64_t index) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      if (context.is_cancelled()) return;
       const int64_t plane = index / (down * across), row = index / across % down * rows,
                     column = index % across * columns;
       const Strip strip = {row, std::min(rows, height.out - row), column,
@@ -113,7 +115,7 @@ class SeparableConv final : public ConvRunner {
   // Of a strip's rows: kernels read and write whole groups of vectors.
   static int64_t pitch_of(const Kernels<T>& kernels, int64_t columns) {
     const int64_t group = kernels.toeplitz_blocking.lanes * std::max(kernels.toeplitz_blocking.nv, 4);
-    return (columns + group - 1) / group * group + kernels.toeplitz_blocking.lanes;
+    return round_up(columns, group) + kernels.toeplitz_blocking.lanes;
   }
 
   void run_strip(const Kernels<T>& kernels, const ConvPlan& plan, int64_t channel, const Strip& strip,
@@ -211,7 +213,8 @@ std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight,
 std::shared_ptr<const ConvRunner> pack_separable_forward(const Context&, const ConvPlan& plan,
                                                          const void* weight, const void* bias, double lo,
                                                          double hi) {
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(plan, weight, bias, lo, hi);
+  return dispatch_float(plan.dtype,
+                        [&](auto zero) { return make<decltype(zero)>(plan, weight, bias, lo, hi); });
 }
 
 }  // namespace convmat

@@ -11,7 +11,8 @@
 #include "conv/algorithm.h"
 #include "geometry/lowering.h"
 #include "geometry/view.h"
-#include "plan/sizes.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "product/lowered_product.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
@@ -51,8 +52,8 @@ class Im2colWeightGrad {
                            static_cast<double>(rows) * static_cast<double>(lowering_.outputs()) /
                            kernels_.gemm_blocking.fma_per_ns;
     const int threads = cost_ns < kParallelWorthNs ? 1 : ThreadPool::shared().threads();
-    const int64_t shares = threads == 1 ? 1 : (2 * threads + plan_.groups - 1) / plan_.groups;
-    const RowBlocks blocks(lowering_, std::clamp<int64_t>((rows + shares - 1) / shares, 1, kMaxBlockRows));
+    const int64_t shares = threads == 1 ? 1 : ceil_div(2 * threads, plan_.groups);
+    const RowBlocks blocks(lowering_, std::clamp<int64_t>(ceil_div(rows, shares), 1, kMaxBlockRows));
     parallel_for(plan_.groups * blocks.count(), cost_ns, [&](int64_t task) {
       run_block(task / blocks.count(), blocks[task % blocks.count()], x, dy, dw);
     });
@@ -67,7 +68,7 @@ class Im2colWeightGrad {
   // dw of one group, for one block of rows of the lowered matrix.
   void run_block(int64_t group, const RowBlocks::Block& block, const T* x, const T* dy, T* dw) const {
     const int64_t outputs = lowering_.outputs(), rows = block.rows(), nr = width();
-    const int64_t b_panels = (rows + nr - 1) / nr;
+    const int64_t b_panels = ceil_div(rows, nr);
     const int64_t image_size = lowering_.channels * lowering_.channel_stride;
     const int64_t depth = std::min(kBlockOutputs, outputs);
     ArenaFrame frame;
@@ -84,7 +85,7 @@ class Im2colWeightGrad {
       const T* const block_x = x + image * image_size + block.channel * lowering_.channel_stride;
       const T* const block_dy = dy + image * group_out_ * outputs;
       for (int64_t j = 0; j < outputs; j += kBlockOutputs) {
-        if (context_.cancelled != nullptr && context_.cancelled->load(std::memory_order_relaxed)) return;
+        if (context_.is_cancelled()) return;
         const int64_t k = std::min(kBlockOutputs, outputs - j);
         pack_lowered(block_x, block, j, k, segments, columns, b_packed);
         multiply(k, rows, block_dy + j, a_panel, b_packed, accumulate, target);
@@ -210,7 +211,7 @@ class DirectWeightGrad {
       const T* const grad = dy + (n * plan_.out_channels + group * group_out_ + first) * out_plane;
       for (int64_t depth = 0; depth < a[0].out; ++depth) {
         for (int64_t row = 0; row < a[1].out; row += rows_) {
-          if (context_.cancelled != nullptr && context_.cancelled->load(std::memory_order_relaxed)) return;
+          if (context_.is_cancelled()) return;
           for (int64_t column = 0; column < a[2].out; column += columns_) {
             add_block(
                 {depth, row, std::min(rows_, a[1].out - row), column, std::min(columns_, a[2].out - column)},
@@ -355,8 +356,9 @@ void run_bias_grad(int64_t batch, int64_t channels, int64_t places, const void* 
 
 void conv_bias_grad(DType dtype, int64_t batch, int64_t channels, int64_t places, const void* grad_output,
                     void* grad_bias) {
-  (dtype == DType::f64 ? run_bias_grad<double> : run_bias_grad<float>)(batch, channels, places, grad_output,
-                                                                       grad_bias);
+  dispatch_float(dtype, [&](auto zero) {
+    run_bias_grad<decltype(zero)>(batch, channels, places, grad_output, grad_bias);
+  });
 }
 
 void conv_weight_grad(const Context& context, const ConvPlan& plan, const void* input,
@@ -365,8 +367,9 @@ void conv_weight_grad(const Context& context, const ConvPlan& plan, const void* 
   if (plan.algorithm == Algorithm::fft && !is_empty &&
       fft_weight_grad(context, plan, input, grad_output, grad_weight))
     return;
-  (plan.dtype == DType::f64 ? run_weight_grad<double> : run_weight_grad<float>)(context, plan, input,
-                                                                                grad_output, grad_weight);
+  dispatch_float(plan.dtype, [&](auto zero) {
+    run_weight_grad<decltype(zero)>(context, plan, input, grad_output, grad_weight);
+  });
 }
 
 }  // namespace convmat

@@ -7,13 +7,15 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "conv/algorithm.h"
 #include "conv/resummation.h"
 #include "geometry/lowering.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "plan/serves.h"
-#include "plan/sizes.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/caches.h"
@@ -112,9 +114,9 @@ class WeightTransform {
 
 template <typename T>
 struct PackedWinograd {
-  WeightTransform<T> transform;
   AlignedArray<T> u;  // [group][panel], as transformed; nothing when each task transforms what it multiplies
-  AlignedArray<T> bias;  // [group][vector][lane]
+  std::optional<WeightTransform<T>> borrowed;  // by which it does so, of weights that are not its own
+  AlignedArray<T> bias;                        // [group][vector][lane]
   T lo, hi;
 };
 
@@ -150,7 +152,7 @@ class WinogradRun {
                                 : weights_.u.size() == 0 ? Partition{1, std::min<int64_t>(threads, s_.panels)}
                                                          : share_out(fewest, threads);
     parallel_for(plan_.groups * partition.blocks * partition.chunks, cost_ns, [&](int64_t i) {
-      if (cancelled()) return;
+      if (context_.is_cancelled()) return;
       const int64_t chunk = i % partition.chunks, at = i / partition.chunks % partition.blocks;
       const int64_t first = at * tiles_ / partition.blocks, end = (at + 1) * tiles_ / partition.blocks;
       run_block({i / partition.chunks / partition.blocks, first, end - first},
@@ -225,10 +227,6 @@ class WinogradRun {
       }
     }
     return best;
-  }
-
-  bool cancelled() const {
-    return context_.cancelled != nullptr && context_.cancelled->load(std::memory_order_relaxed);
   }
 
   template <class Visit>
@@ -366,7 +364,7 @@ class WinogradRun {
     T* const u = arena.take<T>(s_.points * point);
     for (int64_t first = 0; first < s_.in_channels; first += kWinogradBlock) {
       const int64_t channels = std::min<int64_t>(kWinogradBlock, s_.in_channels - first);
-      weights_.transform.run(kernels_, b.group, panel, first, channels, u, point);
+      weights_.borrowed->run(kernels_, b.group, panel, first, channels, u, point);
       for (int64_t p = 0; p < s_.points; ++p) {
         kernels_.winograd_product(
             static_cast<int>(vectors), b.tiles,
@@ -446,22 +444,22 @@ PackedWinograd<T> pack_weights(const Context& context, const ConvPlan& plan, Wei
   const Kernels<T>& kernels = context.kernels->of<T>();
   const WinogradShape<T> s(kernels, plan);
   const int64_t padded = s.out_vectors * s.lanes;
-  PackedWinograd<T> w{WeightTransform<T>(s, order, weight),
-                      {},
-                      AlignedArray<T>(plan.groups * padded),
-                      static_cast<T>(lo),
-                      static_cast<T>(hi)};
+  const WeightTransform<T> transform(s, order, weight);
+  PackedWinograd<T> w{{}, {}, AlignedArray<T>(plan.groups * padded), static_cast<T>(lo), static_cast<T>(hi)};
   for (int64_t i = 0; i < plan.groups * padded; ++i) {
     const int64_t group = i / padded, k = i % padded;
     w.bias.data()[i] = bias != nullptr && k < s.out_channels ? bias[group * s.out_channels + k] : T{0};
   }
-  if (context.for_one_run && WinogradRun<T>::is_one_block(context, plan, w)) return w;
+  if (context.ownership == Ownership::borrowed && WinogradRun<T>::is_one_block(context, plan, w)) {
+    w.borrowed.emplace(transform);
+    return w;
+  }
   w.u = AlignedArray<T>(plan.groups * s.group_weights());
   const double cost_ns = static_cast<double>(w.u.size()) * kNsPerTransformedWeight;
   parallel_for(plan.groups * s.panels, cost_ns, [&](int64_t i) {
     const int64_t group = i / s.panels, panel = i % s.panels;
-    w.transform.run(kernels, group, panel, 0, s.in_channels, w.u.data() + s.panel_at(group, panel),
-                    s.point_weights(s.vectors_of(panel)));
+    transform.run(kernels, group, panel, 0, s.in_channels, w.u.data() + s.panel_at(group, panel),
+                  s.point_weights(s.vectors_of(panel)));
   });
   return w;
 }
@@ -519,7 +517,9 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
 template <WeightOrder order>
 std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
                                                const void* weight, const void* bias, double lo, double hi) {
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, order, weight, bias, lo, hi);
+  return dispatch_float(plan.dtype, [&](auto zero) {
+    return make<decltype(zero)>(context, plan, order, weight, bias, lo, hi);
+  });
 }
 
 // The weights' transform takes them as they are, in either direction.

@@ -1,26 +1,23 @@
 #include "door/call.h"
 
+#include <iterator>
 #include <limits>
 
+#include "plan/dispatch.h"
 #include "runtime/pages.h"
 
 namespace convmat::door {
 namespace {
 
-struct Kind {
-  size_t bytes;
-  const char* name;
-};
 // In the order of DType.
-constexpr Kind kKinds[] = {
-    {4, "Float32Array"}, {8, "Float64Array"}, {1, "Int8Array"},  {1, "Uint8Array"},
-    {2, "Int16Array"},   {2, "Uint16Array"},  {4, "Int32Array"}, {4, "Uint32Array"},
-};
+constexpr const char* kKinds[] = {"Float32Array", "Float64Array", "Int8Array",  "Uint8Array",
+                                  "Int16Array",   "Uint16Array",  "Int32Array", "Uint32Array"};
+static_assert(std::size(kKinds) == kValues<DType>);
 
-const Kind& kind_of(DType dtype) { return kKinds[static_cast<int>(dtype)]; }
+const char* kind_of(DType dtype) { return kKinds[static_cast<int>(dtype)]; }
 
 const char* kind_name(int32_t kind) {
-  return kind == kOtherKind ? "another kind of array" : kind_of(static_cast<DType>(kind)).name;
+  return kind == kOtherKind ? "another kind of array" : kind_of(static_cast<DType>(kind));
 }
 
 }  // namespace
@@ -28,8 +25,7 @@ const char* kind_name(int32_t kind) {
 void* read_elements(const Value& value, DType dtype, int64_t length, const char* name) {
   const Array array = read_array(value, name);
   if (array.kind != static_cast<int32_t>(dtype)) {
-    throw Refusal(std::string(name) + ": expected a " + kind_of(dtype).name + ", got " +
-                  kind_name(array.kind));
+    throw Refusal(std::string(name) + ": expected a " + kind_of(dtype) + ", got " + kind_name(array.kind));
   }
   if (array.length != static_cast<uint64_t>(length)) {
     throw Refusal(std::string(name) + ": expected " + quantity(length) + " elements, got " +
@@ -40,7 +36,7 @@ void* read_elements(const Value& value, DType dtype, int64_t length, const char*
 
 void* read_result(const Value& value, DType dtype, int64_t length, const char* name) {
   void* const result = read_elements(value, dtype, length, name);
-  advise_huge_pages(result, static_cast<size_t>(length) * size_of(dtype));
+  advise_huge_pages(result, static_cast<size_t>(length * bytes_of(dtype)));
   return result;
 }
 
@@ -55,8 +51,6 @@ int64_t read_size(const Value& value, const char* name) {
   }
   return static_cast<int64_t>(number);
 }
-
-size_t size_of(DType dtype) { return kind_of(dtype).bytes; }
 
 DType dtype_of(const Array& array, const char* name) {
   if (array.kind != kOtherKind) return static_cast<DType>(array.kind);

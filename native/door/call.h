@@ -58,7 +58,6 @@ void* read_optional_elements(const Value& value, DType dtype, int64_t length, co
 // 0 or more.
 int64_t read_size(const Value& value, const char* name);
 
-size_t size_of(DType dtype);
 // The dtype of a kind of typed array that has one.
 DType dtype_of(const Array& array, const char* name);
 

@@ -39,7 +39,7 @@ void conv(const Call& call) {
   const void* const input = read_elements(call[5], plan.conv.dtype, lengths.input, "input");
   void* const output = read_result(call[6], plan.conv.dtype, lengths.output, "output");
 
-  const Context context{&kernels_of(call), nullptr, true};
+  const Context context{&kernels_of(call), nullptr, Ownership::borrowed};
   const auto packed = pack_conv(context, plan.conv, operands.weight, operands.bias, operands.lo, operands.hi);
   run_conv(context, plan.conv, *packed, input, output);
 }

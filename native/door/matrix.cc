@@ -8,6 +8,7 @@
 #include "ops/csr.h"
 #include "ops/csr_combine.h"
 #include "ops/entries.h"
+#include "plan/dispatch.h"
 
 namespace convmat::door {
 namespace {
@@ -30,7 +31,7 @@ void copy_if_shared(const Value& array, int64_t length, const int32_t*& elements
 // A result over a matrix's own offsets or columns would change them while they are read.
 void check_apart(const CsrMatrix& matrix, const void* result, int64_t length, const char* name) {
   const auto begin = reinterpret_cast<uintptr_t>(result);
-  const uintptr_t end = begin + static_cast<size_t>(length) * size_of(matrix.dtype);
+  const uintptr_t end = begin + static_cast<size_t>(length * bytes_of(matrix.dtype));
   const auto overlaps = [&](const int32_t* array, int64_t count) {
     const auto first = reinterpret_cast<uintptr_t>(array);
     return begin < first + static_cast<size_t>(count) * sizeof(int32_t) && first < end;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "plan/dispatch.h"
+
 namespace convmat::door {
 namespace {
 

@@ -1,5 +1,7 @@
 #include "geometry/axis.h"
 
+#include "plan/arith.h"
+
 namespace convmat {
 
 ToeplitzAxis forward_axis(const Axis& axis, PaddingMode mode) {
@@ -25,7 +27,7 @@ std::vector<int64_t> adjoint_taps(const Axis& axis, int64_t residue) {
 }
 
 ToeplitzAxis adjoint_axis(const Axis& axis, int64_t begin, int64_t end) {
-  const int64_t count = end > begin ? (end - begin + axis.stride - 1) / axis.stride : 0;
+  const int64_t count = end > begin ? ceil_div(end - begin, axis.stride) : 0;
   ToeplitzAxis a{begin, axis.stride, count, 1, axis.out, PaddingMode::zeros, {}, {}};
   a.taps = adjoint_taps(axis, adjoint_residue(axis, begin));
   // Exact: the taps are those that leave no remainder.
@@ -43,9 +45,10 @@ int64_t source_of(int64_t at, int64_t size, PaddingMode mode) {
       return at < 0 ? -at : 2 * (size - 1) - at;
     case PaddingMode::replicate:
       return at < 0 ? 0 : size - 1;
-    default:
-      return -1;
+    case PaddingMode::zeros:
+      break;
   }
+  return -1;
 }
 
 }  // namespace convmat

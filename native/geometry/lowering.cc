@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <iterator>
 
+#include "plan/arith.h"
+
 namespace convmat {
 namespace {
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 uint64_t low_bits(int64_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 
@@ -48,8 +48,8 @@ int64_t padded_position(PaddingMode mode, int64_t position, int64_t in) {
 }
 
 Span outputs_inside(const LoweredAxis& axis, int64_t first) {
-  const int64_t begin = std::min(axis.out, first >= 0 ? 0 : divide_up(-first, axis.step));
-  const int64_t end = first >= axis.in ? 0 : std::min(axis.out, divide_up(axis.in - first, axis.step));
+  const int64_t begin = std::min(axis.out, first >= 0 ? 0 : ceil_div(-first, axis.step));
+  const int64_t end = first >= axis.in ? 0 : std::min(axis.out, ceil_div(axis.in - first, axis.step));
   return {begin, std::max(begin, end)};
 }
 
@@ -62,10 +62,10 @@ RowBlocks::RowBlocks(const Lowering& lowering, int64_t max_rows)
     return;
   }
   const int64_t channels_that_fit = std::max<int64_t>(1, max_rows / taps);
-  block_channels = divide_up(channels, divide_up(channels, channels_that_fit));
-  channel_blocks = divide_up(channels, block_channels);
-  block_taps = divide_up(taps, divide_up(taps, max_rows));
-  tap_blocks = divide_up(taps, block_taps);
+  block_channels = ceil_div(channels, ceil_div(channels, channels_that_fit));
+  channel_blocks = ceil_div(channels, block_channels);
+  block_taps = ceil_div(taps, ceil_div(taps, max_rows));
+  tap_blocks = ceil_div(taps, block_taps);
 }
 
 RowBlocks::Block RowBlocks::operator[](int64_t index) const {

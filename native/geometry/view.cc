@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "geometry/lowering.h"
+#include "plan/arith.h"
 
 namespace convmat {
 namespace {
@@ -12,8 +13,6 @@ constexpr int64_t kPage = 512;  // 4 KiB of doubles; floats' is a multiple
 
 // The phases that the taps of a long enough kernel visit, in their order.
 int64_t phases_in_turn(const Axis& width) { return width.stride / std::gcd(width.stride, width.dilation); }
-
-int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 // The elements before and after a row's bodies, which frame_rows left zero. What lies beyond the padding is
 // not read.
@@ -60,9 +59,9 @@ FrameLayout frame_layout(const Axis (&axis)[3], int64_t rows, int64_t columns, i
 TapRange valid_taps(PaddingMode mode, const Axis& axis, int64_t output) {
   if (mode != PaddingMode::zeros) return {0, static_cast<int32_t>(axis.kernel)};
   const int64_t base = output * axis.stride - axis.pad_before;
-  const int64_t first = base >= 0 ? 0 : (-base + axis.dilation - 1) / axis.dilation;
+  const int64_t first = base >= 0 ? 0 : ceil_div(-base, axis.dilation);
   const int64_t room = axis.in - base;  // positions from tap 0 to the end of the input
-  const int64_t end = room <= 0 ? 0 : (room + axis.dilation - 1) / axis.dilation;
+  const int64_t end = room <= 0 ? 0 : ceil_div(room, axis.dilation);
   const int64_t inside = std::min(first, axis.kernel);
   return {static_cast<int32_t>(inside), static_cast<int32_t>(std::max(inside, std::min(end, axis.kernel)))};
 }
@@ -116,7 +115,7 @@ InputView<T> view_input(const Kernels<T>& kernels, PaddingMode mode, const Axis 
   FramePhase* const phases = arena.take<FramePhase>(f.phases);
   for (int64_t k = 0; k < f.phases; ++k) {
     const int64_t first = first_column + k * width.dilation % width.stride;
-    const int64_t before = std::clamp<int64_t>((-first + width.stride - 1) / width.stride, 0, f.columns);
+    const int64_t before = std::clamp<int64_t>(ceil_div(-first, width.stride), 0, f.columns);
     const int64_t end =
         first >= width.in ? before : std::clamp((width.in - 1 - first) / width.stride + 1, before, f.columns);
     phases[k] = {first + before * width.stride, before, end - before, f.columns - end};

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "geometry/lowering.h"
+#include "plan/arith.h"
 
 namespace convmat {
 namespace {
@@ -65,7 +66,7 @@ InputView<int32_t> view_words(const KernelTable& kernels, const WordFormat& form
                               const OutputBlock& block, ArenaFrame& arena) {
   const Axis &depth = axis[0], &height = axis[1], &width = axis[2];
   const int64_t in_row = width.in, in_plane = depth.in * height.in * width.in;
-  const int64_t factors = format.factors, channels = vertical ? 1 : (planes + factors - 1) / factors;
+  const int64_t factors = format.factors, channels = vertical ? 1 : ceil_div(planes, factors);
   const FrameLayout f = frame_layout(axis, block.rows, block.columns, 1);
   int32_t* const frame = arena.take<int32_t>(channels * f.channel + kLongestVector);
 

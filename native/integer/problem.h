@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "integer/conv.h"
+#include "plan/arith.h"
 #include "plan/sizes.h"
 #include "runtime/caches.h"
 #include "runtime/thread_pool.h"
@@ -53,7 +54,7 @@ struct OutputBlocks {
     OutputBlocks blocks;
     int64_t columns = axis[2].out;
     while (columns > tile && (!fits(1, columns) || static_cast<double>(columns) > 2 * pixels)) {
-      columns = ceil_div(columns / 2, tile) * tile;
+      columns = round_up(columns / 2, tile);
     }
     blocks.columns = std::max<int64_t>(columns, 1);
     blocks.column_blocks = ceil_div(axis[2].out, blocks.columns);

@@ -4,6 +4,7 @@
 #include "integer/frame.h"
 #include "integer/problem.h"
 #include "integer/ways.h"
+#include "plan/arith.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 
@@ -53,7 +54,7 @@ class RowConv final : public PackedIntegerConv {
     const int64_t chunks =
         plan.batch * s.group_parts * p_.axis[0].out * s.blocks.row_blocks * s.blocks.column_blocks;
     parallel_for(chunks, s.cost_ns, [&](int64_t i) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      if (context.is_cancelled()) return;
       run_chunk(s, static_cast<const uint8_t*>(input), output, i);
     });
   }

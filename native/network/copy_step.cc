@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "network/step.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {
@@ -38,16 +40,7 @@ class CopyStep final : public Step {
     const int64_t bytes = bytes_of(dtype_);
     const auto* const from = store.resolve<std::byte>(from_.operand, memory) + from_.first * bytes;
     auto* const to = store.resolve_output<std::byte>(to_.operand, memory) + to_.first * bytes;
-    switch (bytes) {
-      case 1:
-        return run_of<uint8_t>(context, from, to);
-      case 2:
-        return run_of<uint16_t>(context, from, to);
-      case 4:
-        return run_of<uint32_t>(context, from, to);
-      default:
-        return run_of<uint64_t>(context, from, to);
-    }
+    dispatch_bits(dtype_, [&](auto bits) { run_of<decltype(bits)>(context, from, to); });
   }
 
  private:
@@ -98,15 +91,15 @@ class CopyStep final : public Step {
     const int64_t band = std::clamp<int64_t>(kChunkBytes / static_cast<int64_t>(sizeof(T)) /
                                                  std::max<int64_t>(1, shape_[last]) / kSquare * kSquare,
                                              std::min(kSquare, rows), rows);
-    const int64_t bands = (rows + band - 1) / band;
+    const int64_t bands = ceil_div(rows, band);
     const int64_t units = outer * bands;
     const int64_t unit_bytes = std::max<int64_t>(1, inner / bands) * static_cast<int64_t>(sizeof(T));
     const int64_t each = std::clamp<int64_t>(kChunkBytes / unit_bytes, 1, units);
-    const int64_t chunks = (units + each - 1) / each;
+    const int64_t chunks = ceil_div(units, each);
     const double cost_ns =
         kNsPerByte * static_cast<double>(outer) * static_cast<double>(inner) * static_cast<double>(sizeof(T));
     parallel_for(chunks, cost_ns, [&](int64_t chunk) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      if (context.is_cancelled()) return;
       for (int64_t unit = chunk * each; unit < std::min(units, (chunk + 1) * each); ++unit) {
         int64_t rest = unit / bands, source = 0, target = 0;
         for (int a = outer_axes - 1; a >= 0; --a) {

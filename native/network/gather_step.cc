@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "network/step.h"
+#include "plan/dispatch.h"
 
 namespace convmat {
 namespace {

@@ -60,7 +60,7 @@ Network::Network(const KernelTable& kernels, Words& words, Store store, const Ne
 void Network::run(const Context& context, const Memory& memory, double* times) const {
   using Clock = std::chrono::steady_clock;
   for (const std::unique_ptr<Step>& step : steps_) {
-    if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+    if (context.is_cancelled()) return;
     if (times == nullptr) {
       step->run(context, store_, memory);
       continue;

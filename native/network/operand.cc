@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "plan/dispatch.h"
+
 namespace convmat {
 
 Store::Store(int64_t arena_bytes, std::vector<int64_t> input_bytes, std::vector<int64_t> output_bytes,

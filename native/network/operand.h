@@ -44,11 +44,6 @@ struct Constant {
   int64_t length;
 };
 
-constexpr int64_t bytes_of(DType dtype) {
-  constexpr int64_t sizes[] = {4, 8, 1, 1, 2, 2, 4, 4};
-  return sizes[static_cast<int>(dtype)];
-}
-
 // What operands lie in, and constants that steps refer to: copies, which outlive the arrays they came in.
 class Store {
  public:

@@ -6,6 +6,7 @@
 
 #include "network/step.h"
 #include "ops/pool.h"
+#include "plan/arith.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
@@ -29,7 +30,7 @@ class RowPool {
         op_(is_max ? ProgramOp::maximum : ProgramOp::add),
         nothing_(is_max ? -std::numeric_limits<float>::infinity() : 0.0f),
         // Columns with their padding, in whole strides.
-        pitch_((width_.out - 1 + (width_.kernel + width_.stride - 1) / width_.stride) * width_.stride) {
+        pitch_((width_.out - 1 + ceil_div(width_.kernel, width_.stride)) * width_.stride) {
     if (is_max) return;
     for (int64_t o = 0; o < width_.out; ++o) columns_.push_back(covered(width_, o, plan.count_include_pad));
     for (int64_t o = 0; o < height_.out; ++o) rows_.push_back(covered(height_, o, plan.count_include_pad));
@@ -169,8 +170,8 @@ class PoolStep final : public Step {
     const int64_t in = plan_.axis[1].in * plan_.axis[2].in, out = plan_.axis[1].out * plan_.axis[2].out;
     const int64_t each = std::clamp<int64_t>(kChunkElements / in, 1, std::max<int64_t>(1, plan_.planes));
     const double cost = kNsPerElement * static_cast<double>(plan_.planes) * static_cast<double>(in);
-    parallel_for((plan_.planes + each - 1) / each, cost, [&](int64_t chunk) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+    parallel_for(ceil_div(plan_.planes, each), cost, [&](int64_t chunk) {
+      if (context.is_cancelled()) return;
       ArenaFrame arena;
       const RowPool::Scratch scratch = pool.take(arena);
       for (int64_t p = chunk * each; p < std::min(plan_.planes, (chunk + 1) * each); ++p)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plan/arith.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
 
@@ -155,10 +156,10 @@ void Program::run_range(const Frame& frame, const float* const* inputs, float* o
 
 void Program::run(const Context& context, const float* const* inputs, float* out) const {
   if (elements_ == 0) return;
-  const int64_t chunks = (elements_ + kChunk - 1) / kChunk;
+  const int64_t chunks = ceil_div(elements_, kChunk);
   const double operations = static_cast<double>(code_.size()) + static_cast<double>(inputs_.size());
   parallel_for(chunks, kNsPerOperation * operations * static_cast<double>(elements_), [&](int64_t i) {
-    if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+    if (context.is_cancelled()) return;
     const int64_t end = std::min(elements_, (i + 1) * kChunk);
     run_range(Frame(*this, end - i * kChunk, *context.kernels), inputs, out + i * kChunk, i * kChunk, end);
   });

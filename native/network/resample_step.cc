@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "network/step.h"
+#include "plan/arith.h"
 #include "runtime/thread_pool.h"
 #include "simd/compiler.h"
 
@@ -42,8 +43,8 @@ class ResampleStep final : public Step {
     const double cost = kNsPerTap * static_cast<double>(outer_ * out_) * static_cast<double>(inner_ * taps_);
     const int64_t row = inner_ * out_ * taps_;
     const int64_t each = std::clamp<int64_t>((32 << 10) / row, 1, outer_);
-    parallel_for((outer_ + each - 1) / each, cost, [&](int64_t chunk) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+    parallel_for(ceil_div(outer_, each), cost, [&](int64_t chunk) {
+      if (context.is_cancelled()) return;
       for (int64_t o = chunk * each; o < std::min(outer_, (chunk + 1) * each); ++o) {
         run_plane(x + o * in_ * inner_, y + o * out_ * inner_);
       }

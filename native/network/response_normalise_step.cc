@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "network/step.h"
+#include "plan/arith.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
@@ -33,11 +34,11 @@ class ResponseNormaliseStep final : public Step {
   void run(const Context& context, const Store& store, const Memory& memory) const override {
     const float* const x = store.resolve<float>(input_, memory);
     float* const y = store.resolve_output<float>(output_, memory);
-    const int64_t blocks = (places_ + kBlock - 1) / kBlock;
+    const int64_t blocks = ceil_div(places_, kBlock);
     const double cost =
         kNsPerElement * static_cast<double>(batch_ * channels_) * static_cast<double>(places_);
     parallel_for(batch_ * blocks, cost, [&](int64_t chunk) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      if (context.is_cancelled()) return;
       const int64_t first = chunk % blocks * kBlock, n = std::min(kBlock, places_ - first);
       const int64_t at = chunk / blocks * channels_ * places_ + first;
       run_block(*context.kernels, x + at, y + at, n);

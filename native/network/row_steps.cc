@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "network/step.h"
+#include "plan/arith.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
@@ -14,10 +15,6 @@ namespace {
 constexpr double kNsPerElement = 0.15, kNsPerExponential = 0.5;
 // Columns that are reduced together, so that their results stay in L1.
 constexpr int64_t kColumns = 1024;
-
-bool is_cancelled(const Context& context) {
-  return context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed);
-}
 
 RowReduction row_reduction(Reduction reduction) {
   switch (reduction) {
@@ -32,9 +29,13 @@ RowReduction row_reduction(Reduction reduction) {
     case Reduction::l2:
     case Reduction::square_sum:
       return RowReduction::square_sum;
-    default:
-      return RowReduction::sum;
+    case Reduction::sum:
+    case Reduction::mean:
+    case Reduction::log_sum:
+    case Reduction::log_sum_exp:
+      break;
   }
+  return RowReduction::sum;
 }
 
 struct Rows {
@@ -64,8 +65,8 @@ class ReduceStep final : public Step {
     if (rows_.inner == 1) {
       const int64_t each =
           std::clamp<int64_t>((16 << 10) / rows_.count, 1, std::max<int64_t>(1, rows_.outer));
-      parallel_for((rows_.outer + each - 1) / each, cost, [&](int64_t chunk) {
-        if (is_cancelled(context)) return;
+      parallel_for(ceil_div(rows_.outer, each), cost, [&](int64_t chunk) {
+        if (context.is_cancelled()) return;
         for (int64_t i = chunk * each; i < std::min(rows_.outer, (chunk + 1) * each); ++i) {
           const float* const row = x + i * rows_.count;
           y[i] = is_exponential ? log_sum_exp(kernels, row)
@@ -74,9 +75,9 @@ class ReduceStep final : public Step {
       });
       return;
     }
-    const int64_t blocks = (rows_.inner + kColumns - 1) / kColumns;
+    const int64_t blocks = ceil_div(rows_.inner, kColumns);
     parallel_for(rows_.outer * blocks, cost, [&](int64_t chunk) {
-      if (is_cancelled(context)) return;
+      if (context.is_cancelled()) return;
       const int64_t first = chunk % blocks * kColumns, n = std::min(kColumns, rows_.inner - first);
       const float* const from = x + chunk / blocks * rows_.count * rows_.inner + first;
       float* const to = y + chunk / blocks * rows_.inner + first;
@@ -101,9 +102,16 @@ class ReduceStep final : public Step {
         return std::sqrt(value);
       case Reduction::log_sum:
         return std::log(value);
-      default:
-        return value;
+      case Reduction::sum:
+      case Reduction::maximum:
+      case Reduction::minimum:
+      case Reduction::product:
+      case Reduction::l1:
+      case Reduction::square_sum:
+      case Reduction::log_sum_exp:
+        break;
     }
+    return value;
   }
 
   // Less the maximum, so that no exponential is too large.
@@ -143,8 +151,8 @@ class SoftmaxStep final : public Step {
     const double cost = kNsPerExponential * static_cast<double>(rows_.elements());
     if (rows_.inner == 1) {
       const int64_t each = std::clamp<int64_t>((8 << 10) / rows_.count, 1, rows_.outer);
-      parallel_for((rows_.outer + each - 1) / each, cost, [&](int64_t chunk) {
-        if (is_cancelled(context)) return;
+      parallel_for(ceil_div(rows_.outer, each), cost, [&](int64_t chunk) {
+        if (context.is_cancelled()) return;
         for (int64_t i = chunk * each; i < std::min(rows_.outer, (chunk + 1) * each); ++i) {
           context.kernels->steps.row_softmax(is_logarithm_, x + i * rows_.count, y + i * rows_.count,
                                              rows_.count);
@@ -152,9 +160,9 @@ class SoftmaxStep final : public Step {
       });
       return;
     }
-    const int64_t blocks = (rows_.inner + kColumns - 1) / kColumns;
+    const int64_t blocks = ceil_div(rows_.inner, kColumns);
     parallel_for(rows_.outer * blocks, cost, [&](int64_t chunk) {
-      if (is_cancelled(context)) return;
+      if (context.is_cancelled()) return;
       const int64_t first = chunk % blocks * kColumns, n = std::min(kColumns, rows_.inner - first);
       const int64_t at = chunk / blocks * rows_.count * rows_.inner + first;
       ArenaFrame arena;
@@ -193,8 +201,8 @@ class NormaliseStep final : public Step {
     float* const y = store.resolve_output<float>(output_, memory);
     const int64_t each = std::clamp<int64_t>((8 << 10) / count_, 1, std::max<int64_t>(1, rows_));
     const double cost = 2 * kNsPerElement * static_cast<double>(rows_) * static_cast<double>(count_);
-    parallel_for((rows_ + each - 1) / each, cost, [&](int64_t chunk) {
-      if (is_cancelled(context)) return;
+    parallel_for(ceil_div(rows_, each), cost, [&](int64_t chunk) {
+      if (context.is_cancelled()) return;
       for (int64_t i = chunk * each; i < std::min(rows_, (chunk + 1) * each); ++i) {
         const int64_t at = parameters_ == 0 ? 0 : i % parameters_;
         context.kernels->steps.row_normalise(

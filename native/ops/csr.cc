@@ -7,6 +7,7 @@
 #include <atomic>
 #include <limits>
 
+#include "plan/dispatch.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -95,28 +96,24 @@ class CsrProduct {
 }  // namespace
 
 bool csr_matvec(const Context& context, const CsrMatrix& matrix, const void* x, void* y) {
-  if (matrix.dtype == DType::f64) {
-    return CsrProduct<double>(context, matrix).matvec(static_cast<const double*>(x), static_cast<double*>(y));
-  }
-  return CsrProduct<float>(context, matrix).matvec(static_cast<const float*>(x), static_cast<float*>(y));
+  return dispatch_float(matrix.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return CsrProduct<T>(context, matrix).matvec(static_cast<const T*>(x), static_cast<T*>(y));
+  });
 }
 
 bool csr_rmatvec(const Context& context, const CsrMatrix& matrix, const void* y, void* x, bool adds) {
-  if (matrix.dtype == DType::f64) {
-    return CsrProduct<double>(context, matrix)
-        .rmatvec(static_cast<const double*>(y), static_cast<double*>(x), adds);
-  }
-  return CsrProduct<float>(context, matrix)
-      .rmatvec(static_cast<const float*>(y), static_cast<float*>(x), adds);
+  return dispatch_float(matrix.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return CsrProduct<T>(context, matrix).rmatvec(static_cast<const T*>(y), static_cast<T*>(x), adds);
+  });
 }
 
 bool csr_matmat(const Context& context, const CsrMatrix& matrix, int64_t columns, const void* x, void* y) {
-  if (matrix.dtype == DType::f64) {
-    return CsrProduct<double>(context, matrix)
-        .matmat(static_cast<const double*>(x), columns, static_cast<double*>(y));
-  }
-  return CsrProduct<float>(context, matrix)
-      .matmat(static_cast<const float*>(x), columns, static_cast<float*>(y));
+  return dispatch_float(matrix.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return CsrProduct<T>(context, matrix).matmat(static_cast<const T*>(x), columns, static_cast<T*>(y));
+  });
 }
 
 }  // namespace convmat

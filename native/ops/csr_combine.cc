@@ -11,6 +11,7 @@
 #include <limits>
 #include <vector>
 
+#include "plan/dispatch.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {
@@ -235,9 +236,10 @@ bool write_entries(CsrCombination combination, const CsrMatrix& a, const CsrMatr
 
 bool csr_combined_sizes(CsrCombination combination, const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr,
                         int64_t* entries) {
-  const auto count = a.dtype == DType::f64 ? count_entries<double> : count_entries<float>;
   indptr[0] = 0;
-  if (!count(combination, a, b, indptr)) return false;
+  const bool is_sound = dispatch_float(
+      a.dtype, [&](auto zero) { return count_entries<decltype(zero)>(combination, a, b, indptr); });
+  if (!is_sound) return false;
   *entries = 0;
   for (int64_t row = 0; row < a.rows; ++row) {
     *entries += indptr[row + 1];
@@ -247,8 +249,8 @@ bool csr_combined_sizes(CsrCombination combination, const CsrMatrix& a, const Cs
 }
 
 bool csr_combine(CsrCombination combination, const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
-  const auto write = a.dtype == DType::f64 ? write_entries<double> : write_entries<float>;
-  return write(combination, a, b, c);
+  return dispatch_float(a.dtype,
+                        [&](auto zero) { return write_entries<decltype(zero)>(combination, a, b, c); });
 }
 
 }  // namespace convmat

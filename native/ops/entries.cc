@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "geometry/axis.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "runtime/pages.h"
 
 namespace convmat {
@@ -54,7 +56,7 @@ bool is_shifted(const Reads& a, const Reads& b, int64_t by) {
 std::vector<Run> runs_of(const Axis& axis, PaddingMode mode) {
   // Outputs all of whose taps lie inside read alike, however many there are.
   const int64_t reach = axis.in - 1 - axis.dilation * (axis.kernel - 1) + axis.pad_before;
-  const int64_t first = (axis.pad_before + axis.stride - 1) / axis.stride;
+  const int64_t first = ceil_div(axis.pad_before, axis.stride);
   const int64_t last = reach < 0 ? -1 : std::min(axis.out - 1, reach / axis.stride);
   std::vector<Run> runs;
   for (int64_t output = 0; output < axis.out;) {
@@ -177,15 +179,14 @@ class EntryWriter {
 bool conv_entries(const ConvPlan& plan, const void* weight, const CsrParts& parts) {
   int64_t rows = plan.out_channels;
   for (const Axis& axis : plan.axis) rows *= axis.out;
-  const size_t item = plan.dtype == DType::f64 ? sizeof(double) : sizeof(float);
   const auto entries = static_cast<size_t>(parts.nnz);
   advise_huge_pages(parts.indptr, static_cast<size_t>(rows + 1) * sizeof(int32_t));
   advise_huge_pages(parts.indices, entries * sizeof(int32_t));
-  advise_huge_pages(parts.data, entries * item);
-  if (plan.dtype == DType::f64) {
-    return EntryWriter<double>(plan, rows, static_cast<const double*>(weight), parts).write();
-  }
-  return EntryWriter<float>(plan, rows, static_cast<const float*>(weight), parts).write();
+  return dispatch_float(plan.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    advise_huge_pages(parts.data, entries * sizeof(T));
+    return EntryWriter<T>(plan, rows, static_cast<const T*>(weight), parts).write();
+  });
 }
 
 }  // namespace convmat

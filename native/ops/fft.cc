@@ -5,6 +5,7 @@
 #include <list>
 #include <mutex>
 
+#include "plan/arith.h"
 #include "runtime/arena.h"
 #include "runtime/context.h"
 #include "runtime/cpu.h"
@@ -171,7 +172,7 @@ class TwoRoundFft final : public Fft<T> {
     const ConstRows<T> x = {in.re, in.im, n2};
     const Rows<T> y = {out.re, out.im, n1};
     // y[j2][k1] <-- x[j1][j2]
-    parallel_for((n2 + width_ - 1) / width_, round_ns, [&](int64_t strip) {
+    parallel_for(ceil_div(n2, width_), round_ns, [&](int64_t strip) {
       ArenaFrame frame;
       const int64_t j2 = strip * width_, columns = std::min(width_, n2 - j2);
       const Rows<T> strip_rows = take_strip(frame, first_, width_);
@@ -189,7 +190,7 @@ class TwoRoundFft final : public Fft<T> {
     });
     // y[k2][k1] <-- y[j2][k1], strip by strip in place
     const int64_t width = strip_width(n2, n1);
-    parallel_for((n1 + width - 1) / width, round_ns, [&](int64_t strip) {
+    parallel_for(ceil_div(n1, width), round_ns, [&](int64_t strip) {
       ArenaFrame frame;
       const int64_t k1 = strip * width, columns = std::min(width, n1 - k1);
       T* const scratch = frame.take<T>(second_.scratch_size(width));
@@ -212,7 +213,7 @@ class TwoRoundFft final : public Fft<T> {
     constexpr int64_t kCacheBytes = 1 << 20, kLine = ColumnFft<T>::kColumns;
     int64_t width = 4 * kLine;
     while (width > kLine && 6 * width * rows * static_cast<int64_t>(sizeof(T)) > kCacheBytes) width /= 2;
-    return std::min(width, (columns + kLine - 1) / kLine * kLine);
+    return std::min(width, round_up(columns, kLine));
   }
 
   static Rows<T> take_strip(ArenaFrame& frame, const ColumnFft<T>& fft, int64_t width) {
@@ -434,7 +435,7 @@ void fft_convolve(const Context& context, const T* signal, int64_t signal_size, 
   }
   // The first kernel_size - 1 points of a block wrap around; `step` of them are right.
   const int64_t overlap = kernel_size - 1, step = block - overlap;
-  const int64_t blocks = (out_size + step - 1) / step, pairs = (blocks + 1) / 2;
+  const int64_t blocks = ceil_div(out_size, step), pairs = (blocks + 1) / 2;
   const T scale = static_cast<T>(1.0 / static_cast<double>(block));
   parallel_for(pairs, 2 * static_cast<double>(pairs) * transform_ns(block), [&](int64_t pair) {
     ArenaFrame own;

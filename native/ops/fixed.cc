@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "runtime/arena.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
@@ -13,20 +15,7 @@ namespace {
 // Calls `body` with a pointer of the array's own type.
 template <typename Body>
 void with_integers(DType dtype, void* data, Body&& body) {
-  switch (dtype) {
-    case DType::i8:
-      return body(static_cast<int8_t*>(data));
-    case DType::u8:
-      return body(static_cast<uint8_t*>(data));
-    case DType::i16:
-      return body(static_cast<int16_t*>(data));
-    case DType::u16:
-      return body(static_cast<uint16_t*>(data));
-    case DType::i32:
-      return body(static_cast<int32_t*>(data));
-    default:
-      return body(static_cast<uint32_t*>(data));
-  }
+  dispatch_integer(dtype, [&](auto zero) { body(static_cast<decltype(zero)*>(data)); });
 }
 template <typename Body>
 void with_integers(DType dtype, const void* data, Body&& body) {
@@ -103,7 +92,7 @@ void convolve(const Context& context, const FixedConvPlan& p, DType image_dtype,
   row.kernel = weights;
   row.kernel_rows = p.kernel_rows;
   row.kernel_columns = p.kernel_columns;
-  row.count = (count + kWidest - 1) / kWidest * kWidest;
+  row.count = round_up(count, kWidest);
   row.every_step = p.every_step;
   row.wrap = p.wrap;
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "plan/arith.h"
 #include "product/lowered_product.h"
 #include "product/partition.h"
 #include "runtime/aligned.h"
@@ -98,13 +99,13 @@ void int_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const A
     // A multiply-add of pairs takes as long as one of floats.
     const double cost_ns =
         static_cast<double>(panels.rows * n) * static_cast<double>(pairs) / blocking.fma_per_ns;
-    parallel_for((n + width - 1) / width, cost_ns, [&](int64_t index) {
+    parallel_for(ceil_div(n, width), cost_ns, [&](int64_t index) {
       const int64_t column = index * width;
       ArenaFrame task_frame;
       int32_t* const panel = task_frame.take<int32_t>(block * width);
       PairGemmTile tile{0, nullptr, panel, width, nullptr, n, std::min(width, n - column), false};
       for (int64_t pair = 0; pair < pairs; pair += block) {
-        if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+        if (context.is_cancelled()) return;
         tile.pairs = std::min(block, pairs - pair);
         tile.accumulate = pair > 0;
         pack_pair_columns(std::min(2 * tile.pairs, k - 2 * pair), b + 2 * pair * n + column, n, tile.n, width,

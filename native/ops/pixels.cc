@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {
@@ -17,15 +19,11 @@ constexpr double kNsPerValue = 0.7;
 // Rec. 709.
 constexpr double kLumaRed = 0.2126, kLumaGreen = 0.7152, kLumaBlue = 0.0722;
 
-bool is_cancelled(const Context& context) {
-  return context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed);
-}
-
 template <class Body>
 void by_chunks(const Context& context, int64_t count, int64_t values, const Body& body) {
-  parallel_for((count + kChunk - 1) / kChunk, kNsPerValue * static_cast<double>(count * values),
+  parallel_for(ceil_div(count, kChunk), kNsPerValue * static_cast<double>(count * values),
                [&](int64_t chunk) {
-                 if (is_cancelled(context)) return;
+                 if (context.is_cancelled()) return;
                  body(chunk * kChunk, std::min(count, (chunk + 1) * kChunk));
                });
 }
@@ -174,8 +172,9 @@ void from_pixels(const Context& context, const FromPixels& plan, const void* pix
 }
 
 void to_pixels(const Context& context, const ToPixels& plan, const void* planes, void* pixels) {
-  if (plan.from == DType::f64) return convert_from(context, plan, static_cast<const double*>(planes), pixels);
-  convert_from(context, plan, static_cast<const float*>(planes), pixels);
+  dispatch_float(plan.from, [&](auto zero) {
+    convert_from(context, plan, static_cast<const decltype(zero)*>(planes), pixels);
+  });
 }
 
 }  // namespace convmat

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "runtime/thread_pool.h"
 #include "simd/compiler.h"
 
@@ -29,8 +31,8 @@ Taps taps_inside(const Axis& axis, int64_t o) {
   const int64_t start = o * axis.stride - axis.pad_before;
   // Most windows lie inside: spare them the divisions.
   if (start >= 0 && start + (axis.kernel - 1) * axis.dilation < axis.in) return {0, axis.kernel};
-  const int64_t first = start < 0 ? (-start + axis.dilation - 1) / axis.dilation : 0;
-  const int64_t end = start < axis.in ? (axis.in - start + axis.dilation - 1) / axis.dilation : 0;
+  const int64_t first = start < 0 ? ceil_div(-start, axis.dilation) : 0;
+  const int64_t end = start < axis.in ? ceil_div(axis.in - start, axis.dilation) : 0;
   return {first, std::clamp(end, first, std::max(first, axis.kernel))};
 }
 
@@ -38,8 +40,8 @@ Taps taps_inside(const Axis& axis, int64_t o) {
 Taps outputs_inside(const Axis& axis, int64_t tap) {
   const int64_t offset = tap * axis.dilation - axis.pad_before;
   if (offset >= 0 && offset + (axis.out - 1) * axis.stride < axis.in) return {0, axis.out};
-  const int64_t first = offset < 0 ? (-offset + axis.stride - 1) / axis.stride : 0;
-  const int64_t end = axis.in > offset ? (axis.in - offset + axis.stride - 1) / axis.stride : 0;
+  const int64_t first = offset < 0 ? ceil_div(-offset, axis.stride) : 0;
+  const int64_t end = axis.in > offset ? ceil_div(axis.in - offset, axis.stride) : 0;
   return {std::min(first, axis.out), std::clamp<int64_t>(end, std::min(first, axis.out), axis.out)};
 }
 
@@ -100,11 +102,11 @@ void for_each_row(const Context& context, const Job& job, void (*run)(const Job&
   const PoolPlan& plan = job.plan;
   const Axis &depth = plan.axis[0], &height = plan.axis[1], &width = plan.axis[2];
   const int64_t rows = width.out == 0 ? 0 : depth.out * height.out;
-  const int64_t chunks_per_plane = (rows + kRowsPerChunk - 1) / kRowsPerChunk;
+  const int64_t chunks_per_plane = ceil_div(rows, kRowsPerChunk);
   const double taps = static_cast<double>(depth.kernel) * height.kernel * width.kernel;
   const double cost_ns = kNsPerTap * taps * plan.planes * rows * width.out;
   parallel_for(plan.planes * chunks_per_plane, cost_ns, [&](int64_t chunk) {
-    if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+    if (context.is_cancelled()) return;
     const int64_t plane = chunk / chunks_per_plane;
     const int64_t first = chunk % chunks_per_plane * kRowsPerChunk;
     for (int64_t r = first; r < std::min(first + kRowsPerChunk, rows); ++r) {
@@ -252,28 +254,10 @@ void avg_row(const Job& job, const Row& row) {
 void max_pool(const Context& context, const PoolPlan& plan, const void* input, void* output,
               int32_t* indices) {
   const Job job(plan, input, output, indices);
-  const auto run = [&](auto zero) {
+  dispatch(plan.dtype, [&](auto zero) {
     using T = decltype(zero);
     for_each_row(context, job, indices == nullptr ? max_row<T> : max_index_row<T>);
-  };
-  switch (plan.dtype) {
-    case DType::f32:
-      return run(float{});
-    case DType::f64:
-      return run(double{});
-    case DType::i8:
-      return run(int8_t{});
-    case DType::u8:
-      return run(uint8_t{});
-    case DType::i16:
-      return run(int16_t{});
-    case DType::u16:
-      return run(uint16_t{});
-    case DType::i32:
-      return run(int32_t{});
-    case DType::u32:
-      return run(uint32_t{});
-  }
+  });
 }
 
 void avg_pool(const Context& context, const PoolPlan& plan, const void* input, void* output) {
@@ -281,7 +265,7 @@ void avg_pool(const Context& context, const PoolPlan& plan, const void* input, v
   for (int64_t o = 0; o < plan.axis[2].out; ++o) {
     job.columns.push_back(window_size(plan.axis[2], o, plan.count_include_pad));
   }
-  for_each_row(context, job, plan.dtype == DType::f32 ? avg_row<float> : avg_row<double>);
+  for_each_row(context, job, dispatch_float(plan.dtype, [](auto zero) { return &avg_row<decltype(zero)>; }));
 }
 
 namespace {
@@ -313,12 +297,11 @@ bool max_pool_grad_of(int64_t planes, int64_t outputs, int64_t inputs, const T* 
 
 bool max_pool_grad(DType dtype, int64_t planes, int64_t outputs, int64_t inputs, const void* grad_output,
                    const int32_t* indices, void* grad_input) {
-  const auto run = [&](auto zero) {
+  return dispatch_float(dtype, [&](auto zero) {
     using T = decltype(zero);
     return max_pool_grad_of(planes, outputs, inputs, static_cast<const T*>(grad_output), indices,
                             static_cast<T*>(grad_input));
-  };
-  return dtype == DType::f64 ? run(double{}) : run(float{});
+  });
 }
 
 }  // namespace convmat

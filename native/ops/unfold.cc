@@ -5,43 +5,13 @@
 #include <cstring>
 
 #include "geometry/lowering.h"
+#include "plan/dispatch.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {
 namespace {
 
 constexpr double kBytesPerNs = 4;  // what copying by short runs moves on one core, about
-
-// Calls body with a zero of an unsigned type as wide as dtype: what copies and wrapping sums of integers
-// need.
-template <typename Body>
-void with_bits(size_t element_bytes, Body body) {
-  switch (element_bytes) {
-    case 1:
-      return body(uint8_t{0});
-    case 2:
-      return body(uint16_t{0});
-    case 4:
-      return body(uint32_t{0});
-    default:
-      return body(uint64_t{0});
-  }
-}
-
-size_t element_bytes(DType dtype) {
-  switch (dtype) {
-    case DType::i8:
-    case DType::u8:
-      return 1;
-    case DType::i16:
-    case DType::u16:
-      return 2;
-    case DType::f64:
-      return 8;
-    default:
-      return 4;
-  }
-}
 
 // The image rows that one tap reads, in output order: visit(offset of the image row or -1, output row).
 template <typename Visit>
@@ -121,7 +91,7 @@ void fold_planes(const Context& context, const Lowering& lowering, int64_t plane
   const int64_t taps = lowering.taps(), outputs = lowering.outputs(), plane = lowering.channel_stride;
   const double cost_ns = static_cast<double>(planes * taps * outputs) * sizeof(T) / kBytesPerNs;
   parallel_for(planes, cost_ns, [&](int64_t index) {
-    if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+    if (context.is_cancelled()) return;
     T* const image = output + index * plane;
     std::fill_n(image, plane, T{0});
     for (int64_t tap = 0; tap < taps; ++tap) {
@@ -143,11 +113,11 @@ void unfold(const Context& context, const ConvPlan& plan, const void* input, voi
   const Lowering lowering = lower_all(plan);
   const int64_t taps = lowering.taps(), outputs = lowering.outputs();
   const int64_t rows = outputs == 0 ? 0 : plan.batch * plan.in_channels * taps;
-  with_bits(element_bytes(plan.dtype), [&](auto zero) {
+  dispatch_bits(plan.dtype, [&](auto zero) {
     using T = decltype(zero);
     const double cost_ns = static_cast<double>(rows * outputs) * sizeof(T) / kBytesPerNs;
     parallel_for(rows, cost_ns, [&](int64_t row) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      if (context.is_cancelled()) return;
       unfold_row(lowering, Tap(lowering, row % taps),
                  static_cast<const T*>(input) + row / taps * lowering.channel_stride,
                  static_cast<T*>(columns) + row * outputs);
@@ -158,18 +128,13 @@ void unfold(const Context& context, const ConvPlan& plan, const void* input, voi
 void fold(const Context& context, const ConvPlan& plan, const void* columns, void* output) {
   const Lowering lowering = lower_all(plan);
   const int64_t planes = plan.batch * plan.in_channels;
-  if (plan.dtype == DType::f32) {
-    return fold_planes(context, lowering, planes, static_cast<const float*>(columns),
-                       static_cast<float*>(output));
-  }
-  if (plan.dtype == DType::f64) {
-    return fold_planes(context, lowering, planes, static_cast<const double*>(columns),
-                       static_cast<double*>(output));
-  }
-  with_bits(element_bytes(plan.dtype), [&](auto zero) {
+  const auto run = [&](auto zero) {
     using T = decltype(zero);
     fold_planes(context, lowering, planes, static_cast<const T*>(columns), static_cast<T*>(output));
-  });
+  };
+  const bool is_float = plan.dtype == DType::f32 || plan.dtype == DType::f64;
+  if (is_float) return dispatch_float(plan.dtype, run);
+  dispatch_bits(plan.dtype, run);  // sums of integers wrap
 }
 
 }  // namespace convmat

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {
@@ -18,7 +20,7 @@ constexpr double kNsPerElement = 0.5;
 // sum(first, end) over chunks of n elements, added in order.
 template <class Sum>
 double sum_of_chunks(int64_t n, const Sum& sum) {
-  const int64_t chunks = (n + kChunk - 1) / kChunk;
+  const int64_t chunks = ceil_div(n, kChunk);
   std::vector<double> sums(static_cast<size_t>(chunks));
   parallel_for(chunks, kNsPerElement * static_cast<double>(n), [&](int64_t chunk) {
     sums[static_cast<size_t>(chunk)] = sum(chunk * kChunk, std::min(n, (chunk + 1) * kChunk));
@@ -69,13 +71,17 @@ double dot(int64_t n, const T* x, const T* y) {
 }  // namespace
 
 double vector_combine(DType dtype, int64_t n, double a, const void* x, double b, void* y) {
-  if (dtype == DType::f64) return combine(n, a, static_cast<const double*>(x), b, static_cast<double*>(y));
-  return combine(n, a, static_cast<const float*>(x), b, static_cast<float*>(y));
+  return dispatch_float(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return combine(n, a, static_cast<const T*>(x), b, static_cast<T*>(y));
+  });
 }
 
 double vector_dot(DType dtype, int64_t n, const void* x, const void* y) {
-  if (dtype == DType::f64) return dot(n, static_cast<const double*>(x), static_cast<const double*>(y));
-  return dot(n, static_cast<const float*>(x), static_cast<const float*>(y));
+  return dispatch_float(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return dot(n, static_cast<const T*>(x), static_cast<const T*>(y));
+  });
 }
 
 }  // namespace convmat

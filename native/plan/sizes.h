@@ -7,8 +7,6 @@
 
 namespace convmat {
 
-inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Taps of one channel.
 inline int64_t taps_of(const ConvPlan& plan) {
   return plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel;

@@ -2,7 +2,9 @@
 
 #include <limits>
 
+#include "plan/arith.h"
 #include "runtime/aligned.h"
+#include "runtime/context.h"
 #include "runtime/epilogue.h"
 #include "runtime/tuning.h"
 
@@ -26,7 +28,7 @@ void LoweredProduct<T>::run(const T* image, T* out, int64_t ld_out, int64_t pane
   const int64_t panel_bytes =
       std::max<int64_t>(1, blocks.max_rows()) * width * static_cast<int64_t>(sizeof(T));
   const int64_t group_columns = width * std::clamp<int64_t>(kernels.gemm_blocking.b_bytes / panel_bytes, 1,
-                                                            (column_end - column + width - 1) / width);
+                                                            ceil_div(column_end - column, width));
 
   ArenaFrame frame;
   T* b_panels = nullptr;
@@ -52,7 +54,7 @@ void LoweredProduct<T>::run(const T* image, T* out, int64_t ld_out, int64_t pane
     // A group of B's panels stays in L2 while A streams by once: a panel of A stays in L1 for the whole
     // group.
     for (int64_t group = column; group < column_end; group += group_columns) {
-      if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) return;
+      if (is_cancelled(cancelled)) return;
       const int64_t group_end = std::min(column_end, group + group_columns);
       for (int64_t j = group; j < group_end && !in_place; j += width) {
         segments.describe(j, std::min(width, group_end - j), block.tap, block.taps);

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "geometry/lowering.h"
+#include "plan/arith.h"
 #include "table/table.h"
 
 namespace convmat {
@@ -16,9 +17,9 @@ namespace convmat {
 struct RowPanels {
   RowPanels(int64_t m, int max_height)
       : rows(m),
-        count(std::max<int64_t>(1, (m + max_height - 1) / max_height)),
-        height(std::max<int64_t>(1, (m + count - 1) / count)) {
-    count = (m + height - 1) / height;
+        count(std::max<int64_t>(1, ceil_div(m, max_height))),
+        height(std::max<int64_t>(1, ceil_div(m, count))) {
+    count = ceil_div(m, height);
   }
   int64_t first(int64_t panel) const { return panel * height; }
   int height_of(int64_t panel) const { return static_cast<int>(std::min(height, rows - first(panel))); }

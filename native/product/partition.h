@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "plan/sizes.h"
+#include "plan/arith.h"
 #include "product/lowered_product.h"
 #include "runtime/thread_pool.h"
 

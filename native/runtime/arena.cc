@@ -3,6 +3,7 @@
 #include <atomic>
 #include <optional>
 
+#include "plan/arith.h"
 #include "runtime/pages.h"
 
 namespace convmat {
@@ -11,8 +12,6 @@ namespace {
 constexpr size_t kLine = 64;  // cache line, and the widest vector
 
 std::atomic<size_t> g_peak_bytes{0};
-
-size_t round_up(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
 struct Arena {
   // The system zeroes a page when it is first touched, so the part that no call needs costs address space
@@ -60,7 +59,7 @@ ArenaFrame::~ArenaFrame() {
 
 void* ArenaFrame::take_bytes(size_t bytes) {
   Arena& arena = arena_of_this_thread();
-  bytes = round_up(bytes);
+  bytes = round_up(bytes, kLine);
   if (bytes <= kArenaBytes - arena.top) {
     if (!arena.block) arena.block.emplace(kArenaBytes);
     void* const taken = arena.block->data() + arena.top;

@@ -1,25 +1,38 @@
 // What whole operations are called with, beside a plan and plain pointers. They run on the calling thread and
-// the pool's workers; all are re-entrant, and nothing keeps a pointer after it returns, but where
-// Context::for_one_run says so.
+// the pool's workers; all are re-entrant, and nothing keeps a pointer after it returns, but what was packed
+// of operands that are borrowed.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 namespace convmat {
 
 struct KernelTable;
 class Epilogue;
 
+// Whether a flag, when there is one, has been set by another thread. Nothing else is read in step with it.
+inline bool is_cancelled(const std::atomic<bool>* flag) {
+  return flag != nullptr && flag->load(std::memory_order_relaxed);
+}
+
+// Whose the operands are that something is packed of.
+enum class Ownership : uint8_t {
+  owned,     // it keeps copies of what it goes on reading
+  borrowed,  // it is for one run with its very plan, which they outlive: it may refer to them
+};
+
 // What a call runs with. `cancelled`, when given, is polled between tiles; a cancelled operation returns
 // early and leaves its output unspecified.
 struct Context {
   const KernelTable* kernels;
   const std::atomic<bool>* cancelled = nullptr;
-  // Whether what pack_conv makes is for one run with its very plan, and its operands outlive that: it may
-  // refer to them rather than keep what it needs of them.
-  bool for_one_run = false;
+  // Of the operands of pack_conv, by what it makes.
+  Ownership ownership = Ownership::owned;
   // What finishes the outputs of a convolution, by algorithms that apply it: applies_epilogue.
   const Epilogue* epilogue = nullptr;
+
+  bool is_cancelled() const { return convmat::is_cancelled(cancelled); }
 };
 
 }  // namespace convmat

@@ -4,6 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "plan/arith.h"
+
 #if defined(__linux__)
   #include <sys/mman.h>
   #include <unistd.h>
@@ -27,8 +29,7 @@ Block::Block(size_t bytes)
 void advise_huge_pages(void* data, size_t bytes) {
 #if defined(__linux__)
   const auto begin = reinterpret_cast<uintptr_t>(data);
-  const uintptr_t first = (begin + kHugePage - 1) / kHugePage * kHugePage,
-                  end = (begin + bytes) / kHugePage * kHugePage;
+  const uintptr_t first = round_up(begin, kHugePage), end = (begin + bytes) / kHugePage * kHugePage;
   // Advice: a kernel without huge pages may refuse it.
   if (end > first) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
 #else
@@ -53,7 +54,7 @@ void discard(void* data, size_t bytes) {
 #if defined(__linux__)
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<uintptr_t>(data);
-  const uintptr_t first = (begin + page - 1) / page * page;
+  const uintptr_t first = round_up(begin, page);
   const uintptr_t end = (begin + bytes) / page * page;
   if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 #else

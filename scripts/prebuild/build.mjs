@@ -28,7 +28,7 @@ installTools(here);
 const { symbols } = createRequire(import.meta.url)('node-api-headers');
 const sources = JSON.parse(readFileSync(join(root, 'native/sources.json'), 'utf8'));
 
-const COMMON = ['-std=c++17', '-g0', '-Inative'];
+const COMMON = ['-std=c++17', '-g0', '-Inative', '-Werror=switch'];
 // As binding.gyp has them; Zig's undefined-behaviour traps are for debugging.
 const BASELINE = [
   ...['-ffp-contract=off', '-fvisibility=hidden', '-fvisibility-inlines-hidden', '-fno-lto', '-fexceptions'],

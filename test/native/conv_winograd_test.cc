@@ -144,16 +144,17 @@ void check_input_grad(const KernelTable& kernels, const ConvCase& problem, int32
   const double tolerance =
       64 * std::numeric_limits<T>::epsilon() * std::sqrt(9.0 * static_cast<double>(plan.out_channels));
   std::vector<T> results[2];
-  for (const bool for_one_run : {false, true}) {
-    const Context context{&kernels, nullptr, for_one_run};
-    std::vector<T>& dx = results[for_one_run];
+  for (const Ownership ownership : {Ownership::owned, Ownership::borrowed}) {
+    const Context context{&kernels, nullptr, ownership};
+    std::vector<T>& dx = results[ownership == Ownership::borrowed];
     dx.resize(static_cast<size_t>(input_size(plan)));
     run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, -kInf, kInf), dy.data(), dx.data());
     for (size_t i = 0; i < dx.size(); ++i) {
       if (std::isnan(expected[i])) {
         ASSERT_TRUE(std::isnan(dx[i])) << i << ": " << dx[i];
       } else {
-        ASSERT_NEAR(dx[i], expected[i], tolerance) << i << " for one run: " << for_one_run;
+        ASSERT_NEAR(dx[i], expected[i], tolerance)
+            << i << (ownership == Ownership::borrowed ? " borrowed" : " owned");
       }
     }
   }
@@ -187,7 +188,7 @@ TEST_P(ConvWinogradTest, OneRunGivesTheSameBits) {
       const std::vector<float> expected = run_forward<float>(kernels(), plan, x, w, bias.data());
       for (const int threads : {1, 2, 3}) {
         ThreadPool::shared().set_threads(threads);
-        const Context context{&kernels(), nullptr, true};
+        const Context context{&kernels(), nullptr, Ownership::borrowed};
         std::vector<float> y(expected.size());
         run_conv(context, plan, *pack_conv(context, plan, w.data(), bias.data(), -kInf, kInf), x.data(),
                  y.data());

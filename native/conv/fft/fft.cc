@@ -17,6 +17,8 @@
 #include "conv/fft/tile_fft.h"
 #include "conv/resummation.h"
 #include "geometry/lowering.h"
+#include "plan/arith.h"
+#include "plan/dispatch.h"
 #include "plan/serves.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
@@ -101,9 +103,9 @@ class FftConv final : public ConvRunner {
     Cut cut;
     cut.rows = is_line() ? 1 : fft_.rows() - height.kernel + 1;
     cut.columns = is_line() ? fft_.points() - width.kernel + 1 : fft_.columns() - width.kernel + 1;
-    cut.across = (width.out + cut.columns - 1) / cut.columns;
-    cut.tiles = (height.out + cut.rows - 1) / cut.rows * cut.across;
-    const int64_t pairs = (cut.tiles + 1) / 2, parts = (pairs + pairs_ - 1) / pairs_;
+    cut.across = ceil_div(width.out, cut.columns);
+    cut.tiles = ceil_div(height.out, cut.rows) * cut.across;
+    const int64_t pairs = (cut.tiles + 1) / 2, parts = ceil_div(pairs, pairs_);
     const int64_t chunks = plan.batch * plan.groups * parts;
     double passes = 0;
     for (int64_t n = 1; n < fft_.points(); n *= 2) passes += 1;
@@ -113,7 +115,7 @@ class FftConv final : public ConvRunner {
     ArenaFrame arena;
     const TileFlags flags(arena, plan, cut.rows, cut.columns);
     parallel_for(chunks, points * (transforms + products) * kNsPerPointAndPass, [&](int64_t index) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      if (context.is_cancelled()) return;
       const int64_t part = index % parts, group = index / parts % plan.groups,
                     image = index / parts / plan.groups;
       const int64_t first = part * pairs_;
@@ -319,18 +321,18 @@ class PartitionedConv final : public ConvRunner {
 std::shared_ptr<const ConvRunner> pack_partitioned(const Context& context, const ConvPlan& plan,
                                                    const void* weight, const void* bias, double lo,
                                                    double hi) {
-  if (plan.dtype == DType::f64) {
-    return std::make_shared<PartitionedConv<double>>(context, plan, static_cast<const double*>(weight),
-                                                     static_cast<const double*>(bias), lo, hi);
-  }
-  return std::make_shared<PartitionedConv<float>>(context, plan, static_cast<const float*>(weight),
-                                                  static_cast<const float*>(bias), lo, hi);
+  return dispatch_float(plan.dtype, [&](auto zero) -> std::shared_ptr<const ConvRunner> {
+    using T = decltype(zero);
+    return std::make_shared<PartitionedConv<T>>(context, plan, static_cast<const T*>(weight),
+                                                static_cast<const T*>(bias), lo, hi);
+  });
 }
 
 std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
                                                const void* weight, const void* bias, double lo, double hi) {
   if (!fits_tiles(plan)) return pack_partitioned(context, plan, weight, bias, lo, hi);
-  return (plan.dtype == DType::f64 ? make<double> : make<float>)(context, plan, weight, bias, lo, hi);
+  return dispatch_float(plan.dtype,
+                        [&](auto zero) { return make<decltype(zero)>(context, plan, weight, bias, lo, hi); });
 }
 
 bool is_strided(const ConvPlan& plan) {
@@ -359,19 +361,14 @@ bool fft_weight_grad(const Context& context, const ConvPlan& plan, const void* i
                      void* grad_weight) {
   if (!is_fft_plan(plan)) return false;
   const Correlation correlation = weight_grad_correlation(plan);
-  const auto run = [&](auto zero) {
+  dispatch_float(plan.dtype, [&](auto zero) {
     using T = decltype(zero);
     constexpr double inf = std::numeric_limits<double>::infinity();
-    const Context once = {context.kernels, context.cancelled, true};
+    const Context once = {context.kernels, context.cancelled, Ownership::borrowed};
     PartitionedFft<T>::make(once, correlation, plan.variant, static_cast<const T*>(grad_output), nullptr,
                             -inf, inf)
         ->run(once, correlation, static_cast<const T*>(input), static_cast<T*>(grad_weight));
-  };
-  if (plan.dtype == DType::f64) {
-    run(double{});
-  } else {
-    run(float{});
-  }
+  });
   return true;
 }
 

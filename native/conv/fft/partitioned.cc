@@ -10,8 +10,10 @@
 
 #include "conv/fft/tile_fft.h"
 #include "geometry/lowering.h"
+#include "plan/arith.h"
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
+#include "runtime/held.h"
 #include "runtime/thread_pool.h"
 #include "table/table.h"
 
@@ -39,8 +41,6 @@ struct Cut {
     return (out_tiles - 1) * out_shift + (parts - 1) * part_shift + 1;
   }
 };
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Of `points` points, a kernel's part of r leaves points - r + 1 outputs right.
 Cut cut_of(const CorrelationAxis& axis, int64_t points, bool fits_outputs) {
@@ -93,20 +93,15 @@ class Partitioned final : public PartitionedFft<T> {
         bias_(c.groups * c.written),
         lo_(static_cast<T>(lo)),
         hi_(static_cast<T>(hi)),
-        w_(w) {
+        w_(context.ownership, w, c.groups * c.written * c.read * taps_of(c)) {
     for (int64_t o = 0; o < bias_.size(); ++o) bias_.data()[o] = bias != nullptr ? bias[o] : T{0};
-    const int64_t taps = taps_of(c), planes = c.groups * c.written * c.read;
+    const int64_t planes = c.groups * c.written * c.read;
     w_apart_.resize(static_cast<size_t>(c.groups * c.written));
     for (int64_t i = 0; i < planes; ++i) collect_apart(c, i, w + plane_of_w(c, i));
-    if (!context.for_one_run) {
-      w_copy_ = AlignedArray<T>(planes * taps);
-      std::copy_n(w, planes * taps, w_copy_.data());
-      w_ = w_copy_.data();
-    }
     const Cuts cuts = cuts_of(c);
     const int64_t count = planes * cuts.parts();
     parallel_for(count, transform_ns() * static_cast<double>(count), [&](int64_t i) {
-      if (is_cancelled(context)) return;
+      if (context.is_cancelled()) return;
       const int64_t plane = i / cuts.parts(), part = i % cuts.parts();
       ArenaFrame arena;
       const typename TileFft<T>::Work work = fft_.take(arena);
@@ -115,7 +110,7 @@ class Partitioned final : public PartitionedFft<T> {
     });
   }
 
-  size_t bytes() const override { return sizeof(*this) + spectra_.bytes() + bias_.bytes() + w_copy_.bytes(); }
+  size_t bytes() const override { return sizeof(*this) + spectra_.bytes() + bias_.bytes() + w_.bytes(); }
 
   void run(const Context& context, const Correlation& c, const T* x, T* y) const override {
     if (c.images * c.axis[0].out * c.axis[1].out * c.axis[2].out == 0) return;
@@ -135,11 +130,11 @@ class Partitioned final : public PartitionedFft<T> {
     for (const auto& elements : w_apart_)
       terms += static_cast<double>(elements.size()) * static_cast<double>(c.images * outputs_of(c));
     parallel_for(c.images * channels, terms, [&](int64_t i) {
-      if (is_cancelled(context)) return;
+      if (context.is_cancelled()) return;
       const int64_t image = i / channels, channel = i % channels, group = channel / c.written;
       T* const plane = y + image * c.y.image + group * c.y.group + channel % c.written * c.y.channel;
       for (const Element<T>& e : apart[static_cast<size_t>(image * c.groups + group)]) {
-        add_input(c, e, w_ + plane_of_w(c, channel * c.read + e.channel), plane);
+        add_input(c, e, w_.data() + plane_of_w(c, channel * c.read + e.channel), plane);
       }
       for (const Element<T>& e : w_apart_[static_cast<size_t>(channel)]) {
         add_tap(c, e, x + image * c.x.image + group * c.x.group + e.channel * c.x.channel, plane);
@@ -187,9 +182,6 @@ class Partitioned final : public PartitionedFft<T> {
     return fft_.blocks() * w_step_;
   }
 
-  static bool is_cancelled(const Context& context) {
-    return context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed);
-  }
   static int64_t taps_of(const Correlation& c) {
     return c.axis[0].kernel * c.axis[1].kernel * c.axis[2].kernel;
   }
@@ -329,7 +321,7 @@ class Partitioned final : public PartitionedFft<T> {
   void transform_inputs(const Context& context, const Round& r, const T* x) const {
     const int64_t count = r.images * r.c.read * r.inputs();
     parallel_for(count, transform_ns() * static_cast<double>(count), [&](int64_t i) {
-      if (is_cancelled(context)) return;
+      if (context.is_cancelled()) return;
       const int64_t tile[3] = {i / r.tiles[2] / r.tiles[1] % r.tiles[0], i / r.tiles[2] % r.tiles[1],
                                i % r.tiles[2]};
       const int64_t channel = i / r.inputs() % r.c.read, image = r.image + i / r.inputs() / r.c.read;
@@ -360,7 +352,7 @@ class Partitioned final : public PartitionedFft<T> {
     const double products = static_cast<double>(r.images * r.c.written * r.outputs() * count);
     parallel_for(
         fft_.blocks(), products * static_cast<double>(fft_.points()) * kNsPerProduct, [&](int64_t block) {
-          if (is_cancelled(context)) return;
+          if (context.is_cancelled()) return;
           T* const x = r.spectra + block * r.step;
           const T* const w = spectra_.data() + block * w_step_ + r.group * r.c.written * count * kPoint;
           ArenaFrame arena;
@@ -388,7 +380,7 @@ class Partitioned final : public PartitionedFft<T> {
                          std::atomic<bool>& is_finite) const {
     const int64_t count = r.images * r.c.written * r.outputs();
     parallel_for(count, transform_ns() * static_cast<double>(count), [&](int64_t i) {
-      if (is_cancelled(context)) return;
+      if (context.is_cancelled()) return;
       int64_t tile[3] = {i / r.outs[2] / r.outs[1] % r.outs[0], i / r.outs[2] % r.outs[1], i % r.outs[2]};
       const int64_t o = i / r.outputs() % r.c.written, image = r.image + i / r.outputs() / r.c.written;
       const int64_t channel = r.group * r.c.written + o;
@@ -583,8 +575,7 @@ class Partitioned final : public PartitionedFft<T> {
   AlignedArray<T> spectra_;  // [block][group][written][read][part][part of a point]
   AlignedArray<T> bias_;
   const T lo_, hi_;
-  AlignedArray<T> w_copy_;
-  const T* w_;                                    // the copy, or what was given
+  const Held<T> w_;
   std::vector<std::vector<Element<T>>> w_apart_;  // by written channel
 };
 

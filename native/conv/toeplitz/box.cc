@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "plan/arith.h"
 #include "runtime/tuning.h"
 
 namespace convmat {
@@ -10,11 +11,6 @@ namespace {
 
 // Products per row up to which the outputs at its ends are summed one by one sooner than gathered into tiles.
 constexpr int64_t kEdgeProducts = 40;
-
-int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
-// Unlike ceil_div of plan/sizes.h, of an `a` of either sign.
-int64_t signed_ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
-int64_t signed_floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
 }  // namespace
 
@@ -67,9 +63,9 @@ std::vector<typename ToeplitzBox<T>::Stretch> ToeplitzBox<T>::stretches(const To
   const auto cut = [&](int64_t begin, int64_t end, bool is_inside) {
     if (begin == end) return;
     const int64_t most = is_inside ? inside_size : size;
-    const int64_t pieces = (end - begin + most - 1) / most;
+    const int64_t pieces = ceil_div(end - begin, most);
     // Even pieces of whole quanta.
-    const int64_t each = round_up((end - begin + pieces - 1) / pieces, quantum);
+    const int64_t each = round_up(ceil_div(end - begin, pieces), quantum);
     for (int64_t at = begin; at < end; at += each) all.push_back({at, std::min(end, at + each), is_inside});
   };
   cut(0, first, false);
@@ -355,7 +351,7 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
 
   for (int64_t column = columns.begin; column < columns.end;) {
     // As many vectors as the form takes at a time, and never more than hold what is left.
-    const int64_t left = (columns.end - column + blocking.lanes - 1) / blocking.lanes;
+    const int64_t left = ceil_div(columns.end - column, blocking.lanes);
     int64_t vectors = 1, most_rows = 1;
     switch (block.form) {
       case ToeplitzForm::rows:

@@ -7,6 +7,7 @@
 
 #include "conv/algorithm.h"
 #include "conv/toeplitz/box.h"
+#include "plan/dispatch.h"
 #include "runtime/aligned.h"
 #include "runtime/thread_pool.h"
 
@@ -171,7 +172,7 @@ class ToeplitzRunner final : public ConvRunner {
     const int64_t chunks = std::clamp<int64_t>(static_cast<int64_t>(cost / kChunkNs), 1, units);
     parallel_for(chunks, cost, [&](int64_t chunk) {
       for (int64_t unit = chunk * units / chunks; unit < (chunk + 1) * units / chunks; ++unit) {
-        if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+        if (context.is_cancelled()) return;
         if (problem.is_padding) {
           for (int64_t band = 0; band < bands; ++band) run_band(unit, band);
         } else {
@@ -197,13 +198,12 @@ class ToeplitzRunner final : public ConvRunner {
 
 std::shared_ptr<const ConvRunner> pack_both(const Context& context, const ConvPlan& plan, const void* weight,
                                             const void* bias, double lo, double hi) {
-  if (plan.dtype == DType::f64) {
-    return std::make_shared<ToeplitzRunner<double>>(context, plan, static_cast<const double*>(weight),
-                                                    static_cast<const double*>(bias), lo, hi);
-  }
-  return std::make_shared<ToeplitzRunner<float>>(context, plan, static_cast<const float*>(weight),
-                                                 static_cast<const float*>(bias), static_cast<float>(lo),
-                                                 static_cast<float>(hi));
+  return dispatch_float(plan.dtype, [&](auto zero) -> std::shared_ptr<const ConvRunner> {
+    using T = decltype(zero);
+    return std::make_shared<ToeplitzRunner<T>>(context, plan, static_cast<const T*>(weight),
+                                               static_cast<const T*>(bias), static_cast<T>(lo),
+                                               static_cast<T>(hi));
+  });
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ double allowed_error(const ConvPlan& plan, const std::vector<double>& magnitudes
 }
 
 template <typename T>
-void check(const WirePlan& wire, const Fusion& fusion, int64_t offset, bool for_one_run, uint32_t seed) {
+void check(const WirePlan& wire, const Fusion& fusion, int64_t offset, Ownership ownership, uint32_t seed) {
   const ConvPlan& plan = wire.conv;
   const int64_t sizes[] = {wire.input_length, wire.weight_length, wire.output_length};
   Operand<T> x = whole_operand<T>(sizes[0], offset, seed), w = whole_operand<T>(sizes[1], 0, seed + 1),
@@ -84,7 +84,7 @@ void check(const WirePlan& wire, const Fusion& fusion, int64_t offset, bool for_
   }
 
   for (const KernelTable* kernels : available_kernels()) {
-    const Context context{kernels, nullptr, for_one_run};
+    const Context context{kernels, nullptr, ownership};
     Operand<T>& result = forward ? y : plan.op == ConvOp::input_grad ? x : w;
     const Operand<T> before = result;
     std::fill_n(result.data(), result.size(), T{-777});
@@ -141,7 +141,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Fusion fusion{in.ConsumeBool(), in.ConsumeBool() ? 0 : -std::numeric_limits<double>::infinity(),
                       in.ConsumeBool() ? 6 : std::numeric_limits<double>::infinity()};
   const int64_t offset = draw(in, 0, 3);
-  const bool for_one_run = in.ConsumeBool();
+  const Ownership ownership = in.ConsumeBool() ? Ownership::borrowed : Ownership::owned;
   const auto seed = in.ConsumeIntegral<uint16_t>();
 
   const Axis(&a)[3] = plan.axis;
@@ -154,7 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         wire.output_length > kMostElements)
       return 0;
     if (op != ConvOp::weight_grad && !serves(wire.conv)) return 0;
-    (wide ? check<double> : check<float>)(wire, fusion, offset, for_one_run, seed);
+    (wide ? check<double> : check<float>)(wire, fusion, offset, ownership, seed);
   } catch (const Refusal&) {
   }
   return 0;

@@ -72,13 +72,13 @@ std::vector<int32_t> sound_conv_fields(FuzzedDataProvider& in) {
 }
 
 template <typename T>
-void run_conv_plan(const WirePlan& wire, bool with_bias, bool for_one_run) {
+void run_conv_plan(const WirePlan& wire, bool with_bias, Ownership ownership) {
   const ConvPlan& plan = wire.conv;
   const bool forward = plan.op == ConvOp::forward;
   const bool exact = plan.algorithm != Algorithm::winograd && plan.algorithm != Algorithm::fft;
   std::vector<double> first;
   for (const KernelTable* kernels : available_kernels()) {
-    const Context context{kernels, nullptr, for_one_run};
+    const Context context{kernels, nullptr, ownership};
     Operand<T> x = whole_operand<T>(wire.input_length, 1, 1), w = whole_operand<T>(wire.weight_length, 1, 2),
                y = whole_operand<T>(wire.output_length, 1, 3);
     Operand<T>& result = forward ? y : plan.op == ConvOp::input_grad ? x : w;
@@ -99,13 +99,14 @@ void run_conv_plan(const WirePlan& wire, bool with_bias, bool for_one_run) {
 
 void run_conv_plans(FuzzedDataProvider& in) {
   const std::vector<int32_t> fields = draw_fields(in, kConvPlanFields.size(), sound_conv_fields(in));
-  const bool with_bias = in.ConsumeBool(), for_one_run = in.ConsumeBool();
+  const bool with_bias = in.ConsumeBool();
+  const Ownership ownership = in.ConsumeBool() ? Ownership::borrowed : Ownership::owned;
   const WirePlan wire = conv_plan(fields.data(), operation(ConvOp::forward) | operation(ConvOp::input_grad) |
                                                      operation(ConvOp::weight_grad));
   if (is_large({wire.input_length, wire.weight_length, wire.output_length})) return;
   if (wire.conv.op != ConvOp::weight_grad && !serves(wire.conv)) return;
-  if (wire.conv.dtype == DType::f32) return run_conv_plan<float>(wire, with_bias, for_one_run);
-  if (wire.conv.dtype == DType::f64) run_conv_plan<double>(wire, with_bias, for_one_run);
+  if (wire.conv.dtype == DType::f32) return run_conv_plan<float>(wire, with_bias, ownership);
+  if (wire.conv.dtype == DType::f64) run_conv_plan<double>(wire, with_bias, ownership);
 }
 
 // unfold, fold and the matrix of a convolution: of a forward plan.
