@@ -58,4 +58,13 @@ DType dtype_of(const Array& array, const char* name) {
                 kind_name(array.kind));
 }
 
+DType checked_float(DType dtype, const char* name) {
+  if (dtype == DType::f32 || dtype == DType::f64) return dtype;
+  throw Refusal(std::string(name) + ": expected float32 or float64, got " + dtype_name(dtype));
+}
+
+DType float_dtype_of(const Array& array, const char* name) {
+  return checked_float(dtype_of(array, name), name);
+}
+
 }  // namespace convmat::door

@@ -60,5 +60,9 @@ int64_t read_size(const Value& value, const char* name);
 
 // The dtype of a kind of typed array that has one.
 DType dtype_of(const Array& array, const char* name);
+// The dtype, which must be float32 or float64.
+DType checked_float(DType dtype, const char* name);
+// As dtype_of, likewise.
+DType float_dtype_of(const Array& array, const char* name);
 
 }  // namespace convmat::door

@@ -4,14 +4,6 @@
 #include "conv/weight_grad.h"
 
 namespace convmat::door {
-namespace {
-
-void check_float(const ConvPlan& plan) {
-  if (plan.dtype != DType::f32 && plan.dtype != DType::f64)
-    throw Refusal("plan.dtype: expected float32 or float64");
-}
-
-}  // namespace
 
 ConvLengths lengths_of(const WirePlan& plan) {
   if (plan.conv.op == ConvOp::input_grad) {
@@ -21,7 +13,7 @@ ConvLengths lengths_of(const WirePlan& plan) {
 }
 
 ConvOperands read_conv_operands(const Call& call, size_t first, const WirePlan& plan) {
-  check_float(plan.conv);
+  checked_float(plan.conv.dtype, "plan.dtype");
   check_served(plan.conv);
   const ConvLengths lengths = lengths_of(plan);
   const DType dtype = plan.conv.dtype;
@@ -46,7 +38,7 @@ void conv(const Call& call) {
 
 void conv_weight_grad(const Call& call) {
   const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::weight_grad));
-  check_float(plan.conv);
+  checked_float(plan.conv.dtype, "plan.dtype");
   const DType dtype = plan.conv.dtype;
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
   const void* const grad_output = read_elements(call[2], dtype, plan.output_length, "gradOutput");
@@ -58,8 +50,7 @@ void conv_bias_grad(const Call& call) {
   const int64_t batch = read_size(call[0], "batch");
   const int64_t channels = read_size(call[1], "channels");
   const int64_t places = read_size(call[2], "places");
-  const DType dtype = dtype_of(read_array(call[3], "gradOutput"), "gradOutput");
-  if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("gradOutput: expected float32 or float64");
+  const DType dtype = float_dtype_of(read_array(call[3], "gradOutput"), "gradOutput");
   const int64_t length = checked_product({batch, channels, places});
   const void* const grad_output = read_elements(call[3], dtype, length, "gradOutput");
   void* const grad_bias = read_result(call[4], dtype, channels, "gradBias");

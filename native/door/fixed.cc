@@ -13,7 +13,8 @@ struct Integers {
 
 Integers read_integers(const Value& value, int64_t length, const char* name) {
   const DType dtype = dtype_of(read_array(value, name), name);
-  if (dtype == DType::f32 || dtype == DType::f64) throw Refusal(std::string(name) + ": expected integers");
+  if (dtype == DType::f32 || dtype == DType::f64)
+    throw Refusal(std::string(name) + ": expected integers, got " + dtype_name(dtype));
   return {dtype, read_elements(value, dtype, length, name)};
 }
 

@@ -28,7 +28,8 @@ void unfold(const Call& call) {
 
 void fold(const Call& call) {
   const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
-  if (plan.conv.padding_mode != PaddingMode::zeros) throw Refusal("plan.paddingMode: expected zeros");
+  if (plan.conv.padding_mode != PaddingMode::zeros)
+    throw Refusal("plan.paddingMode: expected zeros, got another");
   const DType dtype = plan.conv.dtype;
   const void* const columns = read_elements(call[1], dtype, columns_length(plan.conv), "columns");
   void* const output = read_result(call[2], dtype, plan.input_length, "output");
@@ -43,7 +44,10 @@ void matmul(const Call& call) {
   const DType b_dtype = dtype_of(read_array(call[4], "b"), "b");
   const bool bytes = is_byte(a_dtype) && is_byte(b_dtype);
   const bool floats = a_dtype == b_dtype && (a_dtype == DType::f32 || a_dtype == DType::f64);
-  if (!bytes && !floats) throw Refusal("a, b: expected one floating dtype, or 8-bit integers");
+  if (!bytes && !floats) {
+    throw Refusal(std::string("a, b: expected one floating dtype, or 8-bit integers, got ") +
+                  dtype_name(a_dtype) + " and " + dtype_name(b_dtype));
+  }
   const void* const a = read_elements(call[3], a_dtype, checked_product({m, k}), "a");
   const void* const b = read_elements(call[4], b_dtype, checked_product({k, n}), "b");
   void* const c = read_result(call[5], bytes ? DType::i32 : a_dtype, checked_product({m, n}), "c");

@@ -49,9 +49,7 @@ MatrixArgument read_matrix(const Call& call, size_t at = 0) {
   matrix.indptr =
       static_cast<const int32_t*>(read_elements(call[at + 2], DType::i32, matrix.rows + 1, "indptr"));
   const Array data = read_array(call[at + 4], "data");
-  matrix.dtype = dtype_of(data, "data");
-  if (matrix.dtype != DType::f32 && matrix.dtype != DType::f64)
-    throw Refusal("data: expected float32 or float64");
+  matrix.dtype = float_dtype_of(data, "data");
   matrix.nnz = static_cast<int64_t>(data.length);
   matrix.indices =
       static_cast<const int32_t*>(read_elements(call[at + 3], DType::i32, matrix.nnz, "indices"));
@@ -77,10 +75,13 @@ struct Combination {
 Combination read_combination(const Call& call) {
   const bool is_product = read_boolean(call[0]);
   MatrixArgument a = read_matrix(call, 1), b = read_matrix(call, 1 + kMatrixArguments);
-  if (a.dtype != b.dtype) throw Refusal("data: expected two matrices of one dtype");
-  if (a.cols > kMostEntries || b.cols > kMostEntries) throw Refusal("cols: expected at most 2^31 - 1");
+  if (a.dtype != b.dtype) {
+    throw Refusal(std::string("data: expected two matrices of one dtype, got ") + dtype_name(a.dtype) +
+                  " and " + dtype_name(b.dtype));
+  }
   if (is_product ? a.cols != b.rows : a.rows != b.rows || a.cols != b.cols)
-    throw Refusal("b: expected a shape that fits a's");
+    throw Refusal("b: expected a shape that fits a's, " + quantity(a.rows) + " x " + quantity(a.cols) +
+                  ", got " + quantity(b.rows) + " x " + quantity(b.cols));
   const auto operation = is_product ? CsrCombination::product : CsrCombination::sum;
   return {operation, std::move(a), std::move(b), 1 + 2 * kMatrixArguments};
 }
@@ -89,9 +90,8 @@ Combination read_combination(const Call& call) {
 
 void conv_entries(const Call& call) {
   const WirePlan plan = read_conv_plan(call[0], operation(ConvOp::forward));
-  const DType dtype = plan.conv.dtype;
-  if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
-  if (plan.conv.batch != 1) throw Refusal("plan.batch: expected 1");
+  const DType dtype = checked_float(plan.conv.dtype, "plan.dtype");
+  if (plan.conv.batch != 1) throw Refusal("plan.batch: expected 1, got " + quantity(plan.conv.batch));
   if (plan.input_length > kMostEntries) throw Refusal("plan: expected at most 2^31 - 1 inputs");
   const void* const weight = read_elements(call[1], dtype, plan.weight_length, "weight");
   CsrParts parts{};

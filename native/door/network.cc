@@ -9,7 +9,8 @@ namespace {
 
 int64_t read_bytes(const Value& value, const char* name) {
   const double bytes = read_double(value, name);
-  if (!(bytes >= 0 && bytes <= 9007199254740992.0)) throw Refusal(std::string(name) + ": expected a size");
+  if (!(bytes >= 0 && bytes <= 9007199254740992.0))
+    throw Refusal(std::string(name) + ": expected a size, got " + described(value));
   return static_cast<int64_t>(bytes);
 }
 
@@ -22,8 +23,9 @@ std::vector<int64_t> read_sizes(const Value& value, const char* name) {
 
 void* read_bytes_of(const Value& value, int64_t bytes, const char* name) {
   const Array array = read_array(value, name);
-  if (array.length * bytes_of(dtype_of(array, name)) != static_cast<uint64_t>(bytes))
-    throw Refusal(std::string(name) + ": expected " + quantity(bytes) + " bytes");
+  const int64_t length = static_cast<int64_t>(array.length) * bytes_of(dtype_of(array, name));
+  if (length != bytes)
+    throw Refusal(std::string(name) + ": expected " + quantity(bytes) + " bytes, got " + quantity(length));
   return array.data;
 }
 
@@ -31,7 +33,8 @@ void* read_bytes_of(const Value& value, int64_t bytes, const char* name) {
 
 std::shared_ptr<const Network> read_network(const Call& call, const Network* similar) {
   const Array words = read_array(call[0], "words");
-  if (dtype_of(words, "words") != DType::f64) throw Refusal("words: expected a Float64Array");
+  if (dtype_of(words, "words") != DType::f64)
+    throw Refusal(std::string("words: expected float64, got ") + dtype_name(dtype_of(words, "words")));
   std::vector<Constant> constants;
   const size_t length = list_length(call[4], "constants");
   for (size_t i = 0; i < length; ++i) {
@@ -49,7 +52,10 @@ RunOperands read_run(const Store& store, const Value& arena, const Value& inputs
   run.arena = static_cast<std::byte*>(read_elements(arena, DType::u8, store.arena_bytes(), "arena"));
   const size_t from = list_length(inputs, "inputs"), to = list_length(outputs, "outputs");
   if (from != store.input_bytes().size() || to != store.output_bytes().size())
-    throw Refusal("inputs: expected as many arrays as the network has inputs and outputs");
+    throw Refusal("inputs: expected " + quantity(static_cast<int64_t>(store.input_bytes().size())) +
+                  " inputs and " + quantity(static_cast<int64_t>(store.output_bytes().size())) +
+                  " outputs, got " + quantity(static_cast<int64_t>(from)) + " and " +
+                  quantity(static_cast<int64_t>(to)));
   for (size_t i = 0; i < from; ++i)
     run.inputs.push_back(read_bytes_of(list_item(inputs, i), store.input_bytes()[i], "inputs"));
   for (size_t i = 0; i < to; ++i)

@@ -6,17 +6,23 @@ namespace {
 constexpr int64_t kMostChannels = 4;
 constexpr size_t kNumbersOfAPlane = 5;
 
-bool is_pixel_dtype(DType dtype) { return dtype == DType::u8 || dtype == DType::u16 || dtype == DType::f32; }
+DType pixel_dtype_of(const Array& pixels) {
+  const DType dtype = dtype_of(pixels, "pixels");
+  if (dtype == DType::u8 || dtype == DType::u16 || dtype == DType::f32) return dtype;
+  throw Refusal(std::string("pixels: expected uint8, uint16 or float32, got ") + dtype_name(dtype));
+}
 
 int32_t read_channels(const Value& value) {
   const int64_t channels = read_size(value, "channels");
-  if (channels < 1 || channels > kMostChannels) throw Refusal("channels: expected 1 to 4");
+  if (channels < 1 || channels > kMostChannels)
+    throw Refusal("channels: expected 1 to 4, got " + quantity(channels));
   return static_cast<int32_t>(channels);
 }
 
 int32_t read_alpha(const Value& value, int32_t channels) {
   const double alpha = read_double(value, "alpha");
-  if (!(alpha >= -1 && alpha < channels)) throw Refusal("alpha: expected a channel, or -1");
+  if (!(alpha >= -1 && alpha < channels))
+    throw Refusal("alpha: expected a channel, or -1, got " + described(value));
   return static_cast<int32_t>(alpha);
 }
 
@@ -43,8 +49,7 @@ FromPixelsJob read_from_pixels(const Call& call) {
   }
   plan.plane_count = static_cast<int32_t>(job.planes.size());
   const Array pixels = read_array(call[4], "pixels");
-  plan.dtype = dtype_of(pixels, "pixels");
-  if (!is_pixel_dtype(plan.dtype)) throw Refusal("pixels: expected uint8, uint16 or float32");
+  plan.dtype = pixel_dtype_of(pixels);
   plan.count = static_cast<int64_t>(pixels.length) / plan.channels;
   job.pixels = pixels.data;
   job.result = static_cast<float*>(
@@ -61,14 +66,11 @@ ToPixelsJob read_to_pixels(const Call& call) {
   plan.scale = read_double(call[3], "scale");
   plan.offset = read_double(call[4], "offset");
   const Array planes = read_array(call[5], "planes");
-  plan.from = dtype_of(planes, "planes");
-  if (plan.from != DType::f32 && plan.from != DType::f64)
-    throw Refusal("planes: expected float32 or float64");
+  plan.from = float_dtype_of(planes, "planes");
   plan.count = static_cast<int64_t>(planes.length) / plan.channels;
   job.planes = planes.data;
   const Array pixels = read_array(call[6], "pixels");
-  plan.to = dtype_of(pixels, "pixels");
-  if (!is_pixel_dtype(plan.to)) throw Refusal("pixels: expected uint8, uint16 or float32");
+  plan.to = pixel_dtype_of(pixels);
   job.result = read_result(call[6], plan.to, checked_product({plan.count, plan.channels}), "pixels");
   return job;
 }

@@ -16,8 +16,7 @@ void max_pool(const Call& call) {
 
 void avg_pool(const Call& call) {
   const WirePoolPlan plan = read_pool_plan(call[0]);
-  const DType dtype = plan.pool.dtype;
-  if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("plan.dtype: expected float32 or float64");
+  const DType dtype = checked_float(plan.pool.dtype, "plan.dtype");
   const void* const input = read_elements(call[1], dtype, plan.input_length, "input");
   void* const output = read_result(call[2], dtype, plan.output_length, "output");
   convmat::avg_pool(Context{&kernels_of(call)}, plan.pool, input, output);
@@ -27,8 +26,7 @@ void max_pool_grad(const Call& call) {
   const int64_t planes = read_size(call[0], "planes");
   const int64_t outputs = read_size(call[1], "outputs");
   const int64_t inputs = read_size(call[2], "inputs");
-  const DType dtype = dtype_of(read_array(call[3], "gradOutput"), "gradOutput");
-  if (dtype != DType::f32 && dtype != DType::f64) throw Refusal("gradOutput: expected float32 or float64");
+  const DType dtype = float_dtype_of(read_array(call[3], "gradOutput"), "gradOutput");
   const int64_t length = checked_product({planes, outputs});
   const void* const grad_output = read_elements(call[3], dtype, length, "gradOutput");
   const void* const indices = read_elements(call[4], DType::i32, length, "indices");

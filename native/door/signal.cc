@@ -1,6 +1,7 @@
 #include "door/signal.h"
 
 #include "ops/fft.h"
+#include "plan/dispatch.h"
 #include "runtime/context.h"
 
 namespace convmat::door {
@@ -8,15 +9,6 @@ namespace {
 
 // Transforms this long pay for arrays of any length; longer ones only in proportion to the arrays.
 constexpr uint64_t kMostBlock = 1 << 16;
-
-// The dtype of an array that must be a floating one.
-DType float_dtype(const Array& array, const char* name) {
-  const DType dtype = dtype_of(array, name);
-  if (dtype != DType::f32 && dtype != DType::f64) {
-    throw Refusal(std::string(name) + ": expected float32 or float64");
-  }
-  return dtype;
-}
 
 template <typename T>
 void run_fft(const KernelTable& kernels, int64_t n, const void* re, const void* im, void* out_re,
@@ -40,7 +32,7 @@ void run_convolve(const KernelTable& kernels, const Array& signal, const Array& 
 
 void fft(const Call& call) {
   const Array re = read_array(call[0], "re");
-  const DType dtype = float_dtype(re, "re");
+  const DType dtype = float_dtype_of(re, "re");
   const auto n = static_cast<int64_t>(re.length);
   if (n == 0) throw Refusal("re: expected at least one point");
   const void* const im = read_optional_elements(call[1], dtype, n, "im");
@@ -48,8 +40,8 @@ void fft(const Call& call) {
   void* const out_im = read_result(call[3], dtype, n, "outIm");
   const double scale = read_double(call[4], "scale");
   const KernelTable& kernels = kernels_of(call);
-  const auto run = dtype == DType::f32 ? run_fft<float> : run_fft<double>;
-  run(kernels, n, re.data, im, out_re, out_im, scale);
+  dispatch_float(dtype,
+                 [&](auto zero) { run_fft<decltype(zero)>(kernels, n, re.data, im, out_re, out_im, scale); });
 }
 
 void fft_convolve(const Call& call) {
@@ -58,18 +50,24 @@ void fft_convolve(const Call& call) {
   const int64_t block = read_size(call[2], "block");
   const int64_t start = read_size(call[3], "start");
   const Array out = read_array(call[4], "out");
-  const DType dtype = float_dtype(signal, "signal");
-  if (dtype_of(kernel, "kernel") != dtype || dtype_of(out, "out") != dtype)
-    throw Refusal("out: expected one dtype");
+  const DType dtype = float_dtype_of(signal, "signal");
+  for (const Array& other : {kernel, out}) {
+    const DType got = dtype_of(other, "out");
+    if (got != dtype) {
+      throw Refusal(std::string("kernel, out: expected the signal's dtype, ") + dtype_name(dtype) + ", got " +
+                    dtype_name(got));
+    }
+  }
   if (kernel.length == 0) throw Refusal("kernel: expected at least one element");
   if (static_cast<uint64_t>(block) < kernel.length)
-    throw Refusal("block: expected at least the kernel's length");
+    throw Refusal("block: expected at least the kernel's length, " +
+                  quantity(static_cast<int64_t>(kernel.length)) + ", got " + quantity(block));
   if (static_cast<uint64_t>(block) > kMostBlock + 4 * (signal.length + kernel.length)) {
-    throw Refusal("block: expected a size that the arrays can use");
+    throw Refusal("block: expected a size that the arrays can use, got " + quantity(block));
   }
   const KernelTable& kernels = kernels_of(call);
-  const auto run = dtype == DType::f32 ? run_convolve<float> : run_convolve<double>;
-  run(kernels, signal, kernel, block, start, out);
+  dispatch_float(
+      dtype, [&](auto zero) { run_convolve<decltype(zero)>(kernels, signal, kernel, block, start, out); });
 }
 
 }  // namespace convmat::door

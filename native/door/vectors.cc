@@ -3,21 +3,11 @@
 #include "ops/vectors.h"
 
 namespace convmat::door {
-namespace {
-
-DType float_dtype(const Array& array, const char* name) {
-  const DType dtype = dtype_of(array, name);
-  if (dtype != DType::f32 && dtype != DType::f64)
-    throw Refusal(std::string(name) + ": expected float32 or float64");
-  return dtype;
-}
-
-}  // namespace
 
 double vector_combine(const Call& call) {
   const double a = read_double(call[0], "a");
   const Array x = read_array(call[1], "x");
-  const DType dtype = float_dtype(x, "x");
+  const DType dtype = float_dtype_of(x, "x");
   const double b = read_double(call[2], "b");
   const auto n = static_cast<int64_t>(x.length);
   void* const y = read_elements(call[3], dtype, n, "y");
@@ -26,7 +16,7 @@ double vector_combine(const Call& call) {
 
 double vector_dot(const Call& call) {
   const Array x = read_array(call[0], "x");
-  const DType dtype = float_dtype(x, "x");
+  const DType dtype = float_dtype_of(x, "x");
   const auto n = static_cast<int64_t>(x.length);
   const void* const y = read_elements(call[1], dtype, n, "y");
   return convmat::vector_dot(dtype, n, x.data, y);

@@ -17,7 +17,7 @@ class Words {
   bool done() const { return at_ == count_; }
 
   double next() {
-    if (at_ == count_) throw Refusal("network: expected more words");
+    if (at_ == count_) throw Refusal("network: expected more words, got " + quantity(count_));
     return words_[at_++];
   }
   // Sizes and offsets are exact to 2^53.
@@ -26,7 +26,7 @@ class Words {
     if (!(value >= static_cast<double>(least) && value <= static_cast<double>(most)) ||
         value != std::floor(value)) {
       throw Refusal("network: expected an integer from " + quantity(least) + " to " + quantity(most) +
-                    " as word " + quantity(at_ - 1));
+                    " as word " + quantity(at_ - 1) + ", got " + std::to_string(value));
     }
     return static_cast<int64_t>(value);
   }

@@ -18,6 +18,8 @@ const std::vector<Enumeration> kEnumerations = {{"op", {CONVMAT_CONV_OPS(CONVMAT
                                                 {"rounding", {CONVMAT_ROUNDINGS(CONVMAT_NAME)}}};
 #undef CONVMAT_NAME
 
+const char* op_name(ConvOp op) { return kEnumerations[0].values[static_cast<size_t>(op)]; }
+const char* dtype_name(DType dtype) { return kEnumerations[1].values[static_cast<size_t>(dtype)]; }
 const char* algorithm_name(Algorithm algorithm) {
   return kEnumerations[2].values[static_cast<size_t>(algorithm)];
 }
@@ -62,19 +64,29 @@ class Fields {
   size_t index_ = 0;
 };
 
+// How long the padded input is, and up to where the last window reaches.
+int64_t padded_length(const Axis& axis) { return axis.in + axis.pad_before + axis.pad_after; }
+int64_t reach_of(const Axis& axis) {
+  return (axis.out - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+}
+
+[[noreturn]] void refuse_windows(const Axis& axis) {
+  throw Refusal("plan: expected windows inside the " + quantity(padded_length(axis)) +
+                " elements of the padded input, got one up to " + quantity(reach_of(axis)));
+}
+
 // Every tap of every output lies inside the padded input, and the padding finds its source.
 void check_axis(const Axis& axis, PaddingMode mode) {
-  const int64_t padded = axis.in + axis.pad_before + axis.pad_after;
-  const int64_t span = (axis.kernel - 1) * axis.dilation + 1;
-  if (axis.out > 0 && (axis.out - 1) * axis.stride + span > padded) {
-    throw Refusal("plan: expected windows inside the padded input");
-  }
+  if (axis.out > 0 && reach_of(axis) > padded_length(axis)) refuse_windows(axis);
   const int64_t pad = axis.pad_before > axis.pad_after ? axis.pad_before : axis.pad_after;
   const bool sourced = mode == PaddingMode::zeros || pad == 0 ||
                        (mode == PaddingMode::reflect    ? pad < axis.in
                         : mode == PaddingMode::circular ? pad <= axis.in
                                                         : axis.in > 0);
-  if (!sourced) throw Refusal("plan: expected padding that the input can fill");
+  if (!sourced) {
+    throw Refusal("plan: expected padding that the input can fill, got " + quantity(pad) + " beside " +
+                  quantity(axis.in) + " elements");
+  }
 }
 
 WirePlan next_conv_plan(Fields& fields, unsigned operations) {
@@ -96,10 +108,12 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
     // which must be bounded by the size of the arrays. It stays above 1: what skips elements is told by it.
     if (axis.out <= 1) axis.stride = std::min(axis.stride, axis.in + axis.kernel);
   }
-  if ((operations & operation(plan.op)) == 0)
-    throw Refusal("plan.op: expected an operation of this function");
+  if ((operations & operation(plan.op)) == 0) {
+    throw Refusal(std::string("plan.op: expected an operation of this function, got ") + op_name(plan.op));
+  }
   if (plan.in_channels % plan.groups != 0 || plan.out_channels % plan.groups != 0) {
-    throw Refusal("plan.groups: expected a divisor of both channel counts");
+    throw Refusal("plan.groups: expected a divisor of both channel counts, " + quantity(plan.in_channels) +
+                  " and " + quantity(plan.out_channels) + ", got " + quantity(plan.groups));
   }
   const Axis(&a)[3] = plan.axis;
   return {plan, checked_product({plan.batch, plan.in_channels, a[0].in, a[1].in, a[2].in}),
@@ -116,7 +130,10 @@ int64_t checked_product(std::initializer_list<int64_t> sizes) {
   int64_t product = 1;
   for (const int64_t size : sizes) {
     if (size == 0) return 0;
-    if (product > kMost / size) throw Refusal("plan: expected sizes whose product is countable");
+    if (product > kMost / size) {
+      throw Refusal("plan: expected sizes whose product is at most " + quantity(kMost) + ", got " +
+                    quantity(product) + " times " + quantity(size));
+    }
     product *= size;
   }
   return product;
@@ -134,11 +151,13 @@ WireIntegerPlan integer_conv_plan(const int32_t* values) {
   const WirePlan wire = next_conv_plan(fields, operation(ConvOp::forward));
   IntegerConvPlan plan{wire.conv, fields.next_of<DType>(), fields.next_of<DType>(), 0, 0};
   const auto is_byte = [](DType dtype) { return dtype == DType::i8 || dtype == DType::u8; };
-  if (!is_byte(plan.conv.dtype) || !is_byte(plan.weight_dtype))
-    throw Refusal("plan.dtype: expected int8 or uint8");
-  if (!is_byte(plan.output_dtype) && plan.output_dtype != DType::i32) {
-    throw Refusal("plan.outputDType: expected int8, uint8 or int32");
-  }
+  const auto check = [](bool is_right, const char* expected, DType got) {
+    if (!is_right) throw Refusal(std::string("plan.") + expected + ", got " + dtype_name(got));
+  };
+  check(is_byte(plan.conv.dtype), "dtype: expected int8 or uint8", plan.conv.dtype);
+  check(is_byte(plan.weight_dtype), "weightDType: expected int8 or uint8", plan.weight_dtype);
+  check(is_byte(plan.output_dtype) || plan.output_dtype == DType::i32,
+        "outputDType: expected int8, uint8 or int32", plan.output_dtype);
   plan.input_zero_point = static_cast<int32_t>(fields.next(-128, 255));
   plan.output_zero_point = static_cast<int32_t>(fields.next(-128, 255));
   return {plan, wire.input_length, wire.weight_length, wire.output_length};
@@ -154,12 +173,12 @@ WirePoolPlan pool_plan(const int32_t* values) {
     axis = fields.next_axis();
     // In ceil mode the last window starts before the input ends, but may end less than a stride past the
     // padding.
-    const int64_t padded = axis.in + axis.pad_before + axis.pad_after;
-    const int64_t last = (axis.out - 1) * axis.stride, span = (axis.kernel - 1) * axis.dilation + 1;
-    if (axis.out > 0 && (last >= axis.in + axis.pad_before || last + span >= padded + axis.stride)) {
-      throw Refusal("plan: expected windows inside the padded input");
+    const int64_t last = (axis.out - 1) * axis.stride;
+    if (axis.out > 0 &&
+        (last >= axis.in + axis.pad_before || reach_of(axis) >= padded_length(axis) + axis.stride)) {
+      refuse_windows(axis);
     }
-    if (axis.out > 0 && axis.in == 0) throw Refusal("plan: expected an input under the windows");
+    if (axis.out > 0 && axis.in == 0) throw Refusal("plan: expected an input under the windows, got none");
   }
   const Axis(&a)[3] = plan.axis;
   return {plan, checked_product({plan.planes, a[0].in, a[1].in, a[2].in}),
@@ -180,7 +199,10 @@ WireFixedPlan fixed_conv_plan(const int32_t* values) {
   plan.out_columns = fields.next(0);
   plan.bits = static_cast<int32_t>(fields.next(16, 64));
   plan.shift = static_cast<int32_t>(fields.next(-63, 63));
-  if (plan.shift >= plan.bits) throw Refusal("plan.shift: expected less than plan.bits");
+  if (plan.shift >= plan.bits) {
+    throw Refusal("plan.shift: expected less than plan.bits, " + quantity(plan.bits) + ", got " +
+                  quantity(plan.shift));
+  }
   plan.rounding = fields.next_of<Rounding>();
   plan.every_step = fields.next(0, 1) != 0;
   plan.wrap = fields.next(0, 1) != 0;

@@ -37,6 +37,8 @@ struct Enumeration {
 };
 extern const std::vector<Enumeration> kEnumerations;
 const char* algorithm_name(Algorithm algorithm);
+const char* dtype_name(DType dtype);
+const char* op_name(ConvOp op);
 
 struct WirePlan {
   ConvPlan conv;
