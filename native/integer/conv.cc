@@ -2,7 +2,7 @@
 #include "integer/conv.h"
 
 #include "integer/ways.h"
-#include "plan/sizes.h"
+#include "plan/arith.h"
 #include "runtime/tile_unit.h"
 #include "table/table.h"
 
@@ -20,7 +20,7 @@ bool worth_tiles(const Context& context, const IntegerConvPlan& plan) {
   // In quads of bytes. The unit does 64 in the time that vectors of 16 take for 6 of them.
   constexpr double kGain = 4;
   const auto filled = [](int64_t count, int64_t tile) {
-    return static_cast<double>(count) / static_cast<double>(ceil_div(count, tile) * tile);
+    return static_cast<double>(count) / static_cast<double>(round_up(count, tile));
   };
   if (channels == 0 || out_channels == 0 || pixels == 0) return false;
   const double used = filled(channels, kTileDepth) * filled(out_channels, kTileLanes) *

@@ -89,7 +89,7 @@ class TileConv final : public PackedIntegerConv {
     const int64_t chunks = plan.batch * plan.groups * p_.axis[0].out * s.panel_parts * s.blocks.row_blocks *
                            s.blocks.column_blocks;
     parallel_for(chunks, s.cost_ns, [&](int64_t i) {
-      if (context.cancelled != nullptr && context.cancelled->load(std::memory_order_relaxed)) return;
+      if (context.is_cancelled()) return;
       run_chunk(s, static_cast<const uint8_t*>(input), output, i);
     });
   }
