@@ -26,6 +26,7 @@ const WITH_TILES = [
 ];
 const EVERYTHING = ['test/{ops,plan,backends,async,network,fuzz}/**/*.test.ts'];
 
+const setupFiles = [join(import.meta.dirname, 'test/support/warnings.ts')];
 const shared = {
   resolve: { alias: { convmat: join(dist, 'index.js') } },
 };
@@ -45,6 +46,7 @@ export default defineConfig({
           include: env.CONVMAT_ISA === 'amx' ? WITH_TILES : EVERYTHING,
           env,
           server,
+          setupFiles,
           testTimeout: 60_000 * patience,
           isolate: false,
         },
@@ -56,6 +58,7 @@ export default defineConfig({
           name: 'package',
           include: ['test/{oracle,package,docs}/**/*.test.ts'],
           server,
+          setupFiles,
           testTimeout: 120_000 * patience,
         },
       },

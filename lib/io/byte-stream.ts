@@ -75,8 +75,9 @@ export class ByteStream {
 
   async #next(): Promise<boolean> {
     if (this.#pieces === undefined) return false;
-    await breathe();
     const { value, done } = await this.#pieces.next();
+    // Many reads may end in one turn of the event loop: what is done with them waits for its time.
+    await breathe();
     if (done) return false;
     this.#rest = value;
     return true;

@@ -1,6 +1,7 @@
 /** How files write numbers, and what they become: the eight dtypes as they are, everything else as the next wider one. */
 import { LITTLE_ENDIAN } from '../bytes.js';
 import { FormatError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import { BYTES, type DType, type TypedArray, uninitialised } from '../tensor/dtype.js';
 import type { Budget } from './budget.js';
 import type { ByteStream } from './byte-stream.js';
@@ -109,7 +110,10 @@ export async function readElements(
     const [{ buffer, byteOffset, byteLength }] = targets;
     const whole = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
     await stream.fill(whole, 'elements');
-    if (swapped) swapBytes(whole, bytes);
+    for (let at = 0; swapped && at < whole.length; at += SWAPPED_AT_ONCE) {
+      swapBytes(whole.subarray(at, at + SWAPPED_AT_ONCE), bytes);
+      await breathe();
+    }
     return targets;
   }
   const block = new Block();
@@ -127,6 +131,9 @@ export async function readElements(
   }
   return targets;
 }
+
+/** In bytes: without letting the event loop turn. */
+const SWAPPED_AT_ONCE = 1 << 18;
 
 function swapBytes(bytes: Buffer, width: number): void {
   if (width === 2) bytes.swap16();

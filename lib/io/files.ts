@@ -4,11 +4,22 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, type FileHandle, lstat, open, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  type FileHandle,
+  lstat,
+  open,
+  readlink,
+  realpath,
+  rename,
+  stat,
+  unlink,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { checkOptions, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import { type FileURL, pathOf } from './source.js';
 
 /** Of writers of large files. */
@@ -34,6 +45,7 @@ export type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 export async function writeFile(path: string | FileURL, pieces: Pieces): Promise<void> {
   const name = pathOf(path);
   const found = await stat(name).catch(ignore('ENOENT'));
+  await breathe();
   if (found === undefined) return writeNew(await followLinks(name), pieces);
   if (!found.isFile()) return writeThrough(name, pieces);
   await access(name, constants.W_OK);
@@ -62,11 +74,20 @@ async function followLinks(path: string): Promise<string> {
   return place;
 }
 
+/** The pieces, each of which is made when there is time for it: many writes may end in one turn of the event loop. */
+async function* inTurns(pieces: Pieces): AsyncGenerator<Uint8Array> {
+  await breathe();
+  for await (const piece of pieces) {
+    yield piece;
+    await breathe();
+  }
+}
+
 /** Into a pipe or a device: there is no name to take, and nothing to keep. */
 async function writeThrough(path: string, pieces: Pieces): Promise<void> {
   const handle = await open(path, constants.O_WRONLY);
   try {
-    for await (const piece of pieces) await writeAll(handle, piece, null);
+    for await (const piece of inTurns(pieces)) await writeAll(handle, piece, null);
   } finally {
     await handle.close();
   }
@@ -120,16 +141,17 @@ async function withDraft(
   try {
     try {
       let at = 0;
-      for await (const piece of pieces) {
+      for await (const piece of inTurns(pieces)) {
         await writeAll(handle, piece, at);
         at += piece.length;
       }
     } finally {
       await handle.close();
     }
+    await breathe();
     await install(draft);
   } finally {
-    await rm(draft, { force: true });
+    await unlink(draft).catch(ignore('ENOENT'));
   }
 }
 

@@ -9,7 +9,8 @@ export interface Part {
   pieces(): Iterable<Uint8Array>;
 }
 
-const PIECE = 1 << 20;
+/** What is copied and summed up without letting the event loop turn: some tenths of a millisecond. */
+const PIECE = 1 << 18;
 
 export function partOf(array: ArrayBufferView): Part {
   // As they are now: a view that follows its buffer's size changes with it.

@@ -199,7 +199,7 @@ class FileBytes implements Bytes {
     const kept = this.#piece;
     if (offset >= 0 && offset + length <= kept.length) return kept.subarray(offset, offset + length);
     // New memory each time: others may still look at the last piece.
-    const piece = new Uint8Array(Math.max(0, Math.min(PIECE, this.size - from)));
+    const piece = Buffer.allocUnsafeSlow(Math.max(0, Math.min(PIECE, this.size - from)));
     let filled = 0;
     while (filled < piece.length) {
       const { bytesRead } = await this.handle.read(piece, filled, piece.length - filled, from + filled);

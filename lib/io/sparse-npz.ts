@@ -1,7 +1,9 @@
 /** scipy.sparse.save_npz's layout: an .npz of format, shape, and the arrays of that format. */
 import { describe, isInstance, isObject, mistake } from '../check.js';
 import { ArgumentError, ConvmatError, FormatError } from '../errors.js';
-import { CsrMatrix } from '../matrix/csr.js';
+import { breathe } from '../host/pace.js';
+import { CsrMatrix, csrOf } from '../matrix/csr.js';
+import { checksOfArrays } from '../matrix/csr-parts.js';
 import type { SparseFormats } from '../matrix/operator.js';
 import { convert, type FloatArray } from '../tensor/dtype.js';
 import { Tensor } from '../tensor/tensor.js';
@@ -125,7 +127,10 @@ export async function readSparseNpz(source: Source, options?: ReadOptions): Prom
     const data =
       dtype === 'float32' || dtype === 'float64' ? (values as FloatArray) : convert(values, 'float64');
     try {
-      if (format === 'csr') return new CsrMatrix([rows, cols], first, second, data);
+      if (format === 'csr') {
+        for (const _pause of checksOfArrays([rows, cols], first, second, data)) await breathe();
+        return csrOf([rows, cols], first, second, data);
+      }
       // A CSC matrix is the transpose of the CSR matrix with the same arrays.
       if (format === 'csc') return new CsrMatrix([cols, rows], first, second, data).T;
       return CsrMatrix.fromCOO([rows, cols], first, second, data);

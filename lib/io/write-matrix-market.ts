@@ -29,7 +29,7 @@ export function matrixMarketPieces(
 }
 
 /** In characters: of one piece that is written. */
-const PIECE = 1 << 16;
+const PIECE = 1 << 14;
 
 function* linesOf(matrix: CsrMatrix, onProgress: (share: number) => void): Generator<Uint8Array> {
   const { shape, indptr, indices, data, nnz } = matrix;

@@ -5,6 +5,7 @@
  */
 import { inflateRawSync } from 'node:zlib';
 import { FormatError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import { printable } from '../text.js';
 import { ByteStream } from './byte-stream.js';
 import { crc32 } from './crc32.js';
@@ -46,6 +47,7 @@ const READ_AT_ONCE = 1 << 16;
 /** The members of an archive in the order of its directory, their names unlike one another. */
 export async function readZipDirectory(bytes: Bytes): Promise<ZipMember[]> {
   const { count, start, end } = await findDirectory(bytes);
+  await breathe();
   const members: ZipMember[] = [];
   let at = start;
   for (let i = 0; i < count; i++) {
@@ -230,6 +232,7 @@ async function openMember(
   name: string,
 ): Promise<AsyncIterable<Uint8Array> | Uint8Array> {
   const header = await take(bytes, member.start, LOCAL_HEADER_BYTES, 'a member');
+  await breathe();
   if (header.readUInt32LE(0) !== LOCAL_HEADER) {
     throw new FormatError(`${name}: expected a member at byte ${member.start}, got other bytes`);
   }

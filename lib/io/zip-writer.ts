@@ -130,8 +130,9 @@ async function* deflatedMember(
   const open = { ...storedEntry(name, start, sizeOf(parts), 0), method: DEFLATED };
   let crc = 0;
   let compressedSize = 0;
-  const read = function* (): Generator<Uint8Array> {
+  const read = async function* (): AsyncGenerator<Uint8Array> {
     for (const piece of piecesOfParts(parts)) {
+      await breathe();
       // zlib looks at it on a thread of its own: a copy is what it and the checksum agree on.
       const copy = Uint8Array.from(piece);
       crc = crc32(copy, crc);
@@ -140,6 +141,7 @@ async function* deflatedMember(
     }
   };
   yield localHeader(open);
+  await breathe();
   for await (const piece of deflated(read(), 'deflate')) {
     compressedSize += piece.length;
     yield piece;

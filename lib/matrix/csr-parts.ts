@@ -11,6 +11,7 @@ import {
   zeros,
 } from '../tensor/dtype.js';
 import { checkData } from '../tensor/tensor.js';
+import { type Pauses, withoutPause } from './vectors.js';
 
 /** Offsets of rows, columns of entries, and their values. */
 interface Compressed<A extends FloatArray> {
@@ -31,11 +32,24 @@ export function checkMatrixShape(shape: unknown): readonly [number, number] {
 }
 
 export function checkArrays(
-  [rows, cols]: readonly [number, number],
+  shape: readonly [number, number],
   indptr: Int32Array,
   indices: Int32Array,
   data: FloatArray,
 ): void {
+  withoutPause(checksOfArrays(shape, indptr, indices, data));
+}
+
+/** Entries between two pauses: some tenths of a millisecond. */
+const CHECKED_AT_ONCE = 2 ** 17;
+
+/** checkArrays, with pauses. */
+export function* checksOfArrays(
+  [rows, cols]: readonly [number, number],
+  indptr: Int32Array,
+  indices: Int32Array,
+  data: FloatArray,
+): Pauses<void> {
   checkInt32(indptr, 'indptr');
   checkInt32(indices, 'indices');
   checkFloat(checkData(data, 'data'), 'data');
@@ -43,10 +57,13 @@ export function checkArrays(
     throw mismatch(ShapeError, 'indices', `${data.length} columns, one per value`, `${indices.length}`);
   }
   checkOffsets(indptr, rows, data.length);
-  for (let p = 0; p < indices.length; p++) {
-    if (indices[p] < 0 || indices[p] >= cols) {
-      throw mismatch(ArgumentError, `indices[${p}]`, `a column from 0 to ${cols - 1}`, `${indices[p]}`);
+  yield;
+  for (let p = 0; p < indices.length; ) {
+    for (const end = Math.min(p + CHECKED_AT_ONCE, indices.length); p < end; p++) {
+      if (indices[p] < 0 || indices[p] >= cols)
+        throw mismatch(ArgumentError, `indices[${p}]`, `a column from 0 to ${cols - 1}`, `${indices[p]}`);
     }
+    yield;
   }
 }
 

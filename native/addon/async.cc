@@ -11,8 +11,10 @@
 
 namespace convmat::addon {
 
-AsyncCall::AsyncCall(AsyncCalls* owner, const Napi::Value& callback)
-    : Task(owner), owner_(owner), callback_(Napi::Persistent(callback.As<Napi::Function>())) {}
+AsyncCall::AsyncCall(AsyncCalls* owner, const Napi::Value& callback) : Task(owner), owner_(owner) {
+  if (!callback.IsFunction()) throw Refusal("callback: expected a function");
+  callback_ = Napi::Persistent(callback.As<Napi::Function>());
+}
 
 void AsyncCall::run() {
   try {

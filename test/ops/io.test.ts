@@ -118,8 +118,9 @@ describe('archives that are opened', () => {
     expect((await file.read('good')).data).toEqual(Float32Array.of(1.5));
     await expect(file.read('scales')).rejects.toThrow(/expected one of the dtypes .*, got "F8_E8M0"/);
     await file.close();
-    const { metadata } = await io.openSafetensors(join(files, 'every-dtype.safetensors'));
-    expect(metadata).toEqual({ format: 'pt', 'an "odd" key': 'é' });
+    const described = await io.openSafetensors(join(files, 'every-dtype.safetensors'));
+    expect(described.metadata).toEqual({ format: 'pt', 'an "odd" key': 'é' });
+    await described.close();
   });
 
   it.each([

@@ -1,6 +1,6 @@
 /**
  * The longest turn of the event loop while asynchronous calls run, in ms of its thread's processor time: a thread of a busy
- * machine may wait for as long as it likes to be given a processor. argv: the function, or nothing for a list of functions.
+ * machine may wait for as long as it likes to be given a processor. argv: the function, and a size when one is enough; or nothing for a list of functions.
  * Prints [{function, size, state, atOnce, ms, launchMs}]: `ms` is the longest turn after the one that makes the calls, which takes
  * `launchMs`; both the least of some rounds, since what the collector or a page fault adds belongs to no one call.
  *
@@ -263,13 +263,14 @@ async function turns(calls) {
   return { launch: launch ?? 0, longest };
 }
 
-async function measure(name) {
+async function measure(name, only) {
   const rows = [];
   const found = (size, state, atOnce, { launch, longest }) => {
     const rounded = (ms) => Math.round(ms * 100) / 100;
     rows.push({ function: name, size, state, atOnce, ms: rounded(longest), launchMs: rounded(launch) });
   };
   for (const [size, length] of Object.entries(SIZES)) {
+    if (only !== undefined && size !== only) continue;
     const { make = () => undefined, call } = await FUNCTIONS[name](length);
     const round = async (atOnce, object) =>
       turns(Array.from({ length: atOnce }, () => async () => call(object)));
@@ -284,7 +285,7 @@ async function measure(name) {
       }
       return best;
     };
-    const counts = { small: [1, 10, 50, 200], medium: [1, 10, 50], large: [1, 10] }[size];
+    const counts = { small: [1, 10, 100], medium: [1, 10, 50], large: [1, 10] }[size];
     for (const atOnce of counts) found(size, 'cold', atOnce, await least(atOnce, make));
     const object = await make();
     await call(object);
@@ -293,12 +294,12 @@ async function measure(name) {
   return rows;
 }
 
-const [name] = process.argv.slice(2);
+const [name, only] = process.argv.slice(2);
 if (name === undefined) {
   console.log(JSON.stringify(Object.keys(FUNCTIONS)));
   rmSync(folder, { recursive: true });
 } else {
-  measure(name)
+  measure(name, only)
     .then((rows) => console.log(JSON.stringify(rows)))
     .finally(() => rmSync(folder, { recursive: true, force: true }));
 }
