@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { conv2d, convMatrix, explainConv, image, tensor, unfold } from 'convmat';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { PNG } from 'pngjs';
@@ -303,6 +304,13 @@ describe('what is changed', () => {
     await page.reload();
     expect(await page.inputValue('#theme')).toBe('light');
     expect(await background()).not.toBe(dark);
+  });
+
+  test('from a disk, without a server', async () => {
+    const { page, errors } = await open(pathToFileURL(join(folder, 'index.html')).href);
+    await page.hover('#output', { position: cell(0, 0, 30) });
+    await expectCaption(page, /^Output \(0, 0\) = 20/);
+    expect(errors).toEqual([]);
   });
 
   test('a narrow screen shows all of it', async () => {

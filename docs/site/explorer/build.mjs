@@ -1,5 +1,5 @@
 /**
- * Bundles the page into a folder that can be hosted, or opened, as it is: index.html, explorer.css, explorer.js. The
+ * Bundles the page into a folder that can be hosted, or opened from a disk, where modules do not load, as it is. The
  * library comes from dist/, by the modules that browsers get.
  */
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ export async function buildExplorer(target) {
       },
     ],
   });
-  await build.write({ dir: target, entryFileNames: 'explorer.js', format: 'es', minify: true });
+  await build.write({ dir: target, entryFileNames: 'explorer.js', format: 'iife', minify: true });
   await build.close();
   for (const name of ['index.html', 'explorer.css']) copyFileSync(join(here, name), join(target, name));
 }

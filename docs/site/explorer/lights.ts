@@ -118,19 +118,24 @@ function ofOutput(at: number, lowering: Lowering): Lights {
   };
 }
 
+/** Where the padded image has an input element: once, and again where padding repeats it. */
+function repeatsOf(at: number, { geometry: { sources } }: Lowering): number[] {
+  const places: number[] = [];
+  for (let f = 0; f < sources.length; f++) if (sources[f] === at) places.push(f);
+  return places;
+}
+
 function ofInput(at: number, lowering: Lowering): Lights {
   const { geometry, state } = lowering;
   const places = geometry.oh * geometry.ow;
   const inputs = state.ic * state.height * state.width;
-  const pixels: number[] = [];
-  geometry.sources.forEach((source, f) => {
-    if (source === at) pixels.push(f);
-  });
+  const pixels = repeatsOf(at, lowering);
   const cells: number[] = [];
   const outputs = new Set<number>();
   const entries = new Set<number>();
-  geometry.reads.forEach((f, cell) => {
-    if (geometry.sources[f] !== at) return;
+  const { reads, sources } = geometry;
+  for (let cell = 0; cell < reads.length; cell++) {
+    if (sources[reads[cell]] !== at) continue;
     cells.push(cell);
     const row = Math.floor(cell / places);
     for (let o = 0; o < state.oc; o++) {
@@ -140,7 +145,7 @@ function ofInput(at: number, lowering: Lowering): Lights {
       outputs.add(output);
       if (state.weights[weight] !== 0) entries.add(output * inputs + at);
     }
-  });
+  }
   return {
     window: [],
     pixels,
@@ -224,14 +229,10 @@ function ofEntry(row: number, column: number, lowering: Lowering): Lights {
   const [o, place] = [Math.floor(row / places), row % places];
   const joining = rowsJoining(row, column, lowering);
   const pixels = joining.map((r) => geometry.reads[r * places + place]);
-  const own: number[] = [];
-  geometry.sources.forEach((source, f) => {
-    if (source === column) own.push(f);
-  });
   return {
     window: windowOf(o, place, lowering),
     // What the output does not read is shown where it is: at its own place, which comes first but for padding.
-    pixels: pixels.length > 0 ? pixels : own,
+    pixels: pixels.length > 0 ? pixels : repeatsOf(column, lowering),
     inputs: [column],
     weights: joining.map((r) => weightAt(o, r, state)),
     outputs: [row],

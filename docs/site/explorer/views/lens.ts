@@ -1,7 +1,8 @@
 /** The numbers around a cell of a matrix whose own cells are too small for them. */
 import type { Colours } from '../colours.js';
 import { byId } from '../elements.js';
-import { type Block, Board, CELL_WITH_NUMBER, type Mark, type Place } from './board.js';
+import { Board, type Place } from './board.js';
+import { type Block, CELL_WITH_NUMBER, type Mark } from './paint.js';
 
 const ROWS = 9;
 const LEAST_COLUMNS = 5;
@@ -71,6 +72,8 @@ export class Lens {
       cellWidth: CELL.width,
       cellHeight: CELL.height,
       tone: matrix.tone,
+      // Other cells with every place.
+      source: {},
       each: (visit) => {
         for (let r = 0; r < rows.count; r++) {
           for (let c = 0; c < columns.count; c++) {

@@ -5,8 +5,9 @@ import { type Lights, type MatrixLights, weightAt } from '../lights.js';
 import type { Lowering } from '../lowering.js';
 import type { Point } from '../point.js';
 import { MOST_GREY } from '../state.js';
-import { type Block, Board, type BoardEvents, type Mark, type Place } from './board.js';
+import { Board, type BoardEvents, type Place } from './board.js';
 import { Lens } from './lens.js';
+import type { Block, Mark } from './paint.js';
 
 const LARGEST_CELL = 28;
 const TALLEST = 560;
@@ -61,6 +62,7 @@ function im2colBlocks(lowering: Lowering, room: number): Laid {
       cellWidth: wide,
       cellHeight: tall,
       tone: GREY,
+      source: values.columns,
       each: each(rows, places, (r, l) => values.columns[r * places + l]),
       isNavigable: true,
       title: `im2col of the image, ${rows} × ${places}`,
@@ -74,6 +76,7 @@ function im2colBlocks(lowering: Lowering, room: number): Laid {
       cellWidth: narrow,
       cellHeight: tall,
       tone: weightTone,
+      source: state.weights,
       each: (visit) => {
         for (let o = 0; o < state.oc; o++) {
           for (let r = 0; r < rows; r++) {
@@ -93,6 +96,7 @@ function im2colBlocks(lowering: Lowering, room: number): Laid {
       cellWidth: wide,
       cellHeight: tall,
       tone: { kind: 'signed', most: largest(values.output) },
+      source: values.output,
       each: each(state.oc, places, (o, l) => values.output[o * places + l]),
       title: `output, ${state.oc} × ${places}`,
     },
@@ -124,6 +128,7 @@ function toeplitzBlocks(lowering: Lowering, room: number): Laid {
       cellWidth: cell,
       cellHeight: cell,
       tone: { kind: 'signed', most: largest(state.weights) },
+      source: geometry.csr,
       each: (visit) => {
         for (let row = 0; row < rows; row++) {
           for (let e = indptr[row]; e < indptr[row + 1]; e++) visit(row, indices[e], data[e]);
@@ -141,6 +146,7 @@ function toeplitzBlocks(lowering: Lowering, room: number): Laid {
       cellWidth: cell,
       cellHeight: strip,
       tone: GREY,
+      source: state.pixels,
       each: each(1, columns, (_, column) => state.pixels[column]),
       title: `image as a vector of ${columns}`,
     },
@@ -153,6 +159,7 @@ function toeplitzBlocks(lowering: Lowering, room: number): Laid {
       cellWidth: strip,
       cellHeight: cell,
       tone: { kind: 'signed', most: largest(values.output) },
+      source: values.output,
       each: each(rows, 1, (row) => values.output[row]),
     },
   ];

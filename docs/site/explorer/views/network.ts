@@ -63,6 +63,7 @@ export function setUpNetwork(
       cellWidth: cell,
       cellHeight: height,
       tone,
+      source: matrix,
       each: (visit: (row: number, column: number, value: number) => void) => {
         for (let row = 0; row < rows; row++) {
           for (let e = indptr[row]; e < indptr[row + 1]; e++) visit(row, indices[e], data[e]);

@@ -5,7 +5,8 @@ import type { Lights } from '../lights.js';
 import type { Lowering } from '../lowering.js';
 import { MOST_GREY } from '../state.js';
 import { isInside } from '../words.js';
-import type { Block, Board, Mark } from './board.js';
+import type { Board } from './board.js';
+import type { Block, Mark } from './paint.js';
 
 const GAP = 12;
 const LARGEST_CELL = 34;
@@ -44,7 +45,7 @@ function layOut({ channels, height, width, room }: Planes): {
 
 function planeBlocks(
   planes: Planes,
-  block: (channel: number) => Pick<Block, 'tone' | 'each' | 'isFaint'>,
+  block: (channel: number) => Pick<Block, 'tone' | 'source' | 'each' | 'isFaint'>,
 ): {
   blocks: Block[];
   size: { width: number; height: number };
@@ -77,6 +78,7 @@ export function showImage(board: Board, lowering: Lowering, room: number, colour
   const { fh, fw } = geometry;
   const { blocks, size } = planeBlocks({ channels: state.ic, height: fh, width: fw, room }, (c) => ({
     tone: { kind: 'grey', most: MOST_GREY },
+    source: values.frame,
     each: eachOf(values.frame, c, fh, fw),
     isFaint: (row, column) => !isInside((c * fh + row) * fw + column, lowering),
   }));
@@ -90,6 +92,7 @@ export function showOutput(board: Board, lowering: Lowering, room: number, colou
   const most = largest(values.output);
   const { blocks, size } = planeBlocks({ channels: state.oc, height: oh, width: ow, room }, (c) => ({
     tone: { kind: 'signed', most },
+    source: values.output,
     each: eachOf(values.output, c, oh, ow),
   }));
   board.show(blocks, size, colours);
