@@ -65,26 +65,26 @@ test('every page leads to the explorer, which opens beside them', async () => {
   }
 });
 
-test('pages that the documents link to are there', async () => {
+test('pages that the documents and the explorer link to are there', async () => {
   const documents = readdirSync(join(site, 'documents')).filter((name) => name.endsWith('.html'));
+  const names = ['explorer/index.html', ...documents.map((name) => `documents/${name}`)];
   const { page } = await open(`${server.origin}/site/index.html`);
-  const missing = await page.evaluate(async (names) => {
+  const missing = await page.evaluate(async (paths) => {
     const broken: string[] = [];
     const asked = new Set<string>();
-    for (const name of names) {
-      const address = new URL(`documents/${name}`, location.href).href;
-      const text = await (await fetch(address)).text();
-      const parsed = new DOMParser().parseFromString(text, 'text/html');
-      for (const link of parsed.querySelectorAll('.col-content a[href]')) {
+    for (const path of paths) {
+      const address = new URL(path, location.href).href;
+      const parsed = new DOMParser().parseFromString(await (await fetch(address)).text(), 'text/html');
+      for (const link of parsed.querySelectorAll('.col-content a[href], header a[href], main a[href]')) {
         const target = new URL(link.getAttribute('href') ?? '', address);
         target.hash = '';
         if (target.origin !== location.origin || asked.has(target.href)) continue;
         asked.add(target.href);
         const { ok } = await fetch(target.href, { method: 'HEAD' });
-        if (!ok) broken.push(`${name}: ${target.pathname}`);
+        if (!ok) broken.push(`${path}: ${target.pathname}`);
       }
     }
     return broken;
-  }, documents);
+  }, names);
   expect(missing).toEqual([]);
 });
