@@ -42,7 +42,7 @@ export type { ComplexTransposedConvMatrix } from './matrix/complex-conv-matrix.j
 export { ComplexConvMatrix } from './matrix/complex-conv-matrix.js';
 export type { TransposedConvMatrix } from './matrix/conv-matrix.js';
 export { ConvMatrix } from './matrix/conv-matrix.js';
-export type { ComplexCoo } from './matrix/csr.js';
+export type { ComplexCoo, ComplexSparseFormats } from './matrix/csr.js';
 export { ComplexCsrMatrix, CsrMatrix } from './matrix/csr.js';
 export type { ConvMatrixOptions } from './matrix/from-weight.js';
 export { convMatrix } from './matrix/from-weight.js';

@@ -6,7 +6,7 @@
 export type { ComplexTensor } from '../tensor/complex.js';
 export type { ReadOptions } from './budget.js';
 export type { WriteOptions } from './files.js';
-export type { ArrayRead } from './npy.js';
+export type { ArrayRead, ArrayToWrite } from './npy.js';
 export { encodeNpy, readNpy, writeNpy } from './npy.js';
 export type { OpenArchive } from './npz.js';
 export { encodeNpz, openNpz, readNpz, writeNpz } from './npz.js';

@@ -2,9 +2,9 @@
 import { checkOneOf, checkOptions } from '../check.js';
 import { FormatError } from '../errors.js';
 import { breathe } from '../host/pace.js';
-import type { ComplexTensor } from '../tensor/complex.js';
-import { type DType, type TypedArray, uninitialised } from '../tensor/dtype.js';
-import { type TensorLike, takeTensor } from '../tensor/take.js';
+import { type ComplexTensor, checkParts, isParts, type PartsOf } from '../tensor/complex.js';
+import { type DType, type FloatDType, type TypedArray, uninitialised } from '../tensor/dtype.js';
+import { type TensorLike, takeFloats, takeTensor } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 import { quoted } from '../text.js';
 import { Budget, READ_OPTIONS, type ReadOptions } from './budget.js';
@@ -12,7 +12,7 @@ import { ByteStream } from './byte-stream.js';
 import { bytesOfElement, readElements } from './elements.js';
 import { writeFile } from './files.js';
 import { countElements, encodeHeader, READ_AS, readHeader } from './npy-header.js';
-import { partOf, piecesOfParts } from './parts.js';
+import { bytesOf, interleaved, type Part, partOf, piecesOfParts } from './parts.js';
 import { type FileURL, piecesOf, type Source, withBytes } from './source.js';
 
 /** What an array of a file becomes: complex64 and complex128 are {re, im}, everything else a Tensor. */
@@ -28,6 +28,8 @@ const WRITE_AS: Readonly<Record<DType, string>> = {
   int32: 'i4',
   uint32: 'u4',
 };
+
+const WRITE_COMPLEX_AS: Readonly<Record<FloatDType, string>> = { float32: 'c8', float64: 'c16' };
 
 /**
  * The array of an .npy file. The eight dtypes are read as they are; booleans become uint8, float16 and bfloat16 (which
@@ -51,14 +53,22 @@ export async function readNpy<T extends ArrayRead = Tensor>(
   });
 }
 
-/** Writes an .npy file (version 1.0, row-major, little-endian) that NumPy loads with the same dtype and shape. */
-export async function writeNpy(path: string | FileURL, t: TensorLike): Promise<void> {
+/** What writers take for an array: a tensor, or both parts of a complex one, of one shape and floating dtype. */
+export type ArrayToWrite = TensorLike | PartsOf<TensorLike>;
+
+/**
+ * Writes an .npy file (version 1.0, row-major, little-endian) that NumPy loads with the same dtype and shape: { re, im } of
+ * float32 and float64 as complex64 and complex128.
+ *
+ * @throws {ShapeError} for parts of different shapes, {DTypeError} for parts that are not float32 or float64, both alike.
+ */
+export async function writeNpy(path: string | FileURL, t: ArrayToWrite): Promise<void> {
   await writeFile(path, npyPieces(t));
 }
 
 /** What writeNpy writes. */
-export function npyPieces(t: TensorLike): Iterable<Uint8Array> {
-  return piecesOfParts(encodeArray(takeTensor(t, 't')).map(partOf));
+export function npyPieces(t: ArrayToWrite): Iterable<Uint8Array> {
+  return piecesOfParts(arrayParts(t, 't'));
 }
 
 /**
@@ -66,17 +76,19 @@ export function npyPieces(t: TensorLike): Iterable<Uint8Array> {
  *
  * @example await fetch(url, { method: 'PUT', body: io.encodeNpy(result) });
  */
-export function encodeNpy(t: TensorLike): Uint8Array {
-  const [header, { buffer, byteOffset, byteLength }] = encodeArray(takeTensor(t, 't'));
-  const bytes = new Uint8Array(header.length + byteLength);
-  bytes.set(header);
-  bytes.set(new Uint8Array(buffer, byteOffset, byteLength), header.length);
-  return bytes;
+export function encodeNpy(t: ArrayToWrite): Uint8Array {
+  return bytesOf(arrayParts(t, 't'));
 }
 
 /** Header and elements, to be written one after the other. */
-export function encodeArray({ data, dtype, shape }: Tensor): [header: Uint8Array, elements: TypedArray] {
-  return [encodeHeader(WRITE_AS[dtype], shape), data];
+export function arrayParts(value: ArrayToWrite, argument: string): Part[] {
+  if (!isParts(value)) {
+    const { data, dtype, shape } = takeTensor(value, argument);
+    return [encodeHeader(WRITE_AS[dtype], shape), data].map(partOf);
+  }
+  checkParts(value, argument);
+  const [re, im] = takeFloats([`${argument}.re`, `${argument}.im`], [value.re, value.im]);
+  return [partOf(encodeHeader(WRITE_COMPLEX_AS[re.dtype], re.shape)), interleaved(re.data, im.data)];
 }
 
 /** The option, checked. */

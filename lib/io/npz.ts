@@ -6,8 +6,7 @@ import type { Tensor } from '../tensor/tensor.js';
 import { Budget, type ReadOptions } from './budget.js';
 import { writeFile } from './files.js';
 import { foreignArchive } from './foreign.js';
-import { type ArrayRead, encodeArray, readArray, readInt64 } from './npy.js';
-import { partOf } from './parts.js';
+import { type ArrayRead, type ArrayToWrite, arrayParts, readArray, readInt64 } from './npy.js';
 import { recordOf } from './record.js';
 import { type Bytes, type FileURL, openBytes, type Source, withBytes } from './source.js';
 import { memberName, readZipDirectory, withMember, type ZipMember } from './zip-reader.js';
@@ -128,27 +127,31 @@ async function readMember(
   }
 }
 
-/** Writes an uncompressed .npz file, as numpy.savez does: names get the suffix .npy inside. */
-export async function writeNpz(path: string | FileURL, arrays: Record<string, TensorLike>): Promise<void> {
+/** Writes an uncompressed .npz file, as numpy.savez does: names get the suffix .npy inside; arrays are those of writeNpy. */
+export async function writeNpz(path: string | FileURL, arrays: Record<string, ArrayToWrite>): Promise<void> {
   await writeArchive(path, membersFrom(arrays), false);
 }
 
 /** The bytes that writeNpz writes. */
-export function encodeNpz(arrays: Record<string, TensorLike>): Uint8Array {
+export function encodeNpz(arrays: Record<string, ArrayToWrite>): Uint8Array {
   return encodeArchive(membersFrom(arrays));
 }
 
-function membersFrom(arrays: Record<string, TensorLike>): ArchiveMember[] {
-  return tensorsFrom(arrays, 'arrays').map(([name, t]) => ({
+function membersFrom(arrays: Record<string, ArrayToWrite>): ArchiveMember[] {
+  return entriesOf(arrays, 'arrays').map(([name, value]) => ({
     name: checkMemberName(name),
-    parts: encodeArray(t).map(partOf),
+    parts: arrayParts(value, `arrays.${name}`),
   }));
+}
+
+function entriesOf<T>(arrays: Record<string, T>, argument: string): [string, T][] {
+  if (!isObject(arrays)) throw mistake(ArgumentError, argument, 'arrays by name', arrays);
+  return Object.entries(arrays);
 }
 
 /** Tensors by name. */
 export function tensorsFrom(arrays: Record<string, TensorLike>, argument: string): [string, Tensor][] {
-  if (!isObject(arrays)) throw mistake(ArgumentError, argument, 'arrays by name', arrays);
-  return Object.entries(arrays).map(([name, t]) => [name, takeTensor(t, `${argument}.${name}`)]);
+  return entriesOf(arrays, argument).map(([name, t]) => [name, takeTensor(t, `${argument}.${name}`)]);
 }
 
 export async function writeArchive(

@@ -2,15 +2,22 @@
 import { describe, isInstance, isObject, mistake } from '../check.js';
 import { ArgumentError, ConvmatError, FormatError } from '../errors.js';
 import { breathe } from '../host/pace.js';
-import { CsrMatrix, csrOf } from '../matrix/csr.js';
+import {
+  ComplexCsrMatrix,
+  type ComplexSparseFormats,
+  CsrMatrix,
+  complexCsrOf,
+  csrOf,
+} from '../matrix/csr.js';
 import { checksOfArrays } from '../matrix/csr-parts.js';
 import type { SparseFormats } from '../matrix/operator.js';
-import { convert, type FloatArray } from '../tensor/dtype.js';
-import { Tensor } from '../tensor/tensor.js';
+import { isParts, type PartsOf } from '../tensor/complex.js';
+import { convert, type FloatArray, isFloatArray } from '../tensor/dtype.js';
+import type { Tensor } from '../tensor/tensor.js';
 import { quoted } from '../text.js';
 import { Budget, type ReadOptions } from './budget.js';
 import { readWriteOptions, type WriteOptions, writeFile } from './files.js';
-import { encodeArray, readArray, readInt64, readString } from './npy.js';
+import { type ArrayRead, arrayParts, readArray, readInt64, readString } from './npy.js';
 import { encodeHeader } from './npy-header.js';
 import { membersOf } from './npz.js';
 import { partOf } from './parts.js';
@@ -21,11 +28,11 @@ import { archivePieces } from './zip-writer.js';
 /**
  * Writes a compressed .npz that scipy.sparse.load_npz reads as a CSR matrix.
  *
- * @param m  A CsrMatrix, or what has toCSR(), such as a ConvMatrix.
+ * @param m  A CsrMatrix, or what has toCSR(), such as a ConvMatrix; a complex one too.
  */
 export async function writeSparseNpz(
   path: string | FileURL,
-  m: SparseFormats,
+  m: SparseFormats | ComplexSparseFormats,
   options?: WriteOptions,
 ): Promise<void> {
   const onProgress = readWriteOptions(options);
@@ -34,13 +41,12 @@ export async function writeSparseNpz(
 
 /** What writeSparseNpz writes. */
 export function sparseNpzPieces(
-  m: SparseFormats,
+  m: SparseFormats | ComplexSparseFormats,
   onProgress: (share: number) => void,
 ): AsyncIterable<Uint8Array> {
-  const { shape, indptr, indices, data } = takeCSR(m);
+  const { shape, indptr, indices, data } = takeRows(m);
   const [rows, cols] = shape;
-  const vector = (values: Int32Array | FloatArray) =>
-    encodeArray(new Tensor(values, [values.length])).map(partOf);
+  const vector = (values: Int32Array | FloatArray | PartsOf<FloatArray>) => arrayParts(values, 'm');
   const text = [encodeHeader('S3', []), Buffer.from('csr')];
   const sizes = [encodeHeader('i8', [2]), BigInt64Array.of(BigInt(rows), BigInt(cols))];
   const members = [
@@ -54,12 +60,12 @@ export function sparseNpzPieces(
 }
 
 /** A matrix argument of a writer, in rows. */
-export function takeCSR(m: SparseFormats): CsrMatrix {
+export function takeRows(m: SparseFormats | ComplexSparseFormats): CsrMatrix | ComplexCsrMatrix {
   if (!isObject(m) || typeof m.toCSR !== 'function')
     throw mistake(ArgumentError, 'm', 'a matrix with toCSR()', m);
   const matrix: unknown = m.toCSR();
-  if (!isInstance(matrix, CsrMatrix)) throw mistake(ArgumentError, 'm.toCSR()', 'a CsrMatrix', matrix);
-  return matrix;
+  if (isInstance(matrix, CsrMatrix) || isInstance(matrix, ComplexCsrMatrix)) return matrix;
+  throw mistake(ArgumentError, 'm.toCSR()', 'a CsrMatrix', matrix);
 }
 
 /** The arrays of each format that is read. */
@@ -70,12 +76,15 @@ const ARRAYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * A matrix that scipy.sparse.save_npz wrote as CSR, CSC or COO; integers and booleans become float64, float16 float32.
+ * A matrix that scipy.sparse.save_npz wrote as CSR, CSC or COO; integers and booleans become float64, float16 float32. A
+ * complex one is a ComplexCsrMatrix: name that type, as in readSparseNpz<ComplexCsrMatrix>(path), for files that hold one.
  *
- * @throws {FormatError} for damage, for complex matrices, and for those in the formats bsr and dia: in Python,
- *   save_npz(path, m.tocsr()).
+ * @throws {FormatError} for damage, and for matrices in the formats bsr and dia: in Python, save_npz(path, m.tocsr()).
  */
-export async function readSparseNpz(source: Source, options?: ReadOptions): Promise<CsrMatrix> {
+export async function readSparseNpz<T extends CsrMatrix | ComplexCsrMatrix = CsrMatrix>(
+  source: Source,
+  options?: ReadOptions,
+): Promise<T> {
   readInt64(options);
   return withBytes(source, options, async (bytes) => {
     const { name } = bytes;
@@ -92,7 +101,7 @@ export async function readSparseNpz(source: Source, options?: ReadOptions): Prom
       const expected = 'a matrix of the format csr, csc or coo (in Python, save_npz(path, m.tocsr()))';
       throw new FormatError(`${name}: expected ${expected}, got ${quoted(format)}`);
     }
-    const vectorOf = async (array: string): Promise<Tensor> => {
+    const vectorOf = async (array: string): Promise<ArrayRead> => {
       // Values may be 64-bit integers, and are floating point here in any case.
       const manner =
         array === 'data'
@@ -101,15 +110,15 @@ export async function readSparseNpz(source: Source, options?: ReadOptions): Prom
       const member = memberOf(array);
       const vector = await withMember(bytes, member, (stream) => readArray(stream, budget, manner));
       if (vector instanceof FormatError) throw vector;
-      if ('re' in vector)
-        throw new FormatError(`${name}: expected real numbers in '${array}', got complex ones`);
-      if (vector.shape.length !== 1) {
-        throw new FormatError(`${name}: expected '${array}' of one axis, got ${vector.shape.length}`);
+      const { shape } = isParts(vector) ? vector.re : vector;
+      if (shape.length !== 1) {
+        throw new FormatError(`${name}: expected '${array}' of one axis, got ${shape.length}`);
       }
       return vector;
     };
     const integersOf = async (array: string): Promise<Int32Array> => {
-      const { data, dtype } = await vectorOf(array);
+      const vector = await vectorOf(array);
+      const { data, dtype } = isParts(vector) ? vector.re : vector;
       if (dtype !== 'int32') throw new FormatError(`${name}: expected integers in '${array}', got ${dtype}`);
       return data as Int32Array;
     };
@@ -123,10 +132,9 @@ export async function readSparseNpz(source: Source, options?: ReadOptions): Prom
     if (format === 'csr') budget.take(4 * (rows + 1));
     else budget.claimOffsets(rows, cols);
     const [first, second] = [await integersOf(wanted[0]), await integersOf(wanted[1])];
-    const { data: values, dtype } = await vectorOf('data');
-    const data =
-      dtype === 'float32' || dtype === 'float64' ? (values as FloatArray) : convert(values, 'float64');
-    try {
+    const values = await vectorOf('data');
+    const matrixOf = async ({ data: given }: Tensor): Promise<CsrMatrix> => {
+      const data = isFloatArray(given) ? given : convert(given, 'float64');
       if (format === 'csr') {
         for (const _pause of checksOfArrays([rows, cols], first, second, data)) await breathe();
         return csrOf([rows, cols], first, second, data);
@@ -134,6 +142,12 @@ export async function readSparseNpz(source: Source, options?: ReadOptions): Prom
       // A CSC matrix is the transpose of the CSR matrix with the same arrays.
       if (format === 'csc') return new CsrMatrix([cols, rows], first, second, data).T;
       return CsrMatrix.fromCOO([rows, cols], first, second, data);
+    };
+    try {
+      const matrix = isParts(values)
+        ? complexCsrOf(await matrixOf(values.re), (await matrixOf(values.im)).data)
+        : await matrixOf(values);
+      return matrix as T;
     } catch (error) {
       if (error instanceof FormatError || !(error instanceof ConvmatError)) throw error;
       throw new FormatError(`${name}: ${error.message}`, { cause: error });

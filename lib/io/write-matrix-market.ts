@@ -1,10 +1,13 @@
 /** Writing Matrix Market's text format. Rows and columns count from 1 in the file. */
+import { mistake } from '../check.js';
+import { UnsupportedError } from '../errors.js';
+import { isComplexOperator } from '../matrix/complex.js';
 import type { CsrMatrix } from '../matrix/csr.js';
 import type { SparseFormats } from '../matrix/operator.js';
 import { readWriteOptions, type WriteOptions, writeFile } from './files.js';
 import { deflated } from './inflate.js';
 import { type FileURL, pathOf } from './source.js';
-import { takeCSR } from './sparse-npz.js';
+import { takeRows } from './sparse-npz.js';
 
 /**
  * Writes «coordinate real general»: one line per stored entry, every digit kept; compressed by gzip where the path ends
@@ -25,7 +28,12 @@ export function matrixMarketPieces(
   m: SparseFormats,
   onProgress: (share: number) => void,
 ): Iterable<Uint8Array> {
-  return linesOf(takeCSR(m), onProgress);
+  const matrix = takeRows(m);
+  if (isComplexOperator(matrix)) {
+    const expected = 'a real matrix (write m.re and m.im one by one)';
+    throw mistake(UnsupportedError, 'm', expected, matrix);
+  }
+  return linesOf(matrix, onProgress);
 }
 
 /** In characters: of one piece that is written. */

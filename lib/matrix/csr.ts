@@ -468,11 +468,24 @@ export interface ComplexCoo<A extends FloatArray = FloatArray> {
   readonly data: PartsOf<A>;
 }
 
+/** Complex matrices whose entries can be had, as SparseFormats has real ones. */
+export interface ComplexSparseFormats<A extends FloatArray = FloatArray> {
+  /** Both parts, [rows, cols]. @throws {MemoryError} when one would exceed `maxBytes`. */
+  toDense(options?: DenseOptions): PartsOf<Tensor<A>>;
+  /** @throws {MemoryError} past 2³¹ − 1 entries. */
+  toCSR(): ComplexCsrMatrix<A>;
+  /** @throws {MemoryError} past 2³¹ − 1 entries. */
+  toCOO(): ComplexCoo<A>;
+}
+
 /**
  * A CsrMatrix of complex entries: both parts lie in the same places, `re` and `im` are their matrices, and all arrays are
  * shared. `rmatvec` is the product with the conjugate transpose.
  */
-export class ComplexCsrMatrix<A extends FloatArray = FloatArray> extends ComplexMatrix<A, CsrMatrix<A>> {
+export class ComplexCsrMatrix<A extends FloatArray = FloatArray>
+  extends ComplexMatrix<A, CsrMatrix<A>>
+  implements ComplexSparseFormats<A>
+{
   /**
    * @param data  { re, im }: both parts of the values, float32 or float64. The rest, and errors, as CsrMatrix has them.
    * @example new ComplexCsrMatrix([1, 2], Int32Array.of(0, 1), Int32Array.of(1), { re: Float64Array.of(0), im: Float64Array.of(2) })

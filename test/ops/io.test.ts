@@ -32,10 +32,13 @@ const READERS: Record<string, Reader> = {
 /** What a reader gave, compared with what another program says of the file. */
 function expectRead(result: unknown, { call, expected, plain }: GoldenCase): void {
   if (call === 'readSparseNpz' || call === 'readMatrixMarket') {
-    const matrix = result as convmat.CsrMatrix;
+    const matrix = result as convmat.CsrMatrix | convmat.ComplexCsrMatrix;
     expect(matrix.shape).toEqual(plain.shape);
-    for (const part of ['indptr', 'indices', 'data'] as const)
-      expect(matrix[part]).toEqual(expected[part].data);
+    for (const part of ['indptr', 'indices'] as const) expect(matrix[part]).toEqual(expected[part].data);
+    const { data } = matrix;
+    expect(data).toEqual(
+      're' in data ? { re: expected['data.re'].data, im: expected['data.im'].data } : expected.data.data,
+    );
   } else if ('re' in expected) {
     const { re, im } = result as io.ComplexTensor;
     expectTensor(re, expected.re);
@@ -163,6 +166,45 @@ describe('round trips', () => {
     const copy = await io.readNpz(draft('a.npz'));
     expect(Object.keys(copy)).toEqual(Object.keys(tensors));
     for (const [name, t] of Object.entries(tensors)) expect(copy[name].data).toEqual(t.data);
+  });
+
+  it.each(['complex64.npy', 'complex128.npy'])('complex arrays as NumPy writes them: %s', async (name) => {
+    const z = await io.readNpy<io.ComplexTensor>(join(files, name));
+    await io.writeNpy(draft(name), z);
+    expect(readFileSync(draft(name))).toEqual(readFileSync(join(files, name)));
+    expect(Buffer.from(io.encodeNpy(z))).toEqual(readFileSync(join(files, name)));
+    await io.writeNpz(draft('z.npz'), { z, real: z.re });
+    const copy = await io.readNpz<io.ArrayRead>(draft('z.npz'));
+    expect(copy.z).toEqual(z);
+    expect(copy.real).toEqual(z.re);
+    expect(readFileSync(draft('z.npz'))).toEqual(Buffer.from(io.encodeNpz({ z, real: z.re })));
+  });
+
+  it('complex arrays: more than one piece, and parts that disagree', async () => {
+    const re = Float32Array.from({ length: 300_001 }, (_, i) => i);
+    const im = re.map((value) => -value);
+    const copy = await io.readNpy<io.ComplexTensor>(io.encodeNpy({ re, im }));
+    expect([copy.re.data, copy.im.data]).toEqual([re, im]);
+    expect(() => io.encodeNpy({ re, im: im.subarray(1) })).toThrow('t.im: expected shape [300001]');
+    expect(() => io.encodeNpy({ re, im: new Float64Array(300_001) })).toThrow(
+      't.im: expected float32, as t.re',
+    );
+    expect(() => io.encodeNpz({ z: { re: Int32Array.of(1), im: Int32Array.of(1) } })).toThrow('arrays.z.re');
+  });
+
+  it.each(['csr-complex64.npz', 'csr-complex128.npz'])('complex matrices: %s', async (name) => {
+    const matrix = await io.readSparseNpz<convmat.ComplexCsrMatrix>(join(files, name));
+    await io.writeSparseNpz(draft(name), matrix);
+    const copy = await io.readSparseNpz<convmat.ComplexCsrMatrix>(draft(name));
+    await expect(io.writeMatrixMarket(draft('complex.mtx'), matrix as never)).rejects.toThrow(
+      'm: expected a real matrix (write m.re and m.im one by one), got ComplexCsrMatrix',
+    );
+    expect([copy.shape, copy.indptr, copy.indices, copy.data]).toEqual([
+      matrix.shape,
+      matrix.indptr,
+      matrix.indices,
+      matrix.data,
+    ]);
   });
 
   it('safetensors: every dtype, the same bytes as a file', async () => {
