@@ -371,8 +371,10 @@ describe('files of one’s own', () => {
     await drop(page, 'residual.onnx', '', Uint8Array.from(one?.tensors.model.data ?? []));
     await expect.poll(() => textOf(page, '#network-title')).toMatch(/^residual\.onnx: 14 nodes/);
     expect(await page.locator('#network-layers tr').count()).toBe(14);
-    await expect.poll(() => textOf(page, '#network-caption')).toMatch(/Conv_output_0 of x: 2,048 × 3,072/);
+    await expect.poll(() => textOf(page, '#network-caption')).toMatch(/Conv_output_0: 2,048 × 3,072/);
     expect(await page.locator('#network-matrix').isVisible()).toBe(true);
+    await page.hover('#network-matrix', { position: { x: 1.5, y: 1.5 } });
+    await expect.poll(() => textOf(page, '#network-entry')).toMatch(/^\(\d+, \d+\) = /);
     await page.locator('#network-inputs input').last().fill('16');
     await page.locator('#network-inputs input').last().press('Tab');
     await expect.poll(() => textOf(page, '#network-caption')).toMatch(/1,024 × 1,536/);

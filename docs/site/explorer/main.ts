@@ -126,6 +126,7 @@ const image = new Board(byId('image', HTMLCanvasElement), colours, {
     return true;
   },
 });
+image.canvas.setAttribute('aria-describedby', 'keys image-keys');
 const output = new Board(byId('output', HTMLCanvasElement), colours, pointing(outputAt));
 const matrix = new MatrixView(colours, pointing);
 const kernel = setUpKernel(byId('kernel', HTMLElement), store, point);

@@ -1,9 +1,9 @@
 /** An ONNX network as layers: what each makes, holds and costs, and the matrices of those that are affine and small. */
-import { onnx, type Shape } from 'convmat';
+import { onnx, type Shape, Tensor } from 'convmat';
 import sample from 'sample-network';
 import { type Colours, largest, type Tone } from '../colours.js';
 import { byId, make } from '../elements.js';
-import { count } from '../words.js';
+import { count, number } from '../words.js';
 import { Board } from './board.js';
 import { bytes } from './costs.js';
 
@@ -40,8 +40,16 @@ export function setUpNetwork(
   const layers = byId('network-layers', HTMLElement);
   const stages = byId('network-stages', HTMLElement);
   const caption = byId('network-caption', HTMLElement);
-  const board = new Board(byId('network-matrix', HTMLCanvasElement), colours());
+  const entry = byId('network-entry', HTMLElement);
   let shown: onnx.StageTerm['matrix'] | undefined;
+  let valueAt: (row: number, column: number) => number = () => 0;
+  const board = new Board(byId('network-matrix', HTMLCanvasElement), colours(), {
+    point: (place, by) => {
+      const text = place && `(${place.row}, ${place.column}) = ${number(valueAt(place.row, place.column))}`;
+      entry.textContent = text ?? '';
+      if (by === 'keys' && text !== undefined) say(text);
+    },
+  });
 
   const show = (matrix: onnx.StageTerm['matrix'] | undefined, text: string): void => {
     shown = matrix;
@@ -51,6 +59,10 @@ export function setUpNetwork(
     if (matrix === undefined) return;
     const [rows, columns] = matrix.shape;
     const { indptr, indices, data } = matrix.toCSR();
+    valueAt = (row, column) => {
+      const at = indices.subarray(indptr[row], indptr[row + 1]).indexOf(column);
+      return at < 0 ? 0 : data[indptr[row] + at];
+    };
     const cell = Math.min(PICTURE / Math.max(rows, columns), 24);
     const height = Math.max(cell, Math.min(8, PICTURE / rows));
     const tone: Tone = { kind: 'signed', most: largest(data) };
@@ -63,6 +75,7 @@ export function setUpNetwork(
       cellWidth: cell,
       cellHeight: height,
       tone,
+      isNavigable: true,
       source: matrix,
       each: (visit: (row: number, column: number, value: number) => void) => {
         for (let row = 0; row < rows; row++) {
@@ -76,7 +89,9 @@ export function setUpNetwork(
   const showLayers = (model: onnx.Model, shapes: Record<string, Shape>): void => {
     const { rows } = model.summary(shapes);
     layers.replaceChildren(
-      ...rows.map(({ name, opType, outputShapes, parameters, multiplications }, index) => {
+      ...rows.flatMap(({ name, opType, outputShapes, parameters, multiplications }, index) => {
+        // Weights, as those of nodes that read them.
+        if (opType === 'Constant') return [];
         const convolution = convolutionOf(model.nodes[index], model);
         const action = make('td', {});
         if (convolution !== undefined) {
@@ -105,7 +120,7 @@ export function setUpNetwork(
       const network = await onnx.linearize(model, { inputShapes, maxBytes: MOST_BYTES, merge: false });
       const rows = network.stages.flatMap((stage) =>
         stage.kind === 'affine'
-          ? stage.terms.map((term) => stageRow(stage.output, term))
+          ? stage.terms.map((term) => stageRow(stage, term))
           : [make('li', {}, make('span', { class: 'name' }, `${stage.opType}: not affine`))],
       );
       stages.replaceChildren(...rows);
@@ -115,10 +130,11 @@ export function setUpNetwork(
     }
   };
 
-  const stageRow = (output: string, { input, matrix }: onnx.StageTerm): HTMLElement => {
+  const stageRow = ({ output, terms }: onnx.AffineStage, { input, matrix }: onnx.StageTerm): HTMLElement => {
     const [rows, columns] = matrix.shape;
     const entries = 'nnz' in matrix && typeof matrix.nnz === 'number' ? matrix.nnz : rows;
-    const text = `${output} of ${input}: ${count(rows)} × ${count(columns)}, ${count(entries)} entries; in full ${bytes(4 * rows * columns)}`;
+    const name = terms.length > 1 ? `${output}, of ${input}` : output;
+    const text = `${name}: ${count(rows)} × ${count(columns)}, ${count(entries)} entries; in full ${bytes(4 * rows * columns)}`;
     if (entries > MOST_ENTRIES) return make('li', {}, make('span', { class: 'name' }, text));
     const button = make('button', { type: 'button', class: 'stage' }, text);
     button.addEventListener('click', () => {
@@ -190,11 +206,17 @@ function alike(value: unknown, usual: number): number | undefined {
   return list.length > 0 && list.every((one) => one === list[0]) ? list[0] : undefined;
 }
 
+/** Weights by name: an initializer, or what a Constant node gives. */
+function weightNamed(name: string, { initializers, nodes }: onnx.Model): unknown {
+  const constant = nodes.find(({ opType, outputs }) => opType === 'Constant' && outputs[0] === name);
+  return initializers.get(name) ?? constant?.attributes['value'];
+}
+
 /** A Conv over two axes whose weights are in the file. */
 function convolutionOf(node: onnx.Node, model: onnx.Model): NetworkConvolution | undefined {
   if (node.opType !== 'Conv') return undefined;
-  const weight = model.initializers.get(node.inputs[1]);
-  if (weight === undefined || weight.shape.length !== 4 || !(weight.data instanceof Float32Array))
+  const weight = weightNamed(node.inputs[1], model);
+  if (!(weight instanceof Tensor) || weight.shape.length !== 4 || !(weight.data instanceof Float32Array))
     return undefined;
   const stride = alike(node.attributes['strides'], 1);
   const dilation = alike(node.attributes['dilations'], 1);
