@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, expect } from 'vitest';
 
 const KEY = Symbol.for('convmat.tests.warnings');
-const shared: { [KEY]?: string[] } = globalThis;
+const shared = globalThis as { [KEY]?: string[] };
 
 // Files share their process, which listens once.
 if (shared[KEY] === undefined) {
