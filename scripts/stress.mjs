@@ -3,14 +3,16 @@
  *
  *   npm run test:stress                      # all of it
  *   npm run test:stress -- --calls 200000    # a shorter soak (1,000,000 calls otherwise)
- *   npm run test:stress -- --only soak       # or concurrency, one-thread, refused-threads, memory, turns
+ *   npm run test:stress -- --only soak       # or concurrency, one-thread, refused-threads, memory, turns, workers
+ *   npm run test:stress -- --only workers --seconds 60    # ten minutes otherwise
  *   npm run test:stress -- --seed 7
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { memoryChart } from './memory-chart.mjs';
 
 const root = join(import.meta.dirname, '..');
 const { values } = parseArgs({
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     calls: { type: 'string', default: '1000000' },
     seed: { type: 'string', default: String(Math.floor(Date.now() / 1000) % 1e6) },
     only: { type: 'string' },
+    seconds: { type: 'string', default: '600' },
   },
 });
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-stress-'));
@@ -139,6 +142,32 @@ function soak() {
   return found;
 }
 
+/** Of the last half of its time, a process that settles has grown by less: a leak of some bytes a call would pass it many times. */
+const SETTLED = 0.02;
+
+/** Mixed calls from many workers for minutes: resident memory over time, with its owners, as a chart. */
+function workers() {
+  const seconds = Number(values.seconds);
+  const { calls, samples } = program('test/stress/workers.cjs', [WORKERS, seconds, values.seed]);
+  const chart = join(root, 'build', 'stress-memory.svg');
+  mkdirSync(join(root, 'build'), { recursive: true });
+  const title = `${WORKERS} workers, ${calls.toLocaleString('en')} mixed calls`;
+  writeFileSync(chart, memoryChart(samples, title));
+  // Of the samples while all workers run.
+  const steady = samples.filter((sample) => sample.seconds > seconds / 2 && sample.seconds < seconds - 2);
+  const mean = (part, name) => part.reduce((sum, sample) => sum + sample[name], 0) / part.length;
+  const [earlier, later] = [steady.slice(0, steady.length / 2), steady.slice(steady.length / 2)];
+  const growth = Object.fromEntries(
+    ['rss', 'heap', 'buffers', 'packed'].map((name) => [
+      name,
+      Math.round(mean(later, name) - mean(earlier, name)),
+    ]),
+  );
+  const found = { calls, resident: Math.round(mean(later, 'rss')), growth, chart };
+  demand(growth.rss < SETTLED * found.resident, `memory has not settled: ${JSON.stringify(found)}`);
+  return found;
+}
+
 const parts = {
   concurrency: () => concurrency(),
   'one-thread': () => concurrency({ CONVMAT_NUM_THREADS: '1' }),
@@ -146,6 +175,7 @@ const parts = {
   memory,
   turns,
   soak,
+  workers,
 };
 const linuxOnly = ['refused-threads', 'memory'];
 const failed = [];
