@@ -1,12 +1,15 @@
 /** Bytes read in order, from a file or from a member of an archive: only a piece of them is ever in memory. */
+import { describe, mismatch } from '../check.js';
 import { FormatError } from '../errors.js';
 import { breathe } from '../host/pace.js';
+
+const NOTHING = new Uint8Array(0);
 
 export class ByteStream {
   /** How many have been read. */
   position = 0;
   readonly #pieces: AsyncIterator<Uint8Array> | undefined;
-  #rest: Uint8Array = new Uint8Array(0);
+  #rest: Uint8Array = NOTHING;
 
   /**
    * @param name    What an error calls it.
@@ -64,7 +67,7 @@ export class ByteStream {
   async finish(): Promise<void> {
     do {
       this.position += this.#rest.length;
-      this.#rest = this.#rest.subarray(this.#rest.length);
+      this.#rest = NOTHING;
     } while (await this.#next());
   }
 
@@ -76,9 +79,12 @@ export class ByteStream {
   async #next(): Promise<boolean> {
     if (this.#pieces === undefined) return false;
     const { value, done } = await this.#pieces.next();
+    if (done) return false;
+    const { length } = value;
     // Many reads may end in one turn of the event loop: what is done with them waits for its time.
     await breathe();
-    if (done) return false;
+    if (value.length !== length)
+      throw mismatch(FormatError, this.name, `${length} bytes until they are read`, describe(value));
     this.#rest = value;
     return true;
   }

@@ -231,8 +231,8 @@ async function openMember(
   member: ZipMember,
   name: string,
 ): Promise<AsyncIterable<Uint8Array> | Uint8Array> {
-  const header = await take(bytes, member.start, LOCAL_HEADER_BYTES, 'a member');
   await breathe();
+  const header = await take(bytes, member.start, LOCAL_HEADER_BYTES, 'a member');
   if (header.readUInt32LE(0) !== LOCAL_HEADER) {
     throw new FormatError(`${name}: expected a member at byte ${member.start}, got other bytes`);
   }

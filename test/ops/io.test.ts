@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import * as convmat from 'convmat';
 import { io } from 'convmat';
@@ -340,5 +341,33 @@ describe('what goes wrong', () => {
     bytes.writeUInt32LE(2 ** 31, directory + 24);
     writeFileSync(draft('liar.npz'), bytes);
     await expect(io.readSparseNpz(draft('liar.npz'))).rejects.toThrow(/deflate can hold/);
+  });
+});
+
+describe('bytes that are taken away while they are read', () => {
+  it.each(Object.keys(READERS))('%s: an answer, or an error of the library', async (name) => {
+    const path = draft(`${name}.bytes`);
+    const values = new Float64Array(100_000).fill(1.5);
+    const matrix = convmat.CsrMatrix.fromDense(new convmat.Tensor(values, [100, 1000]));
+    const write: Record<string, () => Promise<void>> = {
+      readNpy: () => io.writeNpy(path, values),
+      readNpz: () => io.writeNpz(path, { values, small: [1] }),
+      readSparseNpz: () => io.writeSparseNpz(path, matrix),
+      readMatrixMarket: () => io.writeMatrixMarket(path, matrix),
+      readSafetensors: () => io.writeSafetensors(path, { values, small: [1] }),
+    };
+    await write[name]();
+    // After so many turns of the event loop.
+    for (let turns = 0; turns < 8; turns++) {
+      const bytes = new Uint8Array(readFileSync(path)).slice();
+      const read = READERS[name](bytes).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      for (let turn = 0; turn < turns; turn++) await setImmediate();
+      structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+      const error = await read;
+      if (error !== undefined) expect(error).toBeInstanceOf(convmat.ConvmatError);
+    }
   });
 });

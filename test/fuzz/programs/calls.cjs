@@ -1,7 +1,8 @@
 /**
  * Sequences of calls over memory that is shared between everything: operands, parts of objects and `out` are views of one
  * buffer at random, overlapping or not, which may be resizable, shared with other threads or of another realm, and which is
- * overwritten, resized and taken away between calls and during asynchronous ones.
+ * overwritten, resized and taken away between calls and during asynchronous ones. Another thread writes to some of it all the
+ * while, makes it grow, or is handed it.
  *
  *   node calls.cjs FIRST_SEED HOW_MANY
  *
@@ -11,6 +12,7 @@
  */
 const { join } = require('node:path');
 const vm = require('node:vm');
+const { isMainThread, parentPort, Worker } = require('node:worker_threads');
 const convmat = require(join(__dirname, '../../../dist'));
 const { ConvmatError, CsrMatrix, Tensor, image, io, operators, signal } = convmat;
 
@@ -35,6 +37,36 @@ function generator(seed) {
 const SHARED_BYTES = 1 << 14;
 const total = { sequences: 0, calls: 0, refused: 0, wrong: [] };
 
+/** The other thread: it meddles with the memory that it was told last. */
+const other = isMainThread ? new Worker(__filename) : undefined;
+other?.unref();
+
+function meddle() {
+  let memory = null;
+  let state = 1;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state;
+  };
+  const write = () => {
+    if (memory === null) return;
+    const words = new Int32Array(memory, 0, memory.byteLength >> 2);
+    for (let i = 0; i < 500 && words.length > 0; i++) {
+      const value = random();
+      // Small ones lead into matrices, large ones out of them.
+      words[random() % words.length] = value & 1 ? value >>> 29 : value;
+    }
+    if (memory.growable && memory.byteLength < memory.maxByteLength && random() % 64 === 0)
+      memory.grow(Math.min(memory.maxByteLength, memory.byteLength + 8 * (random() % 64)));
+    setImmediate(write);
+  };
+  parentPort.on('message', (told) => {
+    const isIdle = memory === null;
+    memory = told;
+    if (isIdle) write();
+  });
+}
+
 /** Asynchronous calls that have not settled. */
 const underWay = new Set();
 
@@ -49,6 +81,9 @@ class Sequence {
       this.memory = new this.realm.ArrayBuffer(SHARED_BYTES, { maxByteLength: 2 * SHARED_BYTES });
     else if (kind === 'shared') this.memory = new SharedArrayBuffer(SHARED_BYTES);
     else this.memory = new SharedArrayBuffer(SHARED_BYTES, { maxByteLength: 2 * SHARED_BYTES });
+    /** Whether another thread writes to the memory meanwhile, so that no answer can be told to be the right one. */
+    this.isRaced = this.memory instanceof SharedArrayBuffer && this.chance(0.5);
+    if (this.isRaced) other.postMessage(this.memory);
     this.objects = [];
     this.pending = [];
   }
@@ -168,6 +203,7 @@ class Sequence {
     const copies = copied(args);
     const given = this.attempt(() => run(...args));
     if (given === undefined) return;
+    if (this.isRaced) return;
     let expected;
     try {
       expected = runTwin(...copies);
@@ -351,7 +387,8 @@ class Sequence {
       this.memory.resize(this.below(2 * SHARED_BYTES) & ~7);
     else if (what === 'resize' && this.memory.growable) this.memory.grow(2 * SHARED_BYTES);
     else if (what === 'take' && this.chance(0.3) && !(this.memory instanceof SharedArrayBuffer)) {
-      structuredClone(this.memory, { transfer: [this.memory] });
+      if (this.realm === ours && this.chance(0.5)) other.postMessage(this.memory, [this.memory]);
+      else structuredClone(this.memory, { transfer: [this.memory] });
       this.renew();
     } else if (what === 'dispose' && this.objects.length > 0 && this.chance(0.2)) {
       const [{ object, twin }] = this.objects.splice(this.below(this.objects.length), 1);
@@ -380,6 +417,7 @@ class Sequence {
       if (this.chance(0.1)) await new Promise(setImmediate);
     }
     await Promise.all(this.pending);
+    other.postMessage(null);
     for (const { object, twin } of this.objects) {
       object.dispose?.();
       twin?.dispose?.();
@@ -431,4 +469,5 @@ async function main() {
   }
   console.log(JSON.stringify(total));
 }
-main();
+if (isMainThread) main();
+else meddle();
