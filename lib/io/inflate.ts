@@ -14,11 +14,16 @@ export async function* inflated(
 ): AsyncGenerator<Uint8Array> {
   const options = { chunkSize: CHUNK };
   try {
-    yield* through(pieces, format === 'gzip' ? createGunzip(options) : createInflateRaw(options));
+    yield* through(copiesOf(pieces), format === 'gzip' ? createGunzip(options) : createInflateRaw(options));
   } catch (cause) {
     if (cause instanceof ConvmatError || !isZlibError(cause)) throw cause;
     throw new FormatError(`${name}: expected sound ${format} data, got: ${cause.message}`, { cause });
   }
+}
+
+/** zlib reads them on a thread of its own, and Node.js ends the process when they are taken away before it does. */
+async function* copiesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield new Uint8Array(piece);
 }
 
 /** The pieces compressed. What they throw is thrown. */
