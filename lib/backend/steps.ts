@@ -19,6 +19,7 @@ export const STEP_KINDS = [
   'resample',
   'matmul',
   'gather',
+  'reblock',
 ] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 export const REDUCTIONS = [

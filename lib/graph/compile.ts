@@ -149,8 +149,7 @@ export class CompiledGraph implements Executable {
   }
 
   #bytesOf(id: number): number {
-    const { type, shape } = this.#lowered.values[id];
-    return sizeOf(shape) * BYTES[storageOf(type)];
+    return this.#lowered.sizeOf(id) * BYTES[storageOf(this.#lowered.values[id].type)];
   }
 
   /** Frees what it holds once runs in flight have ended. */

@@ -1,7 +1,6 @@
 /** Where the values of a run lie: those whose lives do not meet share one arena. */
 import { BYTES } from '../tensor/dtype.js';
 import { storageOf } from './elements.js';
-import { sizeOf } from './shapes.js';
 import type { Lowered } from './steps/lower.js';
 import type { Constants, Place } from './steps/words.js';
 
@@ -28,7 +27,8 @@ const MOST_FITTED = 4096;
 
 /** Places for every value that a step reads or writes: first fit, the largest first. */
 export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
-  const { values, steps, aliases, inputs, outputs } = lowered;
+  const { values, steps, inputs, outputs } = lowered;
+  const aliases = new Map(lowered.aliases);
   const rootOf = (value: number): [root: number, offset: number] => {
     let [root, offset] = [value, 0];
     for (let alias = aliases.get(root); alias !== undefined; alias = aliases.get(root)) {
@@ -53,10 +53,25 @@ export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
         block.last = time;
         continue;
       }
-      const size = sizeOf(values[root].shape) * bytesOf(root);
+      const size = lowered.sizeOf(root) * bytesOf(root);
       const bytes = Math.ceil((size + GAP) / ALIGNMENT) * ALIGNMENT;
       blocks.set(root, { root, bytes, first: time, last: time, offset: 0 });
     }
+  });
+
+  // A result takes the place of what is read for the last time while it is written.
+  steps.forEach((step, time) => {
+    if (step.kind === 'script' || step.kind === 'operation' || step.overwrites == null) return;
+    const [result] = step.writes;
+    const [[from, at], [to, offset]] = [rootOf(step.overwrites), rootOf(result)];
+    const [before, after] = [blocks.get(from), blocks.get(to)];
+    if (before === undefined || after === undefined || from === to || at !== 0 || offset !== 0) return;
+    // Other operands are read for elements that are written already.
+    if (step.reads.filter((value) => rootOf(value)[0] === from).length > 1) return;
+    if (before.last !== time || after.first !== time || before.bytes !== after.bytes) return;
+    before.last = after.last;
+    blocks.delete(to);
+    aliases.set(to, { within: from, offset: 0 });
   });
 
   let arenaBytes = 0;

@@ -13,6 +13,8 @@ class ConvRunner : public PackedConv {
   virtual void run(const Context& context, const ConvPlan& plan, const void* input, void* output) const = 0;
   // Whether run() gives all that it writes to the context's epilogue.
   virtual bool applies_epilogue() const { return false; }
+  // Whether run() adds the context's addend.
+  virtual bool applies_addend() const { return false; }
 };
 
 // As pack_conv; the plan's dtype is f32 or f64.
@@ -28,6 +30,8 @@ struct ConvAlgorithm {
   const char* needs;
   // Of plans that it serves.
   PackConvFn* pack;
+  // The same where channels of the input or output lie in blocks; null where it serves no such plan.
+  bool (*serves_blocks)(const ConvPlan& plan) = nullptr;
 };
 
 // One for each value of the enumeration: im2col_algorithm in im2col.cc, and so on.

@@ -20,7 +20,13 @@ const ConvAlgorithm& algorithm_of(const ConvPlan& plan) {
 
 }  // namespace
 
-bool serves(const ConvPlan& plan) { return algorithm_of(plan).serves(plan); }
+bool serves(const ConvPlan& plan) {
+  if (plan.input_block > 1 || plan.output_block > 1) {
+    const auto serves_blocks = algorithm_of(plan).serves_blocks;
+    return serves_blocks != nullptr && serves_blocks(plan);
+  }
+  return algorithm_of(plan).serves(plan);
+}
 
 void check_served(const ConvPlan& plan) {
   if (serves(plan)) return;
@@ -31,7 +37,8 @@ void check_served(const ConvPlan& plan) {
 bool packed_alike(const ConvPlan& a, const ConvPlan& b) {
   const bool same = a.op == b.op && a.dtype == b.dtype && a.algorithm == b.algorithm &&
                     a.variant == b.variant && a.padding_mode == b.padding_mode && a.groups == b.groups &&
-                    a.in_channels == b.in_channels && a.out_channels == b.out_channels;
+                    a.in_channels == b.in_channels && a.out_channels == b.out_channels &&
+                    a.input_block == b.input_block && a.output_block == b.output_block;
   return same && std::equal(a.axis, a.axis + 3, b.axis, [](const Axis& p, const Axis& q) {
            return p.kernel == q.kernel && p.stride == q.stride && p.dilation == q.dilation &&
                   p.pad_before == q.pad_before && p.pad_after == q.pad_after;
@@ -52,6 +59,10 @@ void run_conv(const Context& context, const ConvPlan& plan, const PackedConv& pa
 
 bool applies_epilogue(const PackedConv& packed) {
   return static_cast<const ConvRunner&>(packed).applies_epilogue();
+}
+
+bool applies_addend(const PackedConv& packed) {
+  return static_cast<const ConvRunner&>(packed).applies_addend();
 }
 
 }  // namespace convmat

@@ -36,5 +36,7 @@ void run_conv(const Context&, const ConvPlan&, const PackedConv&, const void* in
 
 // Whether run_conv gives all that it writes to Context::epilogue; otherwise that is not looked at.
 bool applies_epilogue(const PackedConv&);
+// Whether it adds Context::addend, likewise.
+bool applies_addend(const PackedConv&);
 
 }  // namespace convmat

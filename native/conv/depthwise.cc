@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "conv/algorithm.h"
+#include "conv/blocked.h"
 #include "plan/arith.h"
 #include "plan/dispatch.h"
 #include "plan/serves.h"
@@ -104,6 +105,7 @@ std::shared_ptr<const ConvRunner> make(const ConvPlan& plan, const void* weight,
 
 std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
                                                const void* weight, const void* bias, double lo, double hi) {
+  if (plan.input_block > 1) return pack_blocked_depthwise(context, plan, weight, bias, lo, hi);
   if (plan.variant == kSeparable) return pack_separable_forward(context, plan, weight, bias, lo, hi);
   return dispatch_float(plan.dtype,
                         [&](auto zero) { return make<decltype(zero)>(plan, weight, bias, lo, hi); });
@@ -121,6 +123,6 @@ const ConvAlgorithm depthwise_algorithm = {serves_depthwise,
                                            "one input channel per group, and 3x3 or 5x5 kernels of stride 1 "
                                            "or 2 with zeros padding, or stride 1 for "
                                            "two passes",
-                                           pack_either<pack_forward>};
+                                           pack_either<pack_forward>, serves_blocked_depthwise};
 
 }  // namespace convmat

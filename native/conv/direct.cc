@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "conv/algorithm.h"
+#include "conv/blocked.h"
 #include "geometry/view.h"
 #include "plan/arith.h"
 #include "plan/dispatch.h"
@@ -319,11 +320,38 @@ class DirectRun {
     const int64_t first = panels_.first_of(panel);
     const int64_t channels = std::min(panels_.vectors_of(panel) * panels_.lanes, panels_.channels - first);
     const int64_t out_plane = axis_[0].out * axis_[1].out * axis_[2].out, width = axis_[2].out;
+    if (plan_.output_block > 1) return finish_blocks(image, panel, block);
     T* const y = y_ + (image * plan_.out_channels + group * panels_.channels + first) * out_plane +
                  (block.depth * axis_[1].out + block.first_row) * width + block.first_column;
     if (block.columns == width) return context_.epilogue->run(y, channels, out_plane, block.rows * width);
     for (int64_t row = 0; row < block.rows; ++row)
       context_.epilogue->run(y + row * width, channels, out_plane, block.columns);
+  }
+
+  void finish_blocks(int64_t image, int64_t panel, const OutputBlock& block) const {
+    const int64_t width = axis_[2].out;
+    T* const y = blocked_output(image, panel, block);
+    if (block.columns == width) {
+      return context_.epilogue->run(y, panels_.vectors_of(panel), out_plane_of_block(),
+                                    block.rows * width * panels_.lanes);
+    }
+    for (int64_t row = 0; row < block.rows; ++row) {
+      context_.epilogue->run(y + row * width * panels_.lanes, panels_.vectors_of(panel), out_plane_of_block(),
+                             block.columns * panels_.lanes);
+    }
+  }
+
+  int64_t out_plane_of_block() const {
+    return axis_[0].out * axis_[1].out * axis_[2].out * plan_.output_block;
+  }
+  // Where a panel's outputs of a block of pixels begin, in a result of one group whose channels lie in
+  // blocks.
+  T* blocked_output(int64_t image, int64_t panel, const OutputBlock& block) const {
+    const int64_t vector = panels_.first_of(panel) / panels_.lanes,
+                  vectors = panels_.padded() / panels_.lanes;
+    return y_ + (image * vectors + vector) * out_plane_of_block() +
+           ((block.depth * axis_[1].out + block.first_row) * axis_[2].out + block.first_column) *
+               panels_.lanes;
   }
 
   void run_band(const InputView<T>& view, TapLists& lists, int64_t image, int64_t group, int64_t panel,
@@ -364,6 +392,16 @@ class DirectRun {
                              packed_.lo,
                              packed_.hi,
                              is_far_};
+    if (plan_.output_block > 1) {
+      stored.y_channel = out_plane_of_block();
+      for (const Run* run = runs; run != runs + count; ++run) {
+        stored.y =
+            blocked_output(image, panel, block) + (run->row * axis_[2].out + run->column) * panels_.lanes;
+        kernels_.direct_store_blocks(static_cast<int>(vectors), run->pixels, stored);
+        stored.sums += run->pixels * width;
+      }
+      return;
+    }
     for (const Run* run = runs; run != runs + count; ++run) {
       stored.y = y + run->row * axis_[2].out + run->column;
       kernels_.direct_store(static_cast<int>(vectors), run->pixels, stored);
@@ -412,11 +450,18 @@ std::shared_ptr<const ConvRunner> make(const Context& context, const ConvPlan& p
 std::shared_ptr<const ConvRunner> pack_direct_forward(const Context& context, const ConvPlan& plan,
                                                       const void* weight, const void* bias, double lo,
                                                       double hi) {
+  if (plan.input_block > 1) return pack_blocked(context, plan, weight, bias, lo, hi);
   return dispatch_float(plan.dtype,
                         [&](auto zero) { return make<decltype(zero)>(context, plan, weight, bias, lo, hi); });
 }
 
-const ConvAlgorithm direct_algorithm = {[](const ConvPlan&) { return true; }, "any geometry",
-                                        pack_either<pack_direct_forward>};
+// From an image plane by plane, or from blocks to blocks.
+const ConvAlgorithm direct_algorithm = {
+    [](const ConvPlan&) { return true; }, "any geometry", pack_either<pack_direct_forward>,
+    [](const ConvPlan& plan) {
+      return plan.input_block > 1
+                 ? serves_blocked(plan)
+                 : plan.op == ConvOp::forward && plan.groups == 1 && plan.dtype == DType::f32;
+    }};
 
 }  // namespace convmat

@@ -60,7 +60,9 @@ template <typename T>
 std::shared_ptr<const ConvRunner> Resummation<T>::direct(const Context& context, const ConvPlan& plan) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (direct_ == nullptr) {
-    direct_ = pack_(context, plan, weight_.data(), bias_.data(), lo_, hi_);
+    ConvPlan plain = plan;
+    plain.input_block = plain.output_block = 1;
+    direct_ = pack_(context, plain, weight_.data(), bias_.data(), lo_, hi_);
   }
   return direct_;
 }
@@ -95,19 +97,22 @@ void Resummation<T>::run_tile(const Context& context, const ConvPlan& plan, cons
   part.batch = 1;
   part.axis[1] = down.axis;
   part.axis[2] = across.axis;
+  part.input_block = part.output_block = 1;
 
   ArenaFrame arena;
   const int64_t in_plane = down.axis.in * across.axis.in, out_plane = rows * columns;
   T* const input = arena.take<T>(plan.in_channels * in_plane);
   T* const output = arena.take<T>(plan.out_channels * out_plane);
   T* to = input;
+  const int64_t in_block = plan.input_block, out_block = plan.output_block;
   for (int64_t c = 0; c < plan.in_channels; ++c) {
-    const T* const from = x + (place.image * plan.in_channels + c) * height.in * width.in;
+    const int64_t plane = place.image * ceil_div(plan.in_channels, in_block) + c / in_block;
+    const T* const from = x + plane * height.in * width.in * in_block + c % in_block;
     for (int64_t i = 0; i < down.axis.in; ++i) {
       const int64_t row = padded_position(plan.padding_mode, down.begin + i, height.in);
       for (int64_t j = 0; j < across.axis.in; ++j) {
         const int64_t column = padded_position(plan.padding_mode, across.begin + j, width.in);
-        *to++ = row < 0 || column < 0 ? T{0} : from[row * width.in + column];
+        *to++ = row < 0 || column < 0 ? T{0} : from[(row * width.in + column) * in_block];
       }
     }
   }
@@ -116,11 +121,16 @@ void Resummation<T>::run_tile(const Context& context, const ConvPlan& plan, cons
   unfinished.epilogue = nullptr;
   direct.run(unfinished, part, input, output);
   for (int64_t o = 0; o < plan.out_channels; ++o) {
-    T* const plane = y + (place.image * plan.out_channels + o) * height.out * width.out;
+    const int64_t plane = place.image * ceil_div(plan.out_channels, out_block) + o / out_block;
+    T* const first = y + plane * height.out * width.out * out_block + o % out_block;
     for (int64_t i = 0; i < rows; ++i) {
-      T* const to = plane + (place.row + i) * width.out + place.column;
-      std::copy_n(output + o * out_plane + i * columns, columns, to);
-      if (context.epilogue != nullptr) context.epilogue->run(to, 1, columns, columns);
+      T* const to = first + ((place.row + i) * width.out + place.column) * out_block;
+      const T* const sums = output + o * out_plane + i * columns;
+      for (int64_t j = 0; j < columns; ++j) to[j * out_block] = sums[j];
+      // Of a block, the other channels may be finished already.
+      if (context.epilogue != nullptr && out_block == 1) context.epilogue->run(to, 1, columns, columns);
+      for (int64_t j = 0; context.epilogue != nullptr && out_block > 1 && j < columns; ++j)
+        context.epilogue->run(to + j * out_block, 1, 1, 1);
     }
   }
 }

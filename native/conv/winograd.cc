@@ -280,8 +280,10 @@ class WinogradRun {
     const int64_t channels = std::min(lanes, s_.in_channels - vector * lanes);
     const int64_t columns = r.columns * m + 2, line = columns * lanes;
     const int64_t plane = height.in * width.in;
+    const bool is_blocked = plan_.input_block > 1;
     const T* const image =
-        x_ + (r.image * plan_.in_channels + b.group * s_.in_channels + vector * lanes) * plane;
+        is_blocked ? x_ + (r.image * s_.in_vectors + vector) * plane * lanes
+                   : x_ + (r.image * plan_.in_channels + b.group * s_.in_channels + vector * lanes) * plane;
     const int64_t first_row = r.first_row * m - height.pad_before;
     const int64_t first_column = r.first_column * m - width.pad_before;
     const int64_t begin = std::clamp<int64_t>(-first_column, 0, columns);
@@ -300,15 +302,25 @@ class WinogradRun {
           std::memset(to, 0, sizeof(T) * static_cast<size_t>(line));
           continue;
         }
-        const T* const from = image + row * width.in;
+        const T* const from = image + row * width.in * plan_.input_block;
         const auto border = [&](int64_t j) {
           const int64_t column = source(width, first_column + j);
+          if (is_blocked) {
+            for (int64_t c = 0; c < lanes; ++c)
+              to[j * lanes + c] = column >= 0 ? from[column * lanes + c] : T{0};
+            return;
+          }
           for (int64_t c = 0; c < lanes; ++c)
             to[j * lanes + c] = column >= 0 && c < channels ? from[c * plane + column] : T{0};
         };
         for (int64_t j = 0; j < begin; ++j) border(j);
-        kernels_.transpose(channels, end - begin, from + first_column + begin, plane, to + begin * lanes,
-                           lanes);
+        if (is_blocked) {
+          std::memcpy(to + begin * lanes, from + (first_column + begin) * lanes,
+                      sizeof(T) * static_cast<size_t>((end - begin) * lanes));
+        } else {
+          kernels_.transpose(channels, end - begin, from + first_column + begin, plane, to + begin * lanes,
+                             lanes);
+        }
         for (int64_t j = end; j < columns; ++j) border(j);
       }
       kernels_.winograd_input(s_.m, {laned, line, r.columns,
@@ -400,6 +412,11 @@ class WinogradRun {
     const int64_t rows = std::min(r.rows * s_.m, height.out - row);
     const int64_t pixels = std::min(r.columns * s_.m, width.out - column);
     const int64_t channels = std::min(lanes, s_.out_channels - first_channel);
+    if (plan_.output_block > 1) {
+      T* const blocks = y_ + ((r.image * s_.out_vectors + vector) * plane + row * width.out + column) * lanes;
+      if (pixels == width.out) return context_.epilogue->run(blocks, 1, 0, rows * pixels * lanes);
+      return context_.epilogue->run(blocks, rows, width.out * lanes, pixels * lanes);
+    }
     T* const y = y_ + (r.image * plan_.out_channels + group * s_.out_channels + first_channel) * plane +
                  row * width.out + column;
     if (pixels == width.out) return context_.epilogue->run(y, channels, plane, rows * pixels);
@@ -417,9 +434,17 @@ class WinogradRun {
     const int64_t pixels = std::min(r.columns * s_.m, width.out - column);
     const int64_t plane = height.out * width.out;
     const int channels = static_cast<int>(std::min(lanes, s_.out_channels - first_channel));
+    const int64_t rows = std::min<int64_t>(s_.m, height.out - row);
+    if (plan_.output_block > 1) {
+      T* const blocks = y_ + ((r.image * s_.out_vectors + vector) * plane + row * width.out + column) * lanes;
+      for (int64_t k = 0; k < rows; ++k) {
+        std::memcpy(blocks + k * width.out * lanes, output.rows + k * output.row,
+                    sizeof(T) * static_cast<size_t>(pixels * lanes));
+      }
+      return is_finite;
+    }
     T* to = y_ + (r.image * plan_.out_channels + group * s_.out_channels + first_channel) * plane +
             row * width.out + column;
-    const int64_t rows = std::min<int64_t>(s_.m, height.out - row);
     for (int64_t k = 0; k < rows; ++k) {
       kernels_.unlane_rows(channels, pixels, output.rows + k * output.row, to + k * width.out, plane);
     }
@@ -534,6 +559,10 @@ std::shared_ptr<const ConvRunner> pack_both(const Context& context, const ConvPl
 
 const ConvAlgorithm winograd_algorithm = {
     [](const ConvPlan& plan) { return serves_computed(plan, is_winograd_plan); },
-    "3x3 kernels of stride and dilation 1 over two axes, and tiles of 2 or 4 outputs", pack_both};
+    "3x3 kernels of stride and dilation 1 over two axes, and tiles of 2 or 4 outputs", pack_both,
+    [](const ConvPlan& plan) {
+      return plan.op == ConvOp::forward && plan.groups == 1 && plan.dtype == DType::f32 &&
+             is_winograd_plan(plan);
+    }};
 
 }  // namespace convmat

@@ -1,6 +1,7 @@
 // Every kernel, for the body of isa/*.cc.
 #pragma once
 
+#include "kernels/blocked-inl.h"
 #include "kernels/csr-inl.h"
 #include "kernels/depthwise-inl.h"
 #include "kernels/direct-inl.h"

@@ -122,6 +122,20 @@ void direct_store(int vectors, int64_t pixels, const DirectStore<T>& f) {
   }
 }
 
+template <typename T>
+void direct_store_blocks(int vectors, int64_t pixels, const DirectStore<T>& f) {
+  constexpr int lanes = Vec<T>::lanes;
+  const Vec<T> lo = broadcast(f.lo), hi = broadcast(f.hi);
+  const int64_t pixel = int64_t{vectors} * lanes;
+  for (int v = 0; v < vectors; ++v) {
+    const Vec<T> bias = load(f.bias + v * lanes);
+    const T* from = f.sums + v * lanes;
+    T* to = f.y + v * f.y_channel;
+    for (int64_t p = 0; p < pixels; ++p, from += pixel, to += lanes)
+      store(to, min(hi, max(lo, add(load(from), bias))));
+  }
+}
+
 // 56 pixels are 8 tiles of 7, 30 are 3 of 10: an even split.
 template <typename T>
 void direct_sums(int vectors, int64_t pixels, const DirectSums<T>& f) {

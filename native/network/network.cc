@@ -44,6 +44,8 @@ ReadStep* reader_of(StepKind kind) {
       return read_matmul_step;
     case StepKind::gather:
       return read_gather_step;
+    case StepKind::reblock:
+      return read_reblock_step;
   }
   return nullptr;
 }

@@ -4,7 +4,9 @@
 #include <limits>
 #include <vector>
 
+#include "network/blocks.h"
 #include "network/step.h"
+#include "ops/blocked_window.h"
 #include "ops/pool.h"
 #include "plan/arith.h"
 #include "runtime/arena.h"
@@ -148,14 +150,40 @@ class PoolStep final : public Step {
     const WirePoolPlan wire = pool_plan(fields.data());
     plan_ = wire.pool;
     if (!is_max && plan_.dtype != DType::f32) throw Refusal("plan.dtype: expected float32");
-    input_ = source.store.input(source.words, wire.input_length, plan_.dtype);
-    output_ = source.store.output(source.words, wire.output_length, plan_.dtype);
+    int64_t inputs = wire.input_length, outputs = wire.output_length;
+    blocked_channels_ = source.words.next_integer(0);
+    if (blocked_channels_ > 0) {
+      const Axis& depth = plan_.axis[0];
+      if (plan_.dtype != DType::f32 || plan_.planes % blocked_channels_ != 0 || depth.in != 1 ||
+          depth.out != 1 || !serves_blocked_windows(plan_.axis[1], plan_.axis[2]))
+        throw Refusal("network: expected a pool over rows and columns of whole images");
+      lanes_ = lanes_of(source.kernels);
+      const auto length = [&](int64_t elements) {
+        return blocked_length(plan_.planes / blocked_channels_, blocked_channels_,
+                              plan_.planes == 0 ? 0 : elements / plan_.planes, lanes_);
+      };
+      inputs = length(inputs);
+      outputs = length(outputs);
+    }
+    input_ = source.store.input(source.words, inputs, plan_.dtype);
+    output_ = source.store.output(source.words, outputs, plan_.dtype);
   }
 
   void run(const Context& context, const Store& store, const Memory& memory) const override {
     const void* const x = store.resolve<char>(input_, memory);
     void* const y = store.resolve_output<char>(output_, memory);
-    if (RowPool::serves(plan_)) {
+    if (blocked_channels_ > 0) {
+      BlockedWindows windows = {is_max_ ? BlockedWindowOp::maximum : BlockedWindowOp::mean,
+                                plan_.axis[1],
+                                plan_.axis[2],
+                                lanes_,
+                                plan_.planes / blocked_channels_,
+                                ceil_div(blocked_channels_, lanes_),
+                                static_cast<const float*>(x),
+                                static_cast<float*>(y)};
+      windows.count_padding = plan_.count_include_pad;
+      run_blocked_windows(context, windows);
+    } else if (RowPool::serves(plan_)) {
       run_planes(context, static_cast<const float*>(x), static_cast<float*>(y));
     } else if (is_max_) {
       max_pool(context, plan_, x, y, nullptr);
@@ -181,6 +209,8 @@ class PoolStep final : public Step {
 
   PoolPlan plan_;
   const bool is_max_;
+  int64_t blocked_channels_;  // of an image whose channels lie in blocks; otherwise 0
+  int64_t lanes_ = 1;
   Operand input_, output_;
 };
 

@@ -42,12 +42,13 @@ class Step {
   V(response_normalise, "responseNormalise") \
   V(resample, "resample") \
   V(matmul, "matmul") \
-  V(gather, "gather")
+  V(gather, "gather") \
+  V(reblock, "reblock")
 // clang-format on
 #define CONVMAT_VALUE(value, name) value,
 enum class StepKind : int32_t { CONVMAT_STEP_KINDS(CONVMAT_VALUE) };
 #undef CONVMAT_VALUE
-constexpr StepKind kLastStepKind = StepKind::gather;
+constexpr StepKind kLastStepKind = StepKind::reblock;
 
 // How a row is reduced, as ONNX names it.
 // clang-format off
@@ -81,5 +82,6 @@ ReadStep read_response_normalise_step;  // response_normalise_step.cc
 ReadStep read_resample_step;            // resample_step.cc
 ReadStep read_matmul_step;              // matmul_step.cc
 ReadStep read_gather_step;              // gather_step.cc
+ReadStep read_reblock_step;             // reblock_step.cc
 
 }  // namespace convmat

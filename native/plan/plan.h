@@ -88,6 +88,10 @@ struct ConvPlan {
   PaddingMode padding_mode;
   int64_t batch, groups, in_channels, out_channels;
   Axis axis[3];
+  // Channels that lie side by side in memory, [image][block][depth][row][column][channel of the block], the
+  // last block filled up: a vector's lanes, or 1, which is [image][channel][depth][row][column]. They do not
+  // cross from TypeScript: steps of networks set them.
+  int64_t input_block = 1, output_block = 1;
 };
 
 // A convolution of 8-bit integers, whose dtype is the input's, i8 or u8. Forward; its algorithm is not read.

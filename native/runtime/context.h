@@ -31,6 +31,9 @@ struct Context {
   Ownership ownership = Ownership::owned;
   // What finishes the outputs of a convolution, by algorithms that apply it: applies_epilogue.
   const Epilogue* epilogue = nullptr;
+  // What is added to the outputs of a convolution before they are clamped, element by element, by algorithms
+  // that add it: applies_addend. It may be the output itself.
+  const void* addend = nullptr;
 
   bool is_cancelled() const { return convmat::is_cancelled(cancelled); }
 };

@@ -44,6 +44,8 @@ struct DirectStore {
 // max_pixels(vectors) at most, of nearly equal size.
 template <typename T>
 using DirectSumsFn = void(int vectors, int64_t pixels, const DirectSums<T>&);
+// DirectStoreFn has two kinds: as above, and in blocks of a vector's channels, y[vector][pixel][lane], where
+// y_channel is what lies between two vectors.
 template <typename T>
 using DirectStoreFn = void(int vectors, int64_t pixels, const DirectStore<T>&);
 

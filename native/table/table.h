@@ -2,6 +2,7 @@
 // stands in the header of each family.
 #pragma once
 
+#include "table/blocked.h"
 #include "table/csr.h"
 #include "table/depthwise.h"
 #include "table/direct.h"

@@ -1,15 +1,17 @@
 /** Convolutions by their plans, with what follows them in the last write. */
 import type { BoundConv, Clamp } from '../../backend/backend.js';
 import { backend } from '../../backend/select.js';
-import type { Accuracy } from '../../plan/algorithms/algorithm.js';
+import type { Accuracy, Algorithm, Weights } from '../../plan/algorithms/algorithm.js';
 import { type Axis, UNIT_AXIS } from '../../plan/options/axes.js';
-import { type ConvPlan, planConv } from '../../plan/plans/conv.js';
+import { type ConvPlan, convRequest, planConv } from '../../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../../plan/weights.js';
 import type { GraphNode, NodeOf, Value } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
+import { requestOf } from '../operators/convolution.js';
 import { sizeOf } from '../shapes.js';
 import { type Elementwise, resultOf } from './groups.js';
 import { encodeProgram, type Program } from './program.js';
+import { BLOCKS } from './rows.js';
 import { runProgram } from './run-program.js';
 import type { KernelStep, Lowering, ScriptStep, Step } from './step.js';
 
@@ -20,6 +22,8 @@ export interface Convolution {
   readonly output: number;
   readonly weight: Float32Array;
   readonly bias: Float32Array | null;
+  /** Whether channels of its input and of its output lie in blocks. */
+  readonly blocks?: { readonly input: boolean; readonly output: boolean };
 }
 
 const NO_CLAMP: Clamp = { min: -Infinity, max: Infinity };
@@ -37,45 +41,31 @@ export function convolutionOf(
   node: NodeOf<'Conv'> | NodeOf<'ConvTranspose'>,
   values: readonly Value[],
   accuracy: Accuracy,
+  algorithm: Algorithm = 'auto',
 ): Convolution {
   const [input, output] = [inputOf(node, 0), outputOf(node)];
   const [x, w, y] = [values[input], values[inputOf(node, 1)], values[output]];
   const bias = node.inputs[2] == null ? null : float32Of(values[node.inputs[2]].constant);
   const weight = float32Of(w.constant);
   const isForward = node.op === 'Conv';
-  const { kernel, strides, dilations, pads, groups } = node.attributes;
-  // What the transposed convolution is the adjoint of reads its result.
-  const [from, to] = isForward ? [x, y] : [y, x];
-  const axes = kernel.map(
-    (size, axis): Axis => ({
-      in: from.shape[axis + 2],
-      kernel: size,
-      stride: strides[axis],
-      dilation: dilations[axis],
-      padBefore: pads[axis][0],
-      padAfter: pads[axis][1],
-      out: to.shape[axis + 2],
-    }),
-  );
-  const known = isForward ? weightsOf(weight, w.shape, 'auto') : UNKNOWN_WEIGHTS;
-  const plan = planConv(
-    {
-      op: isForward ? 'forward' : 'inputGrad',
-      dtype: 'float32',
-      rank: kernel.length === 1 ? 1 : kernel.length === 2 ? 2 : 3,
-      batch: x.shape[0],
-      groups,
-      inChannels: from.shape[1],
-      outChannels: to.shape[1],
-      axes,
-      paddingMode: 'zeros',
-      algorithm: 'auto',
-      accuracy,
-      ...known,
-    },
-    backend().machine,
-  );
+  const weights = isForward ? knownOf(weight, w.shape) : UNKNOWN_WEIGHTS;
+  const request = requestOf(node.op, isForward ? 'forward' : 'inputGrad', node.attributes, x, y.shape, {
+    accuracy,
+    ...weights,
+  });
+  const plan = planConv({ ...request, algorithm }, backend().machine);
   return { plan, input, output, weight, bias };
+}
+
+const known = new WeakMap<Float32Array, Weights>();
+
+/** What is known of a constant's values, found once: it is looked at for every shape and by every pass over a graph. */
+export function knownOf(weight: Float32Array, shape: readonly number[]): Weights {
+  const before = known.get(weight);
+  if (before !== undefined) return before;
+  const found = weightsOf(weight, shape, 'auto');
+  known.set(weight, found);
+  return found;
 }
 
 export function multiplicationsOf({ plan }: Convolution): number {
@@ -97,42 +87,52 @@ export function convolutionStep(
   result = finish === null ? conv.output : resultOf(finish.nodes),
 ): Step {
   const program = finish === null ? null : finish.program;
-  const clamp = program === null ? NO_CLAMP : clampOf(program);
+  const isDirect = conv.plan.variant.algorithm === 'direct' && conv.blocks?.input === true;
+  const addend = isDirect && program !== null ? addendOf(program) : null;
+  const clamp = addend?.clamp ?? (program === null ? NO_CLAMP : clampOf(program));
   const rest = clamp === null ? program : null;
   const nodes: readonly GraphNode[] = [node, ...(finish?.nodes ?? [])];
   const others = program === null ? [] : program.operands.slice(1).map((operand) => operand.value);
+  const inBlocks = conv.blocks?.input === true || conv.blocks?.output === true;
   const base = {
     label: labelOf(nodes),
-    algorithm: `${conv.plan.variant.algorithm}: ${conv.plan.reason}`,
+    algorithm: `${conv.plan.variant.algorithm}: ${conv.plan.reason}${inBlocks ? `, ${BLOCKS}` : ''}`,
     sources: nodes.flatMap((n) => n.sources),
     reads: [conv.input, ...others],
     writes: [result],
     multiplications: multiplicationsOf(conv),
   };
-  return backend().name === 'js'
-    ? scriptStep(base, conv, clamp ?? NO_CLAMP, rest, result)
-    : kernelStep(base, conv, clamp ?? NO_CLAMP, rest, result);
+  const last: Last = { clamp: clamp ?? NO_CLAMP, addend: addend?.value ?? null, program: rest, result };
+  return backend().name === 'js' ? scriptStep(base, conv, last) : kernelStep(base, conv, last);
+}
+
+/** What a convolution's last write does, and where. */
+interface Last {
+  readonly clamp: Clamp;
+  /** Added before the clamp. */
+  readonly addend: number | null;
+  readonly program: Program | null;
+  readonly result: number;
 }
 
 type Base = Omit<KernelStep, 'kind' | 'encode'>;
 
-function kernelStep(
-  base: Base,
-  conv: Convolution,
-  clamp: Clamp,
-  program: Program | null,
-  result: number,
-): KernelStep {
+function kernelStep(base: Base, conv: Convolution, { clamp, addend, program, result }: Last): KernelStep {
   return {
     ...base,
     kind: 'conv',
+    overwrites: addend,
     encode(words) {
       words
         .push(...conv.plan.wire)
+        .flag(conv.blocks?.input ?? false)
+        .flag(conv.blocks?.output ?? false)
         .constant(conv.weight)
         .constant(conv.bias);
       words.push(clamp.min, clamp.max).operand(conv.input).operand(result);
-      words.flag(program !== null);
+      words.flag(addend !== null);
+      if (addend !== null) words.operand(addend);
+      else words.flag(program !== null);
       if (program !== null) encodeProgram(words, program, true);
     },
   };
@@ -141,9 +141,7 @@ function kernelStep(
 function scriptStep(
   base: Base,
   { plan, weight, bias, input }: Convolution,
-  clamp: Clamp,
-  program: Program | null,
-  result: number,
+  { clamp, program, result }: Last,
 ): ScriptStep {
   let bound: BoundConv | null = null;
   return {
@@ -169,6 +167,16 @@ function clampOf(program: Program): Clamp | null {
   const [only] = program.code;
   const isClamp = program.code.length === 1 && only.op === 'clamp' && only.x === 0;
   return isClamp ? { min: only.alpha, max: only.beta } : null;
+}
+
+/** The other operand and the bounds, when a program is a sum with an operand of the result's shape, maybe clamped. */
+function addendOf({ code, operands, constants }: Program): { value: number; clamp: Clamp } | null {
+  const [only] = code;
+  const isSum = code.length === 1 && operands.length === 2 && constants.length === 0;
+  if (!isSum || (only.op !== 'add' && only.op !== 'addClamp') || only.x === only.z) return null;
+  const { value, strides } = operands[1];
+  if (strides.length !== 1 || strides[0] !== 1) return null;
+  return { value, clamp: only.op === 'add' ? NO_CLAMP : { min: only.alpha, max: only.beta } };
 }
 
 export function labelOf(nodes: readonly GraphNode[]): string {
@@ -220,21 +228,13 @@ export function tilingConvolution(
         );
   const axes = sizes.map((size): Axis => ({ ...UNIT_AXIS, in: size, out: size }));
   const plan = planConv(
-    {
-      op: 'forward',
-      dtype: 'float32',
-      rank: 2,
-      batch,
-      groups: 1,
-      inChannels,
-      outChannels: outChannels * taps,
-      axes,
-      paddingMode: 'zeros',
-      algorithm: 'auto',
-      accuracy,
-      density: 1,
-      separable: false,
-    },
+    convRequest(
+      'forward',
+      'float32',
+      { rank: 2, groups: 1, paddingMode: 'zeros' },
+      { batch, inChannels, outChannels: outChannels * taps, axes },
+      { algorithm: 'auto', accuracy },
+    ),
     backend().machine,
   );
   return { plan, input, output, weight, bias };

@@ -1,10 +1,11 @@
 /** A graph as a list of steps. */
 import { backend } from '../../backend/select.js';
 import type { Accuracy } from '../../plan/algorithms/algorithm.js';
+import type { Machine } from '../../plan/isa.js';
 import type { Elements, ElementType, Graph, GraphNode, NodeOf, Value } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
 import type { Derivations } from '../rewrite/draft.js';
-import { stridesOf } from '../shapes.js';
+import { sizeOf, stridesOf } from '../shapes.js';
 import {
   type Convolution,
   convolutionOf,
@@ -15,8 +16,10 @@ import {
   tilingConvolution,
 } from './convolution.js';
 import { type Group, Groups, resultOf } from './groups.js';
+import { blockedSize, FEW_CHANNELS, planLayout } from './layout.js';
 import {
   copyStep,
+  lowerBlockedConcat,
   lowerConcat,
   lowerExpand,
   lowerGather,
@@ -24,10 +27,12 @@ import {
   lowerSlice,
   lowerTile,
   lowerTranspose,
+  lowerZeroPadding,
 } from './moves.js';
 import { isRowProduct, lowerMatMul, rowProductConvolution } from './products.js';
-import { compileProgram, encodeProgram } from './program.js';
+import { compileProgram, encodeProgram, overElements } from './program.js';
 import {
+  lowerBlockedPool,
   lowerInstanceNormalization,
   lowerLayerNormalization,
   lowerLrn,
@@ -51,10 +56,17 @@ export interface Lowered {
   readonly steps: readonly Step[];
   readonly aliases: ReadonlyMap<number, Alias>;
   readonly inputs: readonly number[];
+  /** Elements of a value in memory: lanes without a channel are among them where channels lie in blocks. */
+  sizeOf(value: number): number;
   /** Values that steps write, one for each output of the graph: the same elements, maybe of another shape. */
   readonly outputs: readonly number[];
   /** The outputs of the graph themselves. */
   readonly results: readonly number[];
+}
+
+/** Channels of a block; 1 where there are none. */
+function lanesOf(machine: Machine): number {
+  return machine.isa === 'js' ? 1 : machine.tuning.lanes;
 }
 
 export function lower(graph: Graph, accuracy: Accuracy, derivations: Derivations): Lowered {
@@ -71,7 +83,11 @@ class Lowerer implements Lowering {
   /** Values that lie in memory of the caller's. */
   readonly #inputs: ReadonlySet<number>;
   readonly #outputs: ReadonlySet<number>;
+  /** Values whose channels lie in blocks; and for those that steps want otherwise, the value that they read. */
+  readonly #inBlocks = new Set<number>();
+  readonly #copies = new Map<number, number>();
   readonly #isNative = backend().name === 'native';
+  readonly #lanes = lanesOf(backend().machine);
 
   constructor(graph: Graph, accuracy: Accuracy, derivations: Derivations) {
     this.#graph = graph;
@@ -85,20 +101,146 @@ class Lowerer implements Lowering {
   lower(): Lowered {
     const { nodes, inputs } = this.#graph;
     const groups = new Groups(this.#graph, (node) => this.#isConvolutional(node));
-    for (const node of nodes) {
-      if (groups.absorbed.has(node)) continue;
-      const group = groups.bySink.get(node);
-      if (group !== undefined) this.#lowerGroup(group);
-      else if (this.#isConvolutional(node))
-        this.#lowerConvolution(node, groups.byConvolution.get(node) ?? null);
-      else this.#lowerNode(node);
+    const units = nodes
+      .filter((node) => !groups.absorbed.has(node))
+      .map((node) => ({ node, group: groups.bySink.get(node) ?? groups.byConvolution.get(node) ?? null }));
+    const inBlocks =
+      this.#lanes > 1 ? planLayout(units, this.#graph, this.#accuracy, this.#lanes) : new Set<GraphNode>();
+    for (const unit of units) {
+      if (inBlocks.has(unit.node)) this.#lowerInBlocks(unit.node, unit.group);
+      else this.#lowerPlain(unit.node, unit.group);
     }
     const results = this.#graph.outputs.map(({ value }) => value);
+    const plain = results.map((value) => this.#plain(value));
     const written = new Set(
       this.#steps.flatMap((step) => step.writes.flatMap((value) => [value, this.#rootOf(value).root])),
     );
-    const outputs = this.#graph.outputs.map(({ name, value }) => this.#output(name, value, written));
-    return { values: this.values, steps: this.#steps, aliases: this.#aliases, inputs, outputs, results };
+    const outputs = this.#graph.outputs.map(({ name }, i) => this.#output(name, plain[i], written));
+    const aliases = this.#aliases;
+    const stored = (id: number) => this.#sizeOf(id);
+    return { values: this.values, steps: this.#steps, aliases, sizeOf: stored, inputs, outputs, results };
+  }
+
+  #lowerPlain(given: GraphNode, ofGroup: Group | null): void {
+    const node = this.#reading(given, (id) => this.#plain(id));
+    const group =
+      ofGroup === null
+        ? null
+        : {
+            ...ofGroup,
+            nodes: ofGroup.nodes.map((member) => this.#reading(member, (id) => this.#plain(id))),
+          };
+    if (this.#isConvolutional(node)) this.#lowerConvolution(node, group);
+    else if (group !== null) this.#lowerGroup(group);
+    else this.#lowerNode(node);
+  }
+
+  #lowerInBlocks(node: GraphNode, group: Group | null): void {
+    const result = this.values[group === null ? outputOf(node) : resultOf(group.nodes)];
+    this.#inBlocks.add(result.id);
+    switch (node.op) {
+      case 'Conv':
+        this.#lowerBlockedConvolution(node, group);
+        return;
+      case 'MaxPool':
+      case 'AveragePool':
+      case 'Reduce':
+        lowerBlockedPool(node, this.values[this.#blocked(inputOf(node, 0))], result, this);
+        return;
+      case 'Concat': {
+        const canLieWithin = (value: number) => this.#canLieWithin(value);
+        const [first, ...rest] = node.inputs.filter((id): id is number => id !== null);
+        if (rest.some((id) => this.values[id].constant !== null)) {
+          lowerZeroPadding(node, this.#blocked(first), result, this, (id) => this.#sizeOf(id), canLieWithin);
+        } else {
+          const parts = [first, ...rest].map((id) => this.#blocked(id));
+          lowerBlockedConcat(node, parts, result, this, canLieWithin);
+        }
+        return;
+      }
+      default:
+        if (group === null) throw new Error(`${node.op} has no form in blocks`);
+        this.#lowerGroup(this.#groupInBlocks(group, result));
+    }
+  }
+
+  #lowerBlockedConvolution(node: NodeOf<'Conv'>, group: Group | null): void {
+    const x = inputOf(node, 0);
+    const auto = convolutionOf(node, this.values, this.#accuracy);
+    const { algorithm } = auto.plan.variant;
+    const takesEither = algorithm === 'winograd' || this.values[x].shape[1] <= FEW_CHANNELS;
+    const conv =
+      algorithm === 'winograd' || algorithm === 'depthwise'
+        ? auto
+        : convolutionOf(node, this.values, this.#accuracy, 'direct');
+    const input = takesEither ? x : this.#blocked(x);
+    const blocks = { input: this.#inBlocks.has(input), output: true };
+    const finishing = group === null ? null : this.#groupInBlocks(group, this.values[resultOf(group.nodes)]);
+    const program = finishing === null ? null : compileProgram(finishing.nodes, this.values, conv.output);
+    const size = this.#sizeOf(finishing === null ? conv.output : resultOf(finishing.nodes));
+    const finish =
+      finishing === null || program === null
+        ? null
+        : { program: overElements(program, size), nodes: finishing.nodes };
+    this.push(convolutionStep(node, { ...conv, input, blocks }, finish));
+  }
+
+  /** Reads operands that have the shape of the result in blocks. */
+  #groupInBlocks(group: Group, result: Value): Group {
+    const isWhole = (id: number) => {
+      const { shape, constant } = this.values[id];
+      return constant === null && shape.length === 4 && sizeOf(shape) === sizeOf(result.shape);
+    };
+    const written = new Set(group.nodes.flatMap((member) => member.outputs));
+    if (group.finishes !== null) for (const id of group.finishes.outputs) written.add(id);
+    const nodes = group.nodes.map((member) =>
+      this.#reading(member, (id) => (written.has(id) || !isWhole(id) ? id : this.#blocked(id))),
+    );
+    return { ...group, nodes };
+  }
+
+  /** The node with its operands as they are read here. */
+  #reading<K extends GraphNode>(node: K, read: (value: number) => number): K {
+    const inputs = node.inputs.map((id) => (id === null ? null : read(id)));
+    return inputs.every((id, i) => id === node.inputs[i]) ? node : { ...node, inputs };
+  }
+
+  /** A value with its channels in blocks, or plane by plane: a copy of it where it lies otherwise. */
+  #blocked(value: number): number {
+    return this.#inBlocks.has(value) ? value : this.#copied(value, true);
+  }
+  #plain(value: number): number {
+    return this.#inBlocks.has(value) ? this.#copied(value, false) : value;
+  }
+  #copied(value: number, toBlocks: boolean): number {
+    const known = this.#copies.get(value);
+    if (known !== undefined) return known;
+    const { name, type, shape } = this.values[value];
+    const copy = this.temporary(`${name} ${toBlocks ? 'in blocks' : 'by planes'}`, type, shape);
+    this.#copies.set(value, copy);
+    if (toBlocks) this.#inBlocks.add(copy);
+    const [batch, channels, ...places] = shape;
+    const pixels = sizeOf(places);
+    // One pixel lies alike in both.
+    if (pixels === 1 && (channels % this.#lanes === 0 || (batch === 1 && !toBlocks))) {
+      this.alias(copy, value, 0);
+      return copy;
+    }
+    this.push({
+      kind: 'reblock',
+      label: toBlocks ? 'Channels in blocks' : 'Channels by planes',
+      algorithm: 'transposition',
+      sources: [],
+      reads: [value],
+      writes: [copy],
+      multiplications: 0,
+      encode: (words) => words.flag(toBlocks).push(batch, channels, pixels).operand(value).operand(copy),
+    });
+    return copy;
+  }
+  #sizeOf(value: number): number {
+    const { shape } = this.values[value];
+    return this.#inBlocks.has(value) ? blockedSize(shape, this.#lanes) : sizeOf(shape);
   }
 
   temporary(name: string, type: ElementType, shape: readonly number[]): number {
@@ -189,7 +331,9 @@ class Lowerer implements Lowering {
 
   #lowerGroup(group: Group): void {
     const { nodes } = group;
-    const program = compileProgram(nodes, this.values, null);
+    const made = compileProgram(nodes, this.values, null);
+    const isBlocked = this.#inBlocks.has(resultOf(nodes));
+    const program = made !== null && isBlocked ? overElements(made, this.#sizeOf(resultOf(nodes))) : made;
     // More registers than there are: one by one.
     if (program === null) {
       for (const node of nodes) this.#lowerGroup({ nodes: [node], finishes: null });
@@ -311,8 +455,8 @@ class Lowerer implements Lowering {
    */
   #output(name: string, value: number, written: Set<number>): number {
     const { root, offset } = this.#rootOf(value);
-    const { shape, type, constant } = this.values[root];
-    const [size, wanted] = [shape, this.values[value].shape].map((s) => s.reduce((n, k) => n * k, 1));
+    const { type, constant } = this.values[root];
+    const [size, wanted] = [this.#sizeOf(root), sizeOf(this.values[value].shape)];
     const isOwn = constant === null && !this.#inputs.has(root) && offset === 0 && size === wanted;
     if (written.delete(root) && isOwn) return root;
     const copy = this.#add(name, type, this.values[value].shape, null);

@@ -155,6 +155,88 @@ export function lowerConcat(
   return true;
 }
 
+/** Parts of whole blocks, one behind the other. */
+export function lowerBlockedConcat(
+  node: NodeOf<'Concat'>,
+  parts: readonly number[],
+  y: Value,
+  to: Lowering,
+  canLieWithin: (value: number) => boolean,
+): void {
+  const { values } = to;
+  const [batch] = y.shape;
+  const seen = new Set<number>();
+  let first = 0;
+  for (const part of parts) {
+    const size = sizeOf(values[part].shape) / batch;
+    if (batch === 1 && !seen.has(part) && canLieWithin(part)) {
+      to.alias(part, y.id, first);
+      seen.add(part);
+    } else {
+      const from = { value: part, first: 0, strides: [size, 1] };
+      pushCopy(node, to, [batch, size], from, { value: y.id, first, strides: [sizeOf(y.shape) / batch, 1] });
+    }
+    first += size;
+  }
+}
+
+/** Channels of one image in blocks, with zeros behind them: there are zeros already where a block is not full. */
+export function lowerZeroPadding(
+  node: NodeOf<'Concat'>,
+  part: number,
+  y: Value,
+  to: Lowering,
+  storedSize: (value: number) => number,
+  canLieWithin: (value: number) => boolean,
+): void {
+  const size = storedSize(part);
+  if (canLieWithin(part)) to.alias(part, y.id, 0);
+  else to.push(blockCopy(node, part, y.id, size, storedSize(y.id)));
+  const rest = storedSize(y.id) - size;
+  if (rest === 0) return;
+  const zeros = to.temporary(`${y.name}'s last channels`, y.type, [rest]);
+  to.alias(zeros, y.id, size);
+  to.push({
+    kind: 'fill',
+    label: `${node.op} (the zeros)`,
+    algorithm: 'fill',
+    sources: node.sources,
+    reads: [],
+    writes: [zeros],
+    multiplications: 0,
+    encode: (words) => words.push(rest, 0).operand(zeros),
+  });
+}
+
+/** The first elements of a value, as they lie in memory. */
+function blockCopy(
+  node: NodeOf<'Concat'>,
+  from: number,
+  into: number,
+  size: number,
+  whole: number,
+): KernelStep {
+  return {
+    kind: 'copy',
+    label: node.op,
+    algorithm: 'strided copy',
+    sources: node.sources,
+    reads: [from],
+    writes: [into],
+    multiplications: 0,
+    encode: (words) =>
+      words
+        .dtype('float32')
+        .push(1, size)
+        .push(size)
+        .operand(from)
+        .push(0, 1)
+        .push(whole)
+        .operand(into)
+        .push(0, 1),
+  };
+}
+
 export function lowerPad(node: NodeOf<'Pad'>, to: Lowering): boolean {
   const { values } = to;
   const [x, y] = [values[inputOf(node, 0)], values[outputOf(node)]];

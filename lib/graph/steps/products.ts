@@ -3,7 +3,7 @@
 import { backend } from '../../backend/select.js';
 import type { Accuracy } from '../../plan/algorithms/algorithm.js';
 import { UNIT_AXIS } from '../../plan/options/axes.js';
-import { planConv } from '../../plan/plans/conv.js';
+import { convRequest, planConv } from '../../plan/plans/conv.js';
 import type { Elements, GraphNode, NodeOf, Value } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
 import { sizeOf } from '../shapes.js';
@@ -63,21 +63,13 @@ export function rowProductConvolution(node: GraphNode, to: Lowering, accuracy: A
           Float32Array.from({ length: p.n }, (_, i) => p.beta * constant[constant.length === 1 ? 0 : i]),
         );
   const plan = planConv(
-    {
-      op: 'forward',
-      dtype: 'float32',
-      rank: 1,
-      batch: 1,
-      groups: 1,
-      inChannels: p.k,
-      outChannels: p.n,
-      axes: [UNIT_AXIS],
-      paddingMode: 'zeros',
-      algorithm: 'auto',
-      accuracy,
-      density: 1,
-      separable: false,
-    },
+    convRequest(
+      'forward',
+      'float32',
+      { rank: 1, groups: 1, paddingMode: 'zeros' },
+      { batch: 1, inChannels: p.k, outChannels: p.n, axes: [UNIT_AXIS] },
+      { algorithm: 'auto', accuracy },
+    ),
     backend().machine,
   );
   return { plan, input: p.input, output: p.output, weight, bias: ready };

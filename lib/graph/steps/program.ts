@@ -276,6 +276,16 @@ function allocateRegisters(
   };
 }
 
+/** Whether every operand lies as the result does, or is one element. */
+export function isFlat({ shape, operands }: Program): boolean {
+  return shape.length === 1 && operands.every(({ strides: [stride] }) => stride === 0 || stride === 1);
+}
+
+/** A flat program over results that are so many elements in memory. */
+export function overElements(program: Program, elements: number): Program {
+  return { ...program, shape: [elements] };
+}
+
 /** @param finishes  Whether operand 0 is the result of the step that the program belongs to. */
 export function encodeProgram(words: Words, program: Program, finishes: boolean): void {
   words.push(program.shape.length, ...program.shape, program.operands.length);

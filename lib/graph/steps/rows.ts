@@ -1,8 +1,7 @@
 /** Reductions, softmax, normalisation, pooling and resizing: steps along axes. */
 
 import { REDUCTIONS, type StepKind } from '../../backend/steps.js';
-import type { Axis } from '../../plan/options/axes.js';
-import { toTriple } from '../../plan/options/axes.js';
+import { type Axis, toTriple, UNIT_AXIS } from '../../plan/options/axes.js';
 import { encodePoolPlan } from '../../plan/plans/wire.js';
 import type { NodeOf, Value } from '../graph.js';
 import { inputOf, outputOf } from '../operands.js';
@@ -131,36 +130,69 @@ export function lowerLrn(node: NodeOf<'LRN'>, to: Lowering): boolean {
 export function lowerPool(node: NodeOf<'MaxPool'> | NodeOf<'AveragePool'>, to: Lowering): boolean {
   const [x, y] = [to.values[inputOf(node, 0)], to.values[outputOf(node)]];
   if (!isFloat(x) || x.shape.length > 5 || (node.op === 'MaxPool' && node.outputs[1] != null)) return false;
-  const { kernel, strides, dilations, pads } = node.attributes;
-  const axes = kernel.map(
-    (size, axis): Axis => ({
-      in: x.shape[axis + 2],
-      kernel: size,
-      stride: strides[axis],
-      dilation: dilations[axis],
-      padBefore: pads[axis][0],
-      padAfter: pads[axis][1],
-      out: y.shape[axis + 2],
-    }),
-  );
-  if (!axes.every(isServed) || (node.op === 'AveragePool' && dilations.some((d) => d !== 1))) return false;
-  const countIncludePad = node.op === 'AveragePool' && node.attributes.countIncludePad;
-  const planes = x.shape[0] * x.shape[1];
-  const plan = encodePoolPlan({ dtype: 'float32', planes, axes: toTriple(axes), countIncludePad });
-  const kind = node.op === 'MaxPool' ? 'maxPool' : 'averagePool';
-  to.push(
-    rowStep(kind, node, [x.id], y.id, (words) => {
-      words
-        .push(...plan)
-        .operand(x.id)
-        .operand(y.id);
-    }),
-  );
+  const axes = poolAxes(node, x, y);
+  if (!axes.every(isServed) || (node.op === 'AveragePool' && node.attributes.dilations.some((d) => d !== 1)))
+    return false;
+  to.push(poolStep(node, axes, x, y.id, 'row by row'));
   return true;
 }
 
+/** A pool of a value in blocks. */
+export function lowerBlockedPool(
+  node: NodeOf<'MaxPool'> | NodeOf<'AveragePool'> | NodeOf<'Reduce'>,
+  x: Value,
+  y: Value,
+  to: Lowering,
+): void {
+  const axes =
+    node.op === 'Reduce'
+      ? x.shape.slice(2).map((size): Axis => ({ ...UNIT_AXIS, in: size, kernel: size, stride: size, out: 1 }))
+      : poolAxes(node, x, y);
+  to.push(poolStep(node, axes, x, y.id, BLOCKS));
+}
+
+/** What a step over values in blocks says of itself. */
+export const BLOCKS = 'channels in blocks';
+
+function poolStep(
+  node: NodeOf<'MaxPool'> | NodeOf<'AveragePool'> | NodeOf<'Reduce'>,
+  axes: readonly Axis[],
+  x: Value,
+  result: number,
+  algorithm: string,
+): KernelStep {
+  const countIncludePad = node.op === 'AveragePool' && node.attributes.countIncludePad;
+  const [batch, channels] = x.shape;
+  const plan = encodePoolPlan({
+    dtype: 'float32',
+    planes: batch * channels,
+    axes: toTriple(axes),
+    countIncludePad,
+  });
+  const step = rowStep(node.op === 'MaxPool' ? 'maxPool' : 'averagePool', node, [x.id], result, (words) => {
+    words
+      .push(...plan, algorithm === BLOCKS ? channels : 0)
+      .operand(x.id)
+      .operand(result);
+  });
+  return { ...step, label: node.op === 'Reduce' ? 'ReduceMean' : node.op, algorithm };
+}
+
+export function poolAxes(node: NodeOf<'MaxPool'> | NodeOf<'AveragePool'>, x: Value, y: Value): Axis[] {
+  const { kernel, strides, dilations, pads } = node.attributes;
+  return kernel.map((size, axis) => ({
+    in: x.shape[axis + 2],
+    kernel: size,
+    stride: strides[axis],
+    dilation: dilations[axis],
+    padBefore: pads[axis][0],
+    padAfter: pads[axis][1],
+    out: y.shape[axis + 2],
+  }));
+}
+
 /** What native code takes: every window meets the image, and begins before what follows it. */
-function isServed(axis: Axis): boolean {
+export function isServed(axis: Axis): boolean {
   const span = (axis.kernel - 1) * axis.dilation + 1;
   const last = (axis.out - 1) * axis.stride;
   if (axis.in === 0 || axis.out === 0 || last >= axis.in + axis.padBefore) return false;

@@ -21,6 +21,8 @@ interface StepBase {
 /** A kernel: in C++ what `encode` says, in JavaScript what `run` does. */
 export interface KernelStep extends StepBase {
   readonly kind: StepKind;
+  /** A value that it reads element by element as it writes its result, which may lie in the same memory. */
+  readonly overwrites?: number | null;
   encode(words: Words): void;
 }
 
