@@ -11,6 +11,7 @@
 #include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/tile_unit.h"
+#include "simd/compiler.h"
 
 namespace convmat {
 namespace {
@@ -132,7 +133,7 @@ class TileConv final : public PackedIntegerConv {
     // A tile's channels as they are stored, [channel][products].
     ArenaFrame arena;
     uint8_t* const centred = arena.take<uint8_t>(kTileLanes * products());
-    int32_t* const staged = is_product_ ? nullptr : arena.take<int32_t>(kTileLanes * kTileLanes);
+    int32_t* const staged = is_product_ ? nullptr : arena.take<int32_t>(kTileLanes * kTileLanes * p_.taps);
     for (int64_t tile = 0; tile < weight_tiles_; ++tile) {
       const int64_t first = tile * kTileLanes;
       const int64_t used = std::min(kTileLanes, p_.out_channels - first);
@@ -197,27 +198,48 @@ class TileConv final : public PackedIntegerConv {
     for (int64_t block = 0; block < blocks_; ++block) {
       const int64_t channel = block * kTileDepth;
       const int64_t channels = std::min(kTileDepth, p_.channels - channel);
-      for (int64_t tap = 0; tap < p_.taps; ++tap) {
-        uint8_t* const to = first + (block * p_.taps + tap) * step_bytes;
+      uint8_t* const to = first + block * p_.taps * step_bytes;
+      if (is_product_) {
         if (channels < kTileDepth || used < kTileLanes) std::memset(to, 0, kTileBytes);
-        if (is_product_) {
-          for (int64_t lane = 0; lane < used; ++lane) {
-            std::memcpy(to + lane * kTileDepth, centred + lane * p_.channels + channel,
-                        static_cast<size_t>(channels));
-          }
-          continue;
-        }
-        // [channel of the output][4 of the input], then the other way round.
-        std::memset(staged, 0, kTileBytes);
         for (int64_t lane = 0; lane < used; ++lane) {
-          const uint8_t* const from = centred + (lane * p_.channels + channel) * p_.taps + tap;
-          uint8_t* const line = reinterpret_cast<uint8_t*>(staged + lane * kTileLanes);
-          for (int64_t c = 0; c < channels; ++c) line[c] = from[c * p_.taps];
+          std::memcpy(to + lane * kTileDepth, centred + lane * p_.channels + channel,
+                      static_cast<size_t>(channels));
         }
-        // Floats are moved bit by bit.
-        p_.kernels->f32.transpose(kTileLanes, kTileLanes, reinterpret_cast<const float*>(staged), kTileLanes,
-                                  reinterpret_cast<float*>(to), kTileLanes);
+        continue;
       }
+      // Words of 4 channels, [output channel][word][tap]; then the output channels side by side.
+      const int64_t pitch = kTileLanes * p_.taps;
+      std::fill(staged, staged + kTileLanes * pitch, 0);
+      for (int64_t lane = 0; lane < used; ++lane) {
+        const uint8_t* const from = centred + (lane * p_.channels + channel) * p_.taps;
+        for (int64_t c = 0; c < channels; c += 4)
+          join_channels(from + c * p_.taps, channels - c, staged + lane * pitch + c / 4 * p_.taps);
+      }
+      for (int64_t word = 0; word < kTileLanes; ++word) {
+        // Floats are moved bit by bit.
+        p_.kernels->f32.transpose(kTileLanes, p_.taps,
+                                  reinterpret_cast<const float*>(staged + word * p_.taps), pitch,
+                                  reinterpret_cast<float*>(to + word * kTileDepth),
+                                  step_bytes / static_cast<int64_t>(sizeof(float)));
+      }
+    }
+  }
+
+  // to[tap] <-- one byte each of up to 4 channels' weights
+  void join_channels(const uint8_t* from, int64_t channels, int32_t* CONVMAT_RESTRICT to) const {
+    const int64_t taps = p_.taps;
+    if (channels < 4) {
+      for (int64_t t = 0; t < taps; ++t) {
+        uint32_t word = 0;
+        for (int64_t k = 0; k < channels; ++k) word |= uint32_t{from[k * taps + t]} << 8 * k;
+        to[t] = static_cast<int32_t>(word);
+      }
+      return;
+    }
+    const uint8_t *const b = from + taps, *const c = b + taps, *const d = c + taps;
+    for (int64_t t = 0; t < taps; ++t) {
+      to[t] =
+          static_cast<int32_t>(from[t] | uint32_t{b[t]} << 8 | uint32_t{c[t]} << 16 | uint32_t{d[t]} << 24);
     }
   }
 

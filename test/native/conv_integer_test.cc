@@ -1,7 +1,12 @@
 // Integer convolution: words of pairs and of quads, every mix of dtypes and zero points, extremes of the
 // range.
+#if defined(__linux__)
+  #include <signal.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <random>
 #include <vector>
 
@@ -380,6 +385,31 @@ TEST_P(ConvIntegerTilesTest, ThreadsDoNotMatter) {
   pool.set_threads(0);
 }
 CONVMAT_ON_EACH_ISA(ConvIntegerTilesTest);
+
+#if defined(__linux__)
+// In a process of its own, which nobody has asked for tiles: the thread's stack for signals has no room for
+// their state, so that the system refuses.
+void convolve_with_a_small_signal_stack(const KernelTable* kernels) {
+  static char stack[8 << 10];
+  stack_t small{};
+  small.ss_sp = stack;
+  small.ss_size = sizeof stack;
+  if (sigaltstack(&small, nullptr) != 0) std::exit(2);
+  const ConvCase conv = {"small stack", 1, 1, 64, 32, {{1, 1}, {8, 3, 1, 1, 1, 1}, {8, 3, 1, 1, 1, 1}}};
+  const Problem problem = make(conv, kDtypes[2], WeightZeros::none, Data::random);
+  const bool right = computed(*kernels, problem, true) == expected(problem, true);
+  std::exit(right && !tiles_permitted() ? 0 : 1);
+}
+TEST(Tiles, RefusedAreAsIfThereWereNone) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (const KernelTable* kernels : available_kernels()) {
+    if (kernels->integer.tiles == nullptr) continue;
+    EXPECT_EXIT(convolve_with_a_small_signal_stack(kernels), testing::ExitedWithCode(0), "");
+    return;
+  }
+  GTEST_SKIP() << "no tiles here";
+}
+#endif
 
 }  // namespace
 }  // namespace convmat::test
