@@ -294,19 +294,49 @@ CONVMAT_INLINE Vec<int32_t> join_bytes(Vec<int32_t> a, Vec<int32_t> b, Vec<int32
   const __m512i odd = _mm512_mask_blend_epi16(0xaaaaaaaau, b.v, _mm512_slli_epi32(d.v, 16));
   return {_mm512_or_si512(even, _mm512_slli_epi16(odd, 8))};
 }
-// Packing saturates; what is too small for int32 becomes its least value, but what is too large does, too.
+// Sixteen products in double, rounded. What is too small for int32 becomes its least value, but what is too
+// large does, too.
+CONVMAT_INLINE __m512i round_products(__m512i sums, const double* multipliers) {
+  const __m512d most = _mm512_set1_pd(1024);
+  const auto round = [&](__m256i half, const double* m) {
+    const __m512d products = _mm512_mul_pd(_mm512_cvtepi32_pd(half), _mm512_loadu_pd(m));
+    return _mm512_cvtpd_epi32(_mm512_min_pd(products, most));
+  };
+  const __m256i low = round(_mm512_castsi512_si256(sums), multipliers);
+  const __m256i high = round(_mm512_extracti64x4_epi64(sums, 1), multipliers + 8);
+  return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+CONVMAT_NOINLINE void round_products(const __m512i* sums, const double* multipliers, __m512i* rounded) {
+  for (int k = 0; k < 4; ++k) rounded[k] = round_products(sums[k], multipliers);
+}
+// Products of floats are within 2^-23 of those in double: of up to 1024, beyond which bytes are saturated
+// whatever is added to them, within 2^-13. Where all are farther than that from the half between two
+// integers, both round to the same one; otherwise double decides. Packing saturates.
 CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
                                            int32_t zero_point) {
-  const __m512d most = _mm512_set1_pd(1024);
-  const __m512d m_low = _mm512_loadu_pd(multipliers), m_high = _mm512_loadu_pd(multipliers + 8);
-  const auto round = [&](__m256i sums, __m512d m) {
-    return _mm512_cvtpd_epi32(_mm512_min_pd(_mm512_mul_pd(_mm512_cvtepi32_pd(sums), m), most));
-  };
+  // Added to a number of up to 2^22, it leaves no bits for a fraction.
+  constexpr float no_fraction = 12582912.0f;  // 1.5 * 2^23
+  constexpr float farthest = 0.5f - 0x1.02p-13f;
+  const __m512 shift = _mm512_set1_ps(no_fraction);
+  const __m256 m_low = _mm512_cvtpd_ps(_mm512_loadu_pd(multipliers));
+  const __m256 m_high = _mm512_cvtpd_ps(_mm512_loadu_pd(multipliers + 8));
+  // Larger ones saturate every sum but 0, and infinity would make no number of that.
+  const __m512 m =
+      _mm512_min_ps(_mm512_insertf32x8(_mm512_castps256_ps512(m_low), m_high, 1), _mm512_set1_ps(0x1p60f));
   __m512i rounded[4];
+  __m512 rest = _mm512_setzero_ps();
   CONVMAT_UNROLL for (int k = 0; k < 4; ++k) {
-    const __m256i low = round(_mm512_castsi512_si256(a[k].v), m_low);
-    const __m256i high = round(_mm512_extracti64x4_epi64(a[k].v, 1), m_high);
-    rounded[k] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    const __m512 sums = _mm512_cvtepi32_ps(a[k].v);
+    const __m512 shifted = _mm512_fmadd_ps(sums, m, shift);
+    const __m512 integers = _mm512_sub_ps(shifted, shift);
+    rest = _mm512_range_ps(rest, _mm512_fmsub_ps(sums, m, integers), 0xb);  // the larger magnitude
+    // Patterns of floats that are not negative count in the order of the numbers.
+    rounded[k] = _mm512_sub_epi32(_mm512_castps_si512(_mm512_max_ps(shifted, _mm512_setzero_ps())),
+                                  _mm512_castps_si512(shift));
+  }
+  if (_mm512_cmp_ps_mask(rest, _mm512_set1_ps(farthest), _CMP_GE_OQ) != 0) {
+    const __m512i sums[4] = {a[0].v, a[1].v, a[2].v, a[3].v};
+    round_products(sums, multipliers, rounded);
   }
   const __m512i zero = _mm512_set1_epi16(static_cast<int16_t>(zero_point));
   const __m512i even = _mm512_adds_epi16(_mm512_packs_epi32(rounded[0], rounded[1]), zero);

@@ -61,6 +61,11 @@ constexpr test::IntVecProbe int_vec_probe() {
       [](const int* a, const int* b, const int* c, int* to) {
         store(to, dot_pairs(load(a), load(b), load(c)));
       },
+      [](const int* rows, const double* multipliers, int zero_point, int* words) {
+        Vec<int> four[4];
+        for (int k = 0; k < 4; ++k) four[k] = load(rows + k * Vec<int>::lanes);
+        store(words, scale_to_bytes(four, multipliers, zero_point));
+      },
       [](uint8_t* to, const int* bytes, int first, int count) { store_bytes(to, load(bytes), first, count); },
   };
 }

@@ -41,6 +41,8 @@ struct IntVecProbe {
   void (*zero)(int* to);
   void (*add)(const int* a, const int* b, int* to);
   void (*dot_pairs)(const int* a, const int* b, const int* c, int* to);
+  // words[lanes] <-- bytes of rows[4][lanes]
+  void (*scale_to_bytes)(const int* rows, const double* multipliers, int zero_point, int* words);
   void (*store_bytes)(uint8_t* to, const int* bytes, int first, int count);
 };
 

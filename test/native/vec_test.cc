@@ -1,8 +1,10 @@
 // Every operation of every vector layer against scalar arithmetic, at every partial count.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -247,6 +249,38 @@ TEST_P(VectorLayer, IntegersWrap) { check_int_arithmetic(probes().i32); }
 TEST_P(VectorLayer, MinAndMaxLetNanThrough) {
   check_min_max(probes().f32);
   check_min_max(probes().f64);
+}
+// Products in double, halves to even: also about halves, where floats would not tell.
+TEST_P(VectorLayer, ScalesToBytesAsDoubleDoes) {
+  const IntVecProbe& vec = probes().i32;
+  std::mt19937 random(1);
+  const int lanes = vec.lanes;
+  std::vector<int> rows(4 * lanes), words(lanes);
+  std::vector<double> multipliers(lanes);
+  for (int round = 0; round < 20000; ++round) {
+    const int zero_point = static_cast<int>(random() % 256);
+    for (int lane = 0; lane < lanes; ++lane) {
+      // Sums of up to 31 bits, and multipliers that bring the first of them near to an integer and a half.
+      for (int k = 0; k < 4; ++k) rows[k * lanes + lane] = static_cast<int>(random()) >> random() % 31;
+      const double half = static_cast<int>(random() % 600) - 300 + 0.5;
+      const double near =
+          half * (1 + (static_cast<int>(random() % 7) - 3) * std::pow(2.0, -20 - int(random() % 34)));
+      const double sum = std::abs(static_cast<double>(rows[lane]));
+      const double any = std::ldexp(static_cast<double>(random()), -static_cast<int>(random() % 90));
+      multipliers[lane] = round % 4 == 0 || sum == 0 ? any : std::abs(near) / sum;
+      if (random() % 50 == 0) multipliers[lane] = std::numeric_limits<double>::max();
+      if (random() % 50 == 0) multipliers[lane] = std::numeric_limits<double>::denorm_min();
+    }
+    vec.scale_to_bytes(rows.data(), multipliers.data(), zero_point, words.data());
+    for (int lane = 0; lane < lanes; ++lane) {
+      for (int k = 0; k < 4; ++k) {
+        const double product = rows[k * lanes + lane] * multipliers[lane];
+        const double want = std::clamp(std::nearbyint(product) + zero_point, 0.0, 255.0);
+        ASSERT_EQ(static_cast<unsigned>(words[lane]) >> 8 * k & 255, static_cast<unsigned>(want))
+            << rows[k * lanes + lane] << " * " << multipliers[lane] << " + " << zero_point;
+      }
+    }
+  }
 }
 TEST_P(VectorLayer, PartsOfBytes) {
   const IntVecProbe& vec = probes().i32;
