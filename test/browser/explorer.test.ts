@@ -248,8 +248,15 @@ describe('what is changed', () => {
     await expect
       .poll(() => page.locator('[role=alert]:visible').allTextContents())
       .toEqual([expect.stringMatching(/^ShapeError: .*kernel/)]);
+    // Its weights are those of the kernel that was asked for, and the image is no longer drawn on.
+    expect(await page.locator('#kernel input').count()).toBe(15);
+    await page.fill('#kernel input >> nth=14', '7');
+    await page.locator('#image').click({ position: cell(0, 0, 34) });
     await page.fill('#control-dilation', '1');
     await expect.poll(() => page.locator('[role=alert]:visible').count()).toBe(0);
+    await page.hover('#output', { position: cell(4, 2, 34) });
+    await expectCaption(page, /^Output \(2, 4\) = 6 = .* \+ 7·0\./);
+    expect(await page.inputValue('#control-image')).toBe('ring');
     expect(errors).toEqual([]);
   });
 

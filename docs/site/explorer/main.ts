@@ -3,7 +3,7 @@ import { backendInfo } from 'convmat';
 import { readColours } from './colours.js';
 import { setUpDrop } from './drop.js';
 import { byId, make, oncePerFrame } from './elements.js';
-import { isThere, lightsOf } from './lights.js';
+import { DARK, isThere, lightsOf } from './lights.js';
 import { fromLink, toLink } from './link.js';
 import { isRefusal, type Lowering, lower } from './lowering.js';
 import { type Point, samePoint } from './point.js';
@@ -76,9 +76,14 @@ function pointing(pointOf: (place: Place) => Point | undefined): BoardEvents {
   };
 }
 
+/** Whether what is shown is what is asked for, and not the last that could be computed. */
+function fits(): boolean {
+  return refusal.hidden === true;
+}
+
 /** The pixel under a cell of the padded image; undefined where padding is 0. */
 function pixelAt({ block, row, column }: Place): (Point & { of: 'input' }) | undefined {
-  if (lowering === undefined) return undefined;
+  if (lowering === undefined || !fits()) return undefined;
   const { fh, fw, sources } = lowering.geometry;
   const at = sources[(Number(block) * fh + row) * fw + column];
   return at < 0 ? undefined : { of: 'input', at };
@@ -148,7 +153,6 @@ const LEAST_PLANES = 120;
 
 function showAll(current: Lowering): void {
   const { state, geometry } = current;
-  kernel.show(state, colours);
   const room = roomForPlanes();
   showImage(image, current, room, colours);
   showOutput(output, current, room, colours);
@@ -174,12 +178,13 @@ const light = oncePerFrame(() => {
   showWords(at === undefined ? [{ text: HINT }] : describe(at, lowering));
   lightImage(image, lights, lowering);
   lightOutput(output, lights, lowering);
-  kernel.light(lights);
+  kernel.light(fits() ? lights : DARK);
   matrix.light(lights);
 });
 
 /** A convolution that does not fit is refused by convmat itself; the last one that did stays. */
 function update(): void {
+  kernel.show(store.state, colours);
   try {
     lowering = lower(store.state, lowering);
     refusal.hidden = true;
@@ -189,6 +194,7 @@ function update(): void {
     if (!isRefusal(error)) throw error;
     refusal.textContent = `${error.name}: ${error.message}`;
     refusal.hidden = false;
+    light();
   }
 }
 
@@ -196,6 +202,7 @@ const updateSoon = oncePerFrame(update);
 
 function redraw(): void {
   colours = readColours();
+  kernel.show(store.state, colours);
   if (lowering !== undefined) showAll(lowering);
   network.recolour();
   light();
