@@ -118,6 +118,72 @@ describe('rounding', () => {
   });
 });
 
+describe('layers of words of any length', () => {
+  const word = (type: fixed.NumericType) => {
+    const low = type.signed ? -(2 ** (type.wordLength - 1)) : 0;
+    const high = low + 2 ** type.wordLength - 1;
+    return fc.oneof(fc.constantFrom(low, high), fc.integer({ min: low, max: high }));
+  };
+  const typeOf = (lengths: readonly number[]) =>
+    fc.record({
+      signed: fc.boolean(),
+      wordLength: fc.constantFrom(...lengths),
+      fractionLength: fc.integer({ min: -2, max: 20 }),
+      rounding: fc.constantFrom(...ROUNDINGS),
+      overflow: fc.constantFrom('saturate' as const, 'wrap' as const),
+    });
+  const CHANNELS = 3;
+  const problem = fc
+    .record({
+      x: typeOf([5, 8, 9, 16, 20]),
+      w: typeOf([7, 8, 12, 16]),
+      b: typeOf([8, 16, 32]),
+      output: typeOf([4, 8, 16, 32]),
+      hasBias: fc.boolean(),
+    })
+    .chain((types) =>
+      fc.record({
+        types: fc.constant(types),
+        image: fc.array(word(types.x), { minLength: 5 * CHANNELS, maxLength: 5 * CHANNELS }),
+        weight: fc.array(word(types.w), { minLength: 2 * CHANNELS, maxLength: 2 * CHANNELS }),
+        bias: fc.array(word(types.b), { minLength: 2, maxLength: 2 }),
+      }),
+    );
+
+  test('are sums of products, stored once', () => {
+    const raw = (values: number[], shape: number[], type: fixed.NumericType) =>
+      fi(
+        new Tensor(
+          Float64Array.from(values, (value) => value * 2 ** -type.fractionLength),
+          shape,
+        ),
+        type,
+      );
+    check(
+      fc.property(problem, ({ types, image, weight, bias }) => {
+        const { x, w, b, output, hasBias } = types;
+        const result = conv2d(raw(image, [CHANNELS, 1, 5], x), raw(weight, [2, CHANNELS, 1, 1], w), {
+          output,
+          bias: hasBias ? raw(bias, [2], b) : null,
+        });
+        // In units far below all of the types'.
+        const places = 64;
+        const units = (value: bigint, fractionLength: number) => value << BigInt(places - fractionLength);
+        const expected = Array.from({ length: 10 }, (_, i) => {
+          const o = Math.floor(i / 5);
+          let sum = hasBias ? units(BigInt(bias[o]), b.fractionLength) : 0n;
+          for (let c = 0; c < CHANNELS; c++) {
+            const product = BigInt(image[5 * c + (i % 5)]) * BigInt(weight[CHANNELS * o + c]);
+            sum += units(product, x.fractionLength + w.fractionLength);
+          }
+          return Number(stored(sum, places, output));
+        });
+        expect(Array.from(result.raw.data)).toEqual(expected);
+      }),
+    );
+  });
+});
+
 describe('operands', () => {
   const x = fi(
     [
