@@ -49,8 +49,10 @@ class WindowsRun {
         down_(interior_of(f.height)),
         across_(interior_of(f.width)),
         patch_columns_((std::min(most_, f.width.out) - 1) * stride_ + span_of(f.width)) {
-    // Borders of a short row cost less together with what is between them.
-    if (f.width.out <= most_ && (across_.first > 0 || across_.end < f.width.out)) across_ = {0, 0};
+    // A border takes a whole tile, since a tile of one pixel waits for each of its products.
+    if (across_.first > 0) across_.first = std::min(most_, f.width.out);
+    if (across_.end < f.width.out) across_.end = std::max<int64_t>(0, f.width.out - most_);
+    if (across_.end <= across_.first) across_ = {0, 0};
   }
 
   // Offsets of the taps where a row has so many columns.
@@ -69,7 +71,7 @@ class WindowsRun {
     const int64_t block = plane % f_.blocks, in = f_.height.in * f_.width.in * f_.lanes;
     const int64_t out_row = f_.width.out * f_.lanes;
     ArenaFrame arena;
-    float* const patch = arena.take<float>(span_of(f_.height) * patch_columns_ * f_.lanes);
+    float* const patch = arena.take<float>(patch_rows(end - first) * patch_columns_ * f_.lanes);
     float* const divisors = arena.take<float>(f_.width.out);
     const float* const x = f_.x + plane * in;
     float* const y = f_.y + (plane * f_.height.out + first) * out_row;
@@ -79,50 +81,58 @@ class WindowsRun {
     window.bias = f_.bias == nullptr ? nullptr : f_.bias + block * f_.lanes;
     window.lo = f_.lo;
     window.hi = f_.hi;
-    for (int64_t row = first; row < end; ++row) {
+    window.divisors = divisors;
+    const auto outputs = [&](const float* from, const int64_t* list, int64_t row, int64_t column,
+                             int64_t pixels) {
       if (f_.op == BlockedWindowOp::mean) {
         const int64_t rows = count_of(f_.height, row, f_.count_padding);
-        for (int64_t o = 0; o < f_.width.out; ++o)
-          divisors[o] = static_cast<float>(rows * count_of(f_.width, o, f_.count_padding));
+        for (int64_t o = 0; o < pixels; ++o)
+          divisors[o] = static_cast<float>(rows * count_of(f_.width, column + o, f_.count_padding));
       }
-      const auto outputs = [&](const float* from, const int64_t* list, int64_t column, int64_t pixels) {
-        window.x = from;
-        window.taps = list;
-        window.y = y + (row - first) * out_row + column * f_.lanes;
-        window.divisors = divisors + column;
-        kernels_.blocked_window(f_.op, stride_, pixels, window);
-      };
-      const auto border = [&](int64_t begin, int64_t until) {
-        for (int64_t column = begin; column < until; column += most_) {
-          const int64_t pixels = std::min(most_, until - column);
-          copy_patch(x, row, column, pixels, patch);
-          outputs(patch, patch_taps, column, pixels);
-        }
-      };
-      if (row < down_.first || row >= down_.end || across_.end == 0) {
-        border(0, f_.width.out);
+      window.x = from;
+      window.taps = list;
+      window.y = y + (row - first) * out_row + column * f_.lanes;
+      kernels_.blocked_window(f_.op, stride_, pixels, window);
+    };
+    // By a copy of what several rows read.
+    const auto patched = [&](int64_t row, int64_t rows, int64_t column, int64_t until) {
+      for (; column < until; column += most_) {
+        const int64_t pixels = std::min(most_, until - column);
+        copy_patch(x, row, patch_rows(rows), column, pixels, patch);
+        for (int64_t i = 0; i < rows; ++i)
+          outputs(patch + i * f_.height.stride * patch_columns_ * f_.lanes, patch_taps, row + i, column,
+                  pixels);
+      }
+    };
+    patched(first, end - first, 0, across_.first);
+    patched(first, end - first, across_.end, f_.width.out);
+    for (int64_t row = first; row < end && across_.first < across_.end; ++row) {
+      if (row < down_.first || row >= down_.end) {
+        patched(row, 1, across_.first, across_.end);
         continue;
       }
-      border(0, across_.first);
       const int64_t row_in = row * f_.height.stride - f_.height.pad_before;
       const int64_t column_in = across_.first * f_.width.stride - f_.width.pad_before;
-      outputs(x + (row_in * f_.width.in + column_in) * f_.lanes, taps, across_.first,
+      outputs(x + (row_in * f_.width.in + column_in) * f_.lanes, taps, row, across_.first,
               across_.end - across_.first);
-      border(across_.end, f_.width.out);
     }
     if (epilogue_ != nullptr) epilogue_->run(y, 1, (end - first) * out_row, (end - first) * out_row);
   }
 
  private:
-  // What some outputs read, with what stands for padding.
-  void copy_patch(const float* x, int64_t row, int64_t column, int64_t pixels, float* patch) const {
+  // Of an image with its padding, for so many rows of outputs.
+  int64_t patch_rows(int64_t rows) const { return (rows - 1) * f_.height.stride + span_of(f_.height); }
+
+  // What outputs from (row, column) on read, with what stands for padding.
+  void copy_patch(const float* x, int64_t row, int64_t rows, int64_t column, int64_t pixels,
+                  float* patch) const {
     const float nothing = f_.op == BlockedWindowOp::maximum ? -std::numeric_limits<float>::infinity() : 0.0f;
     const int64_t columns = (pixels - 1) * stride_ + span_of(f_.width);
     const int64_t first_column = column * f_.width.stride - f_.width.pad_before;
     const int64_t begin = std::clamp<int64_t>(-first_column, 0, columns);
     const int64_t end = std::clamp<int64_t>(f_.width.in - first_column, begin, columns);
     const int64_t lanes = f_.lanes;
-    for (int64_t q = 0; q < span_of(f_.height); ++q) {
+    for (int64_t q = 0; q < rows; ++q) {
       float* const to = patch + q * patch_columns_ * lanes;
       const int64_t r = row * f_.height.stride - f_.height.pad_before + q;
       if (r < 0 || r >= f_.height.in) {
