@@ -267,7 +267,8 @@ export class CompiledGraph implements Executable {
     }
   }
   #takeArena(): Uint8Array {
-    return this.#arenas.pop() ?? uninitialised('uint8', this.#memory.arenaBytes);
+    const { arenaBytes } = this.#memory;
+    return this.#arenas.pop() ?? backend().arena?.(arenaBytes) ?? uninitialised('uint8', arenaBytes);
   }
   #giveArena(arena: Uint8Array): void {
     if (!this.#released && this.#arenas.length < KEPT_ARENAS) this.#arenas.push(arena);

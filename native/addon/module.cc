@@ -58,6 +58,7 @@ constexpr Export kExports[] = {
     {"releaseInteger", entry<release_integer>},
     {"convInteger", entry<door::conv_integer>},
     {"prepareNetwork", entry<prepare_network>},
+    {"arenaStart", entry<arena_start>},
     {"releaseNetwork", entry<release_network>},
     {"runNetworkAsync", entry<run_network_async>},
     {"unfold", entry<door::unfold>},

@@ -1,5 +1,6 @@
 #include "addon/network.h"
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "addon/environment.h"
 #include "addon/prepared.h"
 #include "door/network.h"
+#include "runtime/aligned.h"
 #include "runtime/pages.h"
 
 namespace convmat::addon {
@@ -96,6 +98,13 @@ Napi::Value prepare_network(const Napi::CallbackInfo& call) {
                     std::make_unique<PreparedNetwork>(env, kernels_of(call), std::move(network)), bytes);
   run.Set("steps", steps);
   return run;
+}
+
+Napi::Value arena_start(const Napi::CallbackInfo& call) {
+  const Array array = read_array(call[0], "array");
+  if (array.length > 0) advise_huge_pages(array.data, static_cast<size_t>(array.length));
+  const size_t past = reinterpret_cast<uintptr_t>(array.data) % kLineBytes;
+  return Napi::Number::New(call.Env(), static_cast<double>((kLineBytes - past) % kLineBytes));
 }
 
 void release_network(const Napi::CallbackInfo& call) { PreparedNetwork::unwrap(call[0]).release(); }

@@ -13,6 +13,9 @@ namespace convmat::addon {
 // run(arena, inputs, outputs, times | null): lists of typed arrays, and an Uint8Array for the arena, that
 // nobody else uses meanwhile. times, a Float64Array, receives nanoseconds for each step.
 Napi::Value prepare_network(const Napi::CallbackInfo& call);
+// arenaStart(array) → number: where in an Uint8Array of arenas, which nobody has written to yet, the first
+// line of the caches begins. Kernels read and write whole lines from there. Asks for huge pages.
+Napi::Value arena_start(const Napi::CallbackInfo& call);
 // releaseNetwork(run): frees what it holds once nothing runs with it.
 void release_network(const Napi::CallbackInfo& call);
 // runNetworkAsync(run, arena, inputs, outputs, callback) → number, as runAsync; the callback's result is

@@ -118,6 +118,8 @@ export interface NativeAddon {
     constants: readonly TypedArray[],
     similar: RunNetwork | null,
   ): RunNetwork;
+  /** Where the first line of the caches begins in memory for arenas that nobody has written to. */
+  arenaStart(array: Uint8Array): number;
   releaseNetwork(run: RunNetwork): void;
   /** As runAsync: nobody else may have seen these arrays. The lists are kept as they are when it is called. */
   runNetworkAsync(

@@ -1,12 +1,20 @@
 /** Networks by the addon: all steps of a run in one call. */
-import type { TypedArray } from '../../tensor/dtype.js';
+import { type TypedArray, uninitialised } from '../../tensor/dtype.js';
 import type { AbortSignalLike } from '../abort.js';
 import type { Backend, BoundNetwork } from '../backend.js';
 import type { NativeAddon, RunNetwork } from './addon.js';
 import { settled } from './settled.js';
 
-export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork'> {
+/** Of the caches, in bytes. */
+const LINE = 64;
+
+export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork' | 'arena'> {
   return {
+    arena(bytes) {
+      const whole = uninitialised('uint8', bytes + LINE);
+      const start = addon.arenaStart(whole);
+      return whole.subarray(start, start + bytes);
+    },
     bindNetwork({ words, arenaBytes, inputBytes, outputBytes, constants }, similar) {
       const lender = NativeNetwork.lender(similar);
       const run = addon.prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, lender);

@@ -101,6 +101,7 @@ const RIGHT = {
   releaseInteger: () => [runInteger()],
   convInteger: () => [integer(), bytes.w, ...scales(), bytes.x, bytes.y],
   prepareNetwork: () => [words().with(5, 2), 64, [16], [16], [x], null],
+  arenaStart: () => [arena()],
   releaseNetwork: () => [network()],
   runNetworkAsync: () => [network(), arena(), [], [new Float32Array(4)], later],
   unfold: () => [conv(), x, new Float32Array(6)],
