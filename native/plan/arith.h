@@ -8,6 +8,7 @@ namespace convmat {
 // Of a that is 0 or more.
 template <typename A, typename B>
 constexpr std::common_type_t<A, B> ceil_div(A a, B b) {
+  static_assert(std::is_integral_v<A> && std::is_integral_v<B>);
   return (a + b - 1) / b;
 }
 // The least multiple of b that is no less than a, which is 0 or more.

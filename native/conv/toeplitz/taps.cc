@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "plan/arith.h"
 #include "runtime/tuning.h"
 
 namespace convmat {
@@ -101,7 +100,7 @@ ToeplitzTaps<T>::ToeplitzTaps(const ToeplitzWeights& layout, const T* weight,
           const double taller = static_cast<double>(std::min<int64_t>(height, blocking.mr));
           const double tall = static_cast<double>(height);
           const double column_cost = std::max(
-              tall, tuning::kToeplitzLoad * ceil_div(tall, taller) + tuning::kToeplitzBroadcast * tall);
+              tall, tuning::kToeplitzLoad * (tall + taller - 1) / taller + tuning::kToeplitzBroadcast * tall);
           const double plane_cost = static_cast<double>(plane.taps.size()) * column_cost;
           single_cost += std::min(rows_cost, plane_cost);
           singly.push_back(plane_cost < rows_cost ? std::move(plane) : std::move(rows));
