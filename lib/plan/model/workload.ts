@@ -98,7 +98,7 @@ export function pageShare(bytes: number): number {
   return Math.min(1, bytes / 4096);
 }
 
-/** native/table/kernel_table.h, toeplitz_count. */
+/** As toeplitz_count of native/table/toeplitz.h has it. */
 export function toeplitzCount(n: number): number {
   return n >= 8 ? 8 : n >= 6 ? 6 : n >= 4 ? 4 : Math.floor(n);
 }
