@@ -33,7 +33,8 @@ export class ByteStream {
   async fill(target: Uint8Array, what: string): Promise<void> {
     const start = this.position;
     for (let filled = 0; filled < target.length; ) {
-      if (this.#rest.length === 0 && !(await this.#next())) {
+      if (this.#rest.length === 0) {
+        if (await this.#next()) continue; // to look again: whoever lent them may have taken them away
         const expected = `${target.length} bytes of ${what} at byte ${start}`;
         throw new FormatError(`${this.name}: expected ${expected}, got ${filled}`);
       }

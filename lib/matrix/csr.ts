@@ -261,9 +261,14 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
       } while (end < rows && end - first < BLOCK_ROWS && indptr[end] - start < BLOCK_ENTRIES);
       const entries = indptr[end] - start;
       if (start < 0 || start + entries > this.#data.length) checkOffsets(indptr, rows, this.#data.length);
+      // Taken away since the last block.
+      if (start + entries > this.#indices.length)
+        throw mismatch(ArgumentError, 'indices', `${this.#data.length} columns`, `${this.#indices.length}`);
       const offsets = uninitialised('int32', end - first + 1);
       for (let i = first; i <= end; i++) offsets[i - first] = indptr[i] - start;
-      const [indices, data] = [viewOf(this.#indices, start, entries), viewOf(this.#data, start, entries)];
+      // No view of memory that may be gone, where none is needed.
+      const indices = entries === 0 ? zeros('int32', 0) : viewOf(this.#indices, start, entries);
+      const data = entries === 0 ? zerosLike(this.#data, 0) : viewOf(this.#data, start, entries);
       yield { first, end, parts: { rows: end - first, cols, indptr: offsets, indices, data } };
       first = end;
     }

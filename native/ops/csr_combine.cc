@@ -1,8 +1,8 @@
 // Products and sums of matrices in compressed sparse rows, a row at a time. A product gathers its terms in a
 // dense row of sums (Gustavson 1978, "Two fast algorithms for sparse matrices"), a sum of rows whose columns
-// ascend merges them. Each row is done twice: once to count its entries and once to write them. JavaScript
-// can write into the arrays of a matrix after they were checked, so offsets and columns are checked as they
-// are read.
+// ascend merges them, or adds entry to entry where they are the same. Each row is done twice: once to count
+// its entries and once to write them. JavaScript can write into the arrays of a matrix after they were
+// checked, so offsets and columns are checked as they are read.
 #include "ops/csr_combine.h"
 
 #include <algorithm>
@@ -10,6 +10,10 @@
 #include <cstring>
 #include <limits>
 #include <vector>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+  #include <intrin.h>
+#endif
 
 #include "plan/dispatch.h"
 #include "runtime/thread_pool.h"
@@ -21,11 +25,8 @@ namespace {
 constexpr double kNsPerTerm = 2;
 // Chunks of work, each with a row of sums of its own.
 constexpr int64_t kChunks = 16;
-// Columns of one row up to which insertion is the fastest way to sort them.
-constexpr int64_t kInsertionSorted = 16;
-// Columns between a row's first and last, for each of its entries, up to which looking at all of them is
-// faster than sorting.
-constexpr int64_t kSpread = 64;
+// Columns that are looked at together for those that a row has reached.
+constexpr int64_t kGroup = 64;
 
 struct Range {
   int64_t begin, end;
@@ -37,116 +38,195 @@ Range row_range(const CsrMatrix& matrix, int64_t row) {
   return {begin, end, 0 <= begin && begin <= end && end <= matrix.nnz};
 }
 
-// Which columns a row has reached, in the order in which it reached them; and their sums, which stay zero
-// elsewhere.
+int lowest_bit(uint64_t bits) {
+#if defined(_MSC_VER) && !defined(__clang__)
+  unsigned long index;
+  _BitScanForward64(&index, bits);
+  return static_cast<int>(index);
+#else
+  return __builtin_ctzll(bits);
+#endif
+}
+
+// Some columns of a group: bit i stands for the column group * kGroup + i.
+struct Columns {
+  int32_t group;
+  uint64_t bits;
+};
+
+Columns columns_of(int32_t column) {
+  const auto at = static_cast<uint32_t>(column);
+  return {static_cast<int32_t>(at / kGroup), uint64_t{1} << (at % kGroup)};
+}
+
+// The columns of each row of a matrix by groups, as a product reads them once for each entry that meets the
+// row: neighbouring columns cost one step.
+class GroupedRows {
+ public:
+  // False when an offset or a column leads outside; what follows may rely on them otherwise.
+  bool read(const CsrMatrix& matrix) {
+    const auto cols = static_cast<uint32_t>(matrix.cols);
+    starts_.reserve(static_cast<size_t>(matrix.rows) + 1);
+    for (int64_t row = 0; row < matrix.rows; ++row) {
+      starts_.push_back(groups_.size());
+      const Range range = row_range(matrix, row);
+      if (!range.is_sound) return false;
+      int32_t last = -1;
+      for (int64_t p = range.begin; p < range.end; ++p) {
+        const int32_t column = matrix.indices[p];
+        if (static_cast<uint32_t>(column) >= cols) return false;
+        const Columns one = columns_of(column);
+        if (one.group == last) {
+          groups_.back().bits |= one.bits;
+        } else {
+          groups_.push_back(one);
+          last = one.group;
+        }
+      }
+    }
+    starts_.push_back(groups_.size());
+    return true;
+  }
+
+  const Columns* begin(int64_t row) const { return groups_.data() + starts_[static_cast<size_t>(row)]; }
+  const Columns* end(int64_t row) const { return begin(row + 1); }
+
+ private:
+  std::vector<size_t> starts_;
+  std::vector<Columns> groups_;
+};
+
+// Which columns a row has reached, and their sums; both are zero elsewhere.
 class Row {
  public:
-  // Not a byte: what is written through a byte's address may be any member, as far as a compiler knows.
-  using Flag = uint16_t;
-
   Row(int64_t cols, bool with_sums)
-      : is_reached_(static_cast<size_t>(cols + kFlags)),
-        columns_(static_cast<size_t>(cols) + 1),
+      : bits_(static_cast<size_t>(cols / kGroup + 1)),
+        groups_(static_cast<size_t>(cols / kGroup + 1)),
         sums_(with_sums ? static_cast<size_t>(cols) : 0) {}
 
-  void reach(int32_t column) {
-    // Stored in any case: whether a column is new is hard to predict.
-    columns_[static_cast<size_t>(count_)] = column;
-    Flag& is_reached = is_reached_[static_cast<size_t>(column)];
-    count_ += is_reached == 0;
-    is_reached = 1;
+  void reach(const Columns& columns) {
+    uint64_t& bits = bits_[static_cast<size_t>(columns.group)];
+    if (bits == 0) groups_[static_cast<size_t>(count_++)] = columns.group;
+    bits |= columns.bits;
   }
-  void add(int32_t column, double value) {
-    reach(column);
-    sums_[static_cast<size_t>(column)] += value;
-  }
-  int64_t count() const { return count_; }
+  double* sums() { return sums_.data(); }
 
-  // The columns ascending, with their sums, which are zero again; there is room for `count`.
+  // How many columns were reached; none is afterwards.
+  int64_t count() {
+    int64_t count = 0;
+    for_each_group([&](int64_t, uint64_t bits) {
+      for (; bits != 0; bits &= bits - 1) ++count;
+    });
+    return count;
+  }
+
+  // The columns ascending, with their sums; none is reached afterwards. Returns how many there are, of which
+  // those past `room` are not written.
   template <typename T>
-  void take(int32_t* columns, T* data) {
-    sort();
-    for (int64_t i = 0; i < count_; ++i) {
-      const int32_t column = columns_[static_cast<size_t>(i)];
-      double& sum = sums_[static_cast<size_t>(column)];
-      columns[i] = column;
-      data[i] = static_cast<T>(sum);
-      sum = 0;
-    }
-    clear();
-  }
-
-  void clear() {
-    for (int64_t i = 0; i < count_; ++i)
-      is_reached_[static_cast<size_t>(columns_[static_cast<size_t>(i)])] = 0;
-    count_ = 0;
+  int64_t take(int64_t room, int32_t* columns, T* data) {
+    std::sort(groups_.begin(), groups_.begin() + count_);
+    int64_t count = 0;
+    for_each_group([&](int64_t first, uint64_t bits) {
+      for (; bits != 0; bits &= bits - 1) {
+        const int64_t column = first + lowest_bit(bits);
+        double& sum = sums_[static_cast<size_t>(column)];
+        if (count < room) {
+          columns[count] = static_cast<int32_t>(column);
+          data[count] = static_cast<T>(sum);
+        }
+        sum = 0;
+        ++count;
+      }
+    });
+    return count;
   }
 
  private:
-  void sort() {
-    int32_t* const columns = columns_.data();
-    if (count_ <= kInsertionSorted) {
-      for (int64_t i = 1; i < count_; ++i) {
-        const int32_t column = columns[i];
-        int64_t at = i;
-        for (; at > 0 && columns[at - 1] > column; --at) columns[at] = columns[at - 1];
-        columns[at] = column;
-      }
-      return;
+  // body(first column, bits) for each group that was reached, which is none afterwards.
+  template <class Body>
+  void for_each_group(const Body& body) {
+    for (int64_t i = 0; i < count_; ++i) {
+      const int64_t group = groups_[static_cast<size_t>(i)];
+      body(group * kGroup, bits_[static_cast<size_t>(group)]);
+      bits_[static_cast<size_t>(group)] = 0;
     }
-    const auto [first, last] = std::minmax_element(columns, columns + count_);
-    const int64_t begin = *first, end = *last;
-    if (end - begin > kSpread * count_) {
-      std::sort(columns, columns + count_);
-      return;
-    }
-    int64_t found = 0;
-    for (int64_t at = begin; at <= end; at += kFlags) {
-      uint64_t flags;
-      std::memcpy(&flags, is_reached_.data() + at, sizeof flags);
-      if (flags == 0) continue;
-      for (int64_t column = at; column < at + kFlags; ++column) {
-        columns[found] = static_cast<int32_t>(column);
-        found += found < count_ ? is_reached_[static_cast<size_t>(column)] : 0;
-      }
-    }
+    count_ = 0;
   }
 
-  // How many are looked at at a time.
-  static constexpr int64_t kFlags = sizeof(uint64_t) / sizeof(Flag);
-
-  std::vector<Flag> is_reached_;
-  std::vector<int32_t> columns_;
+  std::vector<uint64_t> bits_;
+  std::vector<int32_t> groups_;
   std::vector<double> sums_;
   int64_t count_ = 0;
 };
 
-// term(column, value) for each stored entry of a row, times a factor; false when one leads outside.
-template <typename T, class Term>
-bool visit_row(const CsrMatrix& matrix, int64_t row, double factor, const Term& term) {
+// term(position, column) for each stored entry of a row; false when one leads outside.
+template <class Term>
+bool visit_row(const CsrMatrix& matrix, int64_t row, const Term& term) {
   const Range range = row_range(matrix, row);
   if (!range.is_sound) return false;
-  const T* const data = static_cast<const T*>(matrix.data);
   const auto cols = static_cast<uint32_t>(matrix.cols);
   for (int64_t p = range.begin; p < range.end; ++p) {
     const int32_t column = matrix.indices[p];
     if (static_cast<uint32_t>(column) >= cols) return false;
-    term(column, factor * static_cast<double>(data[p]));
+    term(p, column);
   }
   return true;
 }
 
-// The same for each term of a row of the result.
-template <typename T, class Term>
-bool visit_terms(CsrCombination combination, const CsrMatrix& a, const CsrMatrix& b, int64_t row,
-                 const Term& term) {
-  if (combination == CsrCombination::sum)
-    return visit_row<T>(a, row, 1, term) && visit_row<T>(b, row, 1, term);
-  bool is_sound = true;
-  const bool is_read = visit_row<T>(a, row, 1, [&](int32_t inner, double factor) {
-    is_sound = is_sound && visit_row<T>(b, inner, factor, term);
+// A row of A B: which columns it has.
+bool reach_product(const CsrMatrix& a, const GroupedRows& b_rows, int64_t row, Row& scratch) {
+  return visit_row(a, row, [&](int64_t, int32_t inner) {
+    const Columns* const end = b_rows.end(inner);
+    for (const Columns* columns = b_rows.begin(inner); columns < end; ++columns) scratch.reach(*columns);
   });
-  return is_read && is_sound;
+}
+
+// And its sums. Rows of b are sound, since b_rows has read them.
+template <typename T>
+bool sum_product(const CsrMatrix& a, const CsrMatrix& b, const GroupedRows& b_rows, int64_t row,
+                 Row& scratch) {
+  const T* const a_data = static_cast<const T*>(a.data);
+  const T* const b_data = static_cast<const T*>(b.data);
+  double* const sums = scratch.sums();
+  return reach_product(a, b_rows, row, scratch) && visit_row(a, row, [&](int64_t at, int32_t inner) {
+           const double factor = static_cast<double>(a_data[at]);
+           const int64_t end = b.indptr[inner + 1];
+           for (int64_t p = b.indptr[inner]; p < end; ++p)
+             sums[b.indices[p]] += factor * static_cast<double>(b_data[p]);
+         });
+}
+
+// A row of A + B whose columns are in any order.
+bool reach_sum(const CsrMatrix& a, const CsrMatrix& b, int64_t row, Row& scratch) {
+  const auto reach = [&](int64_t, int32_t column) { scratch.reach(columns_of(column)); };
+  return visit_row(a, row, reach) && visit_row(b, row, reach);
+}
+
+template <typename T>
+bool sum_rows(const CsrMatrix& a, const CsrMatrix& b, int64_t row, Row& scratch) {
+  double* const sums = scratch.sums();
+  const auto add_from = [&](const CsrMatrix& matrix) {
+    const T* const data = static_cast<const T*>(matrix.data);
+    return visit_row(matrix, row, [&](int64_t p, int32_t column) {
+      scratch.reach(columns_of(column));
+      sums[column] += static_cast<double>(data[p]);
+    });
+  };
+  return add_from(a) && add_from(b);
+}
+
+// Whether a row has the same columns in both matrices, ascending and within them: then its entries are as
+// many, and each the sum of two that stand in one place.
+bool has_same_columns(const CsrMatrix& a, const CsrMatrix& b, const Range& in_a, const Range& in_b) {
+  const int64_t length = in_a.end - in_a.begin;
+  if (!in_a.is_sound || !in_b.is_sound || in_b.end - in_b.begin != length) return false;
+  if (length == 0) return true;
+  const int32_t* const columns = a.indices + in_a.begin;
+  if (std::memcmp(columns, b.indices + in_b.begin, static_cast<size_t>(length) * sizeof *columns) != 0)
+    return false;
+  bool ascends = columns[0] >= 0 && columns[length - 1] < a.cols;
+  for (int64_t p = 1; p < length; ++p) ascends &= columns[p - 1] < columns[p];
+  return ascends;
 }
 
 // Rows of two matrices merged: entry(column, value) for each column of either, ascending. False, after some
@@ -191,44 +271,88 @@ bool for_each_row(const CsrMatrix& a, const CsrMatrix& b, bool with_sums, const 
   return is_sound.load(std::memory_order_relaxed);
 }
 
-template <typename T>
-bool count_entries(CsrCombination combination, const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr) {
+bool count_product(const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr) {
+  GroupedRows b_rows;
+  if (!b_rows.read(b)) return false;
   return for_each_row(a, b, false, [&](int64_t row, Row& scratch) {
-    int32_t count = 0;
-    if (combination == CsrCombination::sum && merge_rows<T>(a, b, row, [&](int32_t, double) { ++count; })) {
-      indptr[row + 1] = count;
-      return true;
-    }
-    const bool is_sound =
-        visit_terms<T>(combination, a, b, row, [&](int32_t column, double) { scratch.reach(column); });
+    const bool is_sound = reach_product(a, b_rows, row, scratch);
     indptr[row + 1] = static_cast<int32_t>(scratch.count());
-    scratch.clear();
     return is_sound;
   });
 }
 
 template <typename T>
-bool write_entries(CsrCombination combination, const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
+bool count_sum(const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr) {
+  return for_each_row(a, b, false, [&](int64_t row, Row& scratch) {
+    const Range in_a = row_range(a, row);
+    int32_t count = 0;
+    if (has_same_columns(a, b, in_a, row_range(b, row))) {
+      indptr[row + 1] = static_cast<int32_t>(in_a.end - in_a.begin);
+      return true;
+    }
+    if (merge_rows<T>(a, b, row, [&](int32_t, double) { ++count; })) {
+      indptr[row + 1] = count;
+      return true;
+    }
+    const bool is_sound = reach_sum(a, b, row, scratch);
+    indptr[row + 1] = static_cast<int32_t>(scratch.count());
+    return is_sound;
+  });
+}
+
+// Where the entries of a row of the result go.
+template <typename T>
+struct Place {
+  int32_t* columns;
+  T* data;
+  int64_t room;
+};
+
+// body(row, place, scratch) for every row of the result.
+template <typename T, class Body>
+bool write_rows(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c, const Body& body) {
   return for_each_row(a, b, true, [&](int64_t row, Row& scratch) {
     const int64_t begin = c.indptr[row], end = c.indptr[row + 1];
     if (begin < 0 || end < begin || end > c.nnz) return false;
-    int32_t* const columns = c.indices + begin;
-    T* const data = static_cast<T*>(c.data) + begin;
-    const int64_t room = end - begin;
+    return body(row, Place<T>{c.indices + begin, static_cast<T*>(c.data) + begin, end - begin}, scratch);
+  });
+}
+
+template <typename T>
+bool write_product(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
+  GroupedRows b_rows;
+  if (!b_rows.read(b)) return false;
+  return write_rows<T>(a, b, c, [&](int64_t row, const Place<T>& place, Row& scratch) {
+    return sum_product<T>(a, b, b_rows, row, scratch) &&
+           scratch.take(place.room, place.columns, place.data) == place.room;
+  });
+}
+
+template <typename T>
+bool write_sum(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
+  return write_rows<T>(a, b, c, [&](int64_t row, const Place<T>& place, Row& scratch) {
+    const auto [columns, data, room] = place;
+    const Range in_a = row_range(a, row), in_b = row_range(b, row);
+    if (in_a.end - in_a.begin == room && has_same_columns(a, b, in_a, in_b)) {
+      const T* const a_data = static_cast<const T*>(a.data) + in_a.begin;
+      const T* const b_data = static_cast<const T*>(b.data) + in_b.begin;
+      for (int64_t i = 0; i < room; ++i) {
+        columns[i] = a.indices[in_a.begin + i];
+        data[i] = static_cast<T>(static_cast<double>(a_data[i]) + static_cast<double>(b_data[i]));
+      }
+      return true;
+    }
     int64_t count = 0;
-    if (combination == CsrCombination::sum && merge_rows<T>(a, b, row, [&](int32_t column, double value) {
+    const bool is_merged = merge_rows<T>(
+        a, b, row, [&, room = room, columns = columns, data = data](int32_t column, double value) {
           if (count < room) {
             columns[count] = column;
             data[count] = static_cast<T>(value);
           }
           ++count;
-        }))
-      return count == room;
-    const bool is_sound = visit_terms<T>(combination, a, b, row,
-                                         [&](int32_t column, double value) { scratch.add(column, value); });
-    if (!is_sound || scratch.count() != room) return false;
-    scratch.take(columns, data);
-    return true;
+        });
+    if (is_merged) return count == room;
+    return sum_rows<T>(a, b, row, scratch) && scratch.take(room, columns, data) == room;
   });
 }
 
@@ -237,8 +361,10 @@ bool write_entries(CsrCombination combination, const CsrMatrix& a, const CsrMatr
 bool csr_combined_sizes(CsrCombination combination, const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr,
                         int64_t* entries) {
   indptr[0] = 0;
-  const bool is_sound = dispatch_float(
-      a.dtype, [&](auto zero) { return count_entries<decltype(zero)>(combination, a, b, indptr); });
+  const bool is_sound = dispatch_float(a.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return combination == CsrCombination::sum ? count_sum<T>(a, b, indptr) : count_product(a, b, indptr);
+  });
   if (!is_sound) return false;
   *entries = 0;
   for (int64_t row = 0; row < a.rows; ++row) {
@@ -249,8 +375,10 @@ bool csr_combined_sizes(CsrCombination combination, const CsrMatrix& a, const Cs
 }
 
 bool csr_combine(CsrCombination combination, const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
-  return dispatch_float(a.dtype,
-                        [&](auto zero) { return write_entries<decltype(zero)>(combination, a, b, c); });
+  return dispatch_float(a.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return combination == CsrCombination::sum ? write_sum<T>(a, b, c) : write_product<T>(a, b, c);
+  });
 }
 
 }  // namespace convmat
