@@ -1,4 +1,4 @@
-import { CsrMatrix, convMatrix } from 'convmat';
+import { CsrMatrix, convMatrix, Tensor } from 'convmat';
 import { describe, expect, test } from 'vitest';
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden';
 import { random } from '../support/random';
@@ -125,4 +125,41 @@ describe("a matrix's own arrays", () => {
       (matrix as { indices: unknown }).indices = sharedArray(Int32Array, 8);
     }).toThrow(TypeError);
   });
+});
+
+test('structures that are the same, overlap and miss each other, over many groups of columns', () => {
+  const [rows, cols] = [40, 300];
+  // Every third, every seventh, and neighbouring columns from a place that moves with the row.
+  const patterns = [
+    (i: number, j: number) => (i + j) % 3 === 0,
+    (i: number, j: number) => (i * j) % 7 === 1,
+    (i: number, j: number) => j >= 5 * i && j < 5 * i + 9,
+  ];
+  const values = random([rows, cols], 'float64', 9).data;
+  const matrices = patterns.map((has) =>
+    CsrMatrix.fromDense(
+      new Tensor(
+        Float64Array.from(values, (value, p) => (has(Math.floor(p / cols), p % cols) ? value : 0)),
+        [rows, cols],
+      ),
+    ),
+  );
+  for (const a of matrices) {
+    for (const b of matrices) {
+      const [x, y] = [a.toDense().data, b.toDense().data];
+      expect(a.add(b).toDense().data).toEqual(x.map((value, p) => value + y[p]));
+      const product = a.multiply(b.T);
+      const { data } = product.toDense();
+      for (let p = 0; p < data.length; p++) {
+        const [i, j] = [Math.floor(p / rows), p % rows];
+        let sum = 0;
+        for (let k = 0; k < cols; k++) sum += x[i * cols + k] * y[j * cols + k];
+        expect(Math.abs(data[p] - sum)).toBeLessThan(1e-12);
+      }
+      for (let i = 0; i < rows; i++) {
+        const columns = product.indices.subarray(product.indptr[i], product.indptr[i + 1]);
+        expect(columns).toEqual(Int32Array.from(new Set(columns)).sort());
+      }
+    }
+  }
 });
