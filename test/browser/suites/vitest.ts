@@ -27,7 +27,7 @@ export const expect = assertions as unknown as Parameters<typeof getState>[0];
 // Matchers look for what `expect` knows under this name.
 Object.defineProperty(globalThis, GLOBAL_EXPECT, { value: expect, configurable: true });
 setState({ assertionCalls: 0, isExpectingAssertions: false }, expect);
-const { extend } = chai.expect as unknown as { extend: (target: object, matchers: object) => void };
-extend(expect, customMatchers);
+const extensible = chai.expect as unknown as { extend(target: object, matchers: object): void };
+extensible.extend(expect, customMatchers);
 
 export const vi = { spyOn, restoreAllMocks };
