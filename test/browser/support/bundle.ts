@@ -110,8 +110,12 @@ export async function bundleSuites(to: string): Promise<void> {
   await bundle(join(root, 'test/browser/suites/run.ts'), to, [suitesPlugin(portableSuites())]);
 }
 
-/** The module, by its path in the repository, that a line of a bundle comes from. */
+/** The module, by its path in the repository, that a line of a bundle comes from: the bundler writes it where one begins. */
 export function moduleAt(bundled: string, line: number): string {
   const before = bundled.split('\n').slice(0, line).reverse();
-  return before.find((text) => text.startsWith('//#region '))?.slice('//#region '.length) ?? '';
+  for (const text of before) {
+    const [, path] = /^\/\/ (\S+\.[cm]?[jt]s)$/.exec(text) ?? [];
+    if (path !== undefined) return path;
+  }
+  throw new Error(`no module begins above line ${line}`);
 }
