@@ -56,7 +56,12 @@ function withRandomWeights(bytes) {
   const names = new Set(initializers.map(({ name }) => name));
   // What is an input too could be replaced by the caller, and so be folded by nobody.
   const inputs = graph.inputs.filter(({ name }) => !names.has(name) && read.has(name));
-  const changed = { ...model, irVersion: 8, graph: { ...graph, nodes, initializers, inputs } };
+  // What random weights give goes to one class, whatever the image: rightness shows in what Softmax is given.
+  const scores = nodes
+    .filter(({ opType }) => opType === 'Softmax')
+    .map((node) => ({ ...graph.outputs[0], name: node.inputs[0], shape: null }));
+  const outputs = [...graph.outputs, ...scores];
+  const changed = { ...model, irVersion: 8, graph: { ...graph, nodes, initializers, inputs, outputs } };
   return joinParts(encodeModel(changed));
 }
 

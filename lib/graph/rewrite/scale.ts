@@ -1,4 +1,5 @@
 /** Scales and shifts of channels go into the weights of the convolution, or of the Gemm, that they follow. */
+import { uninitialised } from '../../tensor/dtype.js';
 import type { Elements, GraphNode, NodeOf, Value } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
 import { constantOperand, type Draft, perChannel, type Rule } from './draft.js';
@@ -144,11 +145,14 @@ function scaleWeights(
   scale: Float32Array,
 ): Float32Array {
   const from = float32Of(w.constant);
-  const to = new Float32Array(from.length);
+  const to = uninitialised('float32', from.length);
   const [first, second] = w.shape;
   if (conv.op === 'Conv' || (conv.op === 'Gemm' && conv.attributes.transB)) {
     const inner = from.length / first;
-    for (let i = 0; i < to.length; i++) to[i] = from[i] * scale[Math.floor(i / inner)];
+    for (let i = 0, oc = 0; oc < first; oc++) {
+      const factor = scale[oc];
+      for (const end = i + inner; i < end; i++) to[i] = from[i] * factor;
+    }
     return to;
   }
   // [ic, oc / groups, taps]: the channel of the result counts within the group of ic.
