@@ -120,8 +120,8 @@ function readActivation(activation: unknown): Clamp {
 }
 
 /** The operand that is handed over: see AsyncOptions. */
-export function readTransfer(transfer: unknown): 'input' | undefined {
-  return checkBoolean(transfer ?? false, 'options.transfer') ? 'input' : undefined;
+export function readTransfer(transfer: unknown, operand = 'input'): string | undefined {
+  return checkBoolean(transfer ?? false, 'options.transfer') ? operand : undefined;
 }
 
 export function readSignal(signal: unknown): AbortSignalLike | undefined {

@@ -15,7 +15,7 @@ import {
   mismatch,
   mistake,
 } from '../check.js';
-import { type AsyncOptions, readSignal } from '../conv/options.js';
+import { type AsyncOptions, readSignal, readTransfer } from '../conv/options.js';
 import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import {
   type FromPixelsPlan,
@@ -88,17 +88,18 @@ export function fromPixels(pixels: Pixels, options?: FromPixelsOptions): Tensor<
   return new Tensor(planes, shape);
 }
 
-/** As fromPixels, off the event loop. The pixels are copied, as conv2dAsync's operands are. */
+/** As fromPixels, off the event loop. The pixels are copied, as conv2dAsync's operands are, or handed over (`transfer`). */
 export async function fromPixelsAsync(
   pixels: Pixels,
-  options?: FromPixelsOptions & Omit<AsyncOptions, 'transfer'>,
+  options?: FromPixelsOptions & AsyncOptions,
 ): Promise<Tensor<Float32Array>> {
-  const given = checkOptions(options, [...FROM_OPTIONS, 'signal']);
+  const given = checkOptions(options, [...FROM_OPTIONS, 'signal', 'transfer']);
   const signal = readSignal(given.signal);
+  const transfer = readTransfer(given.transfer, 'pixels.data');
   const { plan, data, shape } = readFromPixels(pixels, given);
   signal?.throwIfAborted();
   const length = plan.count * plan.planes.length;
-  const planes = await withOwnOperands({ 'pixels.data': data }, length * 4, { signal }, (own) =>
+  const planes = await withOwnOperands({ 'pixels.data': data }, length * 4, { signal, transfer }, (own) =>
     backend().fromPixelsAsync(plan, own['pixels.data'], uninitialised('float32', length), signal),
   );
   return new Tensor(planes, shape);
@@ -119,17 +120,18 @@ export function toPixels(t: TensorLike, options?: ToPixelsOptions): Required<Pix
   return { data, ...size };
 }
 
-/** As toPixels, off the event loop. The tensor is copied, as conv2dAsync's operands are. */
+/** As toPixels, off the event loop. The tensor is copied, as conv2dAsync's operands are, or handed over (`transfer`). */
 export async function toPixelsAsync(
   t: TensorLike,
-  options?: ToPixelsOptions & Omit<AsyncOptions, 'transfer'>,
+  options?: ToPixelsOptions & AsyncOptions,
 ): Promise<Required<Pixels>> {
-  const given = checkOptions(options, [...TO_OPTIONS, 'signal']);
+  const given = checkOptions(options, [...TO_OPTIONS, 'signal', 'transfer']);
+  const transfer = readTransfer(given.transfer, 't');
   const signal: AbortSignalLike | undefined = readSignal(given.signal);
   const { plan, planes, size } = readToPixels(t, given);
   signal?.throwIfAborted();
   const result: PixelArray = uninitialised(plan.to, plan.count * plan.channels);
-  const data = await withOwnOperands({ t: planes }, result.byteLength, { signal }, (own) =>
+  const data = await withOwnOperands({ t: planes }, result.byteLength, { signal, transfer }, (own) =>
     backend().toPixelsAsync(plan, own.t, result, signal),
   );
   return { data, ...size };

@@ -173,11 +173,14 @@ class MemoryBytes implements Bytes {
   }
 
   async read(from: number, length: number): Promise<Uint8Array> {
-    if (this.bytes.length !== this.size) {
-      throw mismatch(FormatError, this.name, `${this.size} bytes until they are read`, describe(this.bytes));
-    }
     // Those of a buffer that was taken away before are none, and have no parts.
-    return this.size === 0 ? new Uint8Array(0) : this.bytes.subarray(from, from + length);
+    if (this.size === 0) return new Uint8Array(0);
+    try {
+      if (this.bytes.length === this.size) return this.bytes.subarray(from, from + length);
+    } catch {
+      // Compiled code was seen to know the length of a view whose buffer is gone.
+    }
+    throw mismatch(FormatError, this.name, `${this.size} bytes until they are read`, describe(this.bytes));
   }
 
   async close(): Promise<void> {}

@@ -163,6 +163,19 @@ describe('pixels as others have them', () => {
     await expect(aborted).rejects.toThrow('enough');
   });
 
+  test('what is handed over is not copied, and gone', async () => {
+    const pixels = anyPixels(64, 48, 3, 'uint8');
+    const kept = { ...pixels, data: pixels.data.slice() };
+    const planes = await fromPixelsAsync(pixels, { transfer: true });
+    expectSame(planes, fromPixels(kept));
+    expect(pixels.data.length).toBe(0);
+    expectSamePixels(await toPixelsAsync(planes, { transfer: true }), kept);
+    expect(planes.data.length).toBe(0);
+    await expect(toPixelsAsync(planes, { transfer: 1 as never })).rejects.toMatchObject({
+      code: 'ERR_CONVMAT_ARGUMENT',
+    });
+  });
+
   test('any shape, depth and order', () => {
     check(
       fc.property(
