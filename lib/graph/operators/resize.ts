@@ -116,7 +116,7 @@ function readResize(node: OnnxNode): void {
       return { axis, from, to: Math.floor(f(cropped * scales[i])), scale: scales[i], roi: edges };
     }
     if (policy === 'stretch') return { axis, from, to: sizes[i], scale: sizes[i] / from, roi: edges };
-    return { axis, from, to: Math.floor(common * from + 0.5), scale: common, roi: edges };
+    return { axis, from, to: Math.round(common * from), scale: common, roi: edges };
   });
   const rounding = node.string('nearest_mode', 'round_prefer_floor');
   const mode = node.string('mode', 'nearest');
@@ -265,9 +265,10 @@ function roundingOf(nearest: Manner['nearest'], shrinks: boolean): (place: numbe
     case 'ceil':
       return Math.ceil;
     case 'round_prefer_ceil':
-      return (place) => Math.floor(place + 0.5);
+      // Halves go up, and nothing below one does, as adding a half would let it.
+      return Math.round;
     case 'round_prefer_floor':
-      return (place) => Math.ceil(place - 0.5);
+      return (place) => -Math.round(-place);
     case 'simple':
       return shrinks ? Math.ceil : Math.floor;
   }
