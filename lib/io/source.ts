@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, isObject, mismatch, mistake } from '../check.js';
 import { ArgumentError, FormatError, MemoryError } from '../errors.js';
-import { dtypeOf } from '../tensor/dtype.js';
+import { dtypeOf, isArrayBuffer } from '../tensor/dtype.js';
 import { printable } from '../text.js';
 import { checkMaxBytes, type ReadOptions } from './budget.js';
 
@@ -85,20 +85,6 @@ function isURL(value: unknown): value is FileURL {
   if (!isObject(value)) return false;
   const { href, protocol } = value as Partial<FileURL>;
   return typeof href === 'string' && typeof protocol === 'string';
-}
-
-const lengthOfBuffer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength')?.get as (
-  this: unknown,
-) => number;
-
-/** Whether a value is an ArrayBuffer, of any realm and not shared: what the getter reads is an internal slot. */
-function isArrayBuffer(value: unknown): value is ArrayBuffer {
-  try {
-    lengthOfBuffer.call(value);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** A Uint8Array or ArrayBuffer as a view of its memory; null for anything else, detached ones among it. */

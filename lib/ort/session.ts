@@ -4,6 +4,7 @@ import { ArgumentError, DTypeError } from '../errors.js';
 import type { View } from '../graph/evaluate.js';
 import { type Model, type ModelSource, readModel, type ValueInfo } from '../onnx/index.js';
 import { PreparedNetwork } from '../onnx/network.js';
+import { isArrayBuffer } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/tensor.js';
 import { fromView, Tensor, type TensorParts, type TensorType, toView, typeOf } from './tensor.js';
 
@@ -147,7 +148,7 @@ function toMetadata({ name, dtype, shape }: ValueInfo): ValueMetadata {
 }
 
 function stretchOf(source: unknown, byteOffset: number, byteLength: unknown): Uint8Array {
-  if (!(source instanceof ArrayBuffer)) throw mistake(ArgumentError, 'buffer', 'an ArrayBuffer', source);
+  if (!isArrayBuffer(source)) throw mistake(ArgumentError, 'buffer', 'an ArrayBuffer', source);
   const start = checkInteger(byteOffset, 'byteOffset', 0, source.byteLength);
   const rest = source.byteLength - start;
   const length = typeof byteLength === 'number' ? checkInteger(byteLength, 'byteLength', 0, rest) : rest;

@@ -129,14 +129,19 @@ export function tellsItsLength(array: TypedArray): boolean {
   return array.length === lengthOf.call(array);
 }
 
+/** Whether a value is an ArrayBuffer, of any realm and not shared: what the getter reads is an internal slot. */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  try {
+    bytesOfUnshared.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a buffer is a SharedArrayBuffer, also where pages have no such name to compare with. */
 export function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
-  try {
-    bytesOfUnshared.call(buffer);
-    return false;
-  } catch {
-    return true;
-  }
+  return !isArrayBuffer(buffer);
 }
 
 /** Whether an array holds this dtype: as `instanceof`, but for arrays of other realms too. */

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { io, onnx, Tensor } from 'convmat';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -145,6 +146,8 @@ describe('convmat/ort', () => {
       await InferenceSession.create(buffer, 0, buffer.byteLength, {
         freeDimensionOverrides: { batch: 1, height: 20, width: 20 },
       }),
+      // Of another realm, as test runners have them.
+      await InferenceSession.create(runInNewContext('Uint8Array.from(bytes).buffer', { bytes }), 0),
     ]) {
       expect([session.inputNames, session.outputNames]).toEqual([['x'], ['y']]);
       expect(session.inputMetadata).toEqual([
