@@ -127,11 +127,12 @@ class BlockDiagonal extends Composite {
   }
 }
 
-/** What these functions take, and what they make of it: complex as soon as one operand is. */
-type Any = LinearOperator | ComplexLinearOperator;
+/** An operator, real or complex. */
+export type AnyOperator = LinearOperator | ComplexLinearOperator;
+/** What these functions make of them: complex as soon as one operand is. */
 type Named = Operator | ComplexOperator;
 
-function take(operators: readonly Any[], what: string): Named[] {
+function take(operators: readonly AnyOperator[], what: string): Named[] {
   if (operators.length === 0) throw mismatch(ArgumentError, 'A', `at least one operator to ${what}`, 'none');
   return operators.map((A, i) => named(A, `A[${i}]`));
 }
@@ -170,8 +171,8 @@ function checkAlike(operators: readonly Named[], axis: 0 | 1): void {
  * @example add(identity(2), diagonal([1, 2])).matvec([1, 1])   // Float64Array [2, 3]
  */
 export function add(...A: LinearOperator[]): Operator;
-export function add(...A: Any[]): ComplexOperator;
-export function add(...A: Any[]): Named {
+export function add(...A: AnyOperator[]): ComplexOperator;
+export function add(...A: AnyOperator[]): Named {
   const given = take(A, 'add');
   checkAlike(given, 0);
   checkAlike(given, 1);
@@ -193,8 +194,8 @@ function sum(operators: readonly Operator[]): Operator {
  * @example scale(2, identity(2)).matvec([1, 3])   // Float64Array [2, 6]
  */
 export function scale(alpha: number, A: LinearOperator): Operator;
-export function scale(alpha: number | PartsOf<number>, A: Any): ComplexOperator;
-export function scale(alpha: number | PartsOf<number>, A: Any): Named {
+export function scale(alpha: number | PartsOf<number>, A: AnyOperator): ComplexOperator;
+export function scale(alpha: number | PartsOf<number>, A: AnyOperator): Named {
   const { re, im } = takeNumber(alpha, 'alpha');
   const operator = named(A, 'A');
   const factor = im === null ? re : { re, im };
@@ -226,8 +227,8 @@ function scaled(factor: number, operator: Operator): Operator {
  * @example compose(diagonal([1, 2]), diagonal([3, 4])).matvec([1, 1])   // Float64Array [3, 8]
  */
 export function compose(...A: LinearOperator[]): Operator;
-export function compose(...A: Any[]): ComplexOperator;
-export function compose(...A: Any[]): Named {
+export function compose(...A: AnyOperator[]): ComplexOperator;
+export function compose(...A: AnyOperator[]): Named {
   const given = take(A, 'compose');
   given.forEach((factor, i) => {
     const next = given[i + 1];
@@ -255,8 +256,8 @@ function chain(operators: readonly Operator[]): Operator {
  * @example vstack(identity(2), diagonal([2, 3])).matvec([1, 1])   // Float64Array [1, 1, 2, 3]
  */
 export function vstack(...A: LinearOperator[]): Operator;
-export function vstack(...A: Any[]): ComplexOperator;
-export function vstack(...A: Any[]): Named {
+export function vstack(...A: AnyOperator[]): ComplexOperator;
+export function vstack(...A: AnyOperator[]): Named {
   const parts = take(A, 'stack');
   checkAlike(parts, 1);
   return parts.length === 1 ? parts[0] : below(parts);
@@ -283,8 +284,8 @@ function together(parts: readonly Named[], axis: 0 | 1): Operator {
  * @example hstack(identity(2), diagonal([2, 3])).matvec([1, 1, 1, 1])   // Float64Array [3, 4]
  */
 export function hstack(...A: LinearOperator[]): Operator;
-export function hstack(...A: Any[]): ComplexOperator;
-export function hstack(...A: Any[]): Named {
+export function hstack(...A: AnyOperator[]): ComplexOperator;
+export function hstack(...A: AnyOperator[]): Named {
   const parts = take(A, 'stack');
   checkAlike(parts, 0);
   return parts.length === 1 ? parts[0] : adjointOf(below(parts.map(adjointOf)));
@@ -301,8 +302,8 @@ function adjointOf(operator: Named): Named {
  * @example blockDiag(identity(1), diagonal([2, 3])).matvec([1, 1, 1])   // Float64Array [1, 2, 3]
  */
 export function blockDiag(...A: LinearOperator[]): Operator;
-export function blockDiag(...A: Any[]): ComplexOperator;
-export function blockDiag(...A: Any[]): Named {
+export function blockDiag(...A: AnyOperator[]): ComplexOperator;
+export function blockDiag(...A: AnyOperator[]): Named {
   const blocks = take(A, 'put on the diagonal');
   if (blocks.length === 1) return blocks[0];
   const real = allReal(blocks);

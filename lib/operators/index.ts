@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { AnyOperator } from './algebra.js';
 export { add, blockDiag, compose, hstack, scale, vstack } from './algebra.js';
 export { asOperator } from './as-operator.js';
 export type { ComplexOperator } from './complex.js';
