@@ -25,7 +25,11 @@ import {
   readTransfer,
 } from './options.js';
 
-/** 1-D cross-correlation of a batch: as conv2d, over [n, ic, il] and [oc, ic/groups, kl]. */
+/**
+ * 1-D cross-correlation of a batch: as conv2d, over [n, ic, il] and [oc, ic/groups, kl].
+ *
+ * @example conv1d([[1, 2, 3, 4]], [[[1, 1]]]).toNested()   // [[3, 5, 7]]
+ */
 export function conv1d<I extends TensorLike, W extends TensorLike>(
   input: I,
   weight: W,
@@ -62,7 +66,11 @@ export function conv2d(input: TensorLike, weight: TensorLike, options?: ConvOpti
   return conv(2, input, weight, options);
 }
 
-/** 3-D cross-correlation of a batch: as conv2d, over [n, ic, id, ih, iw] and [oc, ic/groups, kd, kh, kw]. */
+/**
+ * 3-D cross-correlation of a batch: as conv2d, over [n, ic, id, ih, iw] and [oc, ic/groups, kd, kh, kw].
+ *
+ * @example conv3d([[[[1, 2]]]], [[[[[3, 4]]]]]).toNested()   // [[[[11]]]]
+ */
 export function conv3d<I extends TensorLike, W extends TensorLike>(
   input: I,
   weight: W,
@@ -72,7 +80,11 @@ export function conv3d(input: TensorLike, weight: TensorLike, options?: ConvOpti
   return conv(3, input, weight, options);
 }
 
-/** As conv1d, off the event loop. */
+/**
+ * As conv1d, off the event loop.
+ *
+ * @example const y = await conv1dAsync([[1, 2, 3, 4]], [[[1, 1]]]);
+ */
 export function conv1dAsync<I extends TensorLike, W extends TensorLike>(
   input: I,
   weight: W,
@@ -95,6 +107,7 @@ export function conv1dAsync(
  *
  * @returns rejects with the signal's reason (an AbortError by default) when `options.signal` fires first, and with
  *   the errors of conv2d for arguments that it would refuse.
+ * @example const y = await conv2dAsync(image, weight, { padding: 1, signal: AbortSignal.timeout(1000) });
  */
 export function conv2dAsync<I extends TensorLike, W extends TensorLike>(
   input: I,
@@ -109,7 +122,11 @@ export function conv2dAsync(
   return convAsync(2, input, weight, options);
 }
 
-/** As conv3d, off the event loop: see conv2dAsync. */
+/**
+ * As conv3d, off the event loop: see conv2dAsync.
+ *
+ * @example const y = await conv3dAsync([[[[1, 2]]]], [[[[[3, 4]]]]]);
+ */
 export function conv3dAsync<I extends TensorLike, W extends TensorLike>(
   input: I,
   weight: W,

@@ -55,6 +55,7 @@ export interface ExplainOptions extends Geometry {
  * @param inputShape  [n, ic, spatial…], or without n.
  * @param weight      [oc, ic/groups, kernel…], or only its shape.
  * @throws as convNd for the same shapes and options.
+ * @example explainConv([1, 3, 32, 32], weight, { padding: 1 }).outputShape   // [1, 8, 32, 32]
  */
 export function explainConv(
   inputShape: Shape,

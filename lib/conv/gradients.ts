@@ -23,6 +23,7 @@ import { GRAD_OPTIONS, type GradOptions, type Manner } from './options.js';
  * @param gradOutput  g, of the convolution's output shape.
  * @returns dx, of inputShape.
  * @throws {ShapeError} when shapes disagree, otherwise as convNd.
+ * @example convInputGrad([1, 1, 3], [[[1, 2]]], [[[1, 1]]]).toNested()   // [[[1, 3, 2]]]
  */
 export function convInputGrad<W extends TensorLike, G extends TensorLike>(
   inputShape: Shape,
@@ -58,6 +59,7 @@ export function convInputGrad(
  * @param gradOutput   g, of the convolution's output shape.
  * @returns dw, of weightShape; zeros for an empty batch.
  * @throws {ShapeError} when shapes disagree, otherwise as convNd.
+ * @example convWeightGrad([[[1, 2, 3]]], [1, 1, 2], [[[1, 1]]]).toNested()   // [[[3, 5]]]
  */
 export function convWeightGrad<I extends TensorLike, G extends TensorLike>(
   input: I,
@@ -88,6 +90,7 @@ export function convWeightGrad(
  *
  * @param gradOutput  g, [n, oc, spatial…] with one to three spatial axes. (Of three axes the first is the batch.)
  * @returns db, [oc].
+ * @example convBiasGrad([[[1, 2], [3, 4]]]).toNested()   // [3, 7]
  */
 export function convBiasGrad<G extends TensorLike>(gradOutput: G): Tensor<FloatOf<G>>;
 export function convBiasGrad(gradOutput: TensorLike): FloatTensor {

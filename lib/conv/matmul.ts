@@ -31,6 +31,7 @@ const BYTE_DTYPES: readonly DType[] = ['int8', 'uint8'];
  * @param b  [k, n], of the same floating dtype; int8 and uint8 go with one another, and give int32.
  * @returns c, [m, n]. Integers are exact modulo 2^32; k = 0 gives zeros.
  * @throws {ShapeError} when shapes disagree, {DTypeError} for other dtypes.
+ * @example matmul([[1, 2]], [[3], [4]]).toNested()   // [[11]]
  */
 export function matmul<A extends TensorLike, B extends TensorLike>(
   a: A,

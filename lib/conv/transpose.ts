@@ -20,7 +20,11 @@ import type { FloatTensor, Tensor } from '../tensor/tensor.js';
 import { checkBias, checkWeightRank, takeConvTensors } from './operands.js';
 import { type ConvTransposeOptions, readManner, TRANSPOSE_OPTIONS } from './options.js';
 
-/** 1-D transposed convolution: as convTranspose2d, over [n, ic, il] and [ic, oc/groups, kl]. */
+/**
+ * 1-D transposed convolution: as convTranspose2d, over [n, ic, il] and [ic, oc/groups, kl].
+ *
+ * @example convTranspose1d([[1, 2]], [[[1, 1]]], { stride: 2 }).toNested()   // [[1, 1, 2, 2]]
+ */
 export function convTranspose1d<I extends TensorLike, W extends TensorLike>(
   input: I,
   weight: W,
@@ -46,6 +50,7 @@ export function convTranspose1d(
  * @param options.paddingMode  Modes other than 'zeros' give the adjoint of a convolution that pads so.
  * @returns y, [n, oc, oh, ow], with oh = (ih − 1)·sh − ph₀ − ph₁ + dh·(kh − 1) + outputPadding + 1.
  * @throws as conv2d; {ShapeError} when the result would have no elements on an axis.
+ * @example convTranspose2d([[[1, 2]]], [[[[1, 1]]]], { stride: 2 }).toNested()   // [[[1, 1, 2, 2]]]
  */
 export function convTranspose2d<I extends TensorLike, W extends TensorLike>(
   input: I,
@@ -60,7 +65,11 @@ export function convTranspose2d(
   return convTranspose(2, input, weight, options);
 }
 
-/** 3-D transposed convolution: as convTranspose2d, over [n, ic, id, ih, iw] and [ic, oc/groups, kd, kh, kw]. */
+/**
+ * 3-D transposed convolution: as convTranspose2d, over [n, ic, id, ih, iw] and [ic, oc/groups, kd, kh, kw].
+ *
+ * @example convTranspose3d([[[[1, 2]]]], [[[[[1, 1]]]]], { stride: 2 }).toNested()   // [[[[1, 1, 2, 2]]]]
+ */
 export function convTranspose3d<I extends TensorLike, W extends TensorLike>(
   input: I,
   weight: W,

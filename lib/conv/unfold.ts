@@ -29,6 +29,7 @@ const FOLD_OPTIONS = ['stride', 'padding', 'dilation'];
  * @param kernelSize  One number per spatial axis, or one for all.
  * @returns [n, c·∏kernel, l], or without n: l is the number of outputs. A convolution is weight·columns.
  * @throws {ShapeError} for a wrong rank or a kernel that does not fit, {ArgumentError} for bad options.
+ * @example unfold([[[1, 2, 3]]], 2).toNested()   // [[[1, 2], [2, 3]]]
  */
 export function unfold<I extends TensorLike>(
   input: I,
@@ -66,6 +67,7 @@ export function unfold(input: TensorLike, kernelSize: Axes, options?: UnfoldOpti
  * @param outputSize  Spatial sizes of y: as many numbers as it has spatial axes.
  * @returns y, [n, c, …outputSize], or without n. Integers wrap.
  * @throws {ShapeError} when columns are not those of an unfold of that size, {ArgumentError} for bad options.
+ * @example fold([[1, 2], [2, 3]], [3], 2).toNested()   // [[1, 4, 3]]
  */
 export function fold<C extends TensorLike>(
   columns: C,

@@ -40,7 +40,11 @@ export function gaussian(sigma: number, size?: number): Tensor<Float32Array> {
 const MOST_SIGMA = 1000;
 const MOST_SIDE = 8191;
 
-/** The mean of size × size pixels: [size, size] float32. @throws {ArgumentError} unless size is an integer ≥ 1. */
+/**
+ * The mean of size × size pixels: [size, size] float32. @throws {ArgumentError} unless size is an integer ≥ 1.
+ *
+ * @example image.box(2).toNested()   // [[0.25, 0.25], [0.25, 0.25]]
+ */
 export function box(size: number): Tensor<Float32Array> {
   const side = checkInteger(size, 'size', 1, MOST_SIDE);
   return new Tensor(new Float32Array(side * side).fill(1 / side ** 2), [side, side]);
@@ -50,6 +54,7 @@ export function box(size: number): Tensor<Float32Array> {
  * Sobel's derivative along an axis, [3, 3] float32: positive where the image grows to the right ('x') or downwards ('y').
  *
  * @throws {ArgumentError} for another axis.
+ * @example image.sobel('x').shape   // [3, 3]
  */
 export function sobel(axis: 'x' | 'y'): Tensor<Float32Array> {
   return checkOneOf(axis, 'axis', ['x', 'y']) === 'x'
@@ -65,7 +70,11 @@ export function sobel(axis: 'x' | 'y'): Tensor<Float32Array> {
       ]);
 }
 
-/** The sum of the second differences, of four neighbours: [3, 3] float32. */
+/**
+ * The sum of the second differences, of four neighbours: [3, 3] float32.
+ *
+ * @example image.laplacian().toNested()   // [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
+ */
 export function laplacian(): Tensor<Float32Array> {
   return fixed([
     [0, 1, 0],
@@ -78,6 +87,7 @@ export function laplacian(): Tensor<Float32Array> {
  * The image less `amount` times its Laplacian: [3, 3] float32.
  *
  * @param amount  Default 1. @throws {ArgumentError} when it is no number.
+ * @example image.sharpen().shape   // [3, 3]
  */
 export function sharpen(amount = 1): Tensor<Float32Array> {
   const a = checkNumber(amount, 'amount');

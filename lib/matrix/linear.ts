@@ -25,6 +25,7 @@ export interface ConvToLinearOptions<B extends TensorLike = TensorLike> extends 
  * @param weight  Of the convolution, [O, C/groups, kernel…] or [kernel…]; the kernel is not flipped.
  * @returns weight [O·∏out, C·∏in], dense or CSR; bias [O·∏out], each channel's repeated over its outputs.
  * @throws as convMatrix; {MemoryError} when the dense weight would exceed 1 GiB: take it sparse.
+ * @example convToLinear([1, 2], { inputShape: [3] }).weight.toNested()   // [[1, 2, 0], [0, 1, 2]]
  */
 export function convToLinear<W extends TensorLike, B extends TensorLike = Nested>(
   weight: W,
@@ -72,6 +73,7 @@ export function convToLinear(
  * @param options.inputShape  [C, spatial…], one to three spatial axes.
  * @returns weight [O, C, spatial…], bias [O] (zeros when absent).
  * @throws {ShapeError} when shapes disagree, {DTypeError} for integers.
+ * @example linearToConv([[1, 2, 3, 4]], { inputShape: [1, 2, 2] }).weight.shape   // [1, 1, 2, 2]
  */
 export function linearToConv<W extends TensorLike, B extends TensorLike = Nested>(
   weight: W,

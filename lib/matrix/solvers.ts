@@ -125,7 +125,11 @@ export function lsqr(
   return solve(lsqrSteps, A, b, options);
 }
 
-/** As lsqr, with the event loop free between products, and meanwhile where A is a convolution's matrix. */
+/**
+ * As lsqr, with the event loop free between products, and meanwhile where A is a convolution's matrix.
+ *
+ * @example const { x } = await lsqrAsync(A, [2, 4], { signal: AbortSignal.timeout(1000) });
+ */
 export async function lsqrAsync(
   A: LinearOperator,
   b: VectorLike,
@@ -178,7 +182,11 @@ export function cg(
   return solve(cgSteps, A, b, options);
 }
 
-/** As cg, with the event loop free as in lsqrAsync. */
+/**
+ * As cg, with the event loop free as in lsqrAsync.
+ *
+ * @example const { x } = await cgAsync(A, [2, 4], { signal: AbortSignal.timeout(1000) });
+ */
 export async function cgAsync(
   A: LinearOperator,
   b: VectorLike,

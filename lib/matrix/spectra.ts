@@ -29,6 +29,7 @@ export interface SpectralNormOptions {
  * steps to come is below tolerance·σ₁.
  *
  * @throws {ArgumentError} for a bad operator or option.
+ * @example Math.round(spectralNorm(A))   // 4
  */
 export function spectralNorm(A: LinearOperator, options?: SpectralNormOptions): number;
 export function spectralNorm(A: ComplexLinearOperator, options?: SpectralNormOptions): number;
@@ -150,6 +151,7 @@ function timesI(v: Float64Array): Float64Array {
  *   weight is not finite.
  * @throws {ShapeError} when ranks disagree, {DTypeError} for integers.
  * Source: Sedghi, Gupta, Long, The Singular Values of Convolutional Layers, ICLR 2019.
+ * @example convSingularValues([2], [3])   // Float64Array [2, 2, 2]
  */
 export function convSingularValues(weight: TensorLike, inputSpatial: readonly number[]): Float64Array {
   const w = asFloat(takeTensor(weight, 'weight', 'float64'), 'weight');

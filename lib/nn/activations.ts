@@ -51,7 +51,11 @@ function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-/** y = 1/(1 + e⁻ˣ), element by element. */
+/**
+ * y = 1/(1 + e⁻ˣ), element by element.
+ *
+ * @example new nn.Sigmoid().forward([0]).toNested()   // [0.5]
+ */
 export class Sigmoid extends Elementwise {
   static override readonly name: string = 'Sigmoid';
 
@@ -68,7 +72,11 @@ export class Sigmoid extends Elementwise {
   }
 }
 
-/** y = tanh x, element by element. */
+/**
+ * y = tanh x, element by element.
+ *
+ * @example new nn.Tanh().forward([0]).toNested()   // [0]
+ */
 export class Tanh extends Elementwise {
   static override readonly name: string = 'Tanh';
 
@@ -85,7 +93,11 @@ export class Tanh extends Elementwise {
   }
 }
 
-/** y = x for x > 0, negativeSlope·x otherwise; the derivative at 0 is negativeSlope, as in PyTorch. */
+/**
+ * y = x for x > 0, negativeSlope·x otherwise; the derivative at 0 is negativeSlope, as in PyTorch.
+ *
+ * @example new nn.LeakyReLU(0.5).forward([-2, 2]).toNested()   // [-1, 2]
+ */
 export class LeakyReLU extends Elementwise {
   static override readonly name: string = 'LeakyReLU';
   /** Of the line through negative values. */
@@ -124,6 +136,7 @@ export interface GELUOptions {
  * y = x·Φ(x), Φ the normal distribution's, element by element.
  *
  * Source: Hendrycks and Gimpel 2016.
+ * @example new nn.GELU().forward([0]).toNested()   // [0]
  */
 export class GELU extends Elementwise {
   static override readonly name: string = 'GELU';
@@ -165,7 +178,11 @@ function normal(x: number): number {
   return (1 + erf(x * Math.SQRT1_2)) / 2;
 }
 
-/** y = x/(1 + e⁻ˣ), element by element: the swish. */
+/**
+ * y = x/(1 + e⁻ˣ), element by element: the swish.
+ *
+ * @example new nn.SiLU().forward([0]).toNested()   // [0]
+ */
 export class SiLU extends Elementwise {
   static override readonly name: string = 'SiLU';
 
@@ -183,7 +200,11 @@ export class SiLU extends Elementwise {
   }
 }
 
-/** y = e^x / Σ e^x along one axis; the largest element is subtracted first, so that none is too large. */
+/**
+ * y = e^x / Σ e^x along one axis; the largest element is subtracted first, so that none is too large.
+ *
+ * @example new nn.Softmax(1).forward([[0, 0]]).toNested()   // [[0.5, 0.5]]
+ */
 export class Softmax extends Module {
   static override readonly name: string = 'Softmax';
   /** Along which the results sum to 1. */

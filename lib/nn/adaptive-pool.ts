@@ -19,6 +19,7 @@ interface Windows {
 /**
  * [n, c, h, w] → [n, c, …outputSize] (n may be left out): output i is the mean of the elements from ⌊i·size/out⌋ to below
  * ⌈(i + 1)·size/out⌉, so that windows may overlap. As torch.nn.AdaptiveAvgPool2d; of size 1 it is global pooling.
+ * @example new nn.AdaptiveAvgPool2d(1).forward([[[1, 2], [3, 4]]]).toNested()   // [[[2.5]]]
  */
 export class AdaptiveAvgPool2d extends Module {
   static override readonly name: string = 'AdaptiveAvgPool2d';

@@ -63,6 +63,7 @@ interface Kept {
  *
  * Parameters: `weight` and `bias` [c]. Buffers: `running_mean`, `running_var` [c], and `num_batches_tracked`.
  * Source: Ioffe and Szegedy 2015.
+ * @example new nn.BatchNorm1d(2).outputShape([4, 2])   // [4, 2]
  */
 export class BatchNorm1d extends Module {
   static override readonly name: string = 'BatchNorm1d';
@@ -262,7 +263,11 @@ export class BatchNorm1d extends Module {
   }
 }
 
-/** Batch normalisation of [n, c, h, w]. See BatchNorm1d. */
+/**
+ * Batch normalisation of [n, c, h, w]. See BatchNorm1d.
+ *
+ * @example new nn.BatchNorm2d(3).outputShape([1, 3, 8, 8])   // [1, 3, 8, 8]
+ */
 export class BatchNorm2d extends BatchNorm1d {
   static override readonly name: string = 'BatchNorm2d';
   override get spatialRank(): Rank {
@@ -270,7 +275,11 @@ export class BatchNorm2d extends BatchNorm1d {
   }
 }
 
-/** Batch normalisation of [n, c, d, h, w]. See BatchNorm1d. */
+/**
+ * Batch normalisation of [n, c, d, h, w]. See BatchNorm1d.
+ *
+ * @example new nn.BatchNorm3d(3).outputShape([1, 3, 4, 8, 8])   // [1, 3, 4, 8, 8]
+ */
 export class BatchNorm3d extends BatchNorm1d {
   static override readonly name: string = 'BatchNorm3d';
   override get spatialRank(): Rank {

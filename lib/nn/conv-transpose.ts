@@ -51,6 +51,7 @@ const TRANSPOSE_OF_RANK = { 1: convTranspose1d, 2: convTranspose2d, 3: convTrans
  * @throws {ArgumentError} for sizes and options that convTransposeNd would refuse.
  *
  * Parameters: `weight` [ic, oc/groups, kernel…] and, unless `bias: false`, `bias` [oc].
+ * @example new nn.ConvTranspose1d(1, 2, 2, { stride: 2 }).outputShape([1, 1, 5])   // [1, 2, 10]
  */
 export class ConvTranspose1d extends Module {
   static override readonly name: string = 'ConvTranspose1d';
@@ -176,7 +177,11 @@ export class ConvTranspose1d extends Module {
   }
 }
 
-/** 2-D transposed convolution: as `convTranspose2d`, over [n, ic, h, w]. See ConvTranspose1d. */
+/**
+ * 2-D transposed convolution: as `convTranspose2d`, over [n, ic, h, w]. See ConvTranspose1d.
+ *
+ * @example new nn.ConvTranspose2d(1, 2, 2, { stride: 2 }).outputShape([1, 1, 5, 5])   // [1, 2, 10, 10]
+ */
 export class ConvTranspose2d extends ConvTranspose1d {
   static override readonly name: string = 'ConvTranspose2d';
   override get rank(): Rank {
@@ -184,7 +189,11 @@ export class ConvTranspose2d extends ConvTranspose1d {
   }
 }
 
-/** 3-D transposed convolution: as `convTranspose3d`, over [n, ic, d, h, w]. See ConvTranspose1d. */
+/**
+ * 3-D transposed convolution: as `convTranspose3d`, over [n, ic, d, h, w]. See ConvTranspose1d.
+ *
+ * @example new nn.ConvTranspose3d(1, 2, 2, { stride: 2 }).outputShape([1, 1, 5, 5, 5])   // [1, 2, 10, 10, 10]
+ */
 export class ConvTranspose3d extends ConvTranspose1d {
   static override readonly name: string = 'ConvTranspose3d';
   override get rank(): Rank {

@@ -50,6 +50,7 @@ const CONV_OF_RANK = { 1: conv1d, 2: conv2d, 3: conv3d } as const;
  * @throws {ArgumentError} for sizes and options that convNd would refuse.
  *
  * Parameters: `weight` [oc, ic/groups, kernel…] and, unless `bias: false`, `bias` [oc].
+ * @example new nn.Conv1d(1, 2, 3, { padding: 1 }).outputShape([1, 1, 8])   // [1, 2, 8]
  */
 export class Conv1d extends Module {
   static override readonly name: string = 'Conv1d';
@@ -177,7 +178,11 @@ export class Conv1d extends Module {
   }
 }
 
-/** 2-D cross-correlation with learned weight and bias: as `conv2d`, over [n, ic, h, w]. See Conv1d. */
+/**
+ * 2-D cross-correlation with learned weight and bias: as `conv2d`, over [n, ic, h, w]. See Conv1d.
+ *
+ * @example new nn.Conv2d(3, 8, 3, { padding: 1 }).forward(image).shape   // [1, 8, 32, 32]
+ */
 export class Conv2d extends Conv1d {
   static override readonly name: string = 'Conv2d';
   override get rank(): Rank {
@@ -185,7 +190,11 @@ export class Conv2d extends Conv1d {
   }
 }
 
-/** 3-D cross-correlation with learned weight and bias: as `conv3d`, over [n, ic, d, h, w]. See Conv1d. */
+/**
+ * 3-D cross-correlation with learned weight and bias: as `conv3d`, over [n, ic, d, h, w]. See Conv1d.
+ *
+ * @example new nn.Conv3d(1, 2, 3).outputShape([1, 1, 8, 8, 8])   // [1, 2, 6, 6, 6]
+ */
 export class Conv3d extends Conv1d {
   static override readonly name: string = 'Conv3d';
   override get rank(): Rank {

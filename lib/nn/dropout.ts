@@ -17,6 +17,7 @@ export interface DropoutOptions {
  * happens. As torch.nn.Dropout.
  *
  * Source: Srivastava et al. 2014.
+ * @example new nn.Dropout(0.5).eval().forward([1, 2]).toNested()   // [1, 2]
  */
 export class Dropout extends Module {
   static override readonly name: string = 'Dropout';

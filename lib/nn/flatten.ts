@@ -6,7 +6,11 @@ import type { FloatTensor, Shape } from '../tensor/tensor.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 import { by } from './words.js';
 
-/** [n, c, spatial…] → [n, c·∏spatial]: the first axis is the batch. The result shares the input's data. */
+/**
+ * [n, c, spatial…] → [n, c·∏spatial]: the first axis is the batch. The result shares the input's data.
+ *
+ * @example new nn.Flatten().outputShape([1, 3, 4, 4])   // [1, 48]
+ */
 export class Flatten extends Module {
   static override readonly name: string = 'Flatten';
   #kept: { inputShape: Shape; output: Output } | undefined;

@@ -34,6 +34,7 @@ export interface LinearOptions {
  * @param options.seed  Of the initial weights: uniform in ±1/√inFeatures, PyTorch's default.
  *
  * Parameters: `weight` [outFeatures, inFeatures] and, unless `bias: false`, `bias` [outFeatures].
+ * @example new nn.Linear(3, 2).outputShape([4, 3])   // [4, 2]
  */
 export class Linear extends Module {
   static override readonly name: string = 'Linear';

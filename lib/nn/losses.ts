@@ -29,6 +29,7 @@ export interface Loss {
  * @param prediction  p, of any shape.
  * @param target      t, of the same shape: nothing is broadcast.
  * @throws {ShapeError} for different shapes, or no element at all; {DTypeError} for integers or mixed dtypes.
+ * @example nn.mseLoss([1, 2], [1, 4]).value   // 2
  */
 export function mseLoss(prediction: TensorLike, target: TensorLike): Loss {
   const [p, t] = takeFloats(['prediction', 'target'], [prediction, target]);
@@ -66,6 +67,7 @@ export interface CrossEntropyOptions {
  *   (BigInt64Array too) or a tensor.
  * @throws {ShapeError} for a wrong rank, an empty batch or another number of labels; {ArgumentError} for a label out of
  *   range; {DTypeError} for integer logits.
+ * @example nn.crossEntropyLoss([[1000, 0]], [0]).value   // 0
  */
 export function crossEntropyLoss(logits: TensorLike, labels: Labels, options?: CrossEntropyOptions): Loss {
   const given = checkOptions(options, ['ignoreIndex']);

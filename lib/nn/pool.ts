@@ -28,7 +28,11 @@ const MAX_POOL_OF_RANK = {
 } as const;
 const AVG_POOL_OF_RANK = { 1: avgPool1d, 2: avgPool2d, 3: avgPool3d } as const;
 
-/** Max pooling over [n, c, l] (n may be left out): as `maxPool1d`. The gradient goes to the first of equal maxima. */
+/**
+ * Max pooling over [n, c, l] (n may be left out): as `maxPool1d`. The gradient goes to the first of equal maxima.
+ *
+ * @example new nn.MaxPool1d(2).outputShape([1, 3, 8])   // [1, 3, 4]
+ */
 export class MaxPool1d extends Module {
   static override readonly name: string = 'MaxPool1d';
   /** Of the window. */
@@ -96,7 +100,11 @@ export class MaxPool1d extends Module {
   }
 }
 
-/** Max pooling over [n, c, h, w]: as `maxPool2d`. See MaxPool1d. */
+/**
+ * Max pooling over [n, c, h, w]: as `maxPool2d`. See MaxPool1d.
+ *
+ * @example new nn.MaxPool2d(2).outputShape([1, 3, 8, 8])   // [1, 3, 4, 4]
+ */
 export class MaxPool2d extends MaxPool1d {
   static override readonly name: string = 'MaxPool2d';
   override get rank(): Rank {
@@ -104,7 +112,11 @@ export class MaxPool2d extends MaxPool1d {
   }
 }
 
-/** Max pooling over [n, c, d, h, w]: as `maxPool3d`. See MaxPool1d. */
+/**
+ * Max pooling over [n, c, d, h, w]: as `maxPool3d`. See MaxPool1d.
+ *
+ * @example new nn.MaxPool3d(2).outputShape([1, 3, 8, 8, 8])   // [1, 3, 4, 4, 4]
+ */
 export class MaxPool3d extends MaxPool1d {
   static override readonly name: string = 'MaxPool3d';
   override get rank(): Rank {
@@ -114,7 +126,11 @@ export class MaxPool3d extends MaxPool1d {
 
 const MAX_LAYER_OF_RANK = { 1: MaxPool1d, 2: MaxPool2d, 3: MaxPool3d } as const;
 
-/** Average pooling over [n, c, l] (n may be left out): as `avgPool1d`. */
+/**
+ * Average pooling over [n, c, l] (n may be left out): as `avgPool1d`.
+ *
+ * @example new nn.AvgPool1d(2).outputShape([1, 3, 8])   // [1, 3, 4]
+ */
 export class AvgPool1d extends Module {
   static override readonly name: string = 'AvgPool1d';
   /** Of the window. */
@@ -186,7 +202,11 @@ export class AvgPool1d extends Module {
   }
 }
 
-/** Average pooling over [n, c, h, w]: as `avgPool2d`. See AvgPool1d. */
+/**
+ * Average pooling over [n, c, h, w]: as `avgPool2d`. See AvgPool1d.
+ *
+ * @example new nn.AvgPool2d(2).outputShape([1, 3, 8, 8])   // [1, 3, 4, 4]
+ */
 export class AvgPool2d extends AvgPool1d {
   static override readonly name: string = 'AvgPool2d';
   override get rank(): Rank {
@@ -194,7 +214,11 @@ export class AvgPool2d extends AvgPool1d {
   }
 }
 
-/** Average pooling over [n, c, d, h, w]: as `avgPool3d`. See AvgPool1d. */
+/**
+ * Average pooling over [n, c, d, h, w]: as `avgPool3d`. See AvgPool1d.
+ *
+ * @example new nn.AvgPool3d(2).outputShape([1, 3, 8, 8, 8])   // [1, 3, 4, 4, 4]
+ */
 export class AvgPool3d extends AvgPool1d {
   static override readonly name: string = 'AvgPool3d';
   override get rank(): Rank {

@@ -5,7 +5,11 @@ import type { TensorLike } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
 import { keptBy, Module, takeGradient, takeInput } from './module.js';
 
-/** y = max(x, 0), element by element, of any shape. NaN stays NaN; the gradient at 0 is 0, as in PyTorch. */
+/**
+ * y = max(x, 0), element by element, of any shape. NaN stays NaN; the gradient at 0 is 0, as in PyTorch.
+ *
+ * @example new nn.ReLU().forward([-1, 2]).toNested()   // [0, 2]
+ */
 export class ReLU extends Module {
   static override readonly name: string = 'ReLU';
   #output: FloatTensor | undefined;

@@ -91,6 +91,7 @@ export function difference(shape: Shape, axis: number, options?: DifferenceOptio
  * First differences along every axis, one below the other: [axes·n, n] for a field of n elements.
  *
  * @throws as difference.
+ * @example gradient([2, 3]).shape   // [12, 6]
  */
 export function gradient(shape: Shape, options?: BoundaryOptions): Operator {
   const field = readField(shape, checkOptions(options, BOUNDARY_OPTIONS));
@@ -101,6 +102,7 @@ export function gradient(shape: Shape, options?: BoundaryOptions): Operator {
  * The sum of the second differences along every axis: one convolution of a cross up to three axes.
  *
  * @throws as difference.
+ * @example laplacian([3]).matvec([0, 1, 0])   // Float64Array [1, -2, 1]
  */
 export function laplacian(shape: Shape, options?: BoundaryOptions): Operator {
   const field = readField(shape, checkOptions(options, BOUNDARY_OPTIONS));

@@ -85,6 +85,7 @@ class Restriction extends LinearMap {
  * The identity of size n × n.
  *
  * @throws {ArgumentError} unless n is an integer ≥ 0, or for a bad option.
+ * @example identity(2).matvec([3, 4])   // Float64Array [3, 4]
  */
 export function identity(n: number, options?: PrecisionOptions): Operator {
   return new Identity(checkInteger(n, 'n', 0), readPrecision(options));
@@ -94,6 +95,7 @@ export function identity(n: number, options?: PrecisionOptions): Operator {
  * The matrix with d on its diagonal: x ↦ d ⊙ x. A copy of d is kept, and its dtype is the operator's.
  *
  * @throws {DTypeError} for integers.
+ * @example diagonal([1, 2]).matvec([3, 4])   // Float64Array [3, 8]
  */
 export function diagonal(d: VectorLike): Operator;
 export function diagonal(d: PartsOf<VectorLike>): ComplexOperator;

@@ -78,6 +78,7 @@ export interface Diagonals {
  * each access, so that the diagonals of a large convolution take no memory before they are used.
  *
  * @throws {ArgumentError} for a matrix without sparse formats.
+ * @example diagonals(A).offsets   // Int32Array [0]
  */
 export function diagonals(A: SparseFormats & LinearOperator): Diagonals {
   const { shape, dtype, forEach } = runsOf(A);
@@ -127,6 +128,7 @@ export interface TilePlan {
  *
  * @throws {ArgumentError} for tiles without cells or a matrix without sparse formats, {MemoryError} when the grid has
  *   2³¹ tiles or more.
+ * @example tilePlan(A, 1, 2).occupied   // 2
  */
 export function tilePlan(A: SparseFormats & LinearOperator, rows: number, cols: number): TilePlan {
   const { shape, forEach } = runsOf(A);

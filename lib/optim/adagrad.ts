@@ -26,6 +26,7 @@ export interface AdagradOptions {
  * @throws {ArgumentError} for rates that are negative, NaN or infinite.
  *
  * Source: Duchi, Hazan and Singer 2011, «Adaptive subgradient methods».
+ * @example new optim.Adagrad(parameters, { lr: 0.01 }).step();
  */
 export class Adagrad extends ParameterOptimizer {
   readonly #lrDecay: number;

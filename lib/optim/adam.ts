@@ -37,6 +37,7 @@ interface Decay {
  * @throws {ArgumentError} for rates that are negative, NaN or infinite, and betas outside [0, 1).
  *
  * Source: Kingma and Ba 2015, «Adam: a method for stochastic optimization»; amsgrad: Reddi et al. 2018.
+ * @example new optim.Adam(parameters, { lr: 0.001 }).step();
  */
 export class Adam extends ParameterOptimizer {
   readonly #betas: readonly [number, number];
@@ -107,6 +108,7 @@ export class Adam extends ParameterOptimizer {
  * Adam's step without decay.
  *
  * Source: Loshchilov and Hutter 2019, «Decoupled weight decay regularization».
+ * @example new optim.AdamW(parameters, { weightDecay: 0.01 }).step();
  */
 export class AdamW extends Adam {
   protected override get defaultWeightDecay(): number {

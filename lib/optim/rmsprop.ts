@@ -30,6 +30,7 @@ export interface RMSpropOptions {
  * @throws {ArgumentError} for rates that are negative, NaN or infinite.
  *
  * Source: Tieleman and Hinton 2012, lecture 6.5; centered: Graves 2013, «Generating sequences with RNNs».
+ * @example new optim.RMSprop(parameters, { lr: 0.01 }).step();
  */
 export class RMSprop extends ParameterOptimizer {
   readonly #alpha: number;

@@ -34,6 +34,7 @@ export interface SGDOptions {
  * @throws {ArgumentError} for rates that are negative, NaN or infinite.
  *
  * Source: Sutskever et al. 2013; Parikh and Boyd 2014, «Proximal algorithms», §4.2 and §6.5.2.
+ * @example new optim.SGD(parameters, { lr: 0.1, momentum: 0.9 }).step();
  */
 export class SGD extends ParameterOptimizer {
   readonly #momentum: number;

@@ -16,7 +16,11 @@ import { asFloat, type FloatTensor, type Shape, type Tensor } from '../tensor/te
 const MAX_OPTIONS = ['stride', 'padding', 'dilation', 'ceilMode'];
 const AVG_OPTIONS = ['stride', 'padding', 'ceilMode', 'countIncludePad', 'divisorOverride'];
 
-/** 1-D max pooling: as maxPool2d, over [n, c, l]. */
+/**
+ * 1-D max pooling: as maxPool2d, over [n, c, l].
+ *
+ * @example maxPool1d([[1, 3, 2, 0]], 2).toNested()   // [[3, 2]]
+ */
 export function maxPool1d<I extends TensorLike>(
   input: I,
   kernelSize: Axes,
@@ -35,6 +39,7 @@ export function maxPool1d(input: TensorLike, kernelSize: Axes, options?: PoolOpt
  * @param options.padding   Less than the dilated kernel: every window must reach the input.
  * @param options.ceilMode  Count a last window that starts inside the input but ends past its padding.
  * @throws {ShapeError} for a wrong rank or a kernel that does not fit, {ArgumentError} for bad options.
+ * @example maxPool2d([[[1, 3], [2, 0]]], 2).toNested()   // [[[3]]]
  */
 export function maxPool2d<I extends TensorLike>(
   input: I,
@@ -45,7 +50,11 @@ export function maxPool2d(input: TensorLike, kernelSize: Axes, options?: PoolOpt
   return maxPool(2, input, kernelSize, options, noIndices).output;
 }
 
-/** 3-D max pooling: as maxPool2d, over [n, c, d, h, w]. */
+/**
+ * 3-D max pooling: as maxPool2d, over [n, c, d, h, w].
+ *
+ * @example maxPool3d([[[[1, 3], [2, 0]]]], [1, 2, 2]).toNested()   // [[[[3]]]]
+ */
 export function maxPool3d<I extends TensorLike>(
   input: I,
   kernelSize: Axes,
@@ -55,7 +64,11 @@ export function maxPool3d(input: TensorLike, kernelSize: Axes, options?: PoolOpt
   return maxPool(3, input, kernelSize, options, noIndices).output;
 }
 
-/** As maxPool1d, with the position of each maximum: see maxPool2dWithIndices. */
+/**
+ * As maxPool1d, with the position of each maximum: see maxPool2dWithIndices.
+ *
+ * @example maxPool1dWithIndices([[1, 3, 2, 0]], 2).indices.toNested()   // [[1, 2]]
+ */
 export function maxPool1dWithIndices<I extends TensorLike>(
   input: I,
   kernelSize: Axes,
@@ -72,6 +85,7 @@ export function maxPool1dWithIndices(
 /**
  * As maxPool2d, with the position of each maximum: its flat spatial index in the unpadded input (int32). Of equal
  * maxima the first counts; of NaNs the last, as in PyTorch.
+ * @example maxPool2dWithIndices([[[1, 3], [2, 0]]], 2).indices.toNested()   // [[[1]]]
  */
 export function maxPool2dWithIndices<I extends TensorLike>(
   input: I,
@@ -86,7 +100,11 @@ export function maxPool2dWithIndices(
   return maxPool(2, input, kernelSize, options, newIndices);
 }
 
-/** As maxPool3d, with the position of each maximum: see maxPool2dWithIndices. */
+/**
+ * As maxPool3d, with the position of each maximum: see maxPool2dWithIndices.
+ *
+ * @example maxPool3dWithIndices([[[[1, 3], [2, 0]]]], [1, 2, 2]).indices.toNested()   // [[[[1]]]]
+ */
 export function maxPool3dWithIndices<I extends TensorLike>(
   input: I,
   kernelSize: Axes,
@@ -100,7 +118,11 @@ export function maxPool3dWithIndices(
   return maxPool(3, input, kernelSize, options, newIndices);
 }
 
-/** 1-D average pooling: as avgPool2d, over [n, c, l]. */
+/**
+ * 1-D average pooling: as avgPool2d, over [n, c, l].
+ *
+ * @example avgPool1d([[1, 3, 2, 0]], 2).toNested()   // [[2, 1]]
+ */
 export function avgPool1d<I extends TensorLike>(
   input: I,
   kernelSize: Axes,
@@ -119,6 +141,7 @@ export function avgPool1d(input: TensorLike, kernelSize: Axes, options?: AvgPool
  *   the elements of the input that it covers.
  * @param options.divisorOverride  Divides every sum instead.
  * @throws as maxPool2d; {DTypeError} for integers.
+ * @example avgPool2d([[[1, 3], [2, 0]]], 2).toNested()   // [[[1.5]]]
  */
 export function avgPool2d<I extends TensorLike>(
   input: I,
@@ -129,7 +152,11 @@ export function avgPool2d(input: TensorLike, kernelSize: Axes, options?: AvgPool
   return avgPool(2, input, kernelSize, options);
 }
 
-/** 3-D average pooling: as avgPool2d, over [n, c, d, h, w]. */
+/**
+ * 3-D average pooling: as avgPool2d, over [n, c, d, h, w].
+ *
+ * @example avgPool3d([[[[1, 3], [2, 0]]]], [1, 2, 2]).toNested()   // [[[[1.5]]]]
+ */
 export function avgPool3d<I extends TensorLike>(
   input: I,
   kernelSize: Axes,

@@ -82,6 +82,7 @@ export const QLINEAR_OPTIONS = [
  * @returns y, int32.
  * @throws as convNd; {DTypeError} for other dtypes; {ArgumentError} for a zero point outside its dtype.
  * Source: ONNX operators, ConvInteger-10.
+ * @example convInteger(image, weight, { padding: 1 }).dtype   // 'int32'
  */
 export function convInteger(
   input: TensorLike,

@@ -54,6 +54,7 @@ export function im2col(
  * @param size   [M, N], of the matrix that im2col took.
  * @returns 'distinct': [M, N]; what lies beyond its edges is dropped. 'sliding': [M − m + 1, N − n + 1]. float64.
  * @throws {ShapeError} when B is not of the size that block and size ask for.
+ * @example signal.col2im([[1], [2], [3], [4]], [2, 2], [2, 2], 'distinct').toNested()   // [[1, 3], [2, 4]]
  */
 export function col2im(
   B: TensorLike,

@@ -164,6 +164,7 @@ function isMatrix(value: unknown): boolean {
 /**
  * MATLAB's `conv2(u, v, A)`: A with each of its columns convolved with `column`, then each row with `row`. The
  * kernel is flipped. It equals conv2(A, column·rowᵀ) in mA·nA·(m + n) instead of mA·nA·m·n products.
+ * @example signal.conv2Separable([1, 1], [1, 2], [[1]]).toNested()   // [[1, 2], [1, 2]]
  */
 export function conv2Separable(
   column: VectorLike,
@@ -186,6 +187,7 @@ export function conv2Separable(
  * @param B  Another; the axes that the one of lower rank lacks are trailing ones, of size 1.
  * @param shape  As in `conv`, along each axis.
  * @returns a float64 tensor of the higher rank. Options, errors and accuracy as in `conv`.
+ * @example signal.convn([[[1, 2]]], [[[1, 1]]]).shape   // [1, 1, 3]
  */
 export function convn(
   A: TensorLike,
@@ -233,6 +235,7 @@ function realConvn(
  *
  * @param h      The filter, [rows, columns]; complex operands as in `conv`, neither conjugated.
  * @param shape  As in `conv2`, but 'same' by default.
+ * @example signal.filter2([[1, 1]], [[1, 2, 3]], 'valid').toNested()   // [[3, 5]]
  */
 export function filter2(h: TensorLike, X: TensorLike, shape?: ConvShape): Tensor<Float64Array>;
 export function filter2(

@@ -32,7 +32,11 @@ export function fft2(A: ComplexTensorLike): ComplexTensor {
   return tensors(transformAll(takeParts(A, 'A', true), false));
 }
 
-/** The inverse of `fft2`, MATLAB's `ifft2`: divided by rows·columns. Parameters and errors as there. */
+/**
+ * The inverse of `fft2`, MATLAB's `ifft2`: divided by rows·columns. Parameters and errors as there.
+ *
+ * @example signal.ifft2(signal.fft2([[1, 2], [3, 4]])).re.toNested()   // [[1, 2], [3, 4]]
+ */
 export function ifft2(A: ComplexTensorLike): ComplexTensor {
   return tensors(transformAll(takeParts(A, 'A', true), true));
 }
@@ -66,7 +70,11 @@ export function fftshift(A: VectorLike | TensorLike): Float64Array | Tensor<Floa
   return shifted(A, (n) => Math.floor(n / 2));
 }
 
-/** The inverse of `fftshift`, MATLAB's `ifftshift`: element i goes to (i + ⌈n/2⌉) mod n. */
+/**
+ * The inverse of `fftshift`, MATLAB's `ifftshift`: element i goes to (i + ⌈n/2⌉) mod n.
+ *
+ * @example signal.ifftshift([1, 2, 3])   // Float64Array [2, 3, 1]
+ */
 export function ifftshift(A: VectorLike | TensorLike): Float64Array | Tensor<Float64Array> {
   return shifted(A, (n) => Math.ceil(n / 2));
 }

@@ -57,6 +57,7 @@ export function fft(x: VectorLike | ComplexLike, n?: number, out?: Complex): Com
  * @param n    As in `fft`: the first n values count, or zeros follow the last.
  * @param out  As in `fft`.
  * @returns both parts; of a spectrum with the symmetry of real data, `im` is zero to rounding.
+ * @example signal.ifft({ re: [2, 0], im: [0, 0] }).re   // Float64Array [1, 1]
  */
 export function ifft(x: VectorLike | ComplexLike, n?: number, out?: Complex): Complex {
   const points = takePoints(x, n);
