@@ -1,6 +1,7 @@
 #include "door/lowering.h"
 
 #include "door/plans.h"
+#include "integer/matmul.h"
 #include "ops/matmul.h"
 #include "ops/unfold.h"
 
@@ -51,7 +52,9 @@ void matmul(const Call& call) {
   const void* const a = read_elements(call[3], a_dtype, checked_product({m, k}), "a");
   const void* const b = read_elements(call[4], b_dtype, checked_product({k, n}), "b");
   void* const c = read_result(call[5], bytes ? DType::i32 : a_dtype, checked_product({m, n}), "c");
-  convmat::matmul(Context{&kernels_of(call)}, a_dtype, b_dtype, m, n, k, a, b, c);
+  const Context context{&kernels_of(call)};
+  if (bytes) return integer_matmul(context, a_dtype, b_dtype, m, n, k, a, b, static_cast<int32_t*>(c));
+  convmat::matmul(context, a_dtype, b_dtype, m, n, k, a, b, c);
 }
 
 }  // namespace convmat::door

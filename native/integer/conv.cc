@@ -7,10 +7,9 @@
 #include "table/table.h"
 
 namespace convmat {
-namespace {
 
-// Whether tiles take less time than lanes. A tile costs the same however few of its lines and bytes are used.
-bool worth_tiles(const Context& context, const IntegerConvPlan& plan) {
+// A tile costs the same however few of its lines and bytes are used.
+bool worth_integer_tiles(const Context& context, const IntegerConvPlan& plan) {
   const TileKernels* const tiles = context.kernels->integer.tiles;
   if (tiles == nullptr) return false;
   const ConvPlan& conv = plan.conv;
@@ -29,8 +28,6 @@ bool worth_tiles(const Context& context, const IntegerConvPlan& plan) {
   return !tiles->need_permission || tiles_permitted();
 }
 
-}  // namespace
-
 std::shared_ptr<const PackedIntegerConv> pack_integer_conv(const Context& context,
                                                            const IntegerConvPlan& plan, const void* weight,
                                                            const int32_t* weight_zero_points,
@@ -40,7 +37,7 @@ std::shared_ptr<const PackedIntegerConv> pack_integer_conv(const Context& contex
   const bool by_rows = plan.conv.in_channels == plan.conv.groups &&
                        plan.conv.out_channels / plan.conv.groups < context.kernels->integer.blocking.lanes;
   if (by_rows) return pack_integer_rows(context, plan, bytes, weight_zero_points, bias, multipliers);
-  if (worth_tiles(context, plan)) {
+  if (worth_integer_tiles(context, plan)) {
     return pack_integer_tiles(context, plan, bytes, weight_zero_points, bias, multipliers);
   }
   return pack_integer_lanes(context, plan, bytes, weight_zero_points, bias, multipliers);

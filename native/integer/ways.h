@@ -18,6 +18,9 @@ std::shared_ptr<const PackedIntegerConv> pack_integer_rows(const Context&, const
                                                            const uint8_t* weight, const int32_t* zeros,
                                                            const int32_t* bias, const double* multipliers);
 
+// Whether tiles take less time than lanes, and the system grants them.
+bool worth_integer_tiles(const Context&, const IntegerConvPlan&);
+
 // Tiles, whose unit the kernels must have and the process may use: any geometry, though below 32 channels or
 // 16 pixels they lie idle.
 std::shared_ptr<const PackedIntegerConv> pack_integer_tiles(const Context&, const IntegerConvPlan&,

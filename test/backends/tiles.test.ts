@@ -1,8 +1,8 @@
 /**
- * Convolution of integers where tiles begin to be worth it, and from wherever it is called. Every instruction set runs these
+ * Convolution and products of integers where tiles begin to be worth it, and from wherever it is called. Every instruction set runs these
  * geometries; those with a unit of tiles are what they are about.
  */
-import { type ByteArray, prepareQLinearConv, qlinearConv, type Tensor, tensor } from 'convmat';
+import { type ByteArray, matmul, prepareQLinearConv, qlinearConv, type Tensor, tensor } from 'convmat';
 import { expect, test } from 'vitest';
 import { integerConvolution, scaled } from '../oracle/integer.js';
 import { runProgram } from '../support/program.js';
@@ -77,6 +77,24 @@ test('results are the definition’s, whichever way they go', () => {
     });
     expect(prepared.run(input).data).toEqual(y.data);
   });
+});
+
+test('products of matrices of bytes are exact', () => {
+  for (const m of [1, 3, 4, 5, 16, 17, 33]) {
+    for (const n of [1, 63, 64, 65]) {
+      for (const k of [1, 15, 16, 17, 64, 65, 129]) {
+        const a = random([m, k], m % 2 ? 'int8' : 'uint8', m);
+        const b = random([k, n], n % 2 ? 'int8' : 'uint8', n);
+        const want = Int32Array.from({ length: m * n }, (_, at) => {
+          const [row, column] = [Math.floor(at / n), at % n];
+          let sum = 0;
+          for (let i = 0; i < k; i++) sum += a.data[row * k + i] * b.data[i * n + column];
+          return sum;
+        });
+        expect(matmul(a, b).data, `${m}×${k} by ${k}×${n}`).toEqual(want);
+      }
+    }
+  }
 });
 
 test('workers, a forked child, WebAssembly that traps and the main thread agree', () => {

@@ -2,8 +2,10 @@
 #include "ops/matmul.h"
 
 #include <limits>
+#include <type_traits>
 #include <vector>
 
+#include "integer/matmul.h"
 #include "support.h"
 
 namespace convmat::test {
@@ -26,6 +28,11 @@ void check(const KernelTable& kernels, DType a_dtype, DType b_dtype, const std::
     const std::vector<B> b(b_all.begin(), b_all.begin() + s.k * s.n);
     std::vector<C> c(s.m * s.n, C{77});
     matmul(context, a_dtype, b_dtype, s.m, s.n, s.k, a.data(), b.data(), c.data());
+    if constexpr (std::is_same_v<C, int32_t>) {
+      std::vector<C> by_tiles(s.m * s.n, C{77});
+      integer_matmul(context, a_dtype, b_dtype, s.m, s.n, s.k, a.data(), b.data(), by_tiles.data());
+      EXPECT_EQ(by_tiles, c);
+    }
     for (int64_t i = 0; i < s.m; ++i) {
       for (int64_t j = 0; j < s.n; ++j) {
         double expected = 0;
@@ -75,6 +82,12 @@ TEST_P(MatmulTest, IntegersWrapModulo2To32) {
   int32_t c = 0;
   matmul({&kernels()}, DType::u8, DType::u8, 1, 1, k, a.data(), b.data(), &c);
   EXPECT_EQ(static_cast<uint32_t>(c), static_cast<uint32_t>(k * 255 * 255));
+  // As many rows and columns as tiles are worth.
+  const int64_t m = 17, n = 65;
+  const std::vector<uint8_t> a_rows(m * k, 255), b_rows(n * k, 255);
+  std::vector<int32_t> c_rows(m * n);
+  integer_matmul({&kernels()}, DType::u8, DType::u8, m, n, k, a_rows.data(), b_rows.data(), c_rows.data());
+  for (const int32_t sum : c_rows) ASSERT_EQ(sum, c);
 }
 CONVMAT_ON_EACH_ISA(MatmulTest);
 
