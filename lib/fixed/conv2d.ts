@@ -292,9 +292,9 @@ function roundInto(
 
 /**
  * How many convolutions of bytes take less time than one in float64, as measured on 64 channels of 56 × 56: VNNI's and AMX's
- * sums of four products leave room for four; in JavaScript there is but one kind of number.
+ * sums of four products leave room for four; in JavaScript there is but one kind of number. One, where it was not measured.
  */
-const BYTE_CONVOLUTIONS: Readonly<Record<Isa, number>> = {
+const BYTE_CONVOLUTIONS: Readonly<Partial<Record<Isa, number>>> = {
   amx: 4,
   avx512: 4,
   avx2: 2,
@@ -315,7 +315,7 @@ function wholeSums(
     const parts = image.length * weight.length;
     // A sum of products of bytes, whatever they are.
     const most = parts === 1 ? bound : product(w.raw.shape.slice(1)) * 255 * 255;
-    if (parts <= BYTE_CONVOLUTIONS[backend().machine.isa] && most <= MOST_INT32) {
+    if (parts <= (BYTE_CONVOLUTIONS[backend().machine.isa] ?? 1) && most <= MOST_INT32) {
       if (parts === 1) return byteSums(planOf, image[0], weight[0]);
       return joinedSums(image.map((part) => weight.map((other) => byteSums(planOf, part, other))));
     }
