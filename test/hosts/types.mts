@@ -111,3 +111,28 @@ class Halves implements convmat.LinearOperator {
 }
 expectType<Float64Array>()(convmat.lsqr(twice, [1, 2]).x);
 export const solved = [convmat.cg(new Halves(), [1, 2]), convmat.lsqr(anyMatrix, [1, 2])];
+
+// Complex in, complex out.
+declare const singleParts: convmat.PartsOf<convmat.Tensor<Float32Array>>;
+declare const doubleParts: convmat.PartsOf<Float64Array>;
+expectType<convmat.PartsOf<Float64Array>>()(convmat.toeplitz(doubleParts).solve([1, 2, 3]));
+expectType<convmat.PartsOf<Float64Array>>()(convmat.toeplitz(new Float64Array(2), doubleParts).matvec([1]));
+expectType<convmat.PartsOf<Float32Array>>()(convmat.circulant(singleParts).rmatvec(doubleParts));
+expectType<Float64Array>()(convmat.hankel(doubleParts).toDense().im.data);
+expectType<convmat.PartsOf<convmat.Tensor<Float64Array>>>()(convmat.convolutionMatrix(doubleParts, 3));
+const complexMatrix = convmat.convMatrix(singleParts, { inputShape: [1, 8, 8] });
+expectType<convmat.PartsOf<Float32Array>>()(complexMatrix.H.matvec(doubleParts));
+expectType<convmat.PartsOf<Float32Array>>()(complexMatrix.toCSR().data);
+expectType<convmat.ComplexCsrMatrix<Float32Array>>()(convmat.CsrMatrix.fromDense(singleParts));
+expectType<convmat.PartsOf<Float64Array>>()(convmat.lsqr(complexMatrix, [1, 2]).x);
+expectType<convmat.PartsOf<Float64Array>>()(convmat.cg(new Halves(), doubleParts, { damp: 1 }).x);
+expectType<convmat.ComplexOperator>()(convmat.operators.add(complexMatrix, twice));
+expectType<convmat.Operator>()(convmat.operators.add(matrix, twice));
+expectType<convmat.ComplexOperator>()(convmat.operators.scale({ re: 0, im: 1 }, matrix));
+const turned: convmat.ComplexLinearOperator = {
+  shape: [2, 2],
+  isComplex: true,
+  matvec: ({ re, im }) => ({ re: im.map((value) => -value), im: re }),
+  rmatvec: ({ re, im }) => ({ re: im, im: re.map((value) => -value) }),
+};
+export const complexSolved = [convmat.lsqr(turned, doubleParts).x.re, convmat.dotTest(turned)];
