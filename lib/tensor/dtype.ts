@@ -2,7 +2,7 @@
 
 import { uninitialisedBuffer } from '#host';
 import { checkOneOf, isObject, mismatch } from '../check.js';
-import { DTypeError, MemoryError } from '../errors.js';
+import { ArgumentError, DTypeError, MemoryError } from '../errors.js';
 
 /** The typed array that holds a dtype. */
 export interface ArrayByDType {
@@ -218,9 +218,20 @@ export function arrayOver<D extends DType>(
   return new Class(buffer, byteOffset, length);
 }
 
-/** A view of `array`'s memory, by none of the array's own methods: a subclass's may do anything. */
+/**
+ * A view of `array`'s memory, by none of the array's own methods: a subclass's may do anything.
+ *
+ * @throws {ArgumentError} when the memory has been taken away or shrunk.
+ */
 export function viewOf<A extends TypedArray>(array: A, start = 0, length = array.length - start): A {
-  return viewOn(array, array.buffer, array.byteOffset + start * BYTES[dtypeOf(array)], length);
+  try {
+    return viewOn(array, array.buffer, array.byteOffset + start * BYTES[dtypeOf(array)], length);
+  } catch (cause) {
+    const expected = `memory of ${start + length} elements until the call is over`;
+    throw new ArgumentError(`data: expected ${expected}, got a buffer that was taken away or shrunk`, {
+      cause,
+    });
+  }
 }
 
 /** A view of a buffer, of the type of `array`. */
