@@ -49,6 +49,9 @@ void float_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const
   }
 }
 
+// Panels of a packed matrix that a task multiplies by.
+constexpr int64_t kPanelsPerTask = 4;
+
 int32_t pair_of(int32_t even, int32_t odd) {
   return static_cast<int32_t>((static_cast<uint32_t>(even) & 0xffffu) | static_cast<uint32_t>(odd) << 16);
 }
@@ -122,6 +125,57 @@ void int_matmul(const Context& context, int64_t m, int64_t n, int64_t k, const A
 }
 
 }  // namespace
+
+PackedMatrix::PackedMatrix(const Kernels<float>& kernels, int64_t k, int64_t n, const float* b)
+    : k_(k), n_(n), width_(kernels.gemm_blocking.nr), panels_(ceil_div(n, width_) * width_ * k) {
+  float* to = panels_.data();
+  for (int64_t column = 0; column < n; column += width_) {
+    const int64_t count = std::min(width_, n - column);
+    for (int64_t i = 0; i < k; ++i, to += width_) {
+      std::copy_n(b + i * n + column, count, to);
+      std::fill_n(to + count, width_ - count, 0.0f);
+    }
+  }
+}
+
+void PackedMatrix::multiply(const Context& context, int64_t m, const float* a, float* c) const {
+  constexpr float inf = std::numeric_limits<float>::infinity();
+  const Kernels<float>& kernels = context.kernels->f32;
+  const GemmBlocking& blocking = kernels.gemm_blocking;
+  const int64_t chunk = chunk_rows(m, k_, blocking.mr, sizeof(float));
+  const int64_t panels = ceil_div(n_, width_), tasks = ceil_div(panels, kPanelsPerTask);
+  ArenaFrame frame;
+  auto* const packed = frame.take<float>(chunk * k_ + static_cast<int64_t>(kSlackBytes / sizeof(float)));
+  for (int64_t row = 0; row < m; row += chunk) {
+    const RowPanels rows(std::min(chunk, m - row), blocking.mr);
+    pack_row_panels(kernels, rows, k_, a + row * k_, k_, packed);
+    const double cost_ns =
+        static_cast<double>(rows.rows * n_) * static_cast<double>(k_) / blocking.fma_per_ns;
+    parallel_for(tasks, cost_ns, [&](int64_t task) {
+      for (int64_t panel = task * kPanelsPerTask; panel < std::min(panels, (task + 1) * kPanelsPerTask);
+           ++panel) {
+        if (context.is_cancelled()) return;
+        GemmTile<float> tile = {};
+        tile.ldb = width_;
+        tile.ldc = n_;
+        tile.n = std::min(width_, n_ - panel * width_);
+        tile.lo = -inf;
+        tile.hi = inf;
+        for (int64_t first = 0; first < k_; first += blocking.kc) {
+          tile.k = std::min<int64_t>(blocking.kc, k_ - first);
+          tile.accumulate = first > 0;
+          tile.b = panels_.data() + (panel * k_ + first) * width_;
+          for (int64_t p = 0; p < rows.count; ++p) {
+            const int height = rows.height_of(p);
+            tile.a = packed + rows.first(p) * k_ + first * height;
+            tile.c = c + (row + rows.first(p)) * n_ + panel * width_;
+            kernels.gemm(height, tile);
+          }
+        }
+      }
+    });
+  }
+}
 
 void matmul(const Context& context, DType a_dtype, DType b_dtype, int64_t m, int64_t n, int64_t k,
             const void* a, const void* b, void* c) {

@@ -476,4 +476,17 @@ describe('products', () => {
       expect(difference(g.graph(g.add('MatMul', {}, [g.input(a, 1), g.input(b, 1)], to)))).toBeLessThan(5e-6);
     }
   });
+
+  test('MatMul by a constant, which is packed', () => {
+    for (const [rows, k, n] of [
+      [1, 5, 7],
+      [3, 400, 33],
+      [40, 120, 97],
+      [17, 1000, 64],
+    ]) {
+      const g = new GraphOf();
+      const [x, w] = [g.input([2, rows, k], 1), g.constant([k, n])];
+      expect(difference(g.graph(g.add('MatMul', {}, [x, w], [2, rows, n])))).toBeLessThan(5e-6);
+    }
+  });
 });

@@ -106,7 +106,9 @@ export function lowerMatMul(node: NodeOf<'MatMul'>, to: Lowering): boolean {
     sharesA: boolean,
     sharesB: boolean,
   ): void {
-    to.push(matmulStep(node, [a.id, b.id, y.id], [count, rows, columns, depth], sharesA, sharesB));
+    const isPacked = b.constant !== null && (count === 1 || sharesB) && !sharesA;
+    const constant = isPacked ? float32Of(b.constant) : null;
+    to.push(matmulStep(node, [a.id, b.id, y.id], [count, rows, columns, depth], sharesA, sharesB, constant));
   }
 }
 
@@ -116,17 +118,26 @@ function matmulStep(
   [count, m, n, k]: readonly [number, number, number, number],
   sharesA: boolean,
   sharesB: boolean,
+  constant: Float32Array | null,
 ): KernelStep {
   return {
     kind: 'matmul',
     label: node.op,
-    algorithm: 'blocked product',
+    algorithm: constant === null ? 'blocked product' : 'blocked product, packed once',
     sources: node.sources,
-    reads: [a, b],
+    reads: constant === null ? [a, b] : [a],
     writes: [y],
     multiplications: count * m * n * k,
     encode(words: Words) {
-      words.push(count, m, n, k).flag(sharesA).flag(sharesB).operand(a).operand(b).operand(y);
+      words
+        .push(count, m, n, k)
+        .flag(sharesA)
+        .flag(sharesB)
+        .operand(a)
+        .flag(constant !== null);
+      if (constant === null) words.operand(b);
+      else words.constant(constant);
+      words.operand(y);
     },
   };
 }
