@@ -180,7 +180,7 @@ describe('channels in blocks', () => {
       x = g.unary('HardSwish', g.conv(x, 70, {}, 'bias'));
       x = g.unary('Relu', g.depthwise(x, window));
       x = g.sum(g.conv(x, 24), g.conv(x, 24, {}, 'bias'));
-      expectBlocks(g.graph(x), 3);
+      expectBlocks(g.graph(g.mean(x)), 3);
     }
   });
 
@@ -305,6 +305,16 @@ describe('channels in blocks', () => {
     };
     expect(compare(graph, spoil)[0]).toBeLessThan(BOUND);
   });
+
+  test.each([{ k: 3, strides: [2, 1] as const }, { k: 5 }, { k: 3 }, { k: 1 }])(
+    'images of one channel: %j',
+    (window) => {
+      const g = new Images();
+      const x = g.unary('Relu', g.conv(g.image([2, 1, 28, 28]), 32, window));
+      const y = g.maxPool(g.unary('Relu', g.conv(x, 64, { k: 3 }, 'bias')), { k: 3, strides: [2, 2] });
+      expectBlocks(g.graph(g.mean(g.conv(y, 48))), 3);
+    },
+  );
 
   test('a residual that is read again is not written over', () => {
     const g = new Images();

@@ -27,6 +27,8 @@ interface Form {
 // copy to or from blocks costs.
 const SAVED = { direct: 0.03, winograd: 0.05, depthwise: 0.02, pool: 0.05 } as const;
 const COPIED = 0.1;
+/** Of a copy, however small: small maps lie in L1 either way, and PP-OCR's classifier gains by few copies. */
+const COPY = 3000;
 /** Of lanes that hold no channel. */
 const WASTED = 0.05;
 /** Images of so few channels are read plane by plane. */
@@ -90,7 +92,7 @@ export function planLayout(
     const differs =
       (inBlocks && given.has(id)) ||
       (readers.get(id) ?? []).some((node) => !takesEither(node) && wants(node) !== inBlocks);
-    return differs ? COPIED * 4 * sizeOf(shape) : 0;
+    return differs ? COPY + COPIED * 4 * sizeOf(shape) : 0;
   };
   const costAround = (node: GraphNode, form: Form) => {
     const around = new Set([...(readsOf.get(node) ?? []), form.writes]);

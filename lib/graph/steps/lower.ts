@@ -169,8 +169,10 @@ class Lowerer implements Lowering {
     const auto = convolutionOf(node, this.values, this.#accuracy);
     const { algorithm } = auto.plan.variant;
     const takesEither = algorithm === 'winograd' || this.values[x].shape[1] <= FEW_CHANNELS;
+    // One channel by many kernels is depthwise too, plane by plane.
+    const isDepthwise = algorithm === 'depthwise' && node.attributes.groups > 1;
     const conv =
-      algorithm === 'winograd' || algorithm === 'depthwise'
+      algorithm === 'winograd' || isDepthwise
         ? auto
         : convolutionOf(node, this.values, this.#accuracy, 'direct');
     const input = takesEither ? x : this.#blocked(x);
