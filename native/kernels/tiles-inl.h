@@ -151,45 +151,79 @@ CONVMAT_NOINLINE void finish_pixel_rows_as_words(const TileFinish& f) {
   }
 }
 
-CONVMAT_NOINLINE void finish_channel_rows(const TileFinish& f) {
+CONVMAT_NOINLINE void finish_channel_row(const TileFinish& f, int64_t c) {
   using V = Vec<int32_t>;
   constexpr int lanes = V::lanes, width = 4 * lanes;
   const V flip = broadcast(f.flip);
-  for (int64_t c = 0; c < f.channels; ++c) {
-    const V offset = broadcast(f.offsets[c]);
-    const V weight_zero = broadcast(f.weight_zeros == nullptr ? 0 : f.weight_zeros[c]);
-    const int32_t* const sums = f.sums + c * f.sums_row;
-    double multipliers[lanes];
-    if (f.multipliers != nullptr) {
-      for (int i = 0; i < lanes; ++i) multipliers[i] = f.multipliers[c];
+  const V offset = broadcast(f.offsets[c]);
+  const V weight_zero = broadcast(f.weight_zeros == nullptr ? 0 : f.weight_zeros[c]);
+  const int32_t* const sums = f.sums + c * f.sums_row;
+  double multipliers[lanes];
+  if (f.multipliers != nullptr) {
+    for (int i = 0; i < lanes; ++i) multipliers[i] = f.multipliers[c];
+  }
+  for (int64_t begin = 0; begin < f.pixels; begin += width) {
+    V four[4];
+    CONVMAT_UNROLL for (int k = 0; k < 4; ++k) {
+      four[k] = add(load(sums + begin + k * lanes), offset);
+      if (f.weight_zeros != nullptr) {
+        four[k] = sub(four[k], mul(weight_zero, load(f.input_sums + begin + k * lanes)));
+      }
     }
-    for (int64_t begin = 0; begin < f.pixels; begin += width) {
-      V four[4];
-      CONVMAT_UNROLL for (int k = 0; k < 4; ++k) {
-        four[k] = add(load(sums + begin + k * lanes), offset);
-        if (f.weight_zeros != nullptr) {
-          four[k] = sub(four[k], mul(weight_zero, load(f.input_sums + begin + k * lanes)));
-        }
-      }
-      if (f.multipliers != nullptr) {
-        const V words = bits_xor(scale_to_bytes(four, multipliers, f.zero_point), flip);
-        uint8_t* const y = static_cast<uint8_t*>(f.y) + c * f.y_channel;
-        each_run(f, begin, width, [&](int64_t first, int64_t count, int64_t to) {
-          if (count == width) return store_split(y + to, words);
-          alignas(64) uint8_t bytes[width];
-          store_split(bytes, words);
-          for (int64_t i = 0; i < count; ++i) y[to + i] = bytes[first + i];
-        });
-      } else {
-        alignas(64) int32_t line[width];
-        CONVMAT_UNROLL for (int k = 0; k < 4; ++k) store(line + k * lanes, four[k]);
-        int32_t* const y = static_cast<int32_t*>(f.y) + c * f.y_channel;
-        each_run(f, begin, width, [&](int64_t first, int64_t count, int64_t to) {
-          for (int64_t i = 0; i < count; ++i) y[to + i] = line[first + i];
-        });
-      }
+    if (f.multipliers != nullptr) {
+      const V words = bits_xor(scale_to_bytes(four, multipliers, f.zero_point), flip);
+      uint8_t* const y = static_cast<uint8_t*>(f.y) + c * f.y_channel;
+      each_run(f, begin, width, [&](int64_t first, int64_t count, int64_t to) {
+        if (count == width) return store_split(y + to, words);
+        alignas(64) uint8_t bytes[width];
+        store_split(bytes, words);
+        for (int64_t i = 0; i < count; ++i) y[to + i] = bytes[first + i];
+      });
+    } else {
+      alignas(64) int32_t line[width];
+      CONVMAT_UNROLL for (int k = 0; k < 4; ++k) store(line + k * lanes, four[k]);
+      int32_t* const y = static_cast<int32_t*>(f.y) + c * f.y_channel;
+      each_run(f, begin, width, [&](int64_t first, int64_t count, int64_t to) {
+        for (int64_t i = 0; i < count; ++i) y[to + i] = line[first + i];
+      });
     }
   }
+}
+
+// Rows of whole vectors that are scaled and nothing else. Those that are left to double come after the
+// others, so that no call is in the way of what registers hold.
+CONVMAT_NOINLINE void finish_whole_channel_rows(const TileFinish& f) {
+  using V = Vec<int32_t>;
+  constexpr int lanes = V::lanes;
+  const V flip = broadcast(f.flip);
+  const int32_t* sums = f.sums;
+  uint8_t* y = static_cast<uint8_t*>(f.y) + f.runs[0].to;
+  static_assert(kMaxTileChannels <= 32, "a bit for each");
+  uint32_t unsure = 0;
+  for (int64_t c = 0; c < f.channels; ++c) {
+    const V offset = broadcast(f.offsets[c]);
+    double multipliers[lanes];
+    for (int i = 0; i < lanes; ++i) multipliers[i] = f.multipliers[c];
+    V four[4];
+    CONVMAT_UNROLL for (int k = 0; k < 4; ++k) four[k] = add(load(sums + k * lanes), offset);
+    bool sure;
+    store_split(y, bits_xor(guess_bytes(four, multipliers, f.zero_point, &sure), flip));
+    unsure |= (sure ? 0u : 1u) << c;
+    sums += f.sums_row;
+    y += f.y_channel;
+  }
+  for (int64_t c = 0; unsure != 0; ++c, unsure >>= 1) {
+    if ((unsure & 1) != 0) finish_channel_row(f, c);
+  }
+}
+
+void finish_channel_rows(const TileFinish& f) {
+  constexpr int64_t width = 4 * Vec<int32_t>::lanes;
+  if (f.multipliers != nullptr && f.weight_zeros == nullptr && f.run_count == 1 && f.pixels == width &&
+      f.runs[0].count == width) {
+    return finish_whole_channel_rows(f);
+  }
+  for (int64_t c = 0; c < f.channels; ++c) finish_channel_row(f, c);
 }
 
 void tile_finish(const TileFinish& f) {

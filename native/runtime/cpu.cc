@@ -205,15 +205,15 @@ const KernelTable* kernels_of(const Candidate& candidate) {
 }  // namespace
 
 const std::vector<const KernelTable*>& available_kernels() {
-  static const std::vector<const KernelTable*> available = [] {
-    std::vector<const KernelTable*> tables;
+  // Never destroyed, nor are the tables that it alone points to.
+  static const std::vector<const KernelTable*>* const available = [] {
+    auto* const tables = new std::vector<const KernelTable*>;
     for (const Candidate& candidate : kCandidates) {
-      if ((features() & candidate.required) != candidate.required) continue;
-      tables.push_back(kernels_of(candidate));
+      if ((features() & candidate.required) == candidate.required) tables->push_back(kernels_of(candidate));
     }
     return tables;
   }();
-  return available;
+  return *available;
 }
 
 const KernelTable& best_kernels() { return *available_kernels().front(); }

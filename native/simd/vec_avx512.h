@@ -312,8 +312,8 @@ CONVMAT_NOINLINE void round_products(const __m512i* sums, const double* multipli
 // Products of floats are within 2^-23 of those in double: of up to 1024, beyond which bytes are saturated
 // whatever is added to them, within 2^-13. Where all are farther than that from the half between two
 // integers, both round to the same one; otherwise double decides. Packing saturates.
-CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
-                                           int32_t zero_point) {
+CONVMAT_INLINE bool round_by_float(const Vec<int32_t> (&a)[4], const double* multipliers,
+                                   __m512i (&rounded)[4]) {
   // Added to a number of up to 2^22, it leaves no bits for a fraction.
   constexpr float no_fraction = 12582912.0f;  // 1.5 * 2^23
   constexpr float farthest = 0.5f - 0x1.02p-13f;
@@ -323,7 +323,6 @@ CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const dou
   // Larger ones saturate every sum but 0, and infinity would make no number of that.
   const __m512 m =
       _mm512_min_ps(_mm512_insertf32x8(_mm512_castps256_ps512(m_low), m_high, 1), _mm512_set1_ps(0x1p60f));
-  __m512i rounded[4];
   __m512 rest = _mm512_setzero_ps();
   CONVMAT_UNROLL for (int k = 0; k < 4; ++k) {
     const __m512 sums = _mm512_cvtepi32_ps(a[k].v);
@@ -334,16 +333,30 @@ CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const dou
     rounded[k] = _mm512_sub_epi32(_mm512_castps_si512(_mm512_max_ps(shifted, _mm512_setzero_ps())),
                                   _mm512_castps_si512(shift));
   }
-  if (_mm512_cmp_ps_mask(rest, _mm512_set1_ps(farthest), _CMP_GE_OQ) != 0) {
-    const __m512i sums[4] = {a[0].v, a[1].v, a[2].v, a[3].v};
-    round_products(sums, multipliers, rounded);
-  }
+  return _mm512_cmp_ps_mask(rest, _mm512_set1_ps(farthest), _CMP_GE_OQ) == 0;
+}
+CONVMAT_INLINE Vec<int32_t> pack_rounded(const __m512i (&rounded)[4], int32_t zero_point) {
   const __m512i zero = _mm512_set1_epi16(static_cast<int16_t>(zero_point));
   const __m512i even = _mm512_adds_epi16(_mm512_packs_epi32(rounded[0], rounded[1]), zero);
   const __m512i odd = _mm512_adds_epi16(_mm512_packs_epi32(rounded[2], rounded[3]), zero);
   // Four bytes of each a[k] in each 16-byte lane.
   const __m512i order = _mm512_set4_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400);
   return {_mm512_shuffle_epi8(_mm512_packus_epi16(even, odd), order)};
+}
+CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
+                                           int32_t zero_point) {
+  __m512i rounded[4];
+  if (!round_by_float(a, multipliers, rounded)) {
+    const __m512i sums[4] = {a[0].v, a[1].v, a[2].v, a[3].v};
+    round_products(sums, multipliers, rounded);
+  }
+  return pack_rounded(rounded, zero_point);
+}
+CONVMAT_INLINE Vec<int32_t> guess_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
+                                        int32_t zero_point, bool* sure) {
+  __m512i rounded[4];
+  *sure = round_by_float(a, multipliers, rounded);
+  return pack_rounded(rounded, zero_point);
 }
 CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   const __m512i order = _mm512_set4_epi32(0x0f0b0703, 0x0e0a0602, 0x0d090501, 0x0c080400);

@@ -30,6 +30,7 @@
 //   scale_to_bytes(a, m, zero)   per int32 lane, four bytes: of each a[k], a[k] * m[lane] in double,
 //                            rounded, halves to even, plus `zero` of 0 to 255, saturated to uint8;
 //                            a[0]'s lowest
+//   guess_bytes(a, m, zero, sure)   the same, where `sure`; what it is otherwise, scale_to_bytes has to say
 //   store_split(p, words)    p[k * lanes + lane] <-- byte k of a word
 //   store_bytes(p, v, first, count)   p[i] <-- byte first + i of v, of all its lanes, i < count
 //   store_lanes(p, rows)     p[lane][4] <-- rows[4][lane], of int32
@@ -354,6 +355,11 @@ CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const dou
     r.v[i] = static_cast<int32_t>(word);
   }
   return r;
+}
+CONVMAT_INLINE Vec<int32_t> guess_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
+                                        int32_t zero_point, bool* sure) {
+  *sure = true;
+  return scale_to_bytes(a, multipliers, zero_point);
 }
 CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   constexpr int lanes = Vec<int32_t>::lanes;

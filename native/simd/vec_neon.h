@@ -310,6 +310,11 @@ CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const dou
   const uint8x8_t high = vqmovun_s16(vqaddq_s16(vcombine_s16(rounded[2], rounded[3]), zero));
   return {vreinterpretq_s32_u8(vqtbl1q_u8(vcombine_u8(low, high), byte_transpose()))};
 }
+CONVMAT_INLINE Vec<int32_t> guess_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
+                                        int32_t zero_point, bool* sure) {
+  *sure = true;
+  return scale_to_bytes(a, multipliers, zero_point);
+}
 CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   vst1q_u8(p, vqtbl1q_u8(vreinterpretq_u8_s32(words.v), byte_transpose()));
 }
