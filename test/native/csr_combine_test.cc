@@ -39,7 +39,8 @@ std::vector<T> dense_combination(CsrCombination combination, const Matrix<T>& a,
 std::vector<int> lengths_of(int64_t rows, int64_t most, uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<int> lengths;
-  for (int64_t i = 0; i < rows; ++i) lengths.push_back(static_cast<int>(i % 5 == 3 ? 0 : random() % (most + 1)));
+  for (int64_t i = 0; i < rows; ++i)
+    lengths.push_back(static_cast<int>(i % 5 == 3 ? 0 : random() % (most + 1)));
   return lengths;
 }
 
@@ -58,7 +59,8 @@ void check(CsrCombination combination, int64_t rows, int64_t inner, int64_t cols
   ASSERT_TRUE(csr_combine(combination, a.parts(), b.parts(),
                           {entries, c.indptr.data(), c.indices.data(), c.data.data()}));
   for (int64_t i = 0; i < rows; ++i) {
-    for (int32_t p = c.indptr[i] + 1; p < c.indptr[i + 1]; ++p) ASSERT_LT(c.indices[p - 1], c.indices[p]) << i;
+    for (int32_t p = c.indptr[i] + 1; p < c.indptr[i + 1]; ++p)
+      ASSERT_LT(c.indices[p - 1], c.indices[p]) << i;
   }
   EXPECT_EQ(dense_of(c), dense_combination(combination, a, b));
 

@@ -1,4 +1,5 @@
-// What an output reads: views of images and frames, axes and their adjoints, against the geometry's definition.
+// What an output reads: views of images and frames, axes and their adjoints, against the geometry's
+// definition.
 #include <numeric>
 #include <set>
 #include <tuple>
@@ -46,7 +47,9 @@ std::vector<Axis> many_axes(PaddingMode mode) {
       for (const int64_t stride : {1, 2, 3, 4}) {
         for (const int64_t dilation : {1, 2, 3}) {
           for (const auto& [before, after] : {std::pair{0, 0}, {2, 1}, {0, 3}, {4, 4}}) {
-            const int64_t most = mode == PaddingMode::reflect ? in - 1 : mode == PaddingMode::circular ? in : 99;
+            const int64_t most = mode == PaddingMode::reflect    ? in - 1
+                                 : mode == PaddingMode::circular ? in
+                                                                 : 99;
             if (before > most || after > most) continue;
             if (in + before + after < dilation * (kernel - 1) + 1) continue;
             axes.push_back(axis_of({in, kernel, stride, dilation, before, after}));
@@ -90,7 +93,8 @@ TEST(Geometry, ValidTapsAreThoseInsideTheInput) {
       ASSERT_TRUE(taps.first >= 0 && taps.first <= taps.end && taps.end <= axis.kernel);
       for (int64_t t = 0; t < axis.kernel; ++t) {
         const int64_t at = o * axis.stride + t * axis.dilation - axis.pad_before;
-        EXPECT_EQ(t >= taps.first && t < taps.end, at >= 0 && at < axis.in) << "output " << o << ", tap " << t;
+        EXPECT_EQ(t >= taps.first && t < taps.end, at >= 0 && at < axis.in)
+            << "output " << o << ", tap " << t;
       }
       EXPECT_EQ(valid_taps(PaddingMode::circular, axis, o).end, axis.kernel);
     }
@@ -101,8 +105,8 @@ TEST(Geometry, OutputsInsideAreThoseThatReadTheImage) {
   for (const Axis& axis : many_axes(PaddingMode::zeros)) {
     for (int64_t t = 0; t < axis.kernel; ++t) {
       const int64_t first = t * axis.dilation - axis.pad_before;
-      const Span inside =
-          outputs_inside({axis.in, axis.out, axis.kernel, axis.stride, axis.dilation, -axis.pad_before}, first);
+      const Span inside = outputs_inside(
+          {axis.in, axis.out, axis.kernel, axis.stride, axis.dilation, -axis.pad_before}, first);
       for (int64_t o = 0; o < axis.out; ++o) {
         const int64_t at = first + o * axis.stride;
         EXPECT_EQ(o >= inside.begin && o < inside.end, at >= 0 && at < axis.in) << "output " << o;
@@ -133,8 +137,8 @@ TEST(Geometry, TheAdjointOfAnAxisHasTheSameProducts) {
         }
       }
     }
-    EXPECT_EQ(forward, backward) << axis.in << " elements, kernel " << axis.kernel << ", stride " << axis.stride
-                                 << ", dilation " << axis.dilation;
+    EXPECT_EQ(forward, backward) << axis.in << " elements, kernel " << axis.kernel << ", stride "
+                                 << axis.stride << ", dilation " << axis.dilation;
   }
 }
 
@@ -142,7 +146,7 @@ template <typename T>
 void check_view(const KernelTable& kernels, PaddingMode mode, const Axis (&axis)[3], const OutputBlock& block,
                 int64_t row_align) {
   constexpr int64_t channels = 3;
-  const auto &[depth, height, width] = axis;
+  const auto& [depth, height, width] = axis;
   std::vector<T> image(channels * depth.in * height.in * width.in);
   std::iota(image.begin(), image.end(), T{1});
   ArenaFrame arena;
@@ -164,8 +168,8 @@ void check_view(const KernelTable& kernels, PaddingMode mode, const Axis (&axis)
               const T expected = x < 0 ? T{0} : image[((c * depth.in + z) * height.in + y) * width.in + x];
               const T got = view.origin[c * view.channel + i * view.out_row + p * view.tap_depth +
                                         q * view.tap_row + view.tap_column[r] + j];
-              ASSERT_EQ(got, expected) << "channel " << c << ", row " << i << ", column " << j << ", tap " << p
-                                       << ' ' << q << ' ' << r;
+              ASSERT_EQ(got, expected) << "channel " << c << ", row " << i << ", column " << j << ", tap "
+                                       << p << ' ' << q << ' ' << r;
             }
           }
         }

@@ -81,8 +81,8 @@ void check_to(DType from, DType to, double largest, int64_t count, int32_t chann
     planes[2] = -std::numeric_limits<T>::infinity();
   }
   std::vector<P> pixels(planes.size(), P{77});
-  to_pixels(Context{&best_kernels()}, {from, to, count, channels, alpha, largest, largest, 0.5}, planes.data(),
-            pixels.data());
+  to_pixels(Context{&best_kernels()}, {from, to, count, channels, alpha, largest, largest, 0.5},
+            planes.data(), pixels.data());
   for (int64_t i = 0; i < count; ++i) {
     for (int32_t c = 0; c < channels; ++c) {
       double value = static_cast<double>(planes[c * count + i]) * largest + 0.5;

@@ -64,8 +64,8 @@ void check(const KernelTable& kernels, const ConvCase& problem, int64_t rows, in
 class ResummationTest : public EachIsa {};
 TEST_P(ResummationTest, FlaggedTilesAloneAreSummedAgain) {
   uint32_t seed = 1;
-  for (const PaddingMode mode : {PaddingMode::zeros, PaddingMode::circular, PaddingMode::reflect,
-                                 PaddingMode::replicate}) {
+  for (const PaddingMode mode :
+       {PaddingMode::zeros, PaddingMode::circular, PaddingMode::reflect, PaddingMode::replicate}) {
     const ConvCase square{"", 2, 1, 3, 5, {{1, 1}, {13, 3, 1, 1, 1, 1}, {17, 3, 1, 1, 1, 1}}, mode};
     const ConvCase groups{"", 1, 2, 4, 6, {{1, 1}, {9, 5, 1, 1, 2, 0}, {8, 1}}, mode};
     for (const ConvCase& problem : {square, groups}) {

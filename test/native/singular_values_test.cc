@@ -25,7 +25,8 @@ Complex random_matrix(int64_t rows, int64_t cols, uint32_t seed) {
   return m;
 }
 
-// Columns of [re -im; im re], made orthogonal pair by pair: their lengths are the singular values, each twice.
+// Columns of [re -im; im re], made orthogonal pair by pair: their lengths are the singular values, each
+// twice.
 std::vector<double> jacobi(const Complex& m) {
   const int64_t rows = 2 * m.rows, cols = 2 * m.cols;
   std::vector<std::vector<double>> a(cols, std::vector<double>(rows));

@@ -1,5 +1,5 @@
-// Transforms of tiles, by what makes them useful: they are undone by their inverse, and a product of spectra is a
-// cyclic convolution, along both axes, along the line that the rows are, or down each column.
+// Transforms of tiles, by what makes them useful: they are undone by their inverse, and a product of spectra
+// is a cyclic convolution, along both axes, along the line that the rows are, or down each column.
 #include "conv/fft/tile_fft.h"
 
 #include <cmath>

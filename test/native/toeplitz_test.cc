@@ -54,7 +54,8 @@ std::vector<T> unpacked(const ToeplitzTaps<T>& taps, const ConvPlan& plan, std::
     for (const ToeplitzBlock<T>& block : taps.blocks(g)) {
       forms.insert(block.form);
       const bool is_plane = block.form == ToeplitzForm::plane;
-      const int64_t count = is_plane ? height : block.channels, step = is_plane ? width : layout.written_stride;
+      const int64_t count = is_plane ? height : block.channels,
+                    step = is_plane ? width : layout.written_stride;
       for (int64_t c = 0; c < block.channels; ++c) ++times[block.channel + c];
       T* const first = w.data() + g * layout.group_stride + block.channel * layout.written_stride;
       for (int64_t s = 0; s < block.steps; ++s) {
@@ -75,9 +76,9 @@ void check_taps(const KernelTable& table) {
     for (const int64_t written : {1, 2, 5, 17}) {
       for (const auto& [height, width] : {std::pair<int64_t, int64_t>{1, 1}, {3, 3}, {5, 2}, {15, 15}}) {
         for (const int64_t every : {1, 3, 40}) {
-          const ConvPlan plan = plan_of({"", 1, groups, 2 * groups, written * groups,
-                                         {{2, 2}, {20, height}, {20, width}}},
-                                        ConvOp::forward, DType::f32);
+          const ConvPlan plan =
+              plan_of({"", 1, groups, 2 * groups, written * groups, {{2, 2}, {20, height}, {20, width}}},
+                      ConvOp::forward, DType::f32);
           const std::vector<T> w = sparse_weights<T>(weight_size(plan), every, 3);
           for (const bool is_even : {false, true}) {
             ASSERT_EQ(unpacked(pack(table.of<T>(), plan, w.data(), is_even), plan, forms), w)
@@ -94,11 +95,11 @@ template <typename T>
 void check_box(const KernelTable& table, const ConvCase& problem, int64_t every) {
   SCOPED_TRACE(problem.name);
   const ConvPlan plan = plan_of(problem, ConvOp::forward, sizeof(T) == 4 ? DType::f32 : DType::f64);
-  const std::vector<T> x = whole_numbers<T>(input_size(plan), 1), bias = whole_numbers<T>(plan.out_channels, 2);
+  const std::vector<T> x = whole_numbers<T>(input_size(plan), 1),
+                       bias = whole_numbers<T>(plan.out_channels, 2);
   const std::vector<T> w = sparse_weights<T>(weight_size(plan), every, 4);
   const Kernels<T>& kernels = table.of<T>();
-  const ToeplitzTaps<T> taps =
-      pack(kernels, plan, w.data(), plan.axis[1].stride == plan.axis[1].dilation);
+  const ToeplitzTaps<T> taps = pack(kernels, plan, w.data(), plan.axis[1].stride == plan.axis[1].dilation);
   ToeplitzProblem<T> box_problem{};
   box_problem.kernels = &kernels;
   box_problem.taps = &taps;
@@ -123,7 +124,8 @@ void check_box(const KernelTable& table, const ConvCase& problem, int64_t every)
     for (int64_t g = 0; g < plan.groups; ++g) {
       // Bands in any order: they are independent.
       for (int64_t band = box.bands() - 1; band >= 0; --band) {
-        box.run(band, g, x.data() + (n * plan.groups + g) * x_group, y.data() + (n * plan.groups + g) * y_group);
+        box.run(band, g, x.data() + (n * plan.groups + g) * x_group,
+                y.data() + (n * plan.groups + g) * y_group);
       }
     }
   }

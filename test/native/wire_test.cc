@@ -21,7 +21,8 @@ size_t place_of(const std::vector<const char*>& names, const std::string& name) 
 }
 
 // in, kernel, stride, dilation, padBefore, padAfter, out
-const Fields kDepth = {1, 1, 1, 1, 0, 0, 1}, kHeight = {9, 3, 2, 1, 1, 1, 5}, kWidth = {11, 2, 1, 3, 0, 2, 10};
+const Fields kDepth = {1, 1, 1, 1, 0, 0, 1}, kHeight = {9, 3, 2, 1, 1, 1, 5},
+             kWidth = {11, 2, 1, 3, 0, 2, 10};
 
 Fields joined(const std::vector<Fields>& parts) {
   Fields all;
@@ -79,19 +80,23 @@ TEST(Wire, RefusalsSayWhatWasExpectedAndWhatCame) {
             "plan.op: expected an operation of this function, got inputGrad");
   EXPECT_EQ(conv_refusal("dtype", kValues<DType>), "plan.dtype: expected at least 0 and at most 7, got 8");
   EXPECT_EQ(conv_refusal("groups", 0), "plan.groups: expected at least 1 and at most 2147483647, got 0");
-  EXPECT_EQ(conv_refusal("groups", 4), "plan.groups: expected a divisor of both channel counts, 4 and 6, got 4");
+  EXPECT_EQ(conv_refusal("groups", 4),
+            "plan.groups: expected a divisor of both channel counts, 4 and 6, got 4");
   EXPECT_EQ(conv_refusal("height.out", 6),
             "plan: expected windows inside the 11 elements of the padded input, got one up to 13");
-  EXPECT_EQ(conv_refusal("width.stride", 0), "plan.width.stride: expected at least 1 and at most 2147483647, got 0");
+  EXPECT_EQ(conv_refusal("width.stride", 0),
+            "plan.width.stride: expected at least 1 and at most 2147483647, got 0");
   Fields mirrored = conv_fields();
   mirrored[place_of(kConvPlanFields, "paddingMode")] = static_cast<int32_t>(PaddingMode::reflect);
   mirrored[place_of(kConvPlanFields, "height.padAfter")] = 9;
   EXPECT_EQ(refusal_of([&] { conv_plan(mirrored.data(), kEveryOp); }),
             "plan: expected padding that the input can fill, got 9 beside 9 elements");
   Fields huge = conv_fields();
-  for (const char* field : {"batch", "inChannels", "outChannels"}) huge[place_of(kConvPlanFields, field)] = INT32_MAX - 1;
-  EXPECT_NE(refusal_of([&] { conv_plan(huge.data(), kEveryOp); }).find("expected sizes whose product is at most"),
-            std::string::npos);
+  for (const char* field : {"batch", "inChannels", "outChannels"})
+    huge[place_of(kConvPlanFields, field)] = INT32_MAX - 1;
+  EXPECT_NE(
+      refusal_of([&] { conv_plan(huge.data(), kEveryOp); }).find("expected sizes whose product is at most"),
+      std::string::npos);
 
   Fields words = integer_fields();
   words[1] = static_cast<int32_t>(DType::f32);
@@ -122,11 +127,11 @@ void expect_sound(const Axis& axis, PaddingMode mode) {
   }
 }
 
-// One field after the other, and several at once, hold what nobody sends: refused with both halves of the text, or
-// sound.
+// One field after the other, and several at once, hold what nobody sends: refused with both halves of the
+// text, or sound.
 TEST(Wire, WhateverComesIsSoundOrRefused) {
-  const int32_t lies[] = {std::numeric_limits<int32_t>::min(), -1,   0,     1,       2,     3,
-                          7,                                   1000, 65536, 1 << 30, INT32_MAX};
+  const int32_t lies[] = {
+      std::numeric_limits<int32_t>::min(), -1, 0, 1, 2, 3, 7, 1000, 65536, 1 << 30, INT32_MAX};
   std::mt19937 random(1);
   int refused = 0, read = 0;
   const auto attempt = [&](const Fields& fields) {
@@ -155,8 +160,8 @@ TEST(Wire, WhateverComesIsSoundOrRefused) {
   for (int round = 0; round < 20000; ++round) {
     Fields fields = conv_fields();
     for (int changes = 1 + static_cast<int>(random() % 4); changes > 0; --changes) {
-      fields[random() % fields.size()] = random() % 2 == 0 ? lies[random() % std::size(lies)]
-                                                           : static_cast<int32_t>(random() % 12);
+      fields[random() % fields.size()] =
+          random() % 2 == 0 ? lies[random() % std::size(lies)] : static_cast<int32_t>(random() % 12);
     }
     attempt(fields);
   }
@@ -169,7 +174,9 @@ TEST(Wire, ProductsOfSizesAreCountable) {
   EXPECT_EQ(checked_product({}), 1);
   EXPECT_EQ(checked_product({most, 0, most}), 0);
   EXPECT_EQ(checked_product({most}), most);
-  EXPECT_EQ(refusal_of([] { checked_product({most, 2}); }),
+  EXPECT_EQ(refusal_of([] {
+              checked_product({most, 2});
+            }),
             "plan: expected sizes whose product is at most " + quantity(most) + ", got " + quantity(most) +
                 " times 2");
 }
