@@ -5,16 +5,18 @@ import { defineConfig } from 'vitest/config';
 // Tests run against the built package, as its users do: `npm run build` first.
 const dist = join(import.meta.dirname, 'dist');
 
-/** The backends of this machine: every instruction set that the addon has and the CPU can run, and JavaScript. */
+/** The backends of this machine: every instruction set that the addon and WebAssembly have and it can run, and JavaScript. */
 function targets(): Record<string, string>[] {
   const { CONVMAT_BACKEND, CONVMAT_ISA } = process.env;
   if (CONVMAT_BACKEND || CONVMAT_ISA)
     return [{ ...(CONVMAT_BACKEND && { CONVMAT_BACKEND }), ...(CONVMAT_ISA && { CONVMAT_ISA }) }];
-  const { nativeIsas } = createRequire(import.meta.url)('./dist/backend/select.js') as {
+  const { nativeIsas, wasmIsas } = createRequire(import.meta.url)('./dist/backend/select.js') as {
     nativeIsas(): string[];
+    wasmIsas(): string[];
   };
   return [
     ...nativeIsas().map((isa) => ({ CONVMAT_BACKEND: 'native', CONVMAT_ISA: isa })),
+    ...wasmIsas().map((isa) => ({ CONVMAT_BACKEND: 'wasm', CONVMAT_ISA: isa })),
     { CONVMAT_BACKEND: 'js' },
   ];
 }

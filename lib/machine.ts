@@ -1,5 +1,6 @@
 /** What runs: the backend, its instruction set, and how many threads. */
 
+import type { BackendName } from './backend/backend.js';
 import { backend } from './backend/select.js';
 import { checkInteger } from './check.js';
 import type { Isa } from './plan/isa.js';
@@ -7,13 +8,13 @@ import { VERSION } from './version.js';
 
 /** What runs in this process. */
 export interface BackendInfo {
-  /** C++, or JavaScript where that does not load. */
-  readonly backend: 'native' | 'js';
+  /** C++; where that does not load, the same in WebAssembly; where that is missing or forbidden, JavaScript. */
+  readonly backend: BackendName;
   /** The instruction set of its kernels. */
   readonly isa: Isa;
   /** How many threads a call may use. */
   readonly threads: number;
-  /** Why the native backend is not in use; undefined when it is. */
+  /** Why no faster backend is in use; undefined when the native one is. */
   readonly fallbackReason?: string;
   /** Of convmat. */
   readonly version: string;
@@ -22,8 +23,8 @@ export interface BackendInfo {
 const MAX_THREADS = 1024;
 
 /**
- * The backend in use: chosen once, when the module loads. CONVMAT_BACKEND=native|js and CONVMAT_ISA, the name of an
- * instruction set ({@link Isa}), override the choice; 'native' that cannot load then throws.
+ * The backend in use: chosen once, when the module loads. CONVMAT_BACKEND=native|wasm|js and CONVMAT_ISA, the name of an
+ * instruction set ({@link Isa}), override the choice; 'native' or 'wasm' that cannot load then throws.
  */
 export function backendInfo(): BackendInfo {
   const { name, machine, fallbackReason } = backend();

@@ -10,6 +10,10 @@ const root = join(import.meta.dirname, '..');
 
 const PARTS = {
   native: { sources: ['binding.gyp', 'native'], product: 'build/Release/convmat.node' },
+  wasm: {
+    sources: ['lists', 'native', 'scripts/wasm', 'scripts/prebuild/zig.mjs'],
+    product: 'dist/wasm/convmat.wasm',
+  },
   typescript: {
     sources: ['package.json', 'tsconfig.json', 'tsconfig.types.json', 'scripts/bundle.mjs', 'lib'],
     product: 'dist/node/index.cjs',

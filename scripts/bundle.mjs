@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
+import { writeInlined } from './wasm/deliver.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
@@ -140,6 +141,7 @@ async function finish() {
   removeOrphans();
   await bundle();
   writeAbsentFiles();
+  writeInlined();
   // One set of declarations serves import and require, so that a class is one class. ES modules may import declarations of
   // CommonJS, not the other way round.
   if (existsSync(types)) writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n');

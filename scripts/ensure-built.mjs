@@ -1,5 +1,5 @@
-// Builds what is missing or older than its sources: the TypeScript, and the addon. A machine without a C++ compiler goes
-// on in JavaScript.
+// Builds what is missing or older than its sources: the TypeScript, the addon and WebAssembly. A machine without a C++
+// compiler goes on with the others.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,5 +24,8 @@ if (!isBuilt('native') && !run('build:native')) {
     console.error('The addon is not what its sources say, and could not be built (see above).');
     process.exit(1);
   }
-  console.error('The addon could not be built (see above): going on with the JavaScript backend.\n');
+  console.error('The addon could not be built (see above): going on without it.\n');
+}
+if (!isBuilt('wasm') && !run('build:wasm')) {
+  console.error('WebAssembly could not be built (see above): going on without it.\n');
 }

@@ -1,5 +1,5 @@
 /**
- * What a backend runs: finished plans on typed arrays. Two implementations, one conformance suite. Callers have
+ * What a backend runs: finished plans on typed arrays. Implementations with one conformance suite. Callers have
  * checked everything; a backend allocates no result and reads no option.
  */
 
@@ -79,6 +79,8 @@ export interface NetworkProgram {
   readonly outputBytes: readonly number[];
   /** By number; nothing refers to them afterwards. */
   readonly constants: readonly TypedArray[];
+  /** Whether nobody else reads or writes the arena between runs. */
+  readonly isAlone: boolean;
 }
 
 /** A network with its weights packed. An arena serves one run at a time. */
@@ -102,8 +104,11 @@ export interface BoundNetwork {
   release(): void;
 }
 
+/** C++, the same in WebAssembly, and JavaScript. */
+export type BackendName = 'native' | 'wasm' | 'js';
+
 export interface Backend {
-  readonly name: 'native' | 'js';
+  readonly name: BackendName;
   readonly machine: Machine;
   /** Why the native backend is not in use, when it is not. */
   readonly fallbackReason?: string;

@@ -2,35 +2,42 @@
 import { environment } from '#host';
 import { describe } from '../check.js';
 import { ArgumentError, MemoryError, UnsupportedError } from '../errors.js';
+import type { WasmIsa } from '../plan/isa.js';
 import { ISAS } from '../plan/isa-list.js';
 import { createJsBackend } from './js/backend.js';
 import { createNativeBackend } from './native/backend.js';
+import { readWasm } from './native/binaries.cjs';
 import { loadAddon } from './native/loader.js';
 import type { ChosenBackend } from './select.js';
+import { loadWasm, presentIsas } from './wasm/loader.js';
 
 type Environment = typeof environment;
 
-const BACKENDS = ['native', 'js'];
+const BACKENDS = ['native', 'wasm', 'js'];
 const MAX_THREADS = 1024;
 
-/** The addon where it loads, else JavaScript; CONVMAT_BACKEND, CONVMAT_ISA and CONVMAT_NUM_THREADS say otherwise. */
+/**
+ * The addon where it loads, else WebAssembly, else JavaScript; CONVMAT_BACKEND, CONVMAT_ISA and CONVMAT_NUM_THREADS say
+ * otherwise.
+ */
 export function chooseBackend(env: Environment = environment): ChosenBackend {
   const wanted = readChoice(env, 'CONVMAT_BACKEND', BACKENDS);
-  const isa = readChoice(env, 'CONVMAT_ISA', ISAS.native);
+  const isa = readChoice(env, 'CONVMAT_ISA', [...ISAS.native, ...ISAS.wasm]);
   const threads = readThreads(env);
   if (wanted === 'js') return inJavaScript('CONVMAT_BACKEND=js asks for JavaScript', isa);
+  const wasmIsa = ISAS.wasm.find((name) => name === isa);
+  if (wanted === 'wasm' || (wanted === undefined && wasmIsa !== undefined)) {
+    const asked = wanted === 'wasm' ? 'CONVMAT_BACKEND=wasm' : `CONVMAT_ISA=${isa}`;
+    if (isa !== undefined && wasmIsa === undefined)
+      throw absentIsa(isa, `WebAssembly has ${wasmIsas().join(', ')}`);
+    return inWasm(`${asked} asks for WebAssembly`, wasmIsa, true);
+  }
 
   const loaded = loadAddon();
   if (loaded.addon === undefined) {
-    if (wanted !== 'native') return inJavaScript(loaded.reason, isa);
-    const remedy =
-      'reinstall convmat, build it from a clone (https://github.com/convmat/convmat/blob/main/docs/install.md), or unset CONVMAT_BACKEND';
-    throw new UnsupportedError(
-      `CONVMAT_BACKEND: expected the native backend to load, but ${loaded.reason}; ${remedy}`,
-      {
-        cause: loaded.cause,
-      },
-    );
+    if (wanted === 'native') throw doesNotLoad('native', loaded.reason, loaded.cause);
+    if (isa !== undefined) throw absentIsa(isa, `there is none, since ${loaded.reason}`);
+    return inWasm(loaded.reason, undefined, false);
   }
   const { addon, from } = loaded;
   const { isas, cpuFeatures } = addon;
@@ -40,9 +47,34 @@ export function chooseBackend(env: Environment = environment): ChosenBackend {
   return { backend: createNativeBackend(addon, active), isas, cpuFeatures, from };
 }
 
+/** @param isRequired  Whether nothing else will do. */
+function inWasm(fallbackReason: string, isa: WasmIsa | undefined, isRequired: boolean): ChosenBackend {
+  const loaded = loadWasm(readWasm, isa);
+  if (loaded.addon !== undefined) {
+    const backend = { ...createNativeBackend(loaded.addon, loaded.isa, 'wasm'), fallbackReason };
+    return { backend, isas: [], cpuFeatures: loaded.addon.cpuFeatures };
+  }
+  if (isRequired) throw doesNotLoad('wasm', loaded.reason, loaded.cause);
+  return inJavaScript(`${fallbackReason}, and ${loaded.reason}`, undefined);
+}
+
+/** The instruction sets of WebAssembly that can run here. */
+export function wasmIsas(): readonly WasmIsa[] {
+  return presentIsas(readWasm);
+}
+
 function inJavaScript(fallbackReason: string, isa: string | undefined): ChosenBackend {
   if (isa !== undefined) throw absentIsa(isa, `there is none, since ${fallbackReason}`);
   return { backend: { ...createJsBackend(), fallbackReason }, isas: [], cpuFeatures: [] };
+}
+
+function doesNotLoad(backend: string, reason: string, cause: unknown): UnsupportedError {
+  const remedy =
+    'reinstall convmat, build it from a clone (https://github.com/convmat/convmat/blob/main/docs/install.md), or unset CONVMAT_BACKEND';
+  return new UnsupportedError(
+    `CONVMAT_BACKEND: expected the ${backend} backend to load, but ${reason}; ${remedy}`,
+    { cause },
+  );
 }
 
 function absentIsa(isa: string | undefined, present: string): UnsupportedError {

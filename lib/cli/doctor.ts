@@ -2,7 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Command } from 'commander';
 import { runningLibc } from '../backend/native/libc.js';
-import { addonReport } from '../backend/select.js';
+import { addonReport, wasmIsas } from '../backend/select.js';
 import { backendInfo } from '../machine.js';
 import { print } from './output.js';
 
@@ -28,7 +28,7 @@ function examine() {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     'CPU features': cpuFeatures,
-    'runs here': [...isas, 'js'],
+    'runs here': [...isas, ...wasmIsas(), 'js'],
     backend,
     'in use': isa,
     threads,

@@ -176,6 +176,7 @@ export class CompiledGraph implements Executable {
       return place;
     };
     const lenders = latest === null ? [] : latest.#segments.filter((s) => s.kind === 'native');
+    const isAlone = steps.every((step) => step.kind !== 'script' && step.kind !== 'operation');
     const segments: Segment[] = [];
     let kernels: KernelStep[] = [];
     const flush = () => {
@@ -192,6 +193,7 @@ export class CompiledGraph implements Executable {
           inputBytes: inputs.map((id) => this.#bytesOf(id)),
           outputBytes: outputs.map((id) => this.#bytesOf(id)),
           constants: constants.list,
+          isAlone,
         },
         lenders[segments.filter((s) => s.kind === 'native').length]?.bound ?? null,
       );

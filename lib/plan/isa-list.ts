@@ -1,10 +1,12 @@
 /** Written by scripts/isas/write.mjs from lists/isas.json, and by nothing else. */
 
 export type NativeIsa = 'amx' | 'avx512' | 'avx2' | 'neon' | 'generic';
+export type WasmIsa = 'wasm-relaxed' | 'wasm';
 
 /** The instruction sets of each backend that has several, the fastest first. */
 export const ISAS = {
   native: ['amx', 'avx512', 'avx2', 'neon', 'generic'],
+  wasm: ['wasm-relaxed', 'wasm'],
 } as const;
 
 /** Whose fitted times say how long each takes. */
@@ -14,4 +16,6 @@ export const TIMED_AS = {
   avx2: 'avx2',
   neon: 'avx2',
   generic: 'generic',
+  'wasm-relaxed': 'generic',
+  wasm: 'generic',
 } as const;

@@ -58,7 +58,7 @@ Resummation<T>::Resummation(const Context& context, const ConvPlan& plan, PackCo
 
 template <typename T>
 std::shared_ptr<const ConvRunner> Resummation<T>::direct(const Context& context, const ConvPlan& plan) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   if (direct_ == nullptr) {
     ConvPlan plain = plan;
     plain.input_block = plain.output_block = 1;

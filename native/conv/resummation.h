@@ -5,11 +5,11 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 
 #include "conv/algorithm.h"
 #include "runtime/arena.h"
 #include "runtime/held.h"
+#include "runtime/threads.h"
 
 namespace convmat {
 
@@ -59,7 +59,7 @@ class Resummation {
   const int64_t weight_size_;
   const Held<T> weight_, bias_;
   const double lo_, hi_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable Mutex mutex_;  // guards what follows
   mutable std::shared_ptr<const ConvRunner> direct_;
 };
 

@@ -118,7 +118,7 @@ void csr_rmatvec(const Call& call) {
   const void* const y = read_elements(call[5], matrix.dtype, matrix.rows, "y");
   void* const x = read_result(call[6], matrix.dtype, matrix.cols, "x");
   check_apart(matrix, x, matrix.cols, "x");
-  check_sound(convmat::csr_rmatvec(context_of(call), matrix, y, x, call[7].ToBoolean()));
+  check_sound(convmat::csr_rmatvec(context_of(call), matrix, y, x, read_boolean(call[7])));
 }
 
 void csr_matmat(const Call& call) {

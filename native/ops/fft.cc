@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <list>
-#include <mutex>
 
 #include "plan/arith.h"
 #include "runtime/arena.h"
 #include "runtime/context.h"
 #include "runtime/cpu.h"
 #include "runtime/thread_pool.h"
+#include "runtime/threads.h"
 
 namespace convmat {
 namespace {
@@ -314,7 +314,7 @@ template <typename Plan>
 class Cache {
  public:
   std::shared_ptr<const Plan> find(int64_t n) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     for (auto it = plans_.begin(); it != plans_.end(); ++it) {
       if ((*it)->size() != n) continue;
       plans_.splice(plans_.begin(), plans_, it);
@@ -324,7 +324,7 @@ class Cache {
   }
 
   std::shared_ptr<const Plan> keep(std::shared_ptr<const Plan> plan) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     plans_.push_front(plan);  // first, since it may throw
     bytes_ += plan->bytes();
     while (plans_.size() > 1 && (bytes_ > kBytes || plans_.size() > kPlans)) {
@@ -336,7 +336,7 @@ class Cache {
 
  private:
   static constexpr size_t kBytes = size_t{16} << 20, kPlans = 64;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::list<std::shared_ptr<const Plan>> plans_;
   size_t bytes_ = 0;
 };

@@ -2,6 +2,7 @@
 // time.
 #include "ops/unfold.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "geometry/lowering.h"

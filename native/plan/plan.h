@@ -54,17 +54,17 @@ enum class Rounding : int32_t { CONVMAT_ROUNDINGS(CONVMAT_VALUE) };
 // How many values an enumeration has.
 #define CONVMAT_ONE(value, name) +1
 template <class Enum>
-constexpr int32_t kValues = 0;
+inline constexpr int32_t kValues = 0;
 template <>
-constexpr int32_t kValues<DType> = CONVMAT_DTYPES(CONVMAT_ONE);
+inline constexpr int32_t kValues<DType> = CONVMAT_DTYPES(CONVMAT_ONE);
 template <>
-constexpr int32_t kValues<ConvOp> = CONVMAT_CONV_OPS(CONVMAT_ONE);
+inline constexpr int32_t kValues<ConvOp> = CONVMAT_CONV_OPS(CONVMAT_ONE);
 template <>
-constexpr int32_t kValues<Algorithm> = CONVMAT_ALGORITHMS(CONVMAT_ONE);
+inline constexpr int32_t kValues<Algorithm> = CONVMAT_ALGORITHMS(CONVMAT_ONE);
 template <>
-constexpr int32_t kValues<PaddingMode> = CONVMAT_PADDING_MODES(CONVMAT_ONE);
+inline constexpr int32_t kValues<PaddingMode> = CONVMAT_PADDING_MODES(CONVMAT_ONE);
 template <>
-constexpr int32_t kValues<Rounding> = CONVMAT_ROUNDINGS(CONVMAT_ONE);
+inline constexpr int32_t kValues<Rounding> = CONVMAT_ROUNDINGS(CONVMAT_ONE);
 #undef CONVMAT_ONE
 
 // The variant of Algorithm::depthwise for kernels of rank one, by two passes.

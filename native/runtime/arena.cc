@@ -5,6 +5,7 @@
 
 #include "plan/arith.h"
 #include "runtime/pages.h"
+#include "runtime/threads.h"
 
 namespace convmat {
 namespace {
@@ -32,7 +33,7 @@ struct Arena {
 };
 
 Arena& arena_of_this_thread() {
-  thread_local Arena arena;
+  CONVMAT_PER_THREAD Arena arena;
   return arena;
 }
 

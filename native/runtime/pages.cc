@@ -15,7 +15,11 @@ namespace convmat {
 namespace {
 
 constexpr size_t kLine = 64;
+#if defined(__wasm__)
+constexpr size_t kHugePage = kLine;  // memory is one array, whose pages are the host's
+#else
 constexpr size_t kHugePage = size_t{2} << 20;
+#endif
 
 std::align_val_t alignment(size_t bytes) { return std::align_val_t{bytes >= kHugePage ? kHugePage : kLine}; }
 

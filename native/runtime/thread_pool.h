@@ -5,15 +5,19 @@
 // an order that is the same wherever the chunk's bounds are.
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <exception>
-#include <memory>
-#include <mutex>
-#include <thread>
-#include <type_traits>
-#include <vector>
+
+#include "runtime/threads.h"
+
+#if CONVMAT_HAS_THREADS
+  #include <atomic>
+  #include <condition_variable>
+  #include <exception>
+  #include <memory>
+  #include <thread>
+  #include <type_traits>
+  #include <vector>
+#endif
 
 namespace convmat {
 
@@ -21,6 +25,8 @@ namespace convmat {
 // again costs 0.3 us and a cold cache, waking a sleeping one 20-40 us. Measured on two cores of Zen 4: 76 %
 // efficiency at 66 us.
 constexpr double kParallelWorthNs = 60e3;
+
+#if CONVMAT_HAS_THREADS
 
 class ThreadPool {
  public:
@@ -98,10 +104,25 @@ class SerialScope {
   bool before_;
 };
 
+#else
+
+// The caller alone.
+class ThreadPool {
+ public:
+  static ThreadPool shared() { return {}; }
+  static constexpr int threads() { return 1; }
+};
+
+#endif
+
 // body(i) for each i in [0, chunks), in any order and on any threads. `cost_ns` estimates the whole on one
 // core.
 template <class Body>
 void parallel_for(int64_t chunks, double cost_ns, Body&& body) {
+#if !CONVMAT_HAS_THREADS
+  static_cast<void>(cost_ns);
+  for (int64_t i = 0; i < chunks; ++i) body(i);
+#else
   if (chunks < 2 || cost_ns < kParallelWorthNs) {
     for (int64_t i = 0; i < chunks; ++i) body(i);
     return;
@@ -110,6 +131,7 @@ void parallel_for(int64_t chunks, double cost_ns, Body&& body) {
   ThreadPool::shared().run(
       chunks, [](void* self, int64_t i) { (*static_cast<Plain*>(self))(i); },
       const_cast<void*>(static_cast<const void*>(std::addressof(body))));
+#endif
 }
 
 }  // namespace convmat

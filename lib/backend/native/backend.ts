@@ -1,5 +1,5 @@
-/** The backend in C++: passes plans and arrays on to the addon. */
-import type { NativeIsa } from '../../plan/isa.js';
+/** The backend in C++: passes plans and arrays on to the addon, or to WebAssembly, which has its surface. */
+import type { SimdIsa } from '../../plan/isa.js';
 import type { Backend } from '../backend.js';
 import type { NativeAddon } from './addon.js';
 import { convolutionsBy } from './conv.js';
@@ -8,11 +8,15 @@ import { matricesBy } from './matrix.js';
 import { networksBy } from './network.js';
 import { pixelsBy } from './pixels.js';
 
-export function createNativeBackend(addon: NativeAddon, isa: NativeIsa): Backend {
+export function createNativeBackend(
+  addon: NativeAddon,
+  isa: SimdIsa,
+  name: 'native' | 'wasm' = 'native',
+): Backend {
   const tuning = addon.tuning[isa];
   const convolutions = convolutionsBy(addon);
   return {
-    name: 'native',
+    name,
     machine: {
       isa,
       tuning,

@@ -2,6 +2,8 @@
  * The addon's binaries, by name. A CommonJS module in every build of the package: bundlers and file tracers follow `require`
  * of a binary there, while in ES modules some of them do not know it.
  */
+import { readFileSync } from 'node:fs';
+import type { WasmIsa } from '../../plan/isa.js' with { 'resolution-mode': 'import' };
 import type { NativeAddon } from './addon.js' with { 'resolution-mode': 'import' };
 
 /** Built here. */
@@ -43,6 +45,19 @@ export function requireBinary(name: string): NativeAddon | null {
     }
   } catch (error) {
     if (isNotFound(error)) return null;
+    throw error;
+  }
+}
+
+/** The file of an instruction set of WebAssembly; null when there is none. */
+export function readWasm(isa: WasmIsa): Uint8Array | null {
+  // File tracers follow paths that are written out.
+  try {
+    return isa === 'wasm'
+      ? readFileSync(`${__dirname}/../../wasm/convmat.wasm`)
+      : readFileSync(`${__dirname}/../../wasm/convmat-relaxed.wasm`);
+  } catch (error) {
+    if ((error as { code?: unknown } | null)?.code === 'ENOENT') return null;
     throw error;
   }
 }

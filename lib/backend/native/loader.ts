@@ -1,16 +1,9 @@
 /** Finds the addon for this machine: a local build first, then the prebuilt binary. «Missing» is not «broken». */
 
 import { messageOf } from '../../errors.js';
-import {
-  CONV_PLAN_FIELDS,
-  ENUMERATIONS,
-  FIXED_PLAN_FIELDS,
-  INTEGER_PLAN_FIELDS,
-  POOL_PLAN_FIELDS,
-} from '../../plan/plans/wire.js';
-import { STEP_ENUMERATIONS } from '../steps.js';
 import type { NativeAddon } from './addon.js';
 import { LOCAL, pathOf, requireBinary } from './binaries.cjs';
+import { differingPlan } from './differing.js';
 import { type Libc, runningLibc } from './libc.js';
 import { refuseTruncated } from './truncated.js';
 
@@ -52,18 +45,4 @@ function attempt(name: string): Loaded | null {
   } catch (error) {
     return { reason: `the binary in ${name} does not load: ${messageOf(error)}`, cause: error };
   }
-}
-
-/** The kind of plan, or the enumeration in them, that the addon reads differently; null when they agree. */
-function differingPlan(addon: NativeAddon): string | null {
-  const same = (a: readonly string[] | undefined, b: readonly string[]) => a?.join() === b.join();
-  if (!same(addon.convPlanFields, CONV_PLAN_FIELDS)) return 'convolution plans';
-  if (!same(addon.integerPlanFields, INTEGER_PLAN_FIELDS)) return 'integer plans';
-  if (!same(addon.poolPlanFields, POOL_PLAN_FIELDS)) return 'pooling plans';
-  if (!same(addon.fixedPlanFields, FIXED_PLAN_FIELDS)) return 'fixed-point plans';
-  if (addon.isas.some((isa) => addon.tuning?.[isa] === undefined)) return 'sizes of loops';
-  for (const [name, values] of Object.entries({ ...ENUMERATIONS, ...STEP_ENUMERATIONS })) {
-    if (!same(addon.enumerations?.[name], values)) return `values of ${name}`;
-  }
-  return null;
 }

@@ -15,9 +15,17 @@ export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork' | 'a
       const start = addon.arenaStart(whole);
       return whole.subarray(start, start + bytes);
     },
-    bindNetwork({ words, arenaBytes, inputBytes, outputBytes, constants }, similar) {
+    bindNetwork({ words, arenaBytes, inputBytes, outputBytes, constants, isAlone }, similar) {
       const lender = NativeNetwork.lender(similar);
-      const run = addon.prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, lender);
+      const run = addon.prepareNetwork(
+        words,
+        arenaBytes,
+        inputBytes,
+        outputBytes,
+        constants,
+        lender,
+        isAlone,
+      );
       return new NativeNetwork(addon, run);
     },
   };

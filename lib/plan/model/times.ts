@@ -4,7 +4,7 @@
  * several know: `call` is what a call takes beside its work, `spill` and `leave` what a vector of a result takes that stays
  * in no second-level cache, or in none.
  */
-import type { NativeIsa } from '../isa.js';
+import type { SimdIsa } from '../isa.js';
 import { TIMED_AS } from '../isa-list.js';
 import { FITTED } from './fitted.js';
 
@@ -15,7 +15,7 @@ export type Times = Omit<(typeof FITTED)['avx512'], 'origin'>;
  * cores of its class work on as many vectors at a time, only that these are half as long, and so the same steps take the
  * same time.
  */
-export function timesOf(isa: NativeIsa): Times {
+export function timesOf(isa: SimdIsa): Times {
   return FITTED[TIMED_AS[isa]];
 }
 

@@ -1,0 +1,63 @@
+/** Finds the file of WebAssembly for this machine: the relaxed one where its instructions are known. */
+import { messageOf } from '../../errors.js';
+import type { WasmIsa } from '../../plan/isa.js';
+import { ISAS } from '../../plan/isa-list.js';
+import type { NativeAddon } from '../native/addon.js';
+import { differingPlan } from '../native/differing.js';
+import { createWasmAddon } from './addon.js';
+import { compile, Instance, validates } from './instance.js';
+
+/** The file of an instruction set; null when there is none. */
+export type WasmFiles = (isa: WasmIsa) => Uint8Array | null;
+
+/** As the addon of native/loader.ts: what there is, or why there is none. */
+export type LoadedWasm =
+  | { readonly addon: NativeAddon; readonly isa: WasmIsa }
+  | { readonly addon?: undefined; readonly reason: string; readonly cause?: unknown };
+
+/** @param wanted  The instruction set that is asked for; the fastest without. */
+export function loadWasm(files: WasmFiles, wanted: WasmIsa | undefined): LoadedWasm {
+  if (typeof WebAssembly === 'undefined') return { reason: 'there is no WebAssembly' };
+  try {
+    const isa = wanted ?? ISAS.wasm.find(isKnown);
+    if (isa === undefined || !isKnown(isa))
+      return { reason: `this WebAssembly lacks the instructions of ${isa ?? 'wasm'}` };
+    const bytes = files(isa);
+    if (bytes === null) return { reason: `there is no file of WebAssembly for ${isa}` };
+    const addon = createWasmAddon(new Instance(compile(bytes)), isa);
+    const differing = differingPlan(addon);
+    if (differing === null) return { addon, isa };
+    return { reason: `the file of WebAssembly is of another version of convmat (its ${differing} differ)` };
+  } catch (error) {
+    // A Content-Security-Policy without 'wasm-unsafe-eval' refuses to compile.
+    return { reason: `WebAssembly does not compile: ${messageOf(error)}`, cause: error };
+  }
+}
+
+declare const WebAssembly: unknown;
+
+/** The instruction sets that are known here and have a file, the fastest first. */
+export function presentIsas(files: WasmFiles): readonly WasmIsa[] {
+  return ISAS.wasm.filter((isa) => isKnown(isa) && files(isa) !== null);
+}
+
+/** The least module that has an instruction of the set: a function that returns nothing of it. */
+const PROBES: Readonly<Record<WasmIsa, readonly number[]>> = {
+  // v128.const 0, drop
+  wasm: [253, 12, ...new Array<number>(16).fill(0), 26],
+  // three times v128.const 0, f32x4.relaxed_madd, drop
+  'wasm-relaxed': [...[0, 1, 2].flatMap(() => [253, 12, ...new Array<number>(16).fill(0)]), 253, 133, 2, 26],
+};
+
+function isKnown(isa: WasmIsa): boolean {
+  const body = [0, ...PROBES[isa], 11];
+  const code = [1, body.length, ...body];
+  return validates(
+    Uint8Array.from([
+      ...[0, 97, 115, 109, 1, 0, 0, 0],
+      ...[1, 4, 1, 96, 0, 0], // a type: nothing to nothing
+      ...[3, 2, 1, 0], // a function of it
+      ...[10, code.length, ...code],
+    ]),
+  );
+}
