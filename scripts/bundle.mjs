@@ -137,8 +137,24 @@ function writeAbsentFiles() {
   writeFileSync(join(dist, 'io/browser.js'), lines.join('\n'));
 }
 
+/** The worker of WebAssembly as the text of one script, which starts the same way everywhere. */
+async function writeWorker() {
+  const build = await rolldown({
+    input: join(dist, 'backend/wasm/worker.js'),
+    cwd: root,
+    platform: 'browser',
+    resolve: { conditionNames: ['browser', 'import'] },
+  });
+  const { output } = await build.generate({ format: 'iife', minify: true });
+  await build.close();
+  const [{ code }] = output;
+  mkdirSync(join(dist, 'wasm'), { recursive: true });
+  writeFileSync(join(dist, 'wasm/worker-text.js'), `export const workerText = ${JSON.stringify(code)};\n`);
+}
+
 async function finish() {
   removeOrphans();
+  await writeWorker();
   await bundle();
   writeAbsentFiles();
   writeInlined();

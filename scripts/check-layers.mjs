@@ -18,7 +18,7 @@ const TREES = [
     uses: /^#include "([^"]+)"/gm,
     target: (_, name) => name,
     floors: [
-      ['addon'],
+      ['addon', 'wasm'],
       ['door'],
       ['network'],
       ['conv', 'integer'],

@@ -96,8 +96,11 @@ try {
 
   rmSync(join(installed, 'prebuilds'), { recursive: true });
   const program = "console.log(JSON.stringify(require('convmat').backendInfo()))";
-  const { backend, fallbackReason } = JSON.parse(run(process.execPath, ['-e', program], { cwd: app }));
-  expect(backend === 'js' && fallbackReason, `without its binary it runs on js: ${fallbackReason}`);
+  for (const second of ['wasm', 'js']) {
+    const { backend, fallbackReason } = JSON.parse(run(process.execPath, ['-e', program], { cwd: app }));
+    expect(backend === second && fallbackReason, `without it runs on ${second}: ${fallbackReason}`);
+    rmSync(join(installed, 'dist/wasm'), { recursive: true });
+  }
 
   for (const name of managerNames.filter((name) => name.startsWith('npm')))
     expect(true, `${name}: ${tryManager(name, tarball, join(scratch, name))}`);

@@ -197,7 +197,7 @@ function browser(bundler) {
       if (errors.length > 0) throw new Error(errors.join('; '));
       const { first, residual, ...rest } = answers;
       const expected = {
-        backend: 'js',
+        backend: 'wasm',
         asynchronous: true,
         prepared: true,
         convolved: [1, 3, 5, 3],

@@ -1,9 +1,10 @@
 /** The choice of a backend in Node.js, by the environment and what there is. */
 import { environment } from '#host';
 import { describe } from '../check.js';
-import { ArgumentError, MemoryError, UnsupportedError } from '../errors.js';
+import { ArgumentError, MemoryError } from '../errors.js';
 import type { WasmIsa } from '../plan/isa.js';
 import { ISAS } from '../plan/isa-list.js';
+import { absentIsa, doesNotLoad, readChoice } from './forced.js';
 import { createJsBackend } from './js/backend.js';
 import { createNativeBackend } from './native/backend.js';
 import { readWasm } from './native/binaries.cjs';
@@ -66,30 +67,6 @@ export function wasmIsas(): readonly WasmIsa[] {
 function inJavaScript(fallbackReason: string, isa: string | undefined): ChosenBackend {
   if (isa !== undefined) throw absentIsa(isa, `there is none, since ${fallbackReason}`);
   return { backend: { ...createJsBackend(), fallbackReason }, isas: [], cpuFeatures: [] };
-}
-
-function doesNotLoad(backend: string, reason: string, cause: unknown): UnsupportedError {
-  const remedy =
-    'reinstall convmat, build it from a clone (https://github.com/convmat/convmat/blob/main/docs/install.md), or unset CONVMAT_BACKEND';
-  return new UnsupportedError(
-    `CONVMAT_BACKEND: expected the ${backend} backend to load, but ${reason}; ${remedy}`,
-    { cause },
-  );
-}
-
-function absentIsa(isa: string | undefined, present: string): UnsupportedError {
-  return new UnsupportedError(
-    `CONVMAT_ISA: expected an instruction set that can run here, got '${isa}'; ${present}`,
-  );
-}
-
-function readChoice(env: Environment, name: string, choices: readonly string[]): string | undefined {
-  const value = env[name];
-  if (value === undefined || value === '') return undefined;
-  if (!choices.includes(value)) {
-    throw new ArgumentError(`${name}: expected one of ${choices.join(', ')}, got ${describe(value)}`);
-  }
-  return value;
 }
 
 function readThreads(env: Environment): number | undefined {

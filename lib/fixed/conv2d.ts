@@ -300,6 +300,8 @@ const BYTE_CONVOLUTIONS: Readonly<Partial<Record<Isa, number>>> = {
   avx2: 2,
   neon: 2,
   generic: 4,
+  'wasm-relaxed': 4,
+  wasm: 4,
   js: 0,
 };
 

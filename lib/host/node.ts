@@ -3,6 +3,7 @@
  * `imports` of package.json picks one, as #host.
  */
 import { setImmediate } from 'node:timers';
+import { Worker } from 'node:worker_threads';
 
 // Taken when the module loads: tests put clocks of their own in place of these, which stand still until told to move.
 const immediately = setImmediate;
@@ -29,4 +30,30 @@ export function uninitialisedBuffer(bytes: number): ArrayBuffer {
 export function deflated(bytes: Uint8Array): Uint8Array | undefined {
   // Looked up when used, since loading it takes longer than loading all of convmat. Node.js has this since 20.16.
   return process.getBuiltinModule?.('node:zlib').deflateSync(bytes);
+}
+
+/** Another thread of JavaScript. */
+export interface WorkerHandle {
+  post(message: unknown, transfer: readonly ArrayBuffer[]): void;
+  /** The process goes on until it is let go. */
+  hold(): void;
+  letGo(): void;
+}
+
+/** Starts a thread that runs a text, and that keeps no process alive by itself. Throws where there can be none. */
+export function startWorker<Reply>(
+  text: string,
+  receive: (reply: Reply) => void,
+  fail: () => void,
+): WorkerHandle {
+  const worker = new Worker(text, { eval: true, execArgv: [], stdin: false });
+  worker.unref();
+  worker.on('message', receive);
+  worker.on('error', fail);
+  worker.on('exit', fail);
+  return {
+    post: (message, transfer) => worker.postMessage(message, [...transfer]),
+    hold: () => worker.ref(),
+    letGo: () => worker.unref(),
+  };
 }

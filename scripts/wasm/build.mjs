@@ -34,7 +34,9 @@ function hashOfSources() {
   const paths = ['native', 'lists', 'scripts/wasm', 'scripts/prebuild'].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, name)),
   );
-  const sourcesOfIt = paths.filter((path) => /\.(h|cc|s|inc|json|mjs)$/.test(path) && !/node_modules|addon/.test(path));
+  const sourcesOfIt = paths.filter(
+    (path) => /\.(h|cc|s|inc|json|mjs)$/.test(path) && !/node_modules|addon/.test(path),
+  );
   for (const path of sourcesOfIt.sort()) hash.update(`${path}\n`).update(readFileSync(join(root, path)));
   return hash.digest('hex').slice(0, 32);
 }
@@ -61,9 +63,7 @@ function objects(isas) {
     ...shared.map((source) => objectOf(source, 'core')),
     ...sources.wasm
       .filter(ofOneIsa)
-      .map((source) =>
-        compile(source, isa.name, [...flagsOf(source), `-DCONVMAT_ISA=${isa.identifier}`]),
-      ),
+      .map((source) => compile(source, isa.name, [...flagsOf(source), `-DCONVMAT_ISA=${isa.identifier}`])),
   ]);
   return { compiled, inputs };
 }
@@ -78,7 +78,8 @@ async function build(isas, folder) {
   for (const object of compiled.keys()) mkdirSync(join(root, dirname(object)), { recursive: true });
   await parallel([...compiled.values()].map((args) => () => compiler(args)));
   mkdirSync(folder, { recursive: true });
-  for (const [i, isa] of isas.entries()) await compiler([...LINK, ...inputs[i], '-o', join(folder, nameOf(isa))]);
+  for (const [i, isa] of isas.entries())
+    await compiler([...LINK, ...inputs[i], '-o', join(folder, nameOf(isa))]);
 }
 
 const isas = isasOf('wasm');

@@ -21,7 +21,9 @@ export function deliver(files) {
     copyFileSync(file, join(dist, basename(file)));
     const kilobytes = (count) => `${(count / 1000).toFixed(0)} kB`;
     const bytes = readFileSync(file);
-    console.log(`${basename(file)} ${kilobytes(bytes.length)}, ${kilobytes(brotliCompressSync(bytes).length)} by brotli`);
+    console.log(
+      `${basename(file)} ${kilobytes(bytes.length)}, ${kilobytes(brotliCompressSync(bytes).length)} by brotli`,
+    );
   }
   writeInlined();
 }

@@ -1,6 +1,7 @@
 /** The backend of this run beside every other that the machine has: the same bits where nothing rounds, else within rounding. */
 import { describe, expect, test } from 'vitest';
 import { loadAddon } from '../../dist/backend/native/loader.js';
+import { wasmIsas } from '../../dist/backend/select.js';
 import { runProgram } from '../support/program';
 import { type Float, transformed } from '../support/tolerance';
 
@@ -23,10 +24,10 @@ const tolerance = (dtype: Float) => 2 * transformed(LONGEST, dtype).factor * LON
 const { CONVMAT_BACKEND = '', CONVMAT_ISA } = process.env;
 const own = answersOf(CONVMAT_BACKEND, CONVMAT_ISA);
 const isas: readonly string[] = loadAddon().addon?.isas ?? [];
-const others = ['js', ...isas].filter((isa) => isa !== own.info.isa);
+const others = ['js', ...wasmIsas(), ...isas].filter((isa) => isa !== own.info.isa);
 
 describe.each(others)('this backend and %s', (isa) => {
-  const theirs = isa === 'js' ? answersOf('js') : answersOf('native', isa);
+  const theirs = isa === 'js' ? answersOf('js') : answersOf(isas.includes(isa) ? 'native' : 'wasm', isa);
 
   test('are two', () => {
     expect(theirs.info.isa).toBe(isa);

@@ -30,7 +30,7 @@ const EXPECTED = {
 };
 
 /** What is best where nothing forbids it. */
-const BEST = 'js';
+const BEST = 'wasm';
 
 function expectAnswers(given: Answers, backend = BEST): void {
   expect(given).toMatchObject({ ...EXPECTED, backend });

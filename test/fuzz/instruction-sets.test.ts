@@ -6,6 +6,7 @@ import * as convmat from 'convmat';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { loadAddon } from '../../dist/backend/native/loader.js';
+import { wasmIsas } from '../../dist/backend/select.js';
 import { product } from '../oracle/window';
 import { checkAsync } from '../support/fuzz';
 import { anyProblem, LARGE } from '../support/problems';
@@ -27,10 +28,12 @@ const { results } = createRequire(import.meta.url)(program) as {
   results(library: typeof convmat, problem: object): Found;
 };
 const own = convmat.backendInfo().isa;
-const others = ['js', ...(loadAddon().addon?.isas ?? [])].filter((isa) => isa !== own);
+const natives: readonly string[] = loadAddon().addon?.isas ?? [];
+const others = ['js', ...wasmIsas(), ...natives].filter((isa) => isa !== own);
 
 const workers = others.map((isa) => {
-  const env = isa === 'js' ? { CONVMAT_BACKEND: 'js' } : { CONVMAT_BACKEND: 'native', CONVMAT_ISA: isa };
+  const backend = natives.includes(isa) ? 'native' : 'wasm';
+  const env = isa === 'js' ? { CONVMAT_BACKEND: 'js' } : { CONVMAT_BACKEND: backend, CONVMAT_ISA: isa };
   const dist = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
   const { CONVMAT_ISA: _, ...rest } = process.env;
   return new Worker(program, { workerData: { dist }, env: { ...rest, ...env } });

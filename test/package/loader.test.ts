@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { libcAmong, runningLibc } from '../../dist/backend/native/libc.js';
 import { loadAddon } from '../../dist/backend/native/loader.js';
+import { wasmIsas } from '../../dist/backend/select.js';
 import { ISAS } from '../../dist/plan/isa-list.js';
 import { binary, withoutAddon } from '../support/addon';
 
@@ -31,7 +32,10 @@ const { dependencies, version } = JSON.parse(readFileSync(join(root, 'package.js
 // The package as installed, without binaries. A copy, since the loader looks for them from where it really is.
 const folder = mkdtempSync(join(tmpdir(), 'convmat-'));
 // What tests write to is copied anew for each.
-const WRITTEN = ['dist/node/convmat.cjs'];
+const WRITTEN = ['dist/node/convmat.cjs', 'dist/wasm'];
+// What runs where the addon does not.
+const [wasm] = wasmIsas();
+const second = wasm === undefined ? 'js' : 'wasm';
 
 beforeAll(() => {
   cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
@@ -54,6 +58,12 @@ function install(binaries: Readonly<Record<string, 'sound' | 'broken'>>): void {
     if (state === 'sound') copyFileSync(binary, join(folder, path));
     else writeFileSync(join(folder, path), 'not a library');
   }
+}
+
+function breakWasm(): void {
+  mkdirSync(join(folder, 'dist/wasm'), { recursive: true });
+  for (const file of ['convmat.wasm', 'convmat-relaxed.wasm'])
+    writeFileSync(join(folder, 'dist/wasm', file), 'not WebAssembly');
 }
 
 function rewriteBundle(what: string | RegExp, by: string): void {
@@ -97,15 +107,29 @@ function load(env: Readonly<Record<string, string>> = {}): Outcome {
 }
 
 describe('no binary', () => {
-  test('falls back to JavaScript and says why', () => {
+  const noBinary = `there is no binary for ${name}, neither built here nor prebuilt`;
+
+  test.skipIf(wasm === undefined)('falls back to WebAssembly and says why', () => {
     install({});
-    expect(running()).toEqual({
-      backend: 'js',
-      isa: 'js',
-      threads: 1,
-      fallbackReason: `there is no binary for ${name}, neither built here nor prebuilt`,
-      version,
-    });
+    expect(running()).toEqual({ backend: 'wasm', isa: wasm, threads: 1, fallbackReason: noBinary, version });
+  });
+
+  test.each([
+    [
+      'no file of WebAssembly',
+      () => rmSync(join(folder, 'dist/wasm'), { recursive: true }),
+      'there is no file of WebAssembly',
+    ],
+    ['a file that is none', () => breakWasm(), 'WebAssembly does not compile: '],
+  ])('and %s: falls back to JavaScript and says why', (_, spoil, reason) => {
+    install({});
+    spoil();
+    const { fallbackReason, ...info } = running();
+    expect(info).toEqual({ backend: 'js', isa: 'js', threads: 1, version });
+    expect(fallbackReason).toMatch(`${noBinary}, and ${reason}`);
+    const { error } = load({ CONVMAT_BACKEND: 'wasm' });
+    expect(error).toMatchObject({ name: 'UnsupportedError', code: 'ERR_CONVMAT_UNSUPPORTED' });
+    expect(error?.message).toMatch(`CONVMAT_BACKEND: expected the wasm backend to load, but ${reason}`);
   });
 
   test('and CONVMAT_BACKEND=native: an error that names the remedy', () => {
@@ -128,7 +152,7 @@ describe('a binary that does not load', () => {
   test.each([LOCAL, prebuilt()])('%s: falls back and keeps the cause', (path) => {
     install({ [path]: 'broken' });
     const info = running();
-    expect(info.backend).toBe('js');
+    expect(info.backend).toBe(second);
     const place = path === LOCAL ? 'build/Release' : name;
     expect(info.fallbackReason).toMatch(`the binary in ${place} does not load: `);
     expect(info.fallbackReason).toMatch('convmat');
@@ -159,7 +183,7 @@ describe.skipIf(withoutAddon || !linux)('a binary that was cut short', () => {
     rmSync(join(folder, LOCAL));
     writeFileSync(join(folder, LOCAL), whole.subarray(0, kept));
     const info = running();
-    expect(info.backend).toBe('js');
+    expect(info.backend).toBe(second);
     expect(info.fallbackReason).toMatch('the binary in build/Release does not load: ');
   });
 });
@@ -213,9 +237,13 @@ describe.skipIf(withoutAddon)('a sound binary', () => {
     rewriteBundle(`const ${fields} = [`, `$&'new', `);
     const info = running();
     expect(info.backend).toBe('js');
-    expect(info.fallbackReason).toBe(
+    expect(info.fallbackReason).toMatch(
       `the binary in build/Release is of another version of convmat (its ${what} differ): rebuild it`,
     );
+    if (wasm !== undefined)
+      expect(info.fallbackReason).toMatch(
+        `, and the file of WebAssembly is of another version of convmat (its ${what} differ)`,
+      );
   });
 });
 
@@ -258,8 +286,12 @@ describe('the environment', () => {
   });
 
   test.each([
-    ['CONVMAT_BACKEND', 'wasm', 'CONVMAT_BACKEND: expected one of native, js, got "wasm"'],
-    ['CONVMAT_ISA', 'sse9', `CONVMAT_ISA: expected one of ${ISAS.native.join(', ')}, got "sse9"`],
+    ['CONVMAT_BACKEND', 'gpu', 'CONVMAT_BACKEND: expected one of native, wasm, js, got "gpu"'],
+    [
+      'CONVMAT_ISA',
+      'sse9',
+      `CONVMAT_ISA: expected one of ${[...ISAS.native, ...ISAS.wasm].join(', ')}, got "sse9"`,
+    ],
     ['CONVMAT_NUM_THREADS', '0', 'CONVMAT_NUM_THREADS: expected an integer from 1 to 1024, got "0"'],
     ['CONVMAT_NUM_THREADS', '2.5', 'CONVMAT_NUM_THREADS: expected an integer from 1 to 1024, got "2.5"'],
     ['CONVMAT_NUM_THREADS', 'all', 'CONVMAT_NUM_THREADS: expected an integer from 1 to 1024, got "all"'],
@@ -270,12 +302,30 @@ describe('the environment', () => {
 
   test('a variable that is empty counts as unset', () => {
     const env = { CONVMAT_BACKEND: '', CONVMAT_ISA: '', CONVMAT_NUM_THREADS: '' };
-    expect(running(env).backend).toBe(withoutAddon ? 'js' : 'native');
+    expect(running(env).backend).toBe(withoutAddon ? second : 'native');
   });
 
   test('CONVMAT_ISA with CONVMAT_BACKEND=js contradicts itself', () => {
     const { error } = load({ CONVMAT_BACKEND: 'js', CONVMAT_ISA: 'generic' });
     expect(error).toMatchObject({ name: 'UnsupportedError' });
+  });
+
+  test.skipIf(wasm === undefined).each(wasmIsas())(
+    'CONVMAT_ISA=%s: WebAssembly, since that has it',
+    (isa) => {
+      const asked = { isa, backend: 'wasm', fallbackReason: `CONVMAT_ISA=${isa} asks for WebAssembly` };
+      expect(running({ CONVMAT_ISA: isa })).toMatchObject(asked);
+      expect(running({ CONVMAT_BACKEND: 'wasm', CONVMAT_ISA: isa })).toMatchObject({ isa, backend: 'wasm' });
+    },
+  );
+
+  test.each([
+    ['native', 'wasm'],
+    ['wasm', 'avx2'],
+    ['js', 'wasm'],
+  ])('CONVMAT_BACKEND=%s with CONVMAT_ISA=%s contradicts itself', (backend, isa) => {
+    const { error } = load({ CONVMAT_BACKEND: backend, CONVMAT_ISA: isa });
+    expect(error).toMatchObject({ name: 'UnsupportedError', code: 'ERR_CONVMAT_UNSUPPORTED' });
   });
 
   // Asked of the addon itself: this process may be the one that is forced to JavaScript.

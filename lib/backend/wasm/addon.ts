@@ -2,9 +2,12 @@
 import { nextTurn } from '#host';
 import { ArgumentError } from '../../errors.js';
 import type { WasmIsa } from '../../plan/isa.js';
-import type { TypedArray } from '../../tensor/dtype.js';
+import { CONV_PLAN_FIELDS } from '../../plan/plans/wire.js';
+import { type FloatArray, type TypedArray, viewOf } from '../../tensor/dtype.js';
 import type { AsyncCallback, NativeAddon, RunFunction, RunInteger, RunNetwork } from '../native/addon.js';
-import type { Argument, Directions, Instance } from './instance.js';
+import type { Argument, Directions, Instance, WasmModule } from './instance.js';
+import { blankOf } from './messages.js';
+import { Remote, type RemoteResult } from './remote.js';
 
 /** What is written, by the function and the place of the argument. */
 const DIRECTIONS: Readonly<Record<string, Directions>> = {
@@ -35,69 +38,142 @@ const DIRECTIONS: Readonly<Record<string, Directions>> = {
   fixedConv2: { out: [3] },
 };
 
-/** What a prepared function runs with, until it is released. */
+/** What a prepared function runs with. */
 interface Held {
-  handle: number;
+  /** What makes and what frees it, here and in the other thread. */
+  readonly prepare: string;
   readonly release: string;
+  /** Nobody writes to these arrays while it is held. */
+  readonly args: readonly Argument[];
+  /** Here, once it has run here. */
+  handle: number | null;
+  /** In the other thread, once it has run there. */
+  remote: Promise<number> | null;
+  isReleased: boolean;
+  /** Calls under way, which go on when it is released. */
+  users: number;
 }
 
-export function createWasmAddon(instance: Instance, isa: WasmIsa): NativeAddon {
+/** Multiplications from which a convolution leaves the event loop: some two milliseconds of them. */
+const MANY = 5e6;
+/** Pixels likewise. */
+const MANY_PIXELS = 5e5;
+
+export function createWasmAddon(instance: Instance, isa: WasmIsa, module: WasmModule): NativeAddon {
   const { description } = instance;
   const held = new WeakMap<object, Held>();
+  let remote: Promise<Remote | null> | null = null;
   // Those that nobody released: collected with the functions that run them.
-  const abandoned = new FinalizationRegistry<Held>((of) => releaseOf(of));
+  const abandoned = new FinalizationRegistry<Held>((of) => {
+    of.isReleased = true;
+    free(of);
+  });
 
-  const releaseOf = (of: Held): void => {
-    if (of.handle === 0) return;
-    instance.call(of.release, [of.handle]);
-    of.handle = 0;
-  };
   const call = (name: string, ...args: Argument[]): number => instance.call(name, args, DIRECTIONS[name]);
+
+  const handleOf = (of: Held): number => {
+    of.handle ??= call(of.prepare, ...of.args);
+    return of.handle;
+  };
+  const remoteHandleOf = (of: Held, other: Remote): Promise<number> => {
+    of.remote ??= other.call(of.prepare, of.args, {}, false).then(({ number }) => number);
+    return of.remote;
+  };
+  const free = (of: Held): void => {
+    if (of.users > 0) return;
+    if (of.handle !== null) call(of.release, of.handle);
+    of.handle = null;
+    if (of.remote !== null) {
+      // What failed to be made there has nothing to free.
+      Promise.all([of.remote, remote]).then(
+        ([number, other]) => other?.call(of.release, [number], {}, false).catch(() => {}),
+        () => {},
+      );
+    }
+    of.remote = null;
+  };
+  const heldBy = (run: object, what: string): Held => {
+    const of = held.get(run);
+    if (of === undefined || of.isReleased)
+      throw new ArgumentError(`prepared: expected ${what} that is not released`);
+    return of;
+  };
+  const release = (what: string) => (run: object) => {
+    const of = heldBy(run, what);
+    of.isReleased = true;
+    free(of);
+  };
+  /** `similar` lends what it has packed here. */
+  const lent = (similar: object | null, what: string): number | null =>
+    similar === null ? null : handleOf(heldBy(similar, what));
   const hold = <Run extends object>(run: Run, of: Held): Run => {
     held.set(run, of);
     abandoned.register(run, of);
     return run;
   };
-  const heldBy = (run: object, what: string): Held => {
-    const of = held.get(run);
-    if (of === undefined || of.handle === 0)
-      throw new ArgumentError(`prepared: expected ${what} that is not released`);
-    return of;
-  };
-  const release = (what: string) => (run: object) => releaseOf(heldBy(run, what));
-  const lent = (similar: object | null, what: string): number | null =>
-    similar === null ? null : heldBy(similar, what).handle;
+  const unheld = (prepare: string, release: string, args: readonly Argument[]): Held => ({
+    ...{ prepare, release, args },
+    ...{ handle: null, remote: null, isReleased: false, users: 0 },
+  });
 
   const CONVOLUTION = 'a convolution';
   const NETWORK = 'a network';
 
-  const prepare: NativeAddon['prepare'] = (plan, weight, bias, min, max, similar) => {
-    const handle = call('prepare', plan, weight, bias, min, max, lent(similar, CONVOLUTION));
-    const of: Held = { handle, release: 'release' };
+  const boundConv = (of: Held, packedBytes: number): RunFunction => {
     const run = (input: TypedArray, output: TypedArray): void => {
-      call('run', heldBy(bound, CONVOLUTION).handle, input, output);
+      call('run', handleOf(heldBy(bound, CONVOLUTION)), input, output);
     };
-    const bound: RunFunction = Object.assign(run, { packedBytes: call('packedBytes', handle) });
+    const bound: RunFunction = Object.assign(run, { packedBytes });
     return hold(bound, of);
   };
 
-  const calls = new Map<number, true>();
+  const wholeNetworks = new WeakSet<RunNetwork>();
+  const underWay = new Set<number>();
   let lastCall = 0;
-  /** In a turn of its own. */
-  const later = <Result>(work: () => Result, callback: AsyncCallback<Result>): number => {
+  /**
+   * In another thread where that pays and there can be one, else in a turn of the event loop of its own.
+   *
+   * @returns the number by which `cancel` knows the call.
+   */
+  const later = <Result>(
+    isLarge: boolean,
+    here: () => Result,
+    there: (other: Remote) => Promise<Result>,
+    callback: AsyncCallback<Result>,
+  ): number => {
     const number = ++lastCall;
-    calls.set(number, true);
-    nextTurn().then(() => {
-      if (!calls.delete(number)) return callback(undefined, undefined);
-      let result: Result;
-      try {
-        result = work();
-      } catch (error) {
-        return callback(error instanceof Error ? error : new Error(String(error)), undefined);
-      }
-      callback(undefined, result);
-    });
+    underWay.add(number);
+    const work = async (): Promise<Result | undefined> => {
+      if (isLarge) remote ??= Remote.start(module);
+      const other = isLarge ? await remote : null;
+      const isHere = other === null || other.hasEnded;
+      if (isHere) await nextTurn();
+      if (!underWay.has(number)) return undefined;
+      return isHere ? here() : there(other);
+    };
+    work().then(
+      (result) => callback(undefined, underWay.delete(number) ? result : undefined),
+      (error) => {
+        underWay.delete(number);
+        callback(error instanceof Error ? error : new Error(String(error)), undefined);
+      },
+    );
     return number;
+  };
+  /** The same with what is held, which lasts until the call has ended. */
+  const laterWith = <Result>(
+    of: Held,
+    isLarge: boolean,
+    here: () => Result,
+    there: (other: Remote) => Promise<Result>,
+    callback: AsyncCallback<Result>,
+  ): number => {
+    of.users++;
+    return later(isLarge, here, there, (error, result) => {
+      of.users--;
+      if (of.isReleased) free(of);
+      callback(error, result);
+    });
   };
 
   return {
@@ -117,54 +193,97 @@ export function createWasmAddon(instance: Instance, isa: WasmIsa): NativeAddon {
     externalBytes: () => instance.memoryBytes,
 
     serves: (plan) => call('serves', plan) === 1,
-    prepare,
-    prepareAsync: (plan, weight, bias, min, max, similar, callback) =>
-      later(() => prepare(plan, weight, bias, min, max, similar), callback),
+    prepare(plan, weight, bias, min, max, similar) {
+      const of = unheld('prepare', 'release', [plan, weight, bias, min, max, null]);
+      of.handle = call('prepare', plan, weight, bias, min, max, lent(similar, CONVOLUTION));
+      return boundConv(of, call('packedBytes', of.handle));
+    },
+    prepareAsync(plan, weight, bias, min, max, _similar, callback) {
+      const of = unheld('prepare', 'release', [plan, weight, bias, min, max, null]);
+      const there = async (other: Remote): Promise<RunFunction> => {
+        const bytes = await other.call('packedBytes', [await remoteHandleOf(of, other)], {}, false);
+        return boundConv(of, bytes.number);
+      };
+      const here = () => boundConv(of, call('packedBytes', handleOf(of)));
+      return later(multiplications(plan) > MANY, here, there, callback);
+    },
     release: release(CONVOLUTION),
     conv: (...args) => void call('conv', ...args),
-    runAsync: (run, input, output, callback) =>
-      later(() => {
-        run(input, output);
+    runAsync(run, input, output, callback) {
+      const of = heldBy(run, CONVOLUTION);
+      const here = () => {
+        call('run', handleOf(of), input, output);
         return output;
-      }, callback),
-    convAsync: (plan, weight, bias, min, max, input, output, callback) =>
-      later(() => {
-        call('conv', plan, weight, bias, min, max, input, output);
+      };
+      const there = async (other: Remote): Promise<FloatArray> => {
+        const handle = await remoteHandleOf(of, other);
+        return first(await other.call('run', [handle, input, blankOf(output)], { out: [2] }, true), output);
+      };
+      return laterWith(of, multiplications(of.args[0]) > MANY, here, there, callback);
+    },
+    convAsync(plan, weight, bias, min, max, input, output, callback) {
+      const operands = [plan, weight, bias, min, max, input] as const;
+      const here = () => {
+        call('conv', ...operands, output);
         return output;
-      }, callback),
-    cancel: (number) => void calls.delete(number),
+      };
+      const there = async (other: Remote): Promise<FloatArray> =>
+        first(
+          await other.call('conv', [plan.slice(), ...operands.slice(1), blankOf(output)], { out: [6] }, true),
+          output,
+        );
+      return later(multiplications(plan) > MANY, here, there, callback);
+    },
+    cancel: (number) => void underWay.delete(number),
 
-    prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, similar, isAlone = false) {
-      const lender = lent(similar, NETWORK);
-      const handle = call('prepareNetwork', words, arenaBytes, inputBytes, outputBytes, constants, lender);
-      const of: Held = { handle, release: 'releaseNetwork' };
+    prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, similar, isAlone) {
+      const args = [words, arenaBytes, inputBytes, outputBytes, constants] as const;
+      const of = unheld('prepareNetwork', 'releaseNetwork', [...args, null]);
+      const handle = call('prepareNetwork', ...args, lent(similar, NETWORK));
+      of.handle = handle;
       // What other segments of the network see: nothing where it is the whole.
-      const directions = isAlone ? { out: [3, 4], scratch: [1] } : { both: [1, 3], out: [4] };
+      const directions = isAlone ? WHOLE_NETWORK : { both: [1, 3], out: [4] };
       const run: (...args: Parameters<RunNetwork>) => void = (arena, inputs, outputs, times) => {
-        instance.call('runNetwork', [heldBy(bound, NETWORK).handle, arena, inputs, outputs, times], directions);
+        const own = handleOf(heldBy(bound, NETWORK));
+        instance.call('runNetwork', [own, arena, inputs, outputs, times], directions);
       };
       const bound: RunNetwork = Object.assign(run, {
         packedBytes: call('packedBytesOfNetwork', handle),
         steps: call('stepsOfNetwork', handle),
       });
+      if (isAlone) wholeNetworks.add(bound);
       return hold(bound, of);
     },
+    // Arenas are copied, or only their size counts.
+    arenaStart: () => 0,
     releaseNetwork: release(NETWORK),
-    runNetworkAsync: (run, arena, inputs, outputs, callback) =>
-      later<readonly TypedArray[]>(() => {
-        run(arena, inputs, outputs, null);
+    runNetworkAsync(run, arena, inputs, outputs, callback) {
+      const of = heldBy(run, NETWORK);
+      const isWhole = wholeNetworks.has(run);
+      const here = () => {
+        const directions = isWhole ? WHOLE_NETWORK : { both: [1, 3], out: [4] };
+        instance.call('runNetwork', [handleOf(of), arena, inputs, outputs, null], directions);
         return outputs;
-      }, callback),
+      };
+      const there = async (other: Remote): Promise<readonly TypedArray[]> => {
+        const handle = await remoteHandleOf(of, other);
+        const args = [handle, blankOf(arena), inputs, outputs.map(blankOf), null];
+        const { arrays } = await other.call('runNetwork', args, { out: [3], scratch: [1] }, true);
+        for (const [i, output] of outputs.entries()) output.set(arrays[i]);
+        return outputs;
+      };
+      return laterWith<readonly TypedArray[]>(of, isWhole, here, there, callback);
+    },
 
     convWeightGrad: (...args) => void call('convWeightGrad', ...args),
     convBiasGrad: (...args) => void call('convBiasGrad', ...args),
     prepareInteger(...args) {
-      const handle = call('prepareInteger', ...args);
-      const of: Held = { handle, release: 'releaseInteger' };
+      const of = unheld('prepareInteger', 'releaseInteger', args);
       const run = (input: TypedArray, output: TypedArray): void => {
-        call('runInteger', heldBy(bound, CONVOLUTION).handle, input, output);
+        call('runInteger', handleOf(heldBy(bound, CONVOLUTION)), input, output);
       };
-      const bound: RunInteger = Object.assign(run, { packedBytes: call('packedBytesOfInteger', handle) });
+      const packedBytes = call('packedBytesOfInteger', handleOf(of));
+      const bound: RunInteger = Object.assign(run, { packedBytes });
       return hold(bound, of);
     },
     releaseInteger: release(CONVOLUTION),
@@ -183,16 +302,26 @@ export function createWasmAddon(instance: Instance, isa: WasmIsa): NativeAddon {
     csrCombine: (...args) => void call('csrCombine', ...args),
     fromPixels: (...args) => void call('fromPixels', ...args),
     toPixels: (...args) => void call('toPixels', ...args),
-    fromPixelsAsync: (channels, alpha, largest, numbers, pixels, planes, callback) =>
-      later(() => {
-        call('fromPixels', channels, alpha, largest, numbers, pixels, planes);
+    fromPixelsAsync(channels, alpha, largest, numbers, pixels, planes, callback) {
+      const args = [channels, alpha, largest, numbers, pixels] as const;
+      const here = () => {
+        call('fromPixels', ...args, planes);
         return planes;
-      }, callback),
-    toPixelsAsync: (channels, alpha, largest, scale, offset, planes, pixels, callback) =>
-      later(() => {
-        call('toPixels', channels, alpha, largest, scale, offset, planes, pixels);
+      };
+      const there = async (other: Remote): Promise<Float32Array> =>
+        first(await other.call('fromPixels', [...args, blankOf(planes)], { out: [5] }, true), planes);
+      return later(pixels.length > MANY_PIXELS, here, there, callback);
+    },
+    toPixelsAsync(channels, alpha, largest, scale, offset, planes, pixels, callback) {
+      const args = [channels, alpha, largest, scale, offset, planes] as const;
+      const here = () => {
+        call('toPixels', ...args, pixels);
         return pixels;
-      }, callback),
+      };
+      const there = async (other: Remote): Promise<typeof pixels> =>
+        first(await other.call('toPixels', [...args, blankOf(pixels)], { out: [6] }, true), pixels);
+      return later(pixels.length > MANY_PIXELS, here, there, callback);
+    },
     vectorCombine: (...args) => call('vectorCombine', ...args),
     vectorDot: (...args) => call('vectorDot', ...args),
     singularValues: (...args) => void call('singularValues', ...args),
@@ -200,4 +329,22 @@ export function createWasmAddon(instance: Instance, isa: WasmIsa): NativeAddon {
     fftConvolve: (...args) => void call('fftConvolve', ...args),
     fixedConv2: (...args) => void call('fixedConv2', ...args),
   };
+}
+
+const WHOLE_NETWORK: Directions = { out: [3, 4], scratch: [1] };
+
+const FIELDS = ['batch', 'inChannels', 'outChannels'].map((name) => CONV_PLAN_FIELDS.indexOf(name));
+const WINDOW_FIELDS = [...CONV_PLAN_FIELDS.entries()].filter(([, name]) => /\.(kernel|out)$/.test(name));
+const GROUPS = CONV_PLAN_FIELDS.indexOf('groups');
+
+/** Of a plan's convolution, summed directly. */
+function multiplications(plan: Argument): number {
+  if (!(plan instanceof Int32Array)) return 0;
+  const places = [...FIELDS, ...WINDOW_FIELDS.map(([place]) => place)];
+  return places.reduce((count, place) => count * plan[place], 1 / plan[GROUPS]);
+}
+
+/** The one array that a call gives, which is of the type of what it stands for. */
+function first<A extends TypedArray>({ arrays: [array] }: RemoteResult, like: A): A {
+  return viewOf(array as A, 0, like.length);
 }

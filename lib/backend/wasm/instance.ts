@@ -4,8 +4,9 @@
  *
  * Nobody else sees its memory, which grows as it is needed and is used again: a view of it would be detached by growth.
  */
-import { ArgumentError, ConvmatError, MemoryError } from '../../errors.js';
+
 import { now } from '#host';
+import { ArgumentError, ConvmatError, MemoryError } from '../../errors.js';
 import type { Tuning } from '../../plan/model/tuning.js';
 import { DTYPES, dtypeOf, type TypedArray } from '../../tensor/dtype.js';
 
@@ -225,7 +226,9 @@ export class Instance {
       const data = dataAt(address + i * VALUE_BYTES);
       if (arg === null || typeof arg !== 'object') continue;
       if (!isList(arg)) read(arg, data);
-      else for (const [k, item] of arg.entries()) if (typeof item !== 'number') read(item, dataAt(data + k * VALUE_BYTES));
+      else
+        for (const [k, item] of arg.entries())
+          if (typeof item !== 'number') read(item, dataAt(data + k * VALUE_BYTES));
     }
   }
 

@@ -24,7 +24,8 @@ export function loadWasm(files: WasmFiles, wanted: WasmIsa | undefined): LoadedW
       return { reason: `this WebAssembly lacks the instructions of ${isa ?? 'wasm'}` };
     const bytes = files(isa);
     if (bytes === null) return { reason: `there is no file of WebAssembly for ${isa}` };
-    const addon = createWasmAddon(new Instance(compile(bytes)), isa);
+    const module = compile(bytes);
+    const addon = createWasmAddon(new Instance(module), isa, module);
     const differing = differingPlan(addon);
     if (differing === null) return { addon, isa };
     return { reason: `the file of WebAssembly is of another version of convmat (its ${differing} differ)` };

@@ -4,7 +4,11 @@ export interface ForcedBackend {
   readonly globals: Readonly<Record<string, string>>;
 }
 
-export const BACKENDS: readonly ForcedBackend[] = [{ name: 'js', globals: { CONVMAT_BACKEND: 'js' } }];
+export const BACKENDS: readonly ForcedBackend[] = [
+  { name: 'wasm-relaxed', globals: { CONVMAT_BACKEND: 'wasm', CONVMAT_ISA: 'wasm-relaxed' } },
+  { name: 'wasm', globals: { CONVMAT_BACKEND: 'wasm', CONVMAT_ISA: 'wasm' } },
+  { name: 'js', globals: { CONVMAT_BACKEND: 'js' } },
+];
 
 /** A page that forces a backend, and then loads a script. */
 export function forcing({ globals }: ForcedBackend, script: string): string {
