@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const require = createRequire(import.meta.url);
-const { nativeIsas } = require('../dist/backend/select.js');
+const { nativeIsas, wasmIsas } = require('../dist/backend/select.js');
 
 export const installed = (name) => existsSync(here(`./node_modules/${name}/package.json`));
 /** Debian's PyTorch is for the system's Python, whatever else is on the path. */
@@ -29,10 +29,17 @@ export const contenders = {
       { own: true, ...node('convmat', { CONVMAT_BACKEND: 'native', CONVMAT_ISA: isa }) },
     ]),
   ),
+  ...Object.fromEntries(
+    wasmIsas().map((isa) => [
+      isa,
+      { own: true, ...node('convmat', { CONVMAT_BACKEND: 'wasm', CONVMAT_ISA: isa }) },
+    ]),
+  ),
   js: { own: true, slow: true, ...node('convmat', { CONVMAT_BACKEND: 'js' }) },
   ...(installed('onnxruntime-node') && { onnxruntime: node('onnxruntime') }),
   ...(PYTHON && { pytorch: { command: PYTHON, args: [here('./peers/torch_peer.py')], env: {} } }),
   ...(installed('@tensorflow/tfjs-backend-wasm') && { 'tfjs-wasm': node('tfjs', { TFJS_BACKEND: 'wasm' }) }),
+  ...(installed('onnxruntime-web') && { 'onnxruntime-web': node('onnxruntime-web') }),
   ...(installed('@tensorflow/tfjs') && {
     'tfjs-cpu': { slow: true, ...node('tfjs', { TFJS_BACKEND: 'cpu' }) },
   }),

@@ -133,7 +133,7 @@ async function external() {
   return expectServes(join(outdir, 'service.mjs'));
 }
 
-/** What esbuild, webpack, Rollup and Vite make of test/hosts/page.mjs for browsers, with no word about convmat in their options. */
+/** What esbuild, webpack, Rollup, Rolldown and Vite make of test/hosts/page.mjs for browsers, with no word about convmat in their options. */
 const PAGES = {
   async esbuild(outfile) {
     const options = {
@@ -159,6 +159,11 @@ const PAGES = {
     const resolve = require('@rollup/plugin-node-resolve').default({ browser: true });
     const bundle = await require('rollup').rollup({ input: join(app, 'page.mjs'), plugins: [resolve] });
     await bundle.write({ file, format: 'es' });
+  },
+  async rolldown(file) {
+    const { rolldown } = createRequire(join(root, 'package.json'))('rolldown');
+    const bundle = await rolldown({ input: join(app, 'page.mjs'), platform: 'browser' });
+    await bundle.write({ file, format: 'es', minify: true });
   },
   async vite(file) {
     const { build } = await import(pathToFileURL(require.resolve('vite')).href);
