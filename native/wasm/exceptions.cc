@@ -11,11 +11,14 @@
 
 namespace {
 
+// Destructors return their object there.
+using Destroy = void* (*)(void*);
+
 // The exception under way. Memory for it is there when no other is left.
 struct Exception {
   alignas(16) unsigned char object[64];
   const std::type_info* type;
-  void (*destroy)(void*);
+  Destroy destroy;
 };
 Exception g_exception;
 
@@ -49,7 +52,7 @@ void* __cxa_allocate_exception(size_t bytes) {
 
 void __cxa_free_exception(void*) {}
 
-[[noreturn]] void __cxa_throw(void* object, std::type_info* type, void (*destroy)(void*)) {
+[[noreturn]] void __cxa_throw(void* object, std::type_info* type, Destroy destroy) {
   g_exception.type = type;
   g_exception.destroy = destroy;
   __builtin_wasm_throw(0, object);

@@ -86,7 +86,7 @@ class Lowerer implements Lowering {
   /** Values whose channels lie in blocks; and for those that steps want otherwise, the value that they read. */
   readonly #inBlocks = new Set<number>();
   readonly #copies = new Map<number, number>();
-  readonly #isNative = backend().name === 'native';
+  readonly #isNative = backend().name !== 'js';
   readonly #lanes = lanesOf(backend().machine);
 
   constructor(graph: Graph, accuracy: Accuracy, derivations: Derivations) {
