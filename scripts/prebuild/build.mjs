@@ -13,7 +13,9 @@ import { EXPORTS, NODE_API, targets } from './targets.mjs';
 import { canCompile, compiler, parallel, root, sizeOrSpeed, sources, work } from './zig.mjs';
 
 if (!canCompile()) {
-  console.error('The cross compiler runs on Linux x64 only. `npm run build:native` builds for this machine.');
+  console.error(
+    'No cross compiler, which runs on Linux x64 only. `npm run build:native` builds for this machine.',
+  );
   process.exit(1);
 }
 const { symbols } = createRequire(import.meta.url)('node-api-headers');

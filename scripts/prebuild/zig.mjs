@@ -21,11 +21,16 @@ const env = {
   ZIG_LOCAL_CACHE_DIR: join(work, 'cache'),
 };
 
-/** Whether it runs on this machine; it is installed where it does. */
+/** Whether it runs on this machine and is there: it is installed where it runs. */
 export function canCompile() {
   if (process.platform !== 'linux' || process.arch !== 'x64') return false;
-  installTools(import.meta.dirname);
-  return true;
+  try {
+    installTools(import.meta.dirname);
+    return true;
+  } catch (error) {
+    console.error(error.message);
+    return false;
+  }
 }
 
 /** Runs Zig's C++ driver from the root: paths are relative, so that none of this machine's ends in a binary. */

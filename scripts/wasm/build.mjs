@@ -87,7 +87,7 @@ const folder = join(root, 'build/wasm', hashOfSources());
 const built = isas.map((isa) => join(folder, nameOf(isa)));
 if (!built.every((file) => existsSync(file))) {
   if (!canCompile()) {
-    console.error('WebAssembly is built on Linux x64 only: going on without it.');
+    console.error('No compiler for WebAssembly, which runs on Linux x64 only: going on without it.');
     process.exit(0);
   }
   rmSync(folder, { recursive: true, force: true });
