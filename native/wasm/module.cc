@@ -47,45 +47,23 @@ struct Export {
   double (*function)(const Call&);
 };
 constexpr Export kExports[] = {
+#define CONVMAT_FUNCTION(name, function) {#name, entry<door::function>},
+#include "door/functions.inc"
+#undef CONVMAT_FUNCTION
     {"workspacePeakBytes", entry<workspace_peak_bytes>},
-    {"serves", entry<door::serves_plan>},
     {"prepare", entry<prepare>},
     {"run", entry<run>},
     {"packedBytes", entry<packed_bytes>},
     {"release", entry<release>},
-    {"conv", entry<door::conv>},
-    {"convWeightGrad", entry<door::conv_weight_grad>},
-    {"convBiasGrad", entry<door::conv_bias_grad>},
     {"prepareInteger", entry<prepare_integer>},
     {"runInteger", entry<run_integer>},
     {"packedBytesOfInteger", entry<packed_bytes_of_integer>},
     {"releaseInteger", entry<release_integer>},
-    {"convInteger", entry<door::conv_integer>},
     {"prepareNetwork", entry<prepare_network>},
     {"runNetwork", entry<run_network>},
     {"packedBytesOfNetwork", entry<packed_bytes_of_network>},
     {"stepsOfNetwork", entry<steps_of_network>},
     {"releaseNetwork", entry<release_network>},
-    {"unfold", entry<door::unfold>},
-    {"fold", entry<door::fold>},
-    {"matmul", entry<door::matmul>},
-    {"maxPool", entry<door::max_pool>},
-    {"maxPoolGrad", entry<door::max_pool_grad>},
-    {"avgPool", entry<door::avg_pool>},
-    {"convEntries", entry<door::conv_entries>},
-    {"csrMatvec", entry<door::csr_matvec>},
-    {"csrRmatvec", entry<door::csr_rmatvec>},
-    {"csrMatmat", entry<door::csr_matmat>},
-    {"csrCombinedSizes", entry<door::csr_combined_sizes>},
-    {"csrCombine", entry<door::csr_combine>},
-    {"fromPixels", entry<door::from_pixels>},
-    {"toPixels", entry<door::to_pixels>},
-    {"vectorCombine", entry<door::vector_combine>},
-    {"vectorDot", entry<door::vector_dot>},
-    {"singularValues", entry<door::singular_values>},
-    {"fft", entry<door::fft>},
-    {"fftConvolve", entry<door::fft_convolve>},
-    {"fixedConv2", entry<door::fixed_conv2>},
 };
 
 enum Status : int32_t { kDone, kRefused, kOutOfMemory, kFailed };
