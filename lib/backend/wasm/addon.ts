@@ -28,7 +28,7 @@ const DIRECTIONS: Readonly<Record<string, Directions>> = {
   csrRmatvec: { out: [6] },
   csrMatmat: { out: [7] },
   csrCombinedSizes: { out: [11] },
-  csrCombine: { out: [11, 12, 13] },
+  csrCombine: { both: [11], out: [12, 13] },
   fromPixels: { out: [5] },
   toPixels: { out: [6] },
   vectorCombine: { both: [3] },
