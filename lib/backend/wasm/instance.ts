@@ -8,7 +8,7 @@
 import { now } from '#host';
 import { ArgumentError, ConvmatError, MemoryError } from '../../errors.js';
 import type { Tuning } from '../../plan/model/tuning.js';
-import { DTYPES, dtypeOf, type TypedArray } from '../../tensor/dtype.js';
+import { DTYPES, dtypeOf, type TypedArray, viewOf } from '../../tensor/dtype.js';
 
 /** A compiled file, which all threads may share. */
 export type WasmModule = object;
@@ -179,7 +179,7 @@ export class Instance {
     const writeArray = (at: number, array: TypedArray, copied: boolean): void => {
       const dtype = dtypeOf(array);
       this.#value(at, KIND.array, dtype === undefined ? -1 : DTYPES.indexOf(dtype), array.length, next);
-      if (copied) this.#bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), next);
+      if (copied) this.#bytes.set(bytesIn(array), next);
       next += lines(array.byteLength);
     };
     for (const [i, arg] of args.entries()) {
@@ -217,8 +217,7 @@ export class Instance {
     if (out.length + both.length === 0) return;
     this.#refresh();
     const read = (array: TypedArray, from: number): void => {
-      const source = this.#bytes.subarray(from, from + array.byteLength);
-      new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(source);
+      bytesIn(array).set(this.#bytes.subarray(from, from + array.byteLength));
     };
     const dataAt = (at: number): number => this.#words[at / 4 + 3] >>> 0;
     for (const i of [...out, ...both]) {
@@ -277,4 +276,11 @@ function bytesOf(args: readonly Argument[]): number {
 
 function noMemory(): MemoryError {
   return new MemoryError('workspace: expected enough memory, got an allocation that failed');
+}
+
+/** @throws {ArgumentError} when the memory has been taken away. */
+function bytesIn(array: TypedArray): Uint8Array {
+  // What is of no dtype is refused on the other side.
+  const { buffer, byteOffset, byteLength } = dtypeOf(array) === undefined ? array : viewOf(array);
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
