@@ -46,7 +46,8 @@ export function startWorker<Reply>(
   receive: (reply: Reply) => void,
   fail: () => void,
 ): WorkerHandle {
-  const worker = new Worker(text, { eval: true, execArgv: [], stdin: false });
+  const port = "globalThis.convmatPort = require('node:worker_threads').parentPort;\n";
+  const worker = new Worker(port + text, { eval: true, execArgv: [], stdin: false });
   worker.unref();
   worker.on('message', receive);
   worker.on('error', fail);

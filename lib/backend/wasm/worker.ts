@@ -9,14 +9,11 @@ interface Port {
   addEventListener?(type: 'message', listener: (event: { readonly data: Request }) => void): void;
   on?(type: 'message', listener: (request: Request) => void): void;
 }
-declare const process:
-  | { getBuiltinModule?(name: 'node:worker_threads'): { readonly parentPort: Port | null } }
-  | undefined;
 declare const self: Port;
+/** That of Node.js, which its host/node.ts hands over. */
+declare const convmatPort: Port | undefined;
 
-const threads =
-  typeof process === 'undefined' ? undefined : process.getBuiltinModule?.('node:worker_threads');
-const port = threads?.parentPort ?? self;
+const port = typeof convmatPort === 'undefined' ? self : convmatPort;
 let instance: Instance | undefined;
 
 function serve(request: Request): void {
