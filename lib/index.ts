@@ -5,6 +5,7 @@
  */
 
 export type { AbortSignalLike } from './backend/abort.js';
+export type { BackendName } from './backend/backend.js';
 export { conv1d, conv1dAsync, conv2d, conv2dAsync, conv3d, conv3dAsync } from './conv/conv.js';
 export type { ExplainOptions, Explanation } from './conv/explain.js';
 export { explainConv } from './conv/explain.js';
@@ -78,7 +79,7 @@ export * as operators from './operators/index.js';
 export * as optim from './optim/index.js';
 export type { Accuracy, Algorithm, AlgorithmName } from './plan/algorithms/algorithm.js';
 export type { Cost } from './plan/algorithms/cost.js';
-export type { Isa } from './plan/isa.js';
+export type { Isa, SimdIsa, WasmIsa } from './plan/isa.js';
 export type { Axes, Padding, PaddingMode } from './plan/options/axes.js';
 export type { Geometry } from './plan/options/window.js';
 export type { AvgPoolOptions, PoolOptions } from './plan/plans/pool.js';

@@ -1,6 +1,8 @@
 /** Written by scripts/isas/write.mjs from lists/isas.json, and by nothing else. */
 
+/** The instruction sets of the backend 'native'. */
 export type NativeIsa = 'amx' | 'avx512' | 'avx2' | 'neon' | 'generic';
+/** The instruction sets of the backend 'wasm'. */
 export type WasmIsa = 'wasm-relaxed' | 'wasm';
 
 /** The instruction sets of each backend that has several, the fastest first. */

@@ -131,7 +131,8 @@ function typescript() {
   const names = backends.map((name) => `  ${name}: ${list(isasOf(name).map((isa) => isa.name))},`);
   const types = backends.map((name) => {
     const union = isasOf(name).map((isa) => `'${isa.name}'`);
-    return `export type ${name[0].toUpperCase()}${name.slice(1)}Isa = ${union.join(' | ')};`;
+    const title = `${name[0].toUpperCase()}${name.slice(1)}`;
+    return `/** The instruction sets of the backend '${name}'. */\nexport type ${title}Isa = ${union.join(' | ')};`;
   });
   const times = isas.map(({ name, times }) => `  ${name.includes('-') ? `'${name}'` : name}: '${times}',`);
   return `/** ${origin}. */
