@@ -358,7 +358,7 @@ describe('AbortSignal', () => {
     const { input, weight, ms } = slowProblem(100);
     const controller = new AbortController();
     const running = conv2dAsync(input, weight, options);
-    const waiting = Array.from({ length: 20 }, () =>
+    const waiting = Array.from({ length: 40 }, () =>
       conv2dAsync(input, weight, { ...options, signal: controller.signal }),
     );
     controller.abort();
@@ -366,7 +366,7 @@ describe('AbortSignal', () => {
     for (const call of waiting) await expect(call).rejects.toMatchObject({ name: 'AbortError' });
     await running;
     await conv2dAsync(input, weight, options);
-    expect(processorTime() - start).toBeLessThan(ms * 10);
+    expect(processorTime() - start).toBeLessThan(ms * 20);
   });
 
   test('of twenty calls: fires afterwards and changes nothing, and nobody listens to it any more', async () => {

@@ -5,7 +5,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConvmatError, CsrMatrix, io, Tensor } from 'convmat';
+import { ComplexCsrMatrix, ConvmatError, CsrMatrix, io, Tensor } from 'convmat';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { writeArchive } from '../../dist/io/npz.js';
@@ -152,6 +152,9 @@ function expectWhole(result: unknown): void {
     const { shape, indptr, indices, data } = result;
     // The constructor checks every part.
     expect(new CsrMatrix(shape, indptr, indices, data).nnz).toBe(indices.length);
+  } else if (result instanceof ComplexCsrMatrix) {
+    expectWhole(result.re);
+    expectWhole(result.im);
   } else for (const part of Object.values(result as object)) expectWhole(part);
 }
 
