@@ -94,12 +94,14 @@ try {
   if (dangling.length > 0) throw new Error(`README or hover texts name ${dangling.join(', ')}`);
   expect(true, 'README and hover texts name what is there');
 
-  rmSync(join(installed, 'prebuilds'), { recursive: true });
   const program = "console.log(JSON.stringify(require('convmat').backendInfo()))";
-  for (const second of ['wasm', 'js']) {
+  for (const [gone, next] of [
+    ['prebuilds', 'wasm'],
+    ['dist/wasm', 'js'],
+  ]) {
+    rmSync(join(installed, gone), { recursive: true });
     const { backend, fallbackReason } = JSON.parse(run(process.execPath, ['-e', program], { cwd: app }));
-    expect(backend === second && fallbackReason, `without it runs on ${second}: ${fallbackReason}`);
-    rmSync(join(installed, 'dist/wasm'), { recursive: true });
+    expect(backend === next && fallbackReason, `without ${gone} it runs on ${next}: ${fallbackReason}`);
   }
 
   for (const name of managerNames.filter((name) => name.startsWith('npm')))
