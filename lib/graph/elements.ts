@@ -6,6 +6,10 @@ import type { Elements, ElementType } from './graph.js';
 
 export { storageOf } from '../tensor/element-type.js';
 
+export const FLOATS: readonly ElementType[] = ['float32', 'float64'];
+export const SIGNED: readonly ElementType[] = [...FLOATS, 'int8', 'int16', 'int32', 'int64'];
+export const NUMBERS: readonly ElementType[] = [...SIGNED, 'uint8', 'uint16', 'uint32', 'uint64'];
+
 /** An array whose elements the caller is about to write; `take` is told its bytes before there is one. */
 export function allocate(
   type: ElementType,

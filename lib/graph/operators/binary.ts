@@ -1,24 +1,12 @@
 /** Functions of two elements and Where, with broadcasting as NumPy has it and as files before opset 7 spell it. */
 import { describeShape } from '../../check.js';
 import { ShapeError, UnsupportedError } from '../../errors.js';
-import { isFloat, isLong } from '../elements.js';
+import { FLOATS, isFloat, isLong, NUMBERS } from '../elements.js';
 import type { Evaluations, View } from '../evaluate.js';
 import type { BinaryFunction, Elements, ElementType, Value } from '../graph.js';
 import type { OnnxNode, OnnxOperator } from '../onnx-node.js';
 import { broadcastStrides, forEachRow, joinAxes, stridesOf } from '../shapes.js';
 
-const FLOATS: readonly ElementType[] = ['float32', 'float64'];
-const NUMBERS: readonly ElementType[] = [
-  ...FLOATS,
-  'int8',
-  'uint8',
-  'int16',
-  'uint16',
-  'int32',
-  'uint32',
-  'int64',
-  'uint64',
-];
 const ALL: readonly ElementType[] = [...NUMBERS, 'bool'];
 
 function binary(fn: BinaryFunction, types: readonly ElementType[], result?: ElementType): OnnxOperator {

@@ -2,12 +2,11 @@
 import { describeShape } from '../../check.js';
 import { FormatError, ShapeError, UnsupportedError } from '../../errors.js';
 import type { Shape } from '../../tensor/tensor.js';
+import { FLOATS } from '../elements.js';
 import type { Evaluations, View } from '../evaluate.js';
-import type { BinaryFunction, Elements, ElementType, Value } from '../graph.js';
+import type { BinaryFunction, Elements, Value } from '../graph.js';
 import type { OnnxNode, OnnxOperator } from '../onnx-node.js';
 import { broadcastShapes, broadcastStrides, copyStrided, sizeOf, stridesOf } from '../shapes.js';
-
-const FLOATS: readonly ElementType[] = ['float32', 'float64'];
 
 export const NORMALIZATIONS: Readonly<Record<string, OnnxOperator>> = {
   BatchNormalization: {

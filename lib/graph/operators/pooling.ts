@@ -4,9 +4,9 @@ import { describeShape } from '../../check.js';
 import { ShapeError } from '../../errors.js';
 import { type PoolPlan, planPool } from '../../plan/plans/pool.js';
 import type { Shape } from '../../tensor/tensor.js';
-import { floatsOf, storageOf } from '../elements.js';
+import { FLOATS, floatsOf, storageOf } from '../elements.js';
 import type { Evaluations, View } from '../evaluate.js';
-import type { ElementType, Window } from '../graph.js';
+import type { Window } from '../graph.js';
 import type { AttributeForm, OnnxNode, OnnxOperator } from '../onnx-node.js';
 import { sizeOf, stridesOf } from '../shapes.js';
 import { checkPadsWithin, isCeil, rankOf, readWindow, WINDOW_ATTRIBUTES } from './windows.js';
@@ -56,8 +56,6 @@ function readLpPool(node: OnnxNode): void {
   const { window, shape } = readPool(node);
   node.become('LpPool', { ...window, p: node.int('p', 2) }, [x], x.type, shape);
 }
-
-const FLOATS: readonly ElementType[] = ['float32', 'float64'];
 
 function readGlobal(node: OnnxNode, fn: 'Max' | 'Mean'): void {
   const x = node.input(0);

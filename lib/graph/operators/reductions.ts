@@ -2,24 +2,11 @@
 import { describeShape } from '../../check.js';
 import { ShapeError } from '../../errors.js';
 import type { Shape } from '../../tensor/tensor.js';
-import { isFloat } from '../elements.js';
+import { FLOATS, isFloat, NUMBERS } from '../elements.js';
 import type { Evaluations, View } from '../evaluate.js';
 import type { Elements, ElementType, ReduceFunction, Value } from '../graph.js';
 import type { OnnxNode, OnnxOperator } from '../onnx-node.js';
 import { sizeOf, stridesOf } from '../shapes.js';
-
-const FLOATS: readonly ElementType[] = ['float32', 'float64'];
-const NUMBERS: readonly ElementType[] = [
-  ...FLOATS,
-  'int8',
-  'uint8',
-  'int16',
-  'uint16',
-  'int32',
-  'uint32',
-  'int64',
-  'uint64',
-];
 
 function reduce(fn: ReduceFunction, types: readonly ElementType[] = NUMBERS): OnnxOperator {
   return {

@@ -1,11 +1,8 @@
 /** Functions of one element: activations, and the plain functions of mathematics. */
+import { FLOATS, NUMBERS, SIGNED } from '../elements.js';
 import type { Evaluations } from '../evaluate.js';
 import type { ElementType, UnaryFunction, Value } from '../graph.js';
 import type { AttributeForm, OnnxNode, OnnxOperator } from '../onnx-node.js';
-
-const FLOATS: readonly ElementType[] = ['float32', 'float64'];
-const SIGNED: readonly ElementType[] = [...FLOATS, 'int8', 'int16', 'int32', 'int64'];
-const NUMBERS: readonly ElementType[] = [...SIGNED, 'uint8', 'uint16', 'uint32', 'uint64'];
 
 /** Defaults of the attributes that become `alpha` and `beta`. */
 interface Parameters {
