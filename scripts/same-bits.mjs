@@ -14,9 +14,15 @@ import { parseArgs } from 'node:util';
 const root = join(import.meta.dirname, '..');
 const { values } = parseArgs({ options: { against: { type: 'string' }, only: { type: 'string' } } });
 
-const { loadAddon } = createRequire(import.meta.url)(join(root, 'dist/backend/native/loader.js'));
-const all = [...(loadAddon().addon?.isas ?? []), 'js'];
-const isas = values.only === undefined ? all : values.only.split(',');
+const isasIn = (checkout) => {
+  const { loadAddon } = createRequire(import.meta.url)(join(checkout, 'dist/backend/native/loader.js'));
+  return [...(loadAddon().addon?.isas ?? []), 'js'];
+};
+const all = isasIn(root);
+const common = values.against === undefined ? all : isasIn(values.against);
+const isas = values.only === undefined ? all.filter((isa) => common.includes(isa)) : values.only.split(',');
+const without = all.filter((isa) => !common.includes(isa));
+if (without.length > 0) console.log(`the other has no ${without.join(', ')}`);
 for (const isa of isas) {
   if (!all.includes(isa)) throw new Error(`--only: expected some of ${all.join()}, got ${isa}`);
 }
