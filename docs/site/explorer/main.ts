@@ -49,7 +49,7 @@ function showWords(parts: readonly Part[]): void {
 function point(at: Point | undefined, by: 'pointer' | 'keys'): void {
   if (samePoint(at, hovered)) return;
   hovered = at;
-  light();
+  lightSoon();
   // Who moves by keys may not see what lights up.
   if (by === 'keys' && at !== undefined && lowering !== undefined) say(wordsFor(at, lowering));
 }
@@ -170,7 +170,7 @@ function showAll(current: Lowering): void {
 
 const sizes = (...all: number[]): string => all.join(' × ');
 
-const light = oncePerFrame(() => {
+function light(): void {
   if (lowering === undefined) return;
   const asked = hovered ?? store.state.pin;
   const at = asked !== undefined && isThere(asked, lowering) ? asked : undefined;
@@ -180,7 +180,9 @@ const light = oncePerFrame(() => {
   lightOutput(output, lights, lowering);
   kernel.light(fits() ? lights : DARK);
   matrix.light(lights);
-});
+}
+
+const lightSoon = oncePerFrame(light);
 
 /** A convolution that does not fit is refused by convmat itself; the last one that did stays. */
 function update(): void {

@@ -32,7 +32,6 @@ export class Board {
   #colours: Colours;
   #cursor: Place | undefined;
   #isPressed = false;
-  #isFramed = false;
 
   /**
    * @param events  A board without them is a picture, told by its label alone.
@@ -82,15 +81,10 @@ export class Board {
     this.#draw();
   }
 
-  /** Lights, over what is drawn. */
+  /** Lights, over what is drawn, at once: the words about them change in the same frame. */
   light(marks: readonly Mark[]): void {
     this.#marks = marks;
-    if (this.#isFramed) return;
-    this.#isFramed = true;
-    requestAnimationFrame(() => {
-      this.#isFramed = false;
-      this.#draw();
-    });
+    this.#draw();
   }
 
   #draw(): void {
