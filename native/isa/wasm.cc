@@ -1,7 +1,6 @@
-// The 128 bits that every WebAssembly with vectors has: the same results everywhere, bit for bit.
-#if !defined(CONVMAT_ISA)
-  #define CONVMAT_ISA wasm
-#endif
+// The 128 bits that every WebAssembly with vectors has: the same results everywhere, bit for bit, unless its
+// relaxed instructions are taken.
+#define CONVMAT_ISA wasm
 
 #include "simd/vec_wasm.h"
 

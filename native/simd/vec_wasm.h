@@ -1,6 +1,5 @@
 // Vector layer, WebAssembly's 128 bits: 4 floats, 2 doubles. The same names in every vec_*.h; see
-// vec_generic.h for what each one means. With CONVMAT_WASM_RELAXED fma is the relaxed instruction, which
-// rounds once where the machine under it does; without, results are the same bits everywhere.
+// vec_generic.h for what each one means.
 #pragma once
 
 #include <wasm_simd128.h>
@@ -100,7 +99,9 @@ CONVMAT_INLINE Vec<float> mul(Vec<float> a, Vec<float> b) { return {wasm_f32x4_m
 CONVMAT_INLINE Vec<double> mul(Vec<double> a, Vec<double> b) { return {wasm_f64x2_mul(a.v, b.v)}; }
 CONVMAT_INLINE Vec<int32_t> mul(Vec<int32_t> a, Vec<int32_t> b) { return {wasm_i32x4_mul(a.v, b.v)}; }
 
-#if defined(CONVMAT_WASM_RELAXED)
+// The relaxed instructions round once where the machine under them does. scripts/wasm/plain.mjs writes
+// products and sums in their place, which round twice everywhere, and which lib/backend/wasm/relaxed.ts turns
+// back where the relaxed instructions are known.
 typedef float FloatLanes __attribute__((vector_size(16)));
 typedef double DoubleLanes __attribute__((vector_size(16)));
 CONVMAT_INLINE Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
@@ -115,16 +116,6 @@ CONVMAT_INLINE Vec<float> fnma(Vec<float> a, Vec<float> b, Vec<float> c) {
 CONVMAT_INLINE Vec<double> fnma(Vec<double> a, Vec<double> b, Vec<double> c) {
   return {(v128_t)__builtin_wasm_relaxed_nmadd_f64x2((DoubleLanes)a.v, (DoubleLanes)b.v, (DoubleLanes)c.v)};
 }
-#else
-template <typename T>
-CONVMAT_INLINE Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
-  return add(mul(a, b), c);
-}
-template <typename T>
-CONVMAT_INLINE Vec<T> fnma(Vec<T> a, Vec<T> b, Vec<T> c) {
-  return sub(c, mul(a, b));
-}
-#endif
 
 // pmin(a, b) is b where b < a, else a.
 CONVMAT_INLINE Vec<float> min(Vec<float> a, Vec<float> b) { return {wasm_f32x4_pmin(b.v, a.v)}; }

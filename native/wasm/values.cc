@@ -5,11 +5,11 @@
 
 namespace convmat {
 
-namespace CONVMAT_ISA {
+namespace wasm {
 extern const KernelTable kernels;
 }
 
-const KernelTable& best_kernels() { return CONVMAT_ISA::kernels; }
+const KernelTable& best_kernels() { return wasm::kernels; }
 
 namespace door {
 

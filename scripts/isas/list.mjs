@@ -6,7 +6,7 @@
  *     backend     which backend runs it: 'native' is what binding.gyp and CMakeLists.txt build into the addon, and
  *                 runtime/cpu.cc looks for; another backend's build takes its own entries
  *     over        the name of one that it adds to: it has that one's flags, features, places and vector layer, and its own
- *                 beside them
+ *                 beside them. In WebAssembly both are one file
  *     on, not_on  a processor (x64, arm64) or a system (linux, darwin, win32), as Node.js calls them; everywhere without.
  *                 Resolved, they are lists: on all of the first, and on none of the second
  *     flags       of GCC and Clang, beside those that all units have; msvc_flags those of MSVC

@@ -1,15 +1,15 @@
 /**
- * Builds the kernels and core for WebAssembly: dist/wasm/convmat.wasm, and convmat-relaxed.wasm for machines that have the
- * relaxed instructions, which a file without them could not hold.
+ * Builds the kernels and core for WebAssembly: dist/wasm/convmat.wasm, one file for all its instruction sets (plain.mjs).
  *
  * What was built is kept in build/wasm, by a hash of all that it is made of.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isasOf } from '../isas/list.mjs';
 import { canCompile, compiler, parallel, root, sizeOrSpeed, sources } from '../prebuild/zig.mjs';
-import { deliver, nameOf } from './deliver.mjs';
+import { deliver, FILE } from './deliver.mjs';
+import { plain } from './plain.mjs';
 
 const TARGET = ['-target', 'wasm32-wasi', '-std=c++17', '-g0', '-Inative'];
 const PLAIN = ['-fno-sanitize=undefined', '-ffunction-sections', '-fdata-sections', '-fvisibility=hidden'];
@@ -27,7 +27,7 @@ const LINK = [
   ...['-Wl,-z,stack-size=1048576', '-Wl,--export=__stack_pointer'],
 ];
 
-const objectOf = (source, kind) => join('build/wasm/objects', kind, source.replace(/\.(cc|s)$/, '.o'));
+const objectOf = (source) => join('build/wasm/objects', source.replace(/\.(cc|s)$/, '.o'));
 
 function hashOfSources() {
   const hash = createHash('sha256');
@@ -47,50 +47,38 @@ function flagsOf(source) {
 }
 
 /** object → the compiler's arguments. */
-function objects(isas) {
-  const compiled = new Map();
-  const compile = (source, kind, flags) => {
-    const object = objectOf(source, kind);
-    compiled.set(object, [...TARGET, ...flags, '-c', source, '-o', object]);
-    return object;
-  };
+function objects() {
+  const [kernels] = isasOf('wasm').filter(({ over }) => over === undefined);
   const core = sources.core.filter((source) => !sources.threads.includes(source));
-  const shared = [...core, ...sources.door, ...sources.wasm.filter((source) => !ofOneIsa(source))];
-  for (const isa of isas) compile(isa.source, isa.name, [...KERNELS, ...isa.flags]);
-  for (const source of shared) compile(source, 'core', flagsOf(source));
-  const inputs = isas.map((isa) => [
-    objectOf(isa.source, isa.name),
-    ...shared.map((source) => objectOf(source, 'core')),
-    ...sources.wasm
-      .filter(ofOneIsa)
-      .map((source) => compile(source, isa.name, [...flagsOf(source), `-DCONVMAT_ISA=${isa.identifier}`])),
-  ]);
-  return { compiled, inputs };
+  return new Map(
+    [
+      [kernels.source, [...KERNELS, ...kernels.flags]],
+      ...[...core, ...sources.door, ...sources.wasm].map((source) => [source, flagsOf(source)]),
+    ].map(([source, flags]) => [
+      objectOf(source),
+      [...TARGET, ...flags, '-c', source, '-o', objectOf(source)],
+    ]),
+  );
 }
 
-/** Names its kernel table. */
-function ofOneIsa(source) {
-  return source.endsWith('/values.cc');
-}
-
-async function build(isas, folder) {
-  const { compiled, inputs } = objects(isas);
+async function build(file) {
+  const compiled = objects();
   for (const object of compiled.keys()) mkdirSync(join(root, dirname(object)), { recursive: true });
   await parallel([...compiled.values()].map((args) => () => compiler(args)));
-  mkdirSync(folder, { recursive: true });
-  for (const [i, isa] of isas.entries())
-    await compiler([...LINK, ...inputs[i], '-o', join(folder, nameOf(isa))]);
+  const linked = 'build/wasm/objects/linked.wasm';
+  await compiler([...LINK, ...compiled.keys(), '-o', linked]);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, plain(readFileSync(join(root, linked))));
 }
 
-const isas = isasOf('wasm');
 const folder = join(root, 'build/wasm', hashOfSources());
-const built = isas.map((isa) => join(folder, nameOf(isa)));
-if (!built.every((file) => existsSync(file))) {
+const built = join(folder, FILE);
+if (!existsSync(built)) {
   if (!canCompile()) {
     console.error('No compiler for WebAssembly, which runs on Linux x64 only: going on without it.');
     process.exit(0);
   }
   rmSync(folder, { recursive: true, force: true });
-  await build(isas, folder);
+  await build(built);
 }
 deliver(built);

@@ -1,54 +1,45 @@
 /**
- * Puts files of WebAssembly into dist/wasm, where Node.js reads them, and what they hold into a module beside them, for
- * bundles that cannot read files when they start. The module is there without files, too: it has none then.
+ * Puts the file of WebAssembly into dist/wasm, where Node.js reads it, and what it holds into a module beside it, for bundles
+ * that cannot read files when they start. The module is there without a file, too: it has none then.
  */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { brotliCompressSync, deflateRawSync } from 'node:zlib';
-import { isasOf } from '../isas/list.mjs';
+
+export const FILE = 'convmat.wasm';
 
 const dist = join(import.meta.dirname, '../../dist/wasm');
+const delivered = join(dist, FILE);
 
-/** What a file of an instruction set is called. */
-export function nameOf(isa) {
-  return `convmat${isa.name.slice('wasm'.length)}.wasm`;
-}
-
-/** @param files  Paths of what was built. */
-export function deliver(files) {
+/** @param file  Path of what was built. */
+export function deliver(file) {
   mkdirSync(dist, { recursive: true });
-  for (const file of files) {
-    copyFileSync(file, join(dist, basename(file)));
-    const kilobytes = (count) => `${(count / 1000).toFixed(0)} kB`;
-    const bytes = readFileSync(file);
-    console.log(
-      `${basename(file)} ${kilobytes(bytes.length)}, ${kilobytes(brotliCompressSync(bytes).length)} by brotli`,
-    );
-  }
+  copyFileSync(file, delivered);
+  const kilobytes = (count) => `${(count / 1000).toFixed(0)} kB`;
+  const bytes = readFileSync(file);
+  console.log(`${FILE} ${kilobytes(bytes.length)}, ${kilobytes(brotliCompressSync(bytes).length)} by brotli`);
   writeInlined();
 }
 
-/** Of the files that are there. */
+/** Of the file that is there. */
 export function writeInlined() {
   mkdirSync(dist, { recursive: true });
-  const texts = isasOf('wasm').flatMap((isa) => {
-    const file = join(dist, nameOf(isa));
-    if (!existsSync(file)) return [];
-    const bytes = readFileSync(file);
-    const text = deflateRawSync(bytes, { level: 9 }).toString('base64');
-    return [`  '${isa.name}': [${bytes.length}, '${text}'],`];
-  });
-  const lines = [
+  writeFileSync(
+    join(dist, 'inlined.js'),
+    existsSync(delivered) ? withFile(readFileSync(delivered)) : WITHOUT,
+  );
+}
+
+const WITHOUT = 'export function inlined() {\n  return null;\n}\n';
+
+function withFile(bytes) {
+  const text = deflateRawSync(bytes, { level: 9 }).toString('base64');
+  return [
     "import { inflate } from '../backend/wasm/inflate.js';",
-    'const files = {',
-    ...texts,
-    '};',
-    'export function inlined(isa) {',
-    '  if (files[isa] === undefined) return null;',
-    '  const [size, text] = files[isa];',
-    '  return inflate(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)), size);',
+    `const text = '${text}';`,
+    'export function inlined() {',
+    `  return inflate(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)), ${bytes.length});`,
     '}',
     '',
-  ];
-  writeFileSync(join(dist, 'inlined.js'), lines.join('\n'));
+  ].join('\n');
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { NativeAddon, RunFunction } from '../../dist/backend/native/addon.js';
 import { createWasmAddon } from '../../dist/backend/wasm/addon.js';
 import { compile, Instance } from '../../dist/backend/wasm/instance.js';
+import { relaxed } from '../../dist/backend/wasm/relaxed.js';
 import type { WasmIsa } from '../../dist/plan/isa.js';
 import { convRequest, planConv } from '../../dist/plan/plans/conv.js';
 
@@ -41,9 +42,42 @@ function lebOf(value: number): number[] {
   return value < 128 ? [value] : [(value & 127) | 128, ...lebOf(value >> 7)];
 }
 
+describe('relaxed instructions', () => {
+  const vector = (opcode: number) => [0xfd, opcode, opcode < 0x85 || opcode > 0x88 ? 1 : 2];
+  const [MUL, NEG, ADD] = [0xe6, 0xe1, 0xe4].map(vector);
+  const [MUL_F64, NEG_F64, ADD_F64] = [0xf2, 0xed, 0xf0].map(vector);
+  const set = (local: readonly number[]) => [0x21, ...local];
+  const get = (local: readonly number[]) => [0x20, ...local];
+  const near = [7];
+  const far = [0x85, 0x01];
+
+  test.each([
+    ['a * b + c, floats', [...set(near), ...MUL, ...get(near), ...ADD], 0x85],
+    ['c - a * b, floats', [...set(far), ...MUL, ...NEG, ...get(far), ...ADD], 0x86],
+    ['a * b + c, doubles', [...set(far), ...MUL_F64, ...get(far), ...ADD_F64], 0x87],
+    ['c - a * b, doubles', [...set(near), ...MUL_F64, ...NEG_F64, ...get(near), ...ADD_F64], 0x88],
+  ])('%s', (_, code, opcode) => {
+    const around = [0x21, 0x21, 0x1a];
+    const file = Uint8Array.from([...around, ...code, ...code, ...around]);
+    const one = [...vector(opcode), ...new Array<number>(code.length - 3).fill(0x01)];
+    expect([...relaxed(file)]).toEqual([...around, ...one, ...one, ...around]);
+    expect([...file]).toEqual([...around, ...code, ...code, ...around]);
+  });
+
+  test.each([
+    ['another local', [...set(near), ...MUL, ...get([8]), ...ADD]],
+    ['another far local', [...set(far), ...MUL, ...get([0x85, 0x02]), ...ADD]],
+    ['floats and doubles', [...set(near), ...MUL, ...get(near), ...ADD_F64]],
+    ['a sum of another', [...set(near), ...MUL, ...get(near), ...MUL]],
+    ['an end', [...set(near), ...MUL, ...get(near)]],
+  ])('%s: stays as it is', (_, code) => {
+    expect([...relaxed(Uint8Array.from(code))]).toEqual(code);
+  });
+});
+
 describe.skipIf(backend !== 'wasm')('WebAssembly', () => {
-  const file = isa === 'wasm' ? 'convmat.wasm' : 'convmat-relaxed.wasm';
-  const read = () => readFileSync(new URL(`../../dist/wasm/${file}`, import.meta.url));
+  const file = readFileSync(new URL('../../dist/wasm/convmat.wasm', import.meta.url));
+  const read = () => (isa === 'wasm' ? file : relaxed(file));
   const instanceOf = (bytes: Uint8Array) => {
     const module = compile(bytes);
     const instance = new Instance(module);

@@ -3,7 +3,6 @@
  * of a binary there, while in ES modules some of them do not know it.
  */
 import { readFileSync } from 'node:fs';
-import type { WasmIsa } from '../../plan/isa.js' with { 'resolution-mode': 'import' };
 import type { NativeAddon } from './addon.js' with { 'resolution-mode': 'import' };
 
 /** Built here. */
@@ -49,13 +48,11 @@ export function requireBinary(name: string): NativeAddon | null {
   }
 }
 
-/** The file of an instruction set of WebAssembly; null when there is none. */
-export function readWasm(isa: WasmIsa): Uint8Array | null {
+/** The file of WebAssembly; null when there is none. */
+export function readWasm(): Uint8Array | null {
   // File tracers follow paths that are written out.
   try {
-    return isa === 'wasm'
-      ? readFileSync(`${__dirname}/../../wasm/convmat.wasm`)
-      : readFileSync(`${__dirname}/../../wasm/convmat-relaxed.wasm`);
+    return readFileSync(`${__dirname}/../../wasm/convmat.wasm`);
   } catch (error) {
     if ((error as { code?: unknown } | null)?.code === 'ENOENT') return null;
     throw error;

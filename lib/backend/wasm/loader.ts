@@ -1,4 +1,4 @@
-/** Finds the file of WebAssembly for this machine: the relaxed one where its instructions are known. */
+/** Loads the file of WebAssembly, with relaxed instructions where they are known. */
 import { messageOf } from '../../errors.js';
 import type { WasmIsa } from '../../plan/isa.js';
 import { ISAS } from '../../plan/isa-list.js';
@@ -6,9 +6,10 @@ import type { NativeAddon } from '../native/addon.js';
 import { differingPlan } from '../native/differing.js';
 import { createWasmAddon } from './addon.js';
 import { compile, Instance, validates } from './instance.js';
+import { relaxed } from './relaxed.js';
 
-/** The file of an instruction set; null when there is none. */
-export type WasmFiles = (isa: WasmIsa) => Uint8Array | null;
+/** The file; null when there is none. */
+export type WasmFile = () => Uint8Array | null;
 
 /** As the addon of native/loader.ts: what there is, or why there is none. */
 export type LoadedWasm =
@@ -16,15 +17,15 @@ export type LoadedWasm =
   | { readonly addon?: undefined; readonly reason: string; readonly cause?: unknown };
 
 /** @param wanted  The instruction set that is asked for; the fastest without. */
-export function loadWasm(files: WasmFiles, wanted: WasmIsa | undefined): LoadedWasm {
+export function loadWasm(file: WasmFile, wanted: WasmIsa | undefined): LoadedWasm {
   if (typeof WebAssembly === 'undefined') return { reason: 'there is no WebAssembly' };
   try {
     const isa = wanted ?? ISAS.wasm.find(isKnown);
     if (isa === undefined || !isKnown(isa))
       return { reason: `this WebAssembly lacks the instructions of ${isa ?? 'wasm'}` };
-    const bytes = files(isa);
-    if (bytes === null) return { reason: `there is no file of WebAssembly for ${isa}` };
-    const module = compile(bytes);
+    const bytes = file();
+    if (bytes === null) return { reason: 'there is no file of WebAssembly' };
+    const module = compile(isa === 'wasm-relaxed' ? relaxed(bytes) : bytes);
     const addon = createWasmAddon(new Instance(module), isa, module);
     const differing = differingPlan(addon);
     if (differing === null) return { addon, isa };
@@ -37,9 +38,9 @@ export function loadWasm(files: WasmFiles, wanted: WasmIsa | undefined): LoadedW
 
 declare const WebAssembly: unknown;
 
-/** The instruction sets that are known here and have a file, the fastest first. */
-export function presentIsas(files: WasmFiles): readonly WasmIsa[] {
-  return ISAS.wasm.filter((isa) => isKnown(isa) && files(isa) !== null);
+/** The instruction sets that are known here, the fastest first; none without the file. */
+export function presentIsas(file: WasmFile): readonly WasmIsa[] {
+  return file() === null ? [] : ISAS.wasm.filter(isKnown);
 }
 
 /** The least module that has an instruction of the set: a function that returns nothing of it. */
