@@ -12,6 +12,7 @@
 #include "kernels/im2col-inl.h"
 #include "kernels/integer-inl.h"
 #include "kernels/pair_gemm-inl.h"
+#include "kernels/pixels-inl.h"
 #include "kernels/program-inl.h"
 #include "kernels/rows-inl.h"
 #include "kernels/toeplitz-inl.h"

@@ -5,16 +5,9 @@
 
 #include "plan/plan.h"
 #include "runtime/context.h"
+#include "table/pixels.h"
 
 namespace convmat {
-
-// What a plane is made of: a channel of the pixels, or the luma of the first three.
-constexpr int32_t kLuma = -1;
-struct PlaneSource {
-  int32_t channel;
-  bool is_premultiplied;  // by the share of `largest` that the alpha channel holds
-  double scale, mean, inverse_std;
-};
 
 // planes[plane][pixel] <-- (value * scale - mean) * inverse_std, in double, rounded once to float. dtype is
 // u8, u16 or f32, channels 1 .. 4; alpha is a channel, or -1 where no plane is premultiplied.

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "simd/byte_order.h"
 #include "simd/compiler.h"
 
 namespace convmat::avx2 {
@@ -134,6 +135,10 @@ CONVMAT_INLINE Vec<double> fnma(Vec<double> a, Vec<double> b, Vec<double> c) {
 }
 CONVMAT_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return {_mm256_min_pd(a.v, b.v)}; }
 CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return {_mm256_max_pd(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> div(Vec<double> a, Vec<double> b) { return {_mm256_div_pd(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> if_less(Vec<double> a, Vec<double> b, Vec<double> yes, Vec<double> no) {
+  return {_mm256_blendv_pd(no.v, yes.v, _mm256_cmp_pd(a.v, b.v, _CMP_LT_OQ))};
+}
 
 CONVMAT_INLINE float sum(Vec<float> a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
@@ -341,6 +346,124 @@ CONVMAT_INLINE void transpose(Vec<int32_t> (&rows)[8]) {
   CONVMAT_UNROLL for (int i = 0; i < 8; ++i) bits[i].v = _mm256_castsi256_ps(rows[i].v);
   transpose(bits);
   CONVMAT_UNROLL for (int i = 0; i < 8; ++i) rows[i].v = _mm256_castps_si256(bits[i].v);
+}
+
+CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtpd_epi32(a.v));
+}
+
+constexpr bool has_channels = true;
+
+// In each half.
+CONVMAT_INLINE __m256i reordered(__m256i a, const ByteOrder& order) {
+  const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(order.at));
+  return _mm256_shuffle_epi8(a, _mm256_broadcastsi128_si256(half));
+}
+CONVMAT_INLINE __m256i halves(__m128i low, __m128i high) {
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+CONVMAT_INLINE __m128i load_half(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
+CONVMAT_INLINE void store_half(void* p, __m128i a) { _mm_storeu_si128(static_cast<__m128i*>(p), a); }
+CONVMAT_INLINE void store_quarter(void* p, __m128i a) { _mm_storel_epi64(static_cast<__m128i*>(p), a); }
+// Lanes of up to 65535, as words.
+CONVMAT_INLINE __m128i narrowed(__m256i a) {
+  return _mm_packus_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+}
+
+// Pixel i is int32 lane i, or its bytes are: channel c is byte c.
+template <int C>
+CONVMAT_INLINE void take_bytes(__m256i pixels, Vec<float> (&channels)[C]) {
+  CONVMAT_UNROLL for (int c = 0; c < C; ++c) {
+    const __m256i values = _mm256_and_si256(_mm256_srli_epi32(pixels, 8 * c), _mm256_set1_epi32(0xff));
+    channels[c].v = _mm256_cvtepi32_ps(values);
+  }
+}
+template <int C>
+CONVMAT_INLINE void load_channels(const uint8_t* p, Vec<float> (&channels)[C]) {
+  if constexpr (C == 1) {
+    channels[0].v = _mm256_cvtepi32_ps(load_bytes(p).v);
+  } else if constexpr (C == 2) {
+    take_bytes(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), channels);
+  } else if constexpr (C == 3) {
+    // 24 bytes, of which the second load has the last 16.
+    const __m256i pixels = halves(load_half(p), _mm_srli_si128(load_half(p + 8), 4));
+    static constexpr ChannelOrders orders = channel_orders(1, 3, 0);
+    CONVMAT_UNROLL for (int c = 0; c < 3; ++c) {
+      channels[c].v = _mm256_cvtepi32_ps(reordered(pixels, orders.of[c]));
+    }
+  } else {
+    take_bytes(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), channels);
+  }
+}
+template <int C>
+CONVMAT_INLINE void load_channels(const uint16_t* p, Vec<float> (&channels)[C]) {
+  if constexpr (C == 1) {
+    channels[0].v =
+        _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  } else if constexpr (C == 2) {
+    const __m256i pixels = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    channels[0].v = _mm256_cvtepi32_ps(_mm256_and_si256(pixels, _mm256_set1_epi32(0xffff)));
+    channels[1].v = _mm256_cvtepi32_ps(_mm256_srli_epi32(pixels, 16));
+  } else {
+    // The four pixels of each half are more than 16 bytes: the first and the last of them. What both hold,
+    // both give.
+    constexpr int rest = 4 * C - 8;
+    const __m256i first = halves(load_half(p), load_half(p + 4 * C));
+    const __m256i last = halves(load_half(p + rest), load_half(p + 4 * C + rest));
+    static constexpr ChannelOrders of_first = channel_orders(2, C, 0),
+                                   of_last = channel_orders(2, C, 2 * rest);
+    CONVMAT_UNROLL for (int c = 0; c < C; ++c) {
+      const __m256i values =
+          _mm256_or_si256(reordered(first, of_first.of[c]), reordered(last, of_last.of[c]));
+      channels[c].v = _mm256_cvtepi32_ps(values);
+    }
+  }
+}
+template <int C>
+CONVMAT_INLINE void store_channels(uint8_t* p, const Vec<int32_t> (&channels)[C]) {
+  if constexpr (C == 1) {
+    const __m128i words = narrowed(channels[0].v);
+    store_quarter(p, _mm_packus_epi16(words, words));
+  } else if constexpr (C == 2) {
+    store_half(p, narrowed(_mm256_or_si256(channels[0].v, _mm256_slli_epi32(channels[1].v, 8))));
+  } else if constexpr (C == 3) {
+    const __m256i pixels = join_bytes(channels[0], channels[1], channels[2], zero<int32_t>()).v;
+    static constexpr ByteOrder order = pixel_order(1, 3, 0, 2, 0);
+    const __m256i bytes = reordered(pixels, order);
+    const __m128i upper = _mm256_extracti128_si256(bytes, 1);
+    store_half(p, _mm_or_si128(_mm256_castsi256_si128(bytes), _mm_slli_si128(upper, 12)));
+    store_quarter(p + 16, _mm_srli_si128(upper, 4));
+  } else {
+    store(reinterpret_cast<int32_t*>(p), join_bytes(channels[0], channels[1], channels[2], channels[3]));
+  }
+}
+template <int C>
+CONVMAT_INLINE void store_channels(uint16_t* p, const Vec<int32_t> (&channels)[C]) {
+  if constexpr (C == 1) {
+    store_half(p, narrowed(channels[0].v));
+    return;
+  }
+  const __m256i first = pair_words(channels[0], channels[C > 1 ? 1 : 0]).v;
+  if constexpr (C == 2) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), first);
+  } else if constexpr (C == 3) {
+    // 24 bytes of each half.
+    static constexpr ByteOrder pairs[2] = {pixel_order(2, 3, 0, 1, 0), pixel_order(2, 3, 0, 1, 16)};
+    static constexpr ByteOrder thirds[2] = {pixel_order(2, 3, 2, 2, 0), pixel_order(2, 3, 2, 2, 16)};
+    const __m256i begin = _mm256_or_si256(reordered(first, pairs[0]), reordered(channels[2].v, thirds[0]));
+    const __m256i end = _mm256_or_si256(reordered(first, pairs[1]), reordered(channels[2].v, thirds[1]));
+    store_half(p, _mm256_castsi256_si128(begin));
+    store_quarter(p + 8, _mm256_castsi256_si128(end));
+    store_half(p + 12, _mm256_extracti128_si256(begin, 1));
+    store_quarter(p + 20, _mm256_extracti128_si256(end, 1));
+  } else {
+    const __m256i second = pair_words(channels[2], channels[3]).v;
+    const __m256i low = _mm256_unpacklo_epi32(first, second), high = _mm256_unpackhi_epi32(first, second);
+    store_half(p, _mm256_castsi256_si128(low));
+    store_half(p + 8, _mm256_castsi256_si128(high));
+    store_half(p + 16, _mm256_extracti128_si256(low, 1));
+    store_half(p + 24, _mm256_extracti128_si256(high, 1));
+  }
 }
 
 template <typename T>

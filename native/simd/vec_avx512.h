@@ -134,6 +134,10 @@ CONVMAT_INLINE Vec<double> fnma(Vec<double> a, Vec<double> b, Vec<double> c) {
 }
 CONVMAT_INLINE Vec<double> min(Vec<double> a, Vec<double> b) { return {_mm512_min_pd(a.v, b.v)}; }
 CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return {_mm512_max_pd(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> div(Vec<double> a, Vec<double> b) { return {_mm512_div_pd(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> if_less(Vec<double> a, Vec<double> b, Vec<double> yes, Vec<double> no) {
+  return {_mm512_mask_blend_pd(_mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ), no.v, yes.v)};
+}
 CONVMAT_INLINE double sum(Vec<double> a) { return _mm512_reduce_add_pd(a.v); }
 
 template <int N, typename T>
@@ -388,6 +392,109 @@ CONVMAT_INLINE void transpose(Vec<int32_t> (&rows)[16]) {
   CONVMAT_UNROLL for (int i = 0; i < 16; ++i) bits[i].v = _mm512_castsi512_ps(rows[i].v);
   transpose(bits);
   CONVMAT_UNROLL for (int i = 0; i < 16; ++i) rows[i].v = _mm512_castps_si512(bits[i].v);
+}
+
+CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtpd_epi32(a.v));
+}
+
+constexpr bool has_channels = true;
+
+// Pixel i is int32 lane i, or its bytes are: channel c is byte c.
+template <int C>
+CONVMAT_INLINE void take_bytes(__m512i pixels, Vec<float> (&channels)[C]) {
+  const __m512i byte = _mm512_set1_epi32(0xff);
+  CONVMAT_UNROLL for (int c = 0; c < C; ++c) {
+    channels[c].v =
+        _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_srli_epi32(pixels, static_cast<unsigned>(8 * c)), byte));
+  }
+}
+template <int C>
+CONVMAT_INLINE void load_channels(const uint8_t* p, Vec<float> (&channels)[C]) {
+  if constexpr (C == 1) {
+    channels[0].v = _mm512_cvtepi32_ps(load_bytes(p).v);
+  } else if constexpr (C == 2) {
+    take_bytes(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), channels);
+  } else if constexpr (C == 3) {
+    // Four pixels to each 16-byte lane, there four bytes to each of them.
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
+    const __m512i order = _mm512_set4_epi32(0x0f0b0a09, 0x0f080706, 0x0f050403, 0x0f020100);
+    const __m512i bytes = _mm512_permutexvar_epi32(lanes, _mm512_maskz_loadu_epi32(0xfff, p));
+    take_bytes(_mm512_shuffle_epi8(bytes, order), channels);
+  } else {
+    take_bytes(_mm512_loadu_si512(p), channels);
+  }
+}
+template <int C>
+CONVMAT_INLINE void load_channels(const uint16_t* p, Vec<float> (&channels)[C]) {
+  if constexpr (C == 1) {
+    const __m256i words = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    channels[0].v = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(words));
+  } else if constexpr (C == 2) {
+    const __m512i pixels = _mm512_loadu_si512(p);
+    channels[0].v = _mm512_cvtepi32_ps(_mm512_and_si512(pixels, _mm512_set1_epi32(0xffff)));
+    channels[1].v = _mm512_cvtepi32_ps(_mm512_srli_epi32(pixels, 16));
+  } else {
+    const __m512i low = _mm512_loadu_si512(p);
+    const __m512i high =
+        C == 4 ? _mm512_loadu_si512(p + 32)
+               : _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32)));
+    const __m512i pixel = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i first = _mm512_mullo_epi32(pixel, _mm512_set1_epi32(C));
+    CONVMAT_UNROLL for (int c = 0; c < C; ++c) {
+      const __m512i at = _mm512_add_epi32(first, _mm512_set1_epi32(c));
+      channels[c].v = _mm512_cvtepi32_ps(_mm512_maskz_permutex2var_epi16(0x55555555u, low, at, high));
+    }
+  }
+}
+template <int C>
+CONVMAT_INLINE void store_channels(uint8_t* p, const Vec<int32_t> (&channels)[C]) {
+  if constexpr (C == 1) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(channels[0].v));
+  } else if constexpr (C == 2) {
+    const __m512i pixels = _mm512_or_si512(channels[0].v, _mm512_slli_epi32(channels[1].v, 8));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(pixels));
+  } else if constexpr (C == 3) {
+    const __m512i pixels = join_bytes(channels[0], channels[1], channels[2], zero<int32_t>()).v;
+    const __m512i order = _mm512_set4_epi32(0x0f0f0f0f, 0x0e0d0c0a, 0x09080605, 0x04020100);
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 0, 0, 0, 0);
+    _mm512_mask_storeu_epi32(p, 0xfff, _mm512_permutexvar_epi32(lanes, _mm512_shuffle_epi8(pixels, order)));
+  } else {
+    _mm512_storeu_si512(p, join_bytes(channels[0], channels[1], channels[2], channels[3]).v);
+  }
+}
+template <int C>
+CONVMAT_INLINE void store_channels(uint16_t* p, const Vec<int32_t> (&channels)[C]) {
+  if constexpr (C == 1) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(channels[0].v));
+    return;
+  }
+  const __m512i first = pair_words(channels[0], channels[C > 1 ? 1 : 0]).v;
+  if constexpr (C == 2) {
+    _mm512_storeu_si512(p, first);
+  } else if constexpr (C == 3) {
+    // Word w of the result is word w % 3 of pixel w / 3: the third comes from the other vector.
+    struct Order {
+      uint16_t at[48];
+    };
+    constexpr Order order = [] {
+      Order words{};
+      for (int w = 0; w < 48; ++w)
+        words.at[w] = static_cast<uint16_t>(w % 3 < 2 ? w / 3 * 2 + w % 3 : 32 + w / 3 * 2);
+      return words;
+    }();
+    const __m512i low = _mm512_loadu_si512(order.at);
+    const __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(order.at + 32));
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi16(first, low, channels[2].v));
+    const __m512i rest = _mm512_permutex2var_epi16(first, _mm512_castsi256_si512(high), channels[2].v);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), _mm512_castsi512_si256(rest));
+  } else {
+    const __m512i second = pair_words(channels[2], channels[3]).v;
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi32(first, low, second));
+    _mm512_storeu_si512(p + 32, _mm512_permutex2var_epi32(first, high, second));
+  }
 }
 
 template <typename T>

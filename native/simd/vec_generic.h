@@ -34,11 +34,15 @@
 //   store_split(p, words)    p[k * lanes + lane] <-- byte k of a word
 //   store_bytes(p, v, first, count)   p[i] <-- byte first + i of v, of all its lanes, i < count
 //   store_lanes(p, rows)     p[lane][4] <-- rows[4][lane], of int32
+//   store_rounded(p, v)      p[i] <-- the int32 next to a double of 0 to 2^31 - 1, halves to even
+//   has_channels             whether there are the next two, of uint8 and uint16, C from 1 to 4:
+//   load_channels<C>(p, channels)    lane i of channels[c], a float, is p[C * i + c]
+//   store_channels<C>(p, channels)   p[C * i + c] <-- lane i of channels[c], an int32 that P holds
 //   min(a, b), max(a, b)     a if a < b (a > b), else b: a NaN in b comes through, so constants go first
-//   div, negate, square_root   of floats
+//   div, if_less             of floats and doubles: a / b; yes where a < b, lane by lane
+//   negate, square_root, if_equal   of floats
 //   round_even(a)            to the nearest integer, halves to even
 //   power_of_two(n)          2^n of an integral n from -126 to 127
-//   if_less(a, b, yes, no)   lane by lane: yes where a < b; if_equal likewise
 //   sum(v)                   of all lanes, in an order of the ISA's own
 //   keep(v)                  v, in a register: for what is loaded once and used often, where a compiler might
 //   load
@@ -218,6 +222,16 @@ CONVMAT_INLINE Vec<float> if_equal(Vec<float> a, Vec<float> b, Vec<float> yes, V
   for (int i = 0; i < Vec<float>::lanes; ++i) r.v[i] = a.v[i] == b.v[i] ? yes.v[i] : no.v[i];
   return r;
 }
+CONVMAT_INLINE Vec<double> div(Vec<double> a, Vec<double> b) {
+  Vec<double> r;
+  for (int i = 0; i < Vec<double>::lanes; ++i) r.v[i] = a.v[i] / b.v[i];
+  return r;
+}
+CONVMAT_INLINE Vec<double> if_less(Vec<double> a, Vec<double> b, Vec<double> yes, Vec<double> no) {
+  Vec<double> r;
+  for (int i = 0; i < Vec<double>::lanes; ++i) r.v[i] = a.v[i] < b.v[i] ? yes.v[i] : no.v[i];
+  return r;
+}
 template <typename T>
 CONVMAT_INLINE T sum(Vec<T> a) {
   T s = a.v[0];
@@ -231,16 +245,27 @@ CONVMAT_INLINE Vec<T> gather(const T* p, const int32_t* indices) {
   for (int i = 0; i < Vec<T>::lanes; ++i) r.v[i] = p[indices[i]];
   return r;
 }
-template <typename T>
-CONVMAT_INLINE Vec<double> load_widened(const T* p) {
+#if defined(__SSE2__)
+// Two lanes that no compiler finds in the loops below.
+CONVMAT_INLINE Vec<double> load_widened(const float* p) {
+  const __m128d pair = _mm_load_sd(reinterpret_cast<const double*>(p));
+  return {reinterpret_cast<Vec<double>::Register>(_mm_cvtps_pd(_mm_castpd_ps(pair)))};
+}
+CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) {
+  _mm_storel_pi(reinterpret_cast<__m64*>(p), _mm_cvtpd_ps(reinterpret_cast<__m128d>(a.v)));
+}
+#else
+CONVMAT_INLINE Vec<double> load_widened(const float* p) {
   Vec<double> r;
   for (int i = 0; i < Vec<double>::lanes; ++i) r.v[i] = p[i];
   return r;
 }
-template <typename T>
-CONVMAT_INLINE void store_narrowed(T* p, Vec<double> a) {
-  for (int i = 0; i < Vec<double>::lanes; ++i) p[i] = static_cast<T>(a.v[i]);
+CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) {
+  for (int i = 0; i < Vec<double>::lanes; ++i) p[i] = static_cast<float>(a.v[i]);
 }
+#endif
+CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
 template <typename T>
 CONVMAT_NOINLINE Vec<T> load_even(const T* p, Mask<T> mask) {
   Vec<T> r = zero<T>();
@@ -377,6 +402,26 @@ CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
     for (int k = 0; k < 4; ++k) p[4 * i + k] = rows[k].v[i];
   }
 }
+
+#if defined(__SSE2__)
+CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) {
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_cvtpd_epi32(reinterpret_cast<__m128d>(a.v)));
+}
+#else
+CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) {
+  // Added to a value from 0 to 2^31, it leaves the integer next to it in the lowest bits.
+  constexpr double integers = 6755399441055744.0;  // 1.5 * 2^52
+  for (int i = 0; i < Vec<double>::lanes; ++i) {
+    const double value = a.v[i] + integers;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    p[i] = static_cast<int32_t>(bits);
+  }
+}
+#endif
+
+// Compilers find vectors for the loops that take pixels apart, or have none to find.
+constexpr bool has_channels = false;
 
 template <typename T>
 CONVMAT_INLINE Vec<T> keep(Vec<T> a) {

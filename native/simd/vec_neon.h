@@ -133,6 +133,10 @@ CONVMAT_INLINE Vec<double> min(Vec<double> a, Vec<double> b) {
 CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) {
   return {vbslq_f64(vcgtq_f64(a.v, b.v), a.v, b.v)};
 }
+CONVMAT_INLINE Vec<double> div(Vec<double> a, Vec<double> b) { return {vdivq_f64(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> if_less(Vec<double> a, Vec<double> b, Vec<double> yes, Vec<double> no) {
+  return {vbslq_f64(vcltq_f64(a.v, b.v), yes.v, no.v)};
+}
 CONVMAT_INLINE double sum(Vec<double> a) { return vaddvq_f64(a.v); }
 
 template <int N>
@@ -334,6 +338,11 @@ CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
   transpose(lanes);
   CONVMAT_UNROLL for (int i = 0; i < 4; ++i) store(p + 4 * i, lanes[i]);
 }
+
+CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) { vst1_s32(p, vmovn_s64(vcvtnq_s64_f64(a.v))); }
+
+// Compilers find the loads and stores of interleaved structures by themselves.
+constexpr bool has_channels = false;
 
 template <typename T>
 CONVMAT_INLINE Vec<T> keep(Vec<T> a) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "simd/byte_order.h"
 #include "simd/compiler.h"
 
 namespace convmat::CONVMAT_ISA {
@@ -124,6 +125,7 @@ CONVMAT_INLINE Vec<float> max(Vec<float> a, Vec<float> b) { return {wasm_f32x4_p
 CONVMAT_INLINE Vec<double> max(Vec<double> a, Vec<double> b) { return {wasm_f64x2_pmax(b.v, a.v)}; }
 
 CONVMAT_INLINE Vec<float> div(Vec<float> a, Vec<float> b) { return {wasm_f32x4_div(a.v, b.v)}; }
+CONVMAT_INLINE Vec<double> div(Vec<double> a, Vec<double> b) { return {wasm_f64x2_div(a.v, b.v)}; }
 CONVMAT_INLINE Vec<float> negate(Vec<float> a) { return {wasm_f32x4_neg(a.v)}; }
 CONVMAT_INLINE Vec<float> square_root(Vec<float> a) { return {wasm_f32x4_sqrt(a.v)}; }
 CONVMAT_INLINE Vec<float> round_even(Vec<float> a) { return {wasm_f32x4_nearest(a.v)}; }
@@ -133,6 +135,9 @@ CONVMAT_INLINE Vec<float> power_of_two(Vec<float> n) {
 }
 CONVMAT_INLINE Vec<float> if_less(Vec<float> a, Vec<float> b, Vec<float> yes, Vec<float> no) {
   return {wasm_v128_bitselect(yes.v, no.v, wasm_f32x4_lt(a.v, b.v))};
+}
+CONVMAT_INLINE Vec<double> if_less(Vec<double> a, Vec<double> b, Vec<double> yes, Vec<double> no) {
+  return {wasm_v128_bitselect(yes.v, no.v, wasm_f64x2_lt(a.v, b.v))};
 }
 CONVMAT_INLINE Vec<float> if_equal(Vec<float> a, Vec<float> b, Vec<float> yes, Vec<float> no) {
   return {wasm_v128_bitselect(yes.v, no.v, wasm_f32x4_eq(a.v, b.v))};
@@ -255,6 +260,81 @@ CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
   Vec<int32_t> lanes[4] = {rows[0], rows[1], rows[2], rows[3]};
   transpose(lanes);
   CONVMAT_UNROLL for (int i = 0; i < 4; ++i) store(p + 4 * i, lanes[i]);
+}
+
+CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) {
+  // Added to a value from 0 to 2^31, it leaves the integer next to it in the lowest bits. LLVM would make
+  // branches of the conversion that saturates.
+  const v128_t bits = wasm_f64x2_add(a.v, wasm_f64x2_const_splat(6755399441055744.0));  // 1.5 * 2^52
+  wasm_v128_store64_lane(p, wasm_i32x4_shuffle(bits, bits, 0, 2, 0, 2), 0);
+}
+
+constexpr bool has_channels = true;
+
+CONVMAT_INLINE v128_t reordered(v128_t a, const ByteOrder& order) {
+  return wasm_i8x16_swizzle(a, wasm_v128_load(order.at));
+}
+template <int C>
+CONVMAT_INLINE void load_channels(const uint8_t* p, Vec<float> (&channels)[C]) {
+  v128_t pixels;
+  if constexpr (C == 1) pixels = wasm_v128_load32_zero(p);
+  if constexpr (C == 2 || C == 3) pixels = wasm_v128_load64_zero(p);
+  if constexpr (C == 3) pixels = wasm_v128_load32_lane(p + 8, pixels, 2);
+  if constexpr (C == 4) pixels = wasm_v128_load(p);
+  static constexpr ChannelOrders orders = channel_orders(1, C, 0);
+  CONVMAT_UNROLL for (int c = 0; c < C; ++c) {
+    channels[c].v = wasm_f32x4_convert_i32x4(reordered(pixels, orders.of[c]));
+  }
+}
+template <int C>
+CONVMAT_INLINE void load_channels(const uint16_t* p, Vec<float> (&channels)[C]) {
+  static constexpr ChannelOrders of_first = channel_orders(2, C, 0), of_rest = channel_orders(2, C, 16);
+  const v128_t first = C == 1 ? wasm_v128_load64_zero(p) : wasm_v128_load(p);
+  v128_t rest = first;
+  if constexpr (C == 3) rest = wasm_v128_load64_zero(p + 8);
+  if constexpr (C == 4) rest = wasm_v128_load(p + 8);
+  CONVMAT_UNROLL for (int c = 0; c < C; ++c) {
+    v128_t values = reordered(first, of_first.of[c]);
+    if constexpr (C > 2) values = wasm_v128_or(values, reordered(rest, of_rest.of[c]));
+    channels[c].v = wasm_f32x4_convert_i32x4(values);
+  }
+}
+template <int C>
+CONVMAT_INLINE void store_channels(uint8_t* p, const Vec<int32_t> (&channels)[C]) {
+  static constexpr ByteOrder order = pixel_order(1, C, 0, C - 1, 0);
+  const Vec<int32_t> none = zero<int32_t>();
+  const v128_t pixels =
+      reordered(join_bytes(channels[0], C > 1 ? channels[C > 1 ? 1 : 0] : none,
+                           C > 2 ? channels[C > 2 ? 2 : 0] : none, C > 3 ? channels[C > 3 ? 3 : 0] : none)
+                    .v,
+                order);
+  if constexpr (C == 1) wasm_v128_store32_lane(p, pixels, 0);
+  if constexpr (C == 2 || C == 3) wasm_v128_store64_lane(p, pixels, 0);
+  if constexpr (C == 3) wasm_v128_store32_lane(p + 8, pixels, 2);
+  if constexpr (C == 4) wasm_v128_store(p, pixels);
+}
+template <int C>
+CONVMAT_INLINE void store_channels(uint16_t* p, const Vec<int32_t> (&channels)[C]) {
+  if constexpr (C == 1) {
+    static constexpr ByteOrder order = pixel_order(2, 1, 0, 0, 0);
+    wasm_v128_store64_lane(p, reordered(channels[0].v, order), 0);
+    return;
+  }
+  const v128_t first = pair_words(channels[0], channels[C > 1 ? 1 : 0]).v;
+  if constexpr (C == 2) {
+    wasm_v128_store(p, first);
+  } else if constexpr (C == 3) {
+    static constexpr ByteOrder pairs[2] = {pixel_order(2, 3, 0, 1, 0), pixel_order(2, 3, 0, 1, 16)};
+    static constexpr ByteOrder thirds[2] = {pixel_order(2, 3, 2, 2, 0), pixel_order(2, 3, 2, 2, 16)};
+    const v128_t third = channels[2].v;
+    wasm_v128_store(p, wasm_v128_or(reordered(first, pairs[0]), reordered(third, thirds[0])));
+    const v128_t end = wasm_v128_or(reordered(first, pairs[1]), reordered(third, thirds[1]));
+    wasm_v128_store64_lane(p + 8, end, 0);
+  } else if constexpr (C == 4) {
+    const v128_t second = pair_words(channels[2], channels[3]).v;
+    wasm_v128_store(p, wasm_i32x4_shuffle(first, second, 0, 4, 1, 5));
+    wasm_v128_store(p + 8, wasm_i32x4_shuffle(first, second, 2, 6, 3, 7));
+  }
 }
 
 template <typename T>

@@ -13,6 +13,7 @@
 #include "table/im2col.h"
 #include "table/integer.h"
 #include "table/pair_gemm.h"
+#include "table/pixels.h"
 #include "table/program.h"
 #include "table/rows.h"
 #include "table/tiles.h"

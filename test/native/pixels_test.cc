@@ -11,7 +11,8 @@ namespace convmat::test {
 namespace {
 
 constexpr double kLumaOf[3] = {0.2126, 0.7152, 0.0722};
-constexpr int64_t kCounts[] = {0, 1, 7, 64, 1025, 20011};
+// Of whole vectors and lines, none, parts of them; parts of blocks and chunks.
+constexpr int64_t kCounts[] = {0, 1, 7, 15, 16, 17, 31, 64, 1024, 1049, 20011};
 
 template <typename P>
 std::vector<P> random_pixels(int64_t count, double largest, uint32_t seed) {
@@ -22,7 +23,8 @@ std::vector<P> random_pixels(int64_t count, double largest, uint32_t seed) {
 }
 
 template <typename P>
-void check_from(DType dtype, double largest, int64_t count, int32_t channels, int32_t alpha) {
+void check_from(const KernelTable& kernels, DType dtype, double largest, int64_t count, int32_t channels,
+                int32_t alpha) {
   const std::vector<P> pixels = random_pixels<P>(count * channels, largest, 5);
   std::vector<PlaneSource> sources;
   for (int32_t c = channels < 3 ? 0 : kLuma; c < channels; ++c) {
@@ -32,7 +34,7 @@ void check_from(DType dtype, double largest, int64_t count, int32_t channels, in
     }
   }
   std::vector<float> planes(sources.size() * count, 77);
-  from_pixels(Context{&best_kernels()},
+  from_pixels(Context{&kernels},
               {dtype, count, channels, alpha, largest, sources.data(), static_cast<int32_t>(sources.size())},
               pixels.data(), planes.data());
   for (size_t p = 0; p < sources.size(); ++p) {
@@ -49,13 +51,15 @@ void check_from(DType dtype, double largest, int64_t count, int32_t channels, in
   }
 }
 
-TEST(Pixels, PlanesOfEveryKindOfPixels) {
+using Pixels = EachIsa;
+
+TEST_P(Pixels, PlanesOfEveryKindOfPixels) {
   for (const int64_t count : kCounts) {
     for (int32_t channels = 1; channels <= 4; ++channels) {
       for (const int32_t alpha : {-1, channels - 1}) {
-        check_from<uint8_t>(DType::u8, 255, count, channels, alpha);
-        check_from<uint16_t>(DType::u16, 65535, count, channels, alpha);
-        check_from<float>(DType::f32, 1, count, channels, alpha);
+        check_from<uint8_t>(kernels(), DType::u8, 255, count, channels, alpha);
+        check_from<uint16_t>(kernels(), DType::u16, 65535, count, channels, alpha);
+        check_from<float>(kernels(), DType::f32, 1, count, channels, alpha);
       }
     }
   }
@@ -68,7 +72,8 @@ double stored(double value, double largest, bool is_integer) {
 }
 
 template <typename T, typename P>
-void check_to(DType from, DType to, double largest, int64_t count, int32_t channels, int32_t alpha) {
+void check_to(const KernelTable& kernels, DType from, DType to, double largest, int64_t count,
+              int32_t channels, int32_t alpha) {
   constexpr bool is_integer = !std::is_same_v<P, float>;
   std::mt19937 random(7);
   std::vector<T> planes(count * channels);
@@ -81,8 +86,8 @@ void check_to(DType from, DType to, double largest, int64_t count, int32_t chann
     planes[2] = -std::numeric_limits<T>::infinity();
   }
   std::vector<P> pixels(planes.size(), P{77});
-  to_pixels(Context{&best_kernels()}, {from, to, count, channels, alpha, largest, largest, 0.5},
-            planes.data(), pixels.data());
+  to_pixels(Context{&kernels}, {from, to, count, channels, alpha, largest, largest, 0.5}, planes.data(),
+            pixels.data());
   for (int64_t i = 0; i < count; ++i) {
     for (int32_t c = 0; c < channels; ++c) {
       double value = static_cast<double>(planes[c * count + i]) * largest + 0.5;
@@ -98,19 +103,21 @@ void check_to(DType from, DType to, double largest, int64_t count, int32_t chann
   }
 }
 
-TEST(Pixels, PixelsOfEveryKindOfPlanes) {
+TEST_P(Pixels, PixelsOfEveryKindOfPlanes) {
   for (const int64_t count : kCounts) {
     for (int32_t channels = 1; channels <= 4; ++channels) {
       for (const int32_t alpha : {-1, channels - 1}) {
-        check_to<float, uint8_t>(DType::f32, DType::u8, 255, count, channels, alpha);
-        check_to<double, uint8_t>(DType::f64, DType::u8, 255, count, channels, alpha);
-        check_to<float, uint16_t>(DType::f32, DType::u16, 65535, count, channels, alpha);
-        check_to<double, uint16_t>(DType::f64, DType::u16, 65535, count, channels, alpha);
-        check_to<double, float>(DType::f64, DType::f32, 1, count, channels, alpha);
+        check_to<float, uint8_t>(kernels(), DType::f32, DType::u8, 255, count, channels, alpha);
+        check_to<double, uint8_t>(kernels(), DType::f64, DType::u8, 255, count, channels, alpha);
+        check_to<float, uint16_t>(kernels(), DType::f32, DType::u16, 65535, count, channels, alpha);
+        check_to<double, uint16_t>(kernels(), DType::f64, DType::u16, 65535, count, channels, alpha);
+        check_to<double, float>(kernels(), DType::f64, DType::f32, 1, count, channels, alpha);
       }
     }
   }
 }
+
+CONVMAT_ON_EACH_ISA(Pixels);
 
 }  // namespace
 }  // namespace convmat::test
