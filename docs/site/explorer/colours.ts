@@ -21,9 +21,19 @@ export interface Colours {
   on(value: number, tone: Tone): string;
 }
 
-function rgb(style: CSSStyleDeclaration, name: string): Rgb {
-  const hex = style.getPropertyValue(name).trim();
-  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)) as unknown as Rgb;
+/** A colour of the style sheet in the theme in use, as rgb(red, green, blue). */
+function resolve(name: string): string {
+  const probe = document.createElement('span');
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
+
+function rgb(name: string): Rgb {
+  const [red = 0, green = 0, blue = 0] = (resolve(name).match(/\d+/g) ?? []).map(Number);
+  return [red, green, blue];
 }
 
 const STEPS = 64;
@@ -38,12 +48,10 @@ function ramp(a: Rgb, b: Rgb): readonly Rgb[] {
 }
 
 export function readColours(): Colours {
-  const style = getComputedStyle(document.documentElement);
-  const text = (name: string): string => style.getPropertyValue(name).trim();
   const ramps = {
-    grey: ramp(rgb(style, '--pixel-dark'), rgb(style, '--pixel-light')),
-    positive: ramp(rgb(style, '--zero'), rgb(style, '--positive')),
-    negative: ramp(rgb(style, '--zero'), rgb(style, '--negative')),
+    grey: ramp(rgb('--pixel-dark'), rgb('--pixel-light')),
+    positive: ramp(rgb('--zero'), rgb('--positive')),
+    negative: ramp(rgb('--zero'), rgb('--negative')),
   };
   const of = (value: number, { kind, most }: Tone): Rgb => {
     const share = most > 0 ? Math.min(Math.abs(value) / most, 1) : 0;
@@ -52,11 +60,11 @@ export function readColours(): Colours {
     return (value < 0 ? ramps.negative : ramps.positive)[step];
   };
   return {
-    role: { read: text('--read'), written: text('--written'), tap: text('--tap') },
-    line: text('--line'),
-    ink: text('--ink'),
-    paper: text('--paper'),
-    faint: text('--faint'),
+    role: { read: resolve('--read'), written: resolve('--written'), tap: resolve('--tap') },
+    line: resolve('--line'),
+    ink: resolve('--ink'),
+    paper: resolve('--paper'),
+    faint: resolve('--faint'),
     of,
     on(value, tone) {
       const [red, green, blue] = of(value, tone);
