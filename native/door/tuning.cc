@@ -4,6 +4,19 @@
 
 namespace convmat::door {
 
+namespace {
+
+// The tiles that sparse Toeplitz products have, as bits: of n rows or channels where bit n is set.
+double toeplitz_counts() {
+  uint32_t counts = 0;
+  for (int n = 0; n < 32; n++) {
+    if (toeplitz_count(n) == n) counts |= uint32_t{1} << n;
+  }
+  return counts;
+}
+
+}  // namespace
+
 // Vectors are of float: the model counts in them.
 std::vector<TuningEntry> tuning_of(const KernelTable& table) {
   const Kernels<float>& kernels = table.f32;
@@ -28,6 +41,7 @@ std::vector<TuningEntry> tuning_of(const KernelTable& table) {
       {"depthwise", "rows", number(kernels.depthwise_blocking.rows)},
       {"separable", "lines", number(tuning::kSeparableLines)},
       {"toeplitz", "sums", number(kernels.toeplitz_blocking.sums)},
+      {"toeplitz", "counts", toeplitz_counts()},
       {"toeplitz", "load", number(tuning::kToeplitzLoad)},
       {"toeplitz", "broadcast", number(tuning::kToeplitzBroadcast)},
       {"toeplitz", "bandRows", number(tuning::kToeplitzBandRows)},

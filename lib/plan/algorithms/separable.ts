@@ -1,7 +1,7 @@
 /** Kernels of rank one, one input channel per group: a pass along the rows, and one down the columns. */
 import { ceilDiv } from '../../numbers.js';
 import type { ConvGeometry } from '../geometry.js';
-import { toeplitzCount, type Workload } from '../model/workload.js';
+import type { Workload } from '../model/workload.js';
 import { isUnit } from '../options/axes.js';
 import type { NativeAlgorithm, Weights } from './algorithm.js';
 import { sizesOf, sumsOf } from './cost.js';
@@ -58,7 +58,7 @@ function time(work: Workload): number {
     across *
     width.kernel *
     work.step(toeplitz.sums, toeplitz.sums * t.straddle + 1);
-  const count = toeplitzCount(Math.min(height.kernel, gemm.rows, height.out));
+  const count = work.toeplitzCount(Math.min(height.kernel, gemm.rows, height.out));
   const step = work.step(
     count * height.kernel * gemm.vectors,
     (count + height.kernel - 1) * gemm.vectors + count * height.kernel,

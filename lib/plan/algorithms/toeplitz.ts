@@ -1,7 +1,7 @@
 /** Rows of the matrix: each tap adds a shifted row of the image; weights of zero are not visited. */
 import { ceilDiv, product } from '../../numbers.js';
 import type { ConvGeometry } from '../geometry.js';
-import { readsInside, toeplitzCount, type Workload } from '../model/workload.js';
+import { readsInside, type Workload } from '../model/workload.js';
 import { type Axis, extent } from '../options/axes.js';
 import type { NativeAlgorithm, Request } from './algorithm.js';
 import { type Counts, sizesOf, sumsOf } from './cost.js';
@@ -97,12 +97,12 @@ function bandsOf(work: Workload): Bands {
 /** The sums of an image's channels, by blocks of channels that go jointly where that takes fewer loads. */
 function channelSums(work: Workload, bands: Bands): number {
   const { gemm, toeplitz } = work.tuning;
-  const mr = toeplitzCount(gemm.rows);
+  const mr = work.toeplitzCount(gemm.rows);
   const all = work.read * work.taps;
   const single = singleCost(work);
   let sums = 0;
   for (let first = 0, channels = 0; first < work.written; first += channels) {
-    channels = toeplitzCount(Math.min(mr, work.written - first));
+    channels = work.toeplitzCount(Math.min(mr, work.written - first));
     const jointCost = all * Math.max(channels, toeplitz.load + toeplitz.broadcast * channels);
     const block =
       channels > 1 && jointCost < channels * single.cost
@@ -119,7 +119,7 @@ function channelSums(work: Workload, bands: Bands): number {
 function singleCost(work: Workload): { readonly cost: number; readonly byColumns: boolean } {
   const { gemm, toeplitz } = work.tuning;
   const [, height] = work.g.axes;
-  const mr = toeplitzCount(gemm.rows);
+  const mr = work.toeplitzCount(gemm.rows);
   const all = work.read * work.taps;
   const tall = height.kernel;
   const tapCost = all * toeplitz.load;
@@ -153,7 +153,7 @@ function columnsOfTaps(work: Workload, bands: Bands): number {
   const tall = height.kernel;
   const left = work.vectors(width.out);
   const columns = (work.read * work.taps) / tall;
-  return byTiles(work, bands, Math.min(tall, toeplitzCount(gemm.rows)), (count) => {
+  return byTiles(work, bands, Math.min(tall, work.toeplitzCount(gemm.rows)), (count) => {
     const isWide = count <= Math.min(4, gemm.wideRows) && left >= gemm.wideVectors;
     const vectors = isWide ? gemm.wideVectors : Math.min(left, gemm.vectors);
     const loads = loadsOf(work) * (count + tall - 1) * vectors + count * tall * t.factor;
@@ -198,7 +198,7 @@ function byTiles(work: Workload, bands: Bands, most: number, tile: (rows: number
   const each = ceilDiv(height.out, bands.count);
   let time = 0;
   for (let done = 0, rows = 0; done < each; done += rows) {
-    const count = toeplitzCount(Math.min(most, each - done));
+    const count = work.toeplitzCount(Math.min(most, each - done));
     const turns = Math.floor((each - done) / count);
     time += turns * tile(count);
     rows = count * turns;

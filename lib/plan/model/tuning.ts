@@ -33,6 +33,8 @@ export interface Tuning {
   readonly separable: { readonly lines: number };
   readonly toeplitz: {
     readonly sums: number;
+    /** Rows, or channels, that tiles have: n of them where bit n is set. */
+    readonly counts: number;
     /** What the driver chooses a form by: a load and a broadcast, in products. */
     readonly load: number;
     readonly broadcast: number;

@@ -79,6 +79,12 @@ export class Workload {
       return axis.kernel;
     return readsInside(axis) / axis.out;
   }
+
+  /** How many rows, or channels, of n the next tile of a sparse Toeplitz product takes. */
+  toeplitzCount(n: number): number {
+    const upToN = 2 ** (Math.min(Math.floor(n), 30) + 1) - 1;
+    return 31 - Math.clz32(this.tuning.toeplitz.counts & upToN);
+  }
 }
 
 /** How many (output, tap) pairs of an axis read an element of the input rather than padding. */
@@ -96,9 +102,4 @@ export function readsInside({ in: size, kernel, stride, dilation, padBefore, out
 /** How much of a page lies between rows: what is read across them costs translations of addresses in that share. */
 export function pageShare(bytes: number): number {
   return Math.min(1, bytes / 4096);
-}
-
-/** As toeplitz_count of native/table/toeplitz.h has it. */
-export function toeplitzCount(n: number): number {
-  return n >= 8 ? 8 : n >= 6 ? 6 : n >= 4 ? 4 : Math.floor(n);
 }
