@@ -6,14 +6,15 @@
 // The plan's variant is the size of the tiles, rows << 16 | columns: rows of 1 are lines, for kernels of one
 // row; columns of 1 are bundles of lines, for kernels of one column.
 //
-// Kernels of more than half a tile, three axes, strides and dilations go by parts: see partitioned.h.
+// Kernels of more than half a tile, three axes, strides and dilations are correlations: by parts or by tiles
+// that no cache holds, see fft_correlation.h.
 #include <algorithm>
 #include <limits>
 #include <new>
 #include <utility>
 
 #include "conv/algorithm.h"
-#include "conv/fft/partitioned.h"
+#include "conv/fft/fft_correlation.h"
 #include "conv/fft/tile_fft.h"
 #include "conv/resummation.h"
 #include "geometry/lowering.h"
@@ -298,11 +299,11 @@ bool fits_tiles(const ConvPlan& plan) {
 }
 
 template <typename T>
-class PartitionedConv final : public ConvRunner {
+class CorrelationConv final : public ConvRunner {
  public:
-  PartitionedConv(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, double lo,
+  CorrelationConv(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, double lo,
                   double hi)
-      : fft_(PartitionedFft<T>::make(context, correlation_of(plan), plan.variant, weight, bias, lo, hi)) {}
+      : fft_(FftCorrelation<T>::make(context, correlation_of(plan), plan.variant, weight, bias, lo, hi)) {}
 
   size_t bytes() const override { return sizeof(*this) + fft_->bytes(); }
 
@@ -315,22 +316,23 @@ class PartitionedConv final : public ConvRunner {
     return plan.op == ConvOp::input_grad ? input_grad_correlation(plan) : forward_correlation(plan);
   }
 
-  const std::unique_ptr<const PartitionedFft<T>> fft_;
+  const std::unique_ptr<const FftCorrelation<T>> fft_;
 };
 
-std::shared_ptr<const ConvRunner> pack_partitioned(const Context& context, const ConvPlan& plan,
+std::shared_ptr<const ConvRunner> pack_correlation(const Context& context, const ConvPlan& plan,
                                                    const void* weight, const void* bias, double lo,
                                                    double hi) {
   return dispatch_float(plan.dtype, [&](auto zero) -> std::shared_ptr<const ConvRunner> {
     using T = decltype(zero);
-    return std::make_shared<PartitionedConv<T>>(context, plan, static_cast<const T*>(weight),
+    return std::make_shared<CorrelationConv<T>>(context, plan, static_cast<const T*>(weight),
                                                 static_cast<const T*>(bias), lo, hi);
   });
 }
 
 std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
                                                const void* weight, const void* bias, double lo, double hi) {
-  if (!fits_tiles(plan)) return pack_partitioned(context, plan, weight, bias, lo, hi);
+  if (!fits_tiles(plan))
+    return pack_correlation(context, plan, weight, bias, lo, hi);
   return dispatch_float(plan.dtype,
                         [&](auto zero) { return make<decltype(zero)>(context, plan, weight, bias, lo, hi); });
 }
@@ -343,7 +345,7 @@ std::shared_ptr<const ConvRunner> pack(const Context& context, const ConvPlan& p
                                        const void* bias, double lo, double hi) {
   // A stride's sub-lattices are not taken apart.
   return plan.op == ConvOp::input_grad && is_strided(plan)
-             ? pack_partitioned(context, plan, weight, bias, lo, hi)
+             ? pack_correlation(context, plan, weight, bias, lo, hi)
              : pack_either<pack_forward>(context, plan, weight, bias, lo, hi);
 }
 
@@ -365,7 +367,7 @@ bool fft_weight_grad(const Context& context, const ConvPlan& plan, const void* i
     using T = decltype(zero);
     constexpr double inf = std::numeric_limits<double>::infinity();
     const Context once = {context.kernels, context.cancelled, Ownership::borrowed};
-    PartitionedFft<T>::make(once, correlation, plan.variant, static_cast<const T*>(grad_output), nullptr,
+    FftCorrelation<T>::make(once, correlation, plan.variant, static_cast<const T*>(grad_output), nullptr,
                             -inf, inf)
         ->run(once, correlation, static_cast<const T*>(input), static_cast<T*>(grad_weight));
   });

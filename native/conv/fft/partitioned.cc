@@ -65,39 +65,17 @@ struct Pairing {
   int64_t half = 0;
 };
 
-// Values that transforms would spread over their tiles, or that overflow in them.
 template <typename T>
-constexpr T kMostPlain = static_cast<T>(sizeof(T) == 4 ? 0x1p40 : 0x1p450);
-template <typename T>
-bool is_apart(T value) {
-  return !(std::fabs(value) <= kMostPlain<T>);
-}
-
-// An element of x or w that is apart: its plane, where it lies there, and what it is.
-template <typename T>
-struct Element {
-  int64_t channel;
-  int64_t at[3];
-  T value;
-};
-
-template <typename T>
-class Partitioned final : public PartitionedFft<T> {
+class Partitioned final : public FftCorrelation<T> {
  public:
   Partitioned(const Context& context, const Correlation& c, int32_t variant, const T* w, const T* bias,
               double lo, double hi)
-      : fft_(tile_of(variant)),
+      : FftCorrelation<T>(context, c, w, bias, lo, hi),
+        fft_(tile_of(variant)),
         parts_(cuts_of(c).parts() * c.read),
         w_step_(spaced(c.groups * c.written * parts_)),
-        spectra_(spectra_size(c)),
-        bias_(c.groups * c.written),
-        lo_(static_cast<T>(lo)),
-        hi_(static_cast<T>(hi)),
-        w_(context.ownership, w, c.groups * c.written * c.read * taps_of(c)) {
-    for (int64_t o = 0; o < bias_.size(); ++o) bias_.data()[o] = bias != nullptr ? bias[o] : T{0};
+        spectra_(spectra_size(c)) {
     const int64_t planes = c.groups * c.written * c.read;
-    w_apart_.resize(static_cast<size_t>(c.groups * c.written));
-    for (int64_t i = 0; i < planes; ++i) collect_apart(c, i, w + plane_of_w(c, i));
     const Cuts cuts = cuts_of(c);
     const int64_t count = planes * cuts.parts();
     parallel_for(count, transform_ns() * static_cast<double>(count), [&](int64_t i) {
@@ -105,46 +83,12 @@ class Partitioned final : public PartitionedFft<T> {
       const int64_t plane = i / cuts.parts(), part = i % cuts.parts();
       ArenaFrame arena;
       const typename TileFft<T>::Work work = fft_.take(arena);
-      place(c, cuts, w + plane_of_w(c, plane), part, work);
+      place(c, cuts, w + c.plane_of_w(plane), part, work);
       fft_.forward(*context.kernels, work, spectra_.data() + i * kPoint, w_step_);
     });
   }
 
-  size_t bytes() const override { return sizeof(*this) + spectra_.bytes() + bias_.bytes() + w_.bytes(); }
-
-  void run(const Context& context, const Correlation& c, const T* x, T* y) const override {
-    if (c.images * c.axis[0].out * c.axis[1].out * c.axis[2].out == 0) return;
-    constexpr T inf = std::numeric_limits<T>::infinity();
-    const bool plain = std::all_of(w_apart_.begin(), w_apart_.end(), [](const auto& e) { return e.empty(); });
-    if (plain && sum(context, c, x, bias_.data(), lo_, hi_, y)) return;
-    // By image and group.
-    std::vector<std::vector<Element<T>>> apart(static_cast<size_t>(c.images * c.groups));
-    const AlignedArray<T> rest = without_apart(c, x, apart);
-    const bool any = std::any_of(apart.begin(), apart.end(), [](const auto& e) { return !e.empty(); });
-    if (plain && !any) return;  // sums beyond the range
-    sum(context, c, rest.data(), nullptr, -inf, inf, y);
-    const int64_t channels = c.groups * c.written;
-    double terms = 0;
-    for (const auto& elements : apart) terms += static_cast<double>(elements.size());
-    terms *= static_cast<double>(taps_of(c) * c.written);
-    for (const auto& elements : w_apart_)
-      terms += static_cast<double>(elements.size()) * static_cast<double>(c.images * outputs_of(c));
-    parallel_for(c.images * channels, terms, [&](int64_t i) {
-      if (context.is_cancelled()) return;
-      const int64_t image = i / channels, channel = i % channels, group = channel / c.written;
-      T* const plane = y + image * c.y.image + group * c.y.group + channel % c.written * c.y.channel;
-      for (const Element<T>& e : apart[static_cast<size_t>(image * c.groups + group)]) {
-        add_input(c, e, w_.data() + plane_of_w(c, channel * c.read + e.channel), plane);
-      }
-      for (const Element<T>& e : w_apart_[static_cast<size_t>(channel)]) {
-        add_tap(c, e, x + image * c.x.image + group * c.x.group + e.channel * c.x.channel, plane);
-      }
-      for (int64_t j = 0; j < outputs_of(c); ++j) {
-        const T raised = std::max(lo_, plane[j] + bias_.data()[channel]);
-        plane[j] = std::isnan(plane[j]) ? plane[j] : std::min(hi_, raised);
-      }
-    });
-  }
+  size_t bytes() const override { return sizeof(*this) + FftCorrelation<T>::bytes() + spectra_.bytes(); }
 
  private:
   static constexpr int64_t kPoint = 2 * kFftBlock<T>;  // elements of a tile's block: both parts
@@ -182,15 +126,6 @@ class Partitioned final : public PartitionedFft<T> {
     return fft_.blocks() * w_step_;
   }
 
-  static int64_t taps_of(const Correlation& c) {
-    return c.axis[0].kernel * c.axis[1].kernel * c.axis[2].kernel;
-  }
-  static int64_t outputs_of(const Correlation& c) { return c.axis[0].out * c.axis[1].out * c.axis[2].out; }
-  // Where plane i, [group][written][read], of the weights begins.
-  static int64_t plane_of_w(const Correlation& c, int64_t i) {
-    const int64_t read = i % c.read, written = i / c.read % c.written, group = i / c.read / c.written;
-    return group * c.w_group + written * c.w_written + read * c.w_read;
-  }
   // Elements from one block of so many tiles to the next: not a multiple of what the sets of a cache span.
   static int64_t spaced(int64_t tiles) {
     const int64_t step = tiles * kPoint, bytes = step * static_cast<int64_t>(sizeof(T));
@@ -210,7 +145,7 @@ class Partitioned final : public PartitionedFft<T> {
     const int64_t p[3] = {index / cuts.axis[2].parts / cuts.axis[1].parts,
                           index / cuts.axis[2].parts % cuts.axis[1].parts, index % cuts.axis[2].parts};
     const int64_t copies = fft_.kind() == TileFft<T>::Kind::bundle ? fft_.columns() : 1;
-    const int64_t last = taps_of(c) - 1;
+    const int64_t last = c.taps() - 1;
     const Span depth = taps_in(c.axis[0], cuts.axis[0], p[0]),
                height = taps_in(c.axis[1], cuts.axis[1], p[1]),
                width = taps_in(c.axis[2], cuts.axis[2], p[2]);
@@ -272,7 +207,8 @@ class Partitioned final : public PartitionedFft<T> {
   };
 
   // False when a sum is not finite.
-  bool sum(const Context& context, const Correlation& c, const T* x, const T* bias, T lo, T hi, T* y) const {
+  bool sum(const Context& context, const Correlation& c, const T* x, const T* bias, T lo, T hi,
+           T* y) const override {
     const Cuts cuts = cuts_of(c);
     const Pairing pairing = pairing_of(c, cuts);
     Round round = {c, cuts, pairing, 0, 0, 0, {}, {}, 0, nullptr};
@@ -403,43 +339,21 @@ class Partitioned final : public PartitionedFft<T> {
     });
   }
 
-  // The element that a position of an axis reads; -1 for zeros, as beyond the padding, which only outputs
-  // that are dropped read.
-  static int64_t source(const Correlation& c, const CorrelationAxis& axis, int64_t position) {
-    if (axis.spread > 1) {
-      const bool is_element =
-          position >= 0 && position % axis.spread == 0 && position / axis.spread < axis.in;
-      return is_element ? position / axis.spread : -1;
-    }
-    return position < axis.in + axis.pad_after ? padded_position(c.padding_mode, position, axis.in) : -1;
-  }
-
   // to[row][column] <-- a tile of the padded input.
   void gather(const Correlation& c, const Cuts& cuts, const T* from, const int64_t (&tile)[3], T* to) const {
     const CorrelationAxis& width = c.axis[2];
     int64_t first[3];
     for (int k = 0; k < 3; ++k) first[k] = tile[k] * cuts.axis[k].tile_step - c.axis[k].pad_before;
-    const int64_t depth = source(c, c.axis[0], first[0]), n = fft_.columns();
+    const int64_t depth = source_of(c, c.axis[0], first[0]), n = fft_.columns();
     for (int64_t i = 0; i < fft_.rows(); ++i, to += fft_.pitch()) {
-      const int64_t row = source(c, c.axis[1], first[1] + (is_line() ? 0 : i));
+      const int64_t row = source_of(c, c.axis[1], first[1] + (is_line() ? 0 : i));
       if (depth < 0 || row < 0) {
         std::fill_n(to, n, T{0});
         continue;
       }
       const T* const line = from + (depth * c.axis[1].in + row) * width.in;
       const int64_t start = first[2] + (is_line() ? i * n : 0);
-      const auto border = [&](int64_t j) {
-        const int64_t column = source(c, width, start + j);
-        to[j] = column < 0 ? T{0} : line[column];
-      };
-      if (width.spread > 1) {
-        for (int64_t j = 0; j < n; ++j) border(j);
-        continue;
-      }
-      const int64_t begin = std::clamp<int64_t>(-start, 0, n), end = std::clamp(width.in - start, begin, n);
-      for (int64_t j = 0; j < begin; ++j) border(j);
-      if (begin < end) std::copy(line + (start + begin), line + (start + end), to + begin);
-      for (int64_t j = end; j < n; ++j) border(j);
+      gather_row(c, line, start, n, to);
     }
   }
 
@@ -477,191 +391,26 @@ class Partitioned final : public PartitionedFft<T> {
             std::min(axis.out, ceil_div((tile + 1) * cut.out_step, axis.stride))};
   }
 
-  void collect_apart(const Correlation& c, int64_t plane, const T* w) {
-    const int64_t rows = c.axis[1].kernel, columns = c.axis[2].kernel, taps = taps_of(c);
-    for (int64_t i = 0; i < taps; ++i) {
-      if (!is_apart(w[i])) continue;
-      const int64_t tap = c.flip ? taps - 1 - i : i;
-      w_apart_[static_cast<size_t>(plane / c.read)].push_back(
-          {plane % c.read, {tap / columns / rows, tap / columns % rows, tap % columns}, w[i]});
-    }
-  }
-
-  // The input with zeros instead of what is apart, which is listed by image and group.
-  static AlignedArray<T> without_apart(const Correlation& c, const T* x,
-                                       std::vector<std::vector<Element<T>>>& apart) {
-    const int64_t rows = c.axis[1].in, columns = c.axis[2].in, plane = c.axis[0].in * rows * columns;
-    AlignedArray<T> rest(c.images * c.groups * c.read * plane);
-    for (int64_t i = 0; i < c.images * c.groups * c.read; ++i) {
-      const int64_t channel = i % c.read, group = i / c.read % c.groups, image = i / c.read / c.groups;
-      const int64_t at = image * c.x.image + group * c.x.group + channel * c.x.channel;
-      for (int64_t j = 0; j < plane; ++j) {
-        const T value = x[at + j];
-        const bool is_plain = !is_apart(value);
-        rest.data()[at + j] = is_plain ? value : T{0};
-        if (is_plain) continue;
-        apart[static_cast<size_t>(image * c.groups + group)].push_back(
-            {channel, {j / columns / rows, j / columns % rows, j % columns}, value});
-      }
-    }
-    return rest;
-  }
-
-  // A tap and an output that meet at an element.
-  struct Meeting {
-    int64_t tap, out;
-  };
-  static std::vector<Meeting> meetings(const Correlation& c, const CorrelationAxis& axis, int64_t at) {
-    std::vector<Meeting> all;
-    const auto read_at = [&](int64_t position) {
-      for (int64_t tap = 0; tap < axis.kernel; ++tap) {
-        const int64_t out = position + axis.pad_before - tap * axis.dilation;
-        if (out >= 0 && out % axis.stride == 0 && out / axis.stride < axis.out)
-          all.push_back({tap, out / axis.stride});
-      }
-    };
-    read_at(at * axis.spread);
-    if (c.padding_mode == PaddingMode::zeros) return all;
-    for (int64_t position = -axis.pad_before; position < 0; ++position) {
-      if (source(c, axis, position) == at) read_at(position);
-    }
-    for (int64_t position = axis.in; position < axis.in + axis.pad_after; ++position) {
-      if (source(c, axis, position) == at) read_at(position);
-    }
-    return all;
-  }
-
-  // Adds what an element of the input gives with every tap.
-  static void add_input(const Correlation& c, const Element<T>& e, const T* w, T* y) {
-    const std::vector<Meeting> depth = meetings(c, c.axis[0], e.at[0]),
-                               height = meetings(c, c.axis[1], e.at[1]),
-                               width = meetings(c, c.axis[2], e.at[2]);
-    const int64_t last = taps_of(c) - 1;
-    for (const Meeting& m0 : depth) {
-      for (const Meeting& m1 : height) {
-        T* const out = y + (m0.out * c.axis[1].out + m1.out) * c.axis[2].out;
-        const int64_t row = (m0.tap * c.axis[1].kernel + m1.tap) * c.axis[2].kernel;
-        for (const Meeting& m2 : width) {
-          const int64_t tap = row + m2.tap;
-          out[m2.out] += e.value * w[c.flip ? last - tap : tap];
-        }
-      }
-    }
-  }
-
-  // Adds what a tap gives with every element of the input that is not apart itself.
-  static void add_tap(const Correlation& c, const Element<T>& e, const T* x, T* y) {
-    const auto read_by = [&](int k, int64_t out) {
-      const CorrelationAxis& axis = c.axis[k];
-      return source(c, axis, out * axis.stride + e.at[k] * axis.dilation - axis.pad_before);
-    };
-    for (int64_t o0 = 0; o0 < c.axis[0].out; ++o0) {
-      const int64_t depth = read_by(0, o0);
-      for (int64_t o1 = 0; o1 < c.axis[1].out; ++o1) {
-        const int64_t row = read_by(1, o1);
-        for (int64_t o2 = 0; o2 < c.axis[2].out; ++o2, ++y) {
-          const int64_t column = read_by(2, o2);
-          if (depth < 0 || row < 0 || column < 0) continue;
-          const T value = x[(depth * c.axis[1].in + row) * c.axis[2].in + column];
-          if (!is_apart(value)) *y += value * e.value;
-        }
-      }
-    }
-  }
-
   const TileFft<T> fft_;
   const int64_t parts_;      // of a written channel's kernels
   const int64_t w_step_;     // from one block of the spectra to the next
   AlignedArray<T> spectra_;  // [block][group][written][read][part][part of a point]
-  AlignedArray<T> bias_;
-  const T lo_, hi_;
-  const Held<T> w_;
-  std::vector<std::vector<Element<T>>> w_apart_;  // by written channel
 };
-
-Correlation correlation(const ConvPlan& plan) {
-  Correlation c;
-  c.groups = plan.groups;
-  c.padding_mode = plan.padding_mode;
-  c.flip = c.fits_outputs = false;
-  return c;
-}
-
-int64_t planes(const ConvPlan& plan, int64_t Axis::*size) {
-  return plan.axis[0].*size * plan.axis[1].*size * plan.axis[2].*size;
-}
 
 }  // namespace
 
-Correlation forward_correlation(const ConvPlan& plan) {
-  Correlation c = correlation(plan);
-  const int64_t in = planes(plan, &Axis::in), out = planes(plan, &Axis::out),
-                taps = planes(plan, &Axis::kernel);
-  c.images = plan.batch;
-  c.read = plan.in_channels / plan.groups;
-  c.written = plan.out_channels / plan.groups;
-  c.x = {plan.in_channels * in, c.read * in, in};
-  c.y = {plan.out_channels * out, c.written * out, out};
-  c.w_group = c.written * c.read * taps;
-  c.w_written = c.read * taps;
-  c.w_read = taps;
-  for (int k = 0; k < 3; ++k) {
-    const Axis& a = plan.axis[k];
-    c.axis[k] = {a.in, 1, a.kernel, a.dilation, a.pad_before, a.pad_after, a.stride, a.out};
-  }
-  return c;
-}
-
-Correlation input_grad_correlation(const ConvPlan& plan) {
-  Correlation c = correlation(plan);
-  const int64_t in = planes(plan, &Axis::in), out = planes(plan, &Axis::out),
-                taps = planes(plan, &Axis::kernel);
-  c.images = plan.batch;
-  c.read = plan.out_channels / plan.groups;
-  c.written = plan.in_channels / plan.groups;
-  c.x = {plan.out_channels * out, c.read * out, out};
-  c.y = {plan.in_channels * in, c.written * in, in};
-  c.w_group = c.written * c.read * taps;
-  c.w_written = taps;
-  c.w_read = c.written * taps;
-  c.flip = true;
-  for (int k = 0; k < 3; ++k) {
-    const Axis& a = plan.axis[k];
-    const int64_t reach = (a.kernel - 1) * a.dilation;
-    c.axis[k] = {a.out, a.stride, a.kernel, a.dilation, reach - a.pad_before, 0, 1, a.in};
-  }
-  return c;
-}
-
-Correlation weight_grad_correlation(const ConvPlan& plan) {
-  Correlation c = correlation(plan);
-  const int64_t in = planes(plan, &Axis::in), out = planes(plan, &Axis::out),
-                taps = planes(plan, &Axis::kernel);
-  const int64_t group_in = plan.in_channels / plan.groups, group_out = plan.out_channels / plan.groups;
-  c.images = group_in;
-  c.read = plan.batch;
-  c.written = group_out;
-  c.fits_outputs = true;
-  c.x = {in, group_in * in, plan.in_channels * in};
-  c.y = {taps, group_out * group_in * taps, group_in * taps};
-  c.w_group = group_out * out;
-  c.w_written = out;
-  c.w_read = plan.out_channels * out;
-  for (int k = 0; k < 3; ++k) {
-    const Axis& a = plan.axis[k];
-    c.axis[k] = {a.in, 1, a.out, a.stride, a.pad_before, a.pad_after, a.dilation, a.kernel};
-  }
-  return c;
-}
-
 template <typename T>
-std::unique_ptr<const PartitionedFft<T>> PartitionedFft<T>::make(const Context& context, const Correlation& c,
-                                                                 int32_t variant, const T* w, const T* bias,
-                                                                 double lo, double hi) {
+std::unique_ptr<const FftCorrelation<T>> make_partitioned(const Context& context, const Correlation& c,
+                                                          int32_t variant, const T* w, const T* bias,
+                                                          double lo, double hi) {
   return std::make_unique<Partitioned<T>>(context, c, variant, w, bias, lo, hi);
 }
 
-template class PartitionedFft<float>;
-template class PartitionedFft<double>;
+template std::unique_ptr<const FftCorrelation<float>> make_partitioned(const Context&, const Correlation&,
+                                                                       int32_t, const float*, const float*,
+                                                                       double, double);
+template std::unique_ptr<const FftCorrelation<double>> make_partitioned(const Context&, const Correlation&,
+                                                                        int32_t, const double*, const double*,
+                                                                        double, double);
 
 }  // namespace convmat
