@@ -32,7 +32,7 @@ export interface Taken extends Choice {
 }
 
 export function choose(geometry: ConvGeometry, request: Request, machine: Machine): Taken {
-  if (request.algorithm !== 'auto') return named(request.algorithm, geometry, request, machine.isa);
+  if (request.algorithm !== 'auto') return named(request.algorithm, geometry, request, machine);
   return machine.isa === 'js' ? firstThatSuits(geometry, request) : fastest(geometry, request, machine);
 }
 
@@ -49,8 +49,8 @@ export function servingAlgorithms(
 
 const NAMED_BY_CALLER = 'named by the caller';
 
-function named(name: AlgorithmName, geometry: ConvGeometry, request: Request, isa: Machine['isa']): Taken {
-  if (isa === 'js') {
+function named(name: AlgorithmName, geometry: ConvGeometry, request: Request, machine: Machine): Taken {
+  if (machine.isa === 'js') {
     const algorithm = JS_ALGORITHMS[name];
     const declined = algorithm.declines(geometry, request);
     if (declined !== null) throw cannotServe(name, declined);
@@ -58,15 +58,19 @@ function named(name: AlgorithmName, geometry: ConvGeometry, request: Request, is
   }
   const g = computed(geometry);
   let declined = '';
-  for (const algorithm of NATIVE_ALGORITHMS[name]) {
+  const serving = NATIVE_ALGORITHMS[name].filter((algorithm) => {
     const why = declinesNative(algorithm, geometry, g, request);
-    if (why === null) {
-      const variant = algorithm.variant(seenBy(algorithm, geometry, g), request);
-      return { algorithm, variant, reason: NAMED_BY_CALLER };
-    }
-    declined = why;
-  }
-  throw cannotServe(name, declined);
+    declined = why ?? declined;
+    return why === null;
+  });
+  if (serving.length === 0) throw cannotServe(name, declined);
+  const timeOf = modelOf(geometry, g, request, machine);
+  const algorithm = serving.length === 1 ? serving[0] : leastOf(serving, (a) => timeOf(a, 1));
+  return {
+    algorithm,
+    variant: algorithm.variant(seenBy(algorithm, geometry, g), request),
+    reason: NAMED_BY_CALLER,
+  };
 }
 
 function cannotServe(name: AlgorithmName, declined: string): UnsupportedError {
@@ -121,10 +125,10 @@ function declinesNative(
 }
 
 /** Of the algorithms that serve and are accurate enough, the one that the model expects to be the fastest. */
-function fastest(geometry: ConvGeometry, request: Request, { isa, tuning }: NativeMachine): Taken {
+function fastest(geometry: ConvGeometry, request: Request, machine: NativeMachine): Taken {
+  const { isa, tuning } = machine;
   const g = computed(geometry);
-  const work = new Workload(g, tuning, timesOf(isa));
-  if (g.op === 'weightGrad') return fastestWeightGrad(work, request);
+  if (g.op === 'weightGrad') return fastestWeightGrad(new Workload(g, tuning, timesOf(isa)), request);
   const serving = ALL_NATIVE.filter(
     (a) => declinesNative(a, geometry, g, request) === null && a.isAccurate(g, request),
   );
@@ -132,16 +136,29 @@ function fastest(geometry: ConvGeometry, request: Request, { isa, tuning }: Nati
   const isSparse = serving.includes(toeplitz) && request.density <= sparseLimit(ALL_NATIVE, g, request);
   const candidates = isSparse ? serving.filter(({ sparseLimit }) => sparseLimit === null) : serving;
   const density = isSparse ? request.density : 1;
-  const whole = new Workload(geometry, tuning, timesOf(isa));
-  const algorithm = leastOf(candidates, (a) =>
-    a.time(seenBy(a, geometry, g) === g ? work : whole, request, density),
-  );
+  const timeOf = modelOf(geometry, g, request, machine);
+  const algorithm = leastOf(candidates, (a) => timeOf(a, density));
   const seen = seenBy(algorithm, geometry, g);
   return {
     algorithm,
     variant: algorithm.variant(seen, request),
     reason: algorithm.reason(seen, request, isSparse),
   };
+}
+
+/** How long the model expects an algorithm to take that serves, by the share of weights that it visits. */
+function modelOf(
+  geometry: ConvGeometry,
+  g: ConvGeometry,
+  request: Request,
+  { isa, tuning }: NativeMachine,
+): (algorithm: NativeAlgorithm, density: number) => number {
+  const work = new Workload(g, tuning, timesOf(isa));
+  const whole = new Workload(geometry, tuning, timesOf(isa));
+  return (a, density) =>
+    g.op === 'weightGrad' && a.weightGrad !== null
+      ? a.weightGrad.time(work)
+      : a.time(seenBy(a, geometry, g) === g ? work : whole, request, density);
 }
 
 function fastestWeightGrad(work: Workload, request: Request): Taken {

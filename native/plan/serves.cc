@@ -6,9 +6,38 @@ namespace {
 
 constexpr bool is_power_of_2(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
 
+bool has_small_factors(int64_t n) {
+  constexpr int64_t kFactors[] = {2, 3, 5, 7};
+  for (const int64_t factor : kFactors) {
+    while (n > 0 && n % factor == 0) n /= factor;
+  }
+  return n == 1;
+}
+
+// Tiles of two axes that hold the whole kernel, in whole blocks of both types.
+bool is_large_fft_plan(const ConvPlan& plan) {
+  const int64_t rows = plan.variant >> 16, columns = plan.variant & 0xffff;
+  const Axis& depth = plan.axis[0];
+  const auto holds = [&](int64_t points, const Axis& axis) {
+    // Of a gradient of weights the gradient of the output is the kernel.
+    return plan.op == ConvOp::weight_grad ? (axis.out - 1) * axis.stride < points
+                                          : (axis.kernel - 1) * axis.dilation < points;
+  };
+  return depth.in == 1 && depth.kernel == 1 && depth.out == 1 && rows % 16 == 0 && columns % 32 == 0 &&
+         has_small_factors(rows) && has_small_factors(columns) && holds(rows, plan.axis[1]) &&
+         holds(columns, plan.axis[2]);
+}
+
 }  // namespace
 
+bool is_large_fft(int32_t variant) {
+  constexpr int64_t kMostCachedPoints = 1 << 16;
+  const int64_t rows = variant >> 16, columns = variant & 0xffff;
+  return rows > 1 && columns > 1 && rows * columns > kMostCachedPoints;
+}
+
 bool is_fft_plan(const ConvPlan& plan) {
+  if (is_large_fft(plan.variant)) return is_large_fft_plan(plan);
   const int64_t rows = plan.variant >> 16, columns = plan.variant & 0xffff;
   // Of a gradient of weights the outputs are the taps.
   const auto taps = [&](const Axis& axis) { return plan.op == ConvOp::weight_grad ? axis.out : axis.kernel; };

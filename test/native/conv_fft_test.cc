@@ -1,4 +1,5 @@
 // Convolution by Fourier transforms: tile edges, padding modes, channels and groups.
+#include "conv/fft/large_tiles.h"
 #include "conv_check.h"
 #include "plan/serves.h"
 
@@ -172,6 +173,81 @@ TEST_P(ConvFftTest, NonNumbersInParts) {
 TEST_P(ConvFftTest, BitsOfPartsDoNotDependOnThreads) {
   check_threads(kernels(), forward_plan<float>({"threads", 1, 1, 1, 1, {{1, 1}, {300, 65}, {301, 65}}},
                                                Algorithm::fft, tile(64, 64)));
+}
+
+// Of more points than tiles in caches have.
+constexpr int32_t kLarge = tile(256, 288);
+
+TEST_P(ConvFftTest, LargeTiles) {
+  // Kernels and images about as large as one tile, and outputs of several. Strides leave the reference less
+  // to do.
+  check_both(
+      kernels(),
+      {"wraps zeros onto zeros", 1, 1, 1, 1, {{1, 1}, {210, 161, 13, 1, 40, 40}, {230, 181, 17, 1, 58, 50}}},
+      kLarge);
+  check_both(kernels(), {"kernel as large as the tile", 1, 1, 1, 1, {{1, 1}, {257, 256}, {300, 288}}},
+             kLarge);
+  check_both(kernels(),
+             {"several tiles", 2, 1, 1, 1, {{1, 1}, {460, 31, 5, 1, 15, 15}, {600, 21, 7, 1, 0, 40}}},
+             kLarge);
+  check_both(kernels(),
+             {"every output of several tiles", 1, 1, 1, 1, {{1, 1}, {300, 5, 1, 1, 2, 2}, {330, 4}}}, kLarge);
+  check_both(kernels(),
+             {"channels, groups, images", 2, 2, 4, 6, {{1, 1}, {60, 15, 1, 1, 4, 4}, {60, 11, 1, 1, 5, 5}}},
+             kLarge);
+  check_both(kernels(), {"dilations", 1, 1, 2, 1, {{1, 1}, {370, 9, 3, 2, 7, 7}, {380, 12, 5, 3, 3, 9}}},
+             kLarge);
+  check_both(kernels(), {"crops", 1, 1, 1, 1, {{1, 1}, {250, 11, 1, 1, -7, 9}, {260, 7, 1, 1, 8, -9}}},
+             kLarge);
+}
+TEST_P(ConvFftTest, PaddingModesOfLargeTiles) {
+  for (const PaddingMode mode : {PaddingMode::circular, PaddingMode::reflect, PaddingMode::replicate}) {
+    check_both(kernels(),
+               {"padded", 1, 1, 1, 1, {{1, 1}, {140, 65, 5, 1, 30, 32}, {150, 63, 7, 1, 31, 19}}, mode},
+               kLarge);
+  }
+}
+TEST_P(ConvFftTest, NonNumbersInLargeTiles) {
+  check_non_numbers<float>(kernels(),
+                           forward_plan<float>({"plane", 2, 1, 2, 1, {{1, 1}, {40, 9, 1, 1, 4, 4}, {50, 7}}},
+                                               Algorithm::fft, kLarge));
+  check_huge_numbers<float>(kernels(),
+                            forward_plan<float>({"huge", 1, 1, 1, 1, {{1, 1}, {40, 9, 1, 1, 4, 4}, {30, 11}}},
+                                                Algorithm::fft, kLarge));
+}
+TEST_P(ConvFftTest, BitsOfLargeTilesDoNotDependOnThreads) {
+  check_threads(kernels(), forward_plan<float>({"threads", 1, 1, 2, 2, {{1, 1}, {300, 65}, {301, 65}}},
+                                               Algorithm::fft, kLarge));
+}
+// Spectra that are made in every run, for one written channel at a time, give the same bits as those that are
+// kept.
+TEST_P(ConvFftTest, SpectraThatAreNotKept) {
+  const ConvPlan plan = forward_plan<float>(
+      {"channels", 2, 2, 4, 6, {{1, 1}, {60, 25, 1, 1, 4, 4}, {60, 31}}}, Algorithm::fft, kLarge);
+  const std::vector<float> x = normal_numbers<float>(input_size(plan), 1),
+                           w = normal_numbers<float>(weight_size(plan), 2),
+                           bias = normal_numbers<float>(plan.out_channels, 3);
+  const Context context{&kernels()};
+  const auto by = [&](int64_t kept_bytes) {
+    std::vector<float> y(output_size(plan));
+    const Correlation c = forward_correlation(plan);
+    make_large_tiles(context, c, kLarge, w.data(), bias.data(), -2, 2, kept_bytes)
+        ->run(context, c, x.data(), y.data());
+    return y;
+  };
+  EXPECT_EQ(by(0), by(kKeptSpectraBytes));
+}
+TEST_P(ConvFftTest, RefusesLargeTilesThatHoldNoKernel) {
+  const auto is_fft = [](const ConvCase& problem, int32_t variant) {
+    return is_fft_plan(forward_plan<float>(problem, Algorithm::fft, variant));
+  };
+  EXPECT_TRUE(is_fft({"plane", 1, 1, 1, 1, {{1, 1}, {300, 256}, {300, 9}}}, kLarge));
+  EXPECT_FALSE(is_fft({"kernel", 1, 1, 1, 1, {{1, 1}, {300, 257}, {300, 9}}}, kLarge));
+  EXPECT_FALSE(is_fft({"dilated kernel", 1, 1, 1, 1, {{1, 1}, {300, 9}, {3000, 145, 1, 2}}}, kLarge));
+  EXPECT_FALSE(is_fft({"depth", 1, 1, 1, 1, {{2, 1}, {300, 9}, {300, 9}}}, kLarge));
+  for (const int32_t variant : {tile(264, 288), tile(256, 272), tile(256, 352)}) {
+    EXPECT_FALSE(is_fft({"plane", 1, 1, 1, 1, {{1, 1}, {300, 9}, {300, 9}}}, variant)) << variant;
+  }
 }
 CONVMAT_ON_EACH_ISA(ConvFftTest);
 

@@ -26,7 +26,7 @@ function expectNear(actual: Tensor, expected: Tensor, norm: number): void {
   const magnitude = { data: new Float64Array(expected.size).fill(1), shape: expected.shape };
   expectWithin(actual, expected, magnitude, { factor: 32 * unit * norm, scale: 'own' });
 }
-const normOf = (t: Tensor) => Math.hypot(...t.data);
+const normOf = (t: Tensor) => Math.sqrt(t.data.reduce((sum: number, v: number) => sum + v * v, 0));
 
 interface Problem {
   readonly dtype: 'float32' | 'float64';
@@ -136,6 +136,31 @@ describe('gradients of long kernels', () => {
   }
 });
 
+// By tiles that no cache holds, where 'auto' takes them.
+describe.runIf(native)('large kernels over planes', () => {
+  const cases: [string, number[], number[], Options][] = [
+    ['as large as the image', [1, 1, 350, 330], [1, 1, 331, 312], { padding: [9, 11] }],
+    ['of channels and images', [2, 2, 300, 310], [3, 2, 280, 291], {}],
+    ['of a stride', [1, 1, 400, 380], [1, 1, 251, 229], { stride: [11, 13], padding: [125, 49] }],
+    ['of reflections', [1, 1, 280, 300], [1, 1, 271, 281], { padding: [12, 10], paddingMode: 'reflect' }],
+  ];
+  const dot = (a: Tensor, b: Tensor) =>
+    a.data.reduce((sum: number, value: number, i: number) => sum + value * b.data[i], 0);
+  for (const dtype of ['float32', 'float64'] as const) {
+    test.each(cases)(`%s, ${dtype}`, (_, inputShape, weightShape, options) => {
+      const [x, w] = [random(inputShape, dtype, 1), random(weightShape, dtype, 2)];
+      const y = conv2d(x, w, options);
+      expectNear(y, conv2d(x, w, { ...options, accuracy: 'strict' }), normOf(x) * normOf(w));
+      // ⟨y, g⟩ = ⟨x, dx⟩ = ⟨w, dw⟩: gradients are adjoints.
+      const g = random(y.shape, dtype, 3);
+      const tolerance = 32 * (dtype === 'float32' ? 2 ** -24 : 2 ** -53) * normOf(x) * normOf(w) * normOf(g);
+      const forward = dot(y, g);
+      expect(Math.abs(dot(x, convInputGrad(inputShape, w, g, options)) - forward)).toBeLessThan(tolerance);
+      expect(Math.abs(dot(w, convWeightGrad(x, weightShape, g, options)) - forward)).toBeLessThan(tolerance);
+    });
+  }
+});
+
 describe.runIf(native)('what is not finite', () => {
   const kinds = (t: Tensor) => Array.from(t.data, (v) => (Number.isFinite(v) ? 0 : v));
   const spots = fc.array(fc.tuple(fc.nat(), fc.constantFrom(Number.NaN, Infinity, -Infinity)), {
@@ -183,6 +208,7 @@ describe.runIf(native)('no length is left without transforms', () => {
   test.each([100, 512, 1023, 1025, 2048])('%i² taps', (side) => {
     const explained = explainConv([1, 1, 2048, 2048], { shape: [1, 1, side, side] }, { padding: side >> 1 });
     expect(explained.chosen).toBe('fft');
+    if (side > 256) expect(explained.reason).toContain('the whole kernel in each');
   });
   test.each([16, 64])('%i³ taps', (side) => {
     const explained = explainConv([1, 1, 128, 128, 128], { shape: [1, 1, side, side, side] });

@@ -77,6 +77,7 @@ const VARIANTS: Readonly<Record<AlgorithmName, readonly number[]>> = {
     [1, 256],
     [1, 1024],
     [64, 1],
+    [960, 480],
   ].map(([rows, columns]) => rows * 2 ** 16 + columns),
 };
 

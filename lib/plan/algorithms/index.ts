@@ -10,20 +10,21 @@ import { jsFft } from './js/fft.js';
 import { jsIm2col } from './js/im2col.js';
 import { jsToeplitz } from './js/toeplitz.js';
 import { jsWinograd } from './js/winograd.js';
+import { largeFft } from './large-fft.js';
 import { partitionedFft } from './partitioned-fft.js';
 import { separable } from './separable.js';
 import { toeplitz } from './toeplitz.js';
 import { winograd } from './winograd.js';
 
 /**
- * By name, the kinds of each: of several the first that serves is what the name means, and when none does the last tells
+ * By name, the kinds of each: of several that serve the fastest is what the name means, and when none does the last tells
  * why. Of algorithms that are expected to take as long 'auto' takes the first.
  */
 export const NATIVE_ALGORITHMS: Readonly<
   Record<AlgorithmName, readonly [NativeAlgorithm, ...NativeAlgorithm[]]>
 > = {
   depthwise: [separable, depthwise],
-  fft: [fft, partitionedFft],
+  fft: [fft, partitionedFft, largeFft],
   toeplitz: [toeplitz],
   winograd: [winograd],
   direct: [direct],

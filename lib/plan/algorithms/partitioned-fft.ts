@@ -5,11 +5,11 @@
  */
 import { ceilDiv, product } from '../../numbers.js';
 import { BYTES } from '../../tensor/dtype.js';
-import { overGradOutput } from '../adjoint.js';
 import type { ConvGeometry } from '../geometry.js';
 import type { Workload } from '../model/workload.js';
 import { extent } from '../options/axes.js';
 import type { NativeAlgorithm } from './algorithm.js';
+import { type Correlation, correlationOf, denseOut, type Line } from './correlation.js';
 import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
 import { type FftTile, LINE_BYTES, LINES, MAX_POINTS, SIDES } from './fft.js';
 
@@ -41,76 +41,6 @@ export const partitionedFft: NativeAlgorithm = {
   },
 };
 
-/** One axis of what is summed: outputs over taps, as native/conv/fft/partitioned.h has it. */
-interface Line {
-  readonly kernel: number;
-  readonly dilation: number;
-  readonly stride: number;
-  readonly out: number;
-}
-
-/** Written channels of images are sums over channels that are read; of a group. */
-interface Correlation {
-  readonly images: number;
-  readonly groups: number;
-  readonly read: number;
-  readonly written: number;
-  readonly axes: readonly [Line, Line, Line];
-  /** Whether the kernel's parts may depend on the number of outputs: where its spectra are not kept. */
-  readonly fitsOutputs: boolean;
-}
-
-function correlationOf(g: ConvGeometry): Correlation {
-  const { batch, groups } = g;
-  const [inChannels, outChannels] = [g.inChannels / groups, g.outChannels / groups];
-  const [depth, height, width] = g.axes;
-  switch (g.op) {
-    case 'forward':
-      return {
-        images: batch,
-        groups,
-        read: inChannels,
-        written: outChannels,
-        axes: g.axes,
-        fitsOutputs: false,
-      };
-    case 'inputGrad': {
-      // Other padding than zeros is as if the input had been padded before.
-      if (g.paddingMode !== 'zeros') return correlationOf(overGradOutput(g));
-      const line = ({ kernel, dilation, in: out }: Line & { readonly in: number }): Line => ({
-        kernel,
-        dilation,
-        stride: 1,
-        out,
-      });
-      return {
-        images: batch,
-        groups,
-        read: outChannels,
-        written: inChannels,
-        axes: [line(depth), line(height), line(width)],
-        fitsOutputs: false,
-      };
-    }
-    case 'weightGrad': {
-      const line = ({ kernel: out, dilation: stride, out: kernel, stride: dilation }: Line): Line => ({
-        kernel,
-        dilation,
-        stride,
-        out,
-      });
-      return {
-        images: inChannels,
-        groups,
-        read: batch,
-        written: outChannels,
-        axes: [line(depth), line(height), line(width)],
-        fitsOutputs: true,
-      };
-    }
-  }
-}
-
 /** How an axis is cut: parts of the kernel, tiles of outputs, and the tiles of inputs that these read. */
 interface Cut {
   readonly parts: number;
@@ -124,7 +54,7 @@ function cutOf(line: Line, points: number, fitsOutputs: boolean): Cut {
     return { parts, outs, tiles: (count) => (count - 1) * stride + (parts - 1) * dilation + 1 };
   }
   const reach = extent(line.kernel, line.dilation);
-  const dense = line.out === 0 ? 0 : (line.out - 1) * line.stride + 1;
+  const dense = denseOut(line);
   const half = points / 2;
   const [part, step] =
     reach <= half + 1

@@ -331,7 +331,7 @@ std::shared_ptr<const ConvRunner> pack_correlation(const Context& context, const
 
 std::shared_ptr<const ConvRunner> pack_forward(const Context& context, const ConvPlan& plan,
                                                const void* weight, const void* bias, double lo, double hi) {
-  if (!fits_tiles(plan))
+  if (is_large_fft(plan.variant) || !fits_tiles(plan))
     return pack_correlation(context, plan, weight, bias, lo, hi);
   return dispatch_float(plan.dtype,
                         [&](auto zero) { return make<decltype(zero)>(context, plan, weight, bias, lo, hi); });

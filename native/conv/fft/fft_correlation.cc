@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "conv/fft/large_tiles.h"
 #include "conv/fft/partitioned.h"
+#include "plan/serves.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {
@@ -163,7 +165,8 @@ template <typename T>
 std::unique_ptr<const FftCorrelation<T>> FftCorrelation<T>::make(const Context& context, const Correlation& c,
                                                                  int32_t variant, const T* w, const T* bias,
                                                                  double lo, double hi) {
-  return make_partitioned(context, c, variant, w, bias, lo, hi);
+  return is_large_fft(variant) ? make_large_tiles(context, c, variant, w, bias, lo, hi)
+                               : make_partitioned(context, c, variant, w, bias, lo, hi);
 }
 
 template class FftCorrelation<float>;

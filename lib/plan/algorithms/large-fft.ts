@@ -1,0 +1,199 @@
+/**
+ * Fourier tiles that are larger than caches, each with the whole kernel in it: of large kernels over planes, and the
+ * gradients of input and weight. native/conv/fft/large_tiles.cc cuts alike.
+ */
+import { ceilDiv, product } from '../../numbers.js';
+import { BYTES } from '../../tensor/dtype.js';
+import type { ConvGeometry } from '../geometry.js';
+import type { Workload } from '../model/workload.js';
+import { extent } from '../options/axes.js';
+import type { NativeAlgorithm } from './algorithm.js';
+import { type Correlation, correlationOf, denseOut, type Line } from './correlation.js';
+import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
+import { type FftTile, MAX_POINTS } from './fft.js';
+
+export const largeFft: NativeAlgorithm = {
+  name: 'fft',
+  gradients: 'as they are',
+  declines,
+  variant: (g) => ({ algorithm: 'fft', ...workOf(g).tile }),
+  isAccurate: (_g, { accuracy }) => accuracy === 'fast',
+  time,
+  cost(g) {
+    const { item, weights, operandBytes } = sizesOf(g);
+    const { multiplications, additions, spectraBytes, workspaceBytes } = workOf(g);
+    return {
+      multiplications,
+      additions,
+      bytes: operandBytes + Math.max(0, spectraBytes - item * weights),
+      extraBytes: spectraBytes + workspaceBytes + BLOCKED_WORKSPACE_BYTES,
+      weightBytes: spectraBytes + item * weights, // those for what is not finite, and to make spectra of
+    };
+  },
+  reason,
+  sparseLimit: null,
+  weightGrad: {
+    declines,
+    isAccurate: ({ accuracy }) => accuracy === 'fast',
+    time,
+    reason,
+  },
+};
+
+/** Bytes of weights' spectra that are kept; beyond them they are made for so many channels at a time, in every run. */
+const KEPT_BYTES = 512 * 2 ** 20;
+/** Bytes of all spectra at a time. */
+const MOST_BYTES = 2 ** 30;
+
+interface Work {
+  readonly tile: FftTile;
+  readonly multiplications: number;
+  readonly additions: number;
+  readonly spectraBytes: number;
+  readonly workspaceBytes: number;
+  readonly points: number;
+  readonly passes: number;
+  readonly products: number;
+}
+
+/** The fewest points of a tile that leaves every output right. */
+function pointsForAll(c: Correlation, line: Line): number {
+  const reach = extent(line.kernel, line.dilation);
+  const outs = denseOut(line);
+  const read = outs + reach - 1;
+  if (!c.zeros) return read;
+  // Positions beyond the tile fall on those of its beginning: zeros fall on zeros.
+  const last = Math.min(line.dense - 1, read - 1 - line.padBefore);
+  return Math.min(read, Math.max(read - Math.max(line.padBefore, 0), last + line.padBefore + 1, reach, outs));
+}
+
+/** Tiles along an axis of so many points. */
+function tilesAlong(c: Correlation, line: Line, points: number): number {
+  if (points >= pointsForAll(c, line)) return 1;
+  return ceilDiv(denseOut(line), points - extent(line.kernel, line.dilation) + 1);
+}
+
+function workBy(tile: FftTile, c: Correlation, bytes: number): Work | null {
+  const [, height, width] = c.axes;
+  const tiles = c.images * tilesAlong(c, height, tile.rows) * tilesAlong(c, width, tile.columns);
+  // Pairs of real points are complex ones.
+  const size = (tile.rows * tile.columns) / 2;
+  const planeBytes = 2 * bytes * size;
+  const planes = c.groups * c.written * c.read;
+  const areKept = planes * planeBytes <= KEPT_BYTES;
+  const atOnce = areKept
+    ? c.written
+    : Math.min(c.written, Math.max(1, Math.floor(KEPT_BYTES / planeBytes / c.read)));
+  const spectraBytes = areKept ? planes * planeBytes : 0;
+  const madeBytes = areKept ? 0 : atOnce * c.read * planeBytes;
+  const sums = c.read === 1 && atOnce === 1 ? 0 : atOnce;
+  const workspaceBytes = madeBytes + (c.read + sums) * planeBytes;
+  if (spectraBytes + workspaceBytes > MOST_BYTES) return null;
+  const inputs = tiles * c.groups * c.read * ceilDiv(c.written, atOnce);
+  const points = (inputs + tiles * c.groups * c.written + planes) * size;
+  const passes = points * Math.log2(size);
+  const products = tiles * planes * size;
+  return {
+    tile,
+    multiplications: Math.ceil(1.5 * passes) + 4 * products,
+    additions: Math.ceil(2.75 * passes) + 4 * products,
+    spectraBytes,
+    workspaceBytes,
+    points,
+    passes,
+    products,
+  };
+}
+
+/** What numbers of points a tile's axes may have: so many cache lines, and no prime factor beyond 7. */
+const [ROW_UNIT, COLUMN_UNIT, MOST_ROWS] = [16, 32, 2 ** 15 - 1];
+
+function isSmooth(n: number): boolean {
+  let rest = n;
+  for (const factor of [2, 3, 5, 7]) while (rest % factor === 0) rest /= factor;
+  return rest === 1;
+}
+
+/** The least good size that is no less; null where there is none. */
+function goodSize(least: number, unit: number): number | null {
+  for (let size = ceilDiv(least, unit) * unit; size <= MOST_ROWS; size += unit)
+    if (isSmooth(size)) return size;
+  return null;
+}
+
+/** Sizes that cut an axis into one tile, two, and so on. */
+function sizesAlong(c: Correlation, line: Line, unit: number): number[] {
+  const reach = extent(line.kernel, line.dilation);
+  const sizes = new Set<number>();
+  for (let tiles = 1; tiles <= MOST_CUTS; tiles++) {
+    const least = tiles === 1 ? pointsForAll(c, line) : ceilDiv(denseOut(line), tiles) + reach - 1;
+    const size = goodSize(Math.max(least, reach), unit);
+    if (size !== null) sizes.add(size);
+  }
+  return [...sizes];
+}
+const MOST_CUTS = 8;
+
+/** Geometries do not change, and every step of a choice asks. */
+const known = new WeakMap<ConvGeometry, Work | null>();
+
+function leastWork(g: ConvGeometry): Work | null {
+  const before = known.get(g);
+  if (before !== undefined) return before;
+  const c = correlationOf(g);
+  const [, height, width] = c.axes;
+  let best: Work | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  const heights = sizesAlong(c, height, ROW_UNIT);
+  const widths = sizesAlong(c, width, COLUMN_UNIT);
+  for (const rows of heights) {
+    for (const columns of widths) {
+      if (rows * columns <= MAX_POINTS) continue;
+      const work = workBy({ rows, columns }, c, BYTES[g.dtype]);
+      if (work === null) continue;
+      const cost = work.passes + POINT * work.points + PRODUCT * work.products;
+      if (cost >= least) continue;
+      best = work;
+      least = cost;
+    }
+  }
+  known.set(g, best);
+  return best;
+}
+
+/** A point that comes and goes, and a complex product, in passes of a transform: by which the tile is chosen. */
+const POINT = 8;
+const PRODUCT = 1;
+
+/** Of a geometry that is not declined. */
+function workOf(g: ConvGeometry): Work {
+  const work = leastWork(g);
+  if (work === null) throw new RangeError('expected a geometry whose spectra fit the workspace');
+  return work;
+}
+
+function declines(g: ConvGeometry): string | null {
+  const [{ in: depth, kernel, out }] = g.axes;
+  if (depth !== 1 || kernel !== 1 || out !== 1) return 'serves one or two spatial axes';
+  if (g.op === 'inputGrad' && g.paddingMode !== 'zeros' && g.axes.some((axis) => axis.stride > 1))
+    return 'serves strided gradients of zeros padding only';
+  return leastWork(g) === null ? 'its planes are small, or their spectra exceed the workspace' : null;
+}
+
+/** Passes that read what is in no cache take so many times those of fft.ts, and a point that comes and goes. */
+const [FAR_PASS, FAR_POINT] = [1.2, 3.2];
+
+function time({ g, bytes, times: { fft: t } }: Workload): number {
+  const { passes, points, products } = workOf(g);
+  const wide = bytes / BYTES.float32;
+  return wide * (passes * FAR_PASS * t.pass + points * FAR_POINT * t.point + products * t.product) + t.call;
+}
+
+function reason(g: ConvGeometry): string {
+  const { multiplications, additions, tile } = workOf(g);
+  const taps = product(g.axes.map((axis) => axis.kernel));
+  const places = product(g.axes.map((axis) => axis.out));
+  const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * taps * places;
+  const saving = (direct / (multiplications + additions)).toPrecision(2);
+  return `Fourier tiles of ${tile.rows}×${tile.columns}, with the whole kernel in each, take ${saving} times less arithmetic`;
+}
