@@ -36,9 +36,7 @@ const png = { compressionLevel: 1 };
 
 async function byConvmat(upload) {
   const { data, info } = await sharp(upload).raw().toBuffer({ resolveWithObject: true });
-  const pixels = await image.fromPixelsAsync({ data, ...info });
-  const blurred = await blur.runAsync(pixels, { transfer: true });
-  const result = await image.toPixelsAsync(blurred, { transfer: true });
+  const result = await image.convolveAsync({ data, ...info }, blur);
   return sharp(result.data, { raw: info }).png(png).toBuffer();
 }
 

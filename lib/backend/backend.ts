@@ -38,6 +38,19 @@ export interface BoundConv {
    * meanwhile.
    */
   runAsync(input: FloatArray, signal?: AbortSignalLike): Promise<FloatArray>;
+  /**
+   * fromPixels, run and toPixels as one, with memory of the backend's own in between; on arrays that nobody else has
+   * seen. Undefined where it would be no faster than one after the other.
+   */
+  readonly convolvePixelsAsync?:
+    | (<P extends TypedArray>(
+        from: FromPixelsPlan,
+        to: ToPixelsPlan,
+        pixels: TypedArray,
+        result: P,
+        signal?: AbortSignalLike,
+      ) => Promise<P>)
+    | undefined;
   /** Frees the packed weights once runs in flight have ended. */
   release(): void;
 }

@@ -4,10 +4,10 @@ import type { ConvOperands } from '../backend/backend.js';
 import { type Binding, BindingCache, sameSizes } from '../backend/bindings.js';
 import { withOwnOperands } from '../backend/own-operands.js';
 import { backend } from '../backend/select.js';
-import { checkOptions, checkShape, elementCount, mismatch } from '../check.js';
+import { checkOptions, checkShape, elementCount, isObject, mismatch, mistake } from '../check.js';
 import { refuseCloning } from '../cloning.js';
 import { Disposing, type SelfDisposing } from '../dispose.js';
-import { ArgumentError, ShapeError } from '../errors.js';
+import { ArgumentError, DTypeError, ShapeError } from '../errors.js';
 import { isRank } from '../plan/options/axes.js';
 import { checkNotEmpty, likeInput, readBatchShape, readWindow, type Window } from '../plan/options/window.js';
 import type { ConvPlan } from '../plan/plans/conv.js';
@@ -97,7 +97,7 @@ export function prepareConv(weight: TensorLike, options?: PrepareOptions): Prepa
 }
 
 /** The weights bound to one input shape. */
-interface ShapeBinding extends Binding {
+export interface ShapeBinding extends Binding {
   readonly inputSize: number;
   readonly outputShape: Shape;
   readonly outputSize: number;
@@ -190,6 +190,15 @@ class Prepared extends Disposing implements PreparedConv {
     this.#operands = null;
   }
 
+  /** What runs on inputs of one shape, for whoever brings them in memory of its own. */
+  static bindingOf(prepared: unknown, inputShape: Shape, dtype: FloatDType): ShapeBinding {
+    // Not instanceof, which revoked proxies throw at.
+    if (!isObject(prepared) || !(#dtype in prepared))
+      throw mistake(ArgumentError, 'layer', 'what prepareConv returns', prepared);
+    if (prepared.#dtype !== dtype) throw mismatch(DTypeError, 'weight', dtype, prepared.#dtype);
+    return prepared.#bindings.find(inputShape) ?? prepared.#bind(inputShape);
+  }
+
   #isOurs(t: Tensor): t is FloatTensor {
     return t.dtype === this.#dtype;
   }
@@ -212,6 +221,15 @@ class Prepared extends Disposing implements PreparedConv {
     const plan = planWindow('forward', this.#dtype, this.#window, input, this.weightShape, this.#manner);
     return { plan, outputShape: likeInput(plan.outputShape, input) };
   }
+}
+
+/**
+ * The weights of a prepared convolution, bound to an input's shape.
+ *
+ * @throws {ArgumentError} when it is none, or disposed, {DTypeError} for weights of another type, and as conv2d.
+ */
+export function bindingOf(prepared: unknown, inputShape: Shape, dtype: FloatDType): ShapeBinding {
+  return Prepared.bindingOf(prepared, inputShape, dtype);
 }
 
 /** Whether the general checks would find nothing wrong: a tiny convolution takes less time than they do. */

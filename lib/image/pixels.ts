@@ -24,9 +24,16 @@ import {
   type PlaneSource,
   type ToPixelsPlan,
 } from '../plan/plans/pixels.js';
-import { dtypeOf, type FloatArray, isFloatArray, isTypedArray, uninitialised } from '../tensor/dtype.js';
+import {
+  dtypeOf,
+  type FloatArray,
+  type FloatDType,
+  isFloatArray,
+  isTypedArray,
+  uninitialised,
+} from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
-import { checkData, Tensor } from '../tensor/tensor.js';
+import { checkData, type Shape, Tensor } from '../tensor/tensor.js';
 
 /** Interleaved pixels: sharp's raw output, a canvas's ImageData, pngjs's PNG. */
 export interface Pixels {
@@ -69,10 +76,10 @@ export interface ToPixelsOptions {
   readonly dtype?: PixelDType;
 }
 
-const FROM_OPTIONS = ['channels', 'premultiply', 'scale', 'mean', 'std'] as const;
-const TO_OPTIONS = ['scale', 'offset', 'unpremultiply', 'dtype'] as const;
+export const FROM_OPTIONS = ['channels', 'premultiply', 'scale', 'mean', 'std'] as const;
+export const TO_OPTIONS = ['scale', 'offset', 'unpremultiply', 'dtype'] as const;
 
-type PixelArray = Uint8Array | Uint16Array | Float32Array;
+export type PixelArray = Uint8Array | Uint16Array | Float32Array;
 
 /**
  * Pixels as a tensor, [channels, height, width] float32: (value·scale − mean)/std, computed in float64 and rounded once.
@@ -137,7 +144,8 @@ export async function toPixelsAsync(
   return { data, ...size };
 }
 
-function readFromPixels(
+/** A call's plan, the values that it reads and the shape of the planes. */
+export function readFromPixels(
   pixels: Pixels,
   options: FromPixelsOptions,
 ): { plan: FromPixelsPlan; data: PixelArray; shape: readonly number[] } {
@@ -237,16 +245,32 @@ function readToPixels(
 ): { plan: ToPixelsPlan; planes: FloatArray; size: { width: number; height: number; channels: number } } {
   const { data, shape } = takeTensor(t, 't');
   if (!isFloatArray(data)) throw mismatch(DTypeError, 't', 'float32 or float64', dtypeOf(data));
+  const { plan, size } = planToPixels(dtypeOf(data), shape, 't', options);
+  return { plan, planes: data, size };
+}
+
+/** As of toPixels, of planes of a type and shape that `argument` has. */
+export function planToPixels(
+  from: FloatDType,
+  shape: Shape,
+  argument: string,
+  options: ToPixelsOptions,
+): { plan: ToPixelsPlan; size: { width: number; height: number; channels: number } } {
   const axes = shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape;
   const [channels, height, width] = axes.length === 2 ? [1, ...axes] : axes;
   if (axes.length < 2 || axes.length > 3 || channels < 1 || channels > 4) {
-    throw mismatch(ShapeError, 't', '[channels, height, width] with 1 to 4 channels', describeShape(shape));
+    throw mismatch(
+      ShapeError,
+      argument,
+      '[channels, height, width] with 1 to 4 channels',
+      describeShape(shape),
+    );
   }
   const to = checkOneOf(options.dtype ?? 'uint8', 'options.dtype', ['uint8', 'uint16', 'float32']);
   const unpremultiply = checkBoolean(options.unpremultiply ?? false, 'options.unpremultiply');
   return {
     plan: {
-      from: dtypeOf(data),
+      from,
       to,
       count: height * width,
       channels,
@@ -254,7 +278,6 @@ function readToPixels(
       scale: checkNumber(options.scale ?? 1, 'options.scale'),
       offset: checkNumber(options.offset ?? 0, 'options.offset'),
     },
-    planes: data,
     size: { width, height, channels },
   };
 }

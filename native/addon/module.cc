@@ -61,6 +61,7 @@ constexpr Export kExports[] = {
     {"runNetworkAsync", entry<run_network_async>},
     {"fromPixelsAsync", entry<from_pixels_async>},
     {"toPixelsAsync", entry<to_pixels_async>},
+    {"convolvePixelsAsync", entry<convolve_pixels_async>},
 };
 
 // The library stays in memory until the process ends: its threads run its code, and Node unloads an addon

@@ -9,4 +9,9 @@ namespace convmat::addon {
 Napi::Value from_pixels_async(const Napi::CallbackInfo& call);
 Napi::Value to_pixels_async(const Napi::CallbackInfo& call);
 
+// convolvePixelsAsync(run, channels, alpha | -1, largest, planes' numbers, channels, alpha | -1, largest,
+// scale, offset, pixels, result, callback): pixels to planes, those by a prepared convolution, and to pixels
+// again.
+Napi::Value convolve_pixels_async(const Napi::CallbackInfo& call);
+
 }  // namespace convmat::addon

@@ -163,6 +163,7 @@ const quantised = () => ({
   outputZeroPoint: 5,
 });
 const stored = () => fixed.fi(random([3, 4]), type());
+const filter = convmat.prepareConv(random([4, 1, 3, 3]), { groups: 4, padding: 1 });
 const rgba = () => ({ data: new Uint8Array(48), width: 4, height: 3, channels: 4 });
 const exported = golden('torch_onnx').cases.find(({ id }) => id === 'attention at opset 17');
 const modelBytes = () => Uint8Array.from(exported?.tensors.model.data ?? []);
@@ -874,6 +875,9 @@ const CALLS: readonly Call[] = [
       'unpremultiply',
       'dtype',
     ]),
+  ),
+  ...(['convolve', 'convolveAsync'] as const).map((name) =>
+    call(`image.${name}`, images[name] as never, () => [rgba(), filter, {}], ['from', 'to']),
   ),
   call('onnx.readModel', onnx.readModel as never, () => [modelBytes(), {}], ['externalData']),
   call('onnx.prepareNetwork', onnx.prepareNetwork as never, () => [model, { inputShapes: shapes }], [

@@ -1,4 +1,4 @@
-import { conv2d, image, tensor } from 'convmat';
+import { conv2d, image, prepareConv, tensor } from 'convmat';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expectSame } from '../support/compare';
@@ -192,6 +192,78 @@ describe('pixels as others have them', () => {
         },
       ),
     );
+  });
+});
+
+describe('convolve', () => {
+  const weight = (channels: number) => random([channels, 1, 5, 3], 'float32', 4);
+  const options = { padding: 'same', paddingMode: 'reflect' } as const;
+
+  test.each<[string, Depth, number, image.ConvolveOptions]>([
+    ['bytes', 'uint8', 3, {}],
+    ['16 bits, scaled', 'uint16', 1, { from: { scale: 1 / 65535 }, to: { scale: 65535, dtype: 'uint16' } }],
+    ['opacity', 'uint8', 4, { from: { premultiply: true }, to: { unpremultiply: true } }],
+    ['one depth to another', 'uint8', 2, { from: { scale: 1 / 255 }, to: { dtype: 'float32' } }],
+    ['floats', 'float32', 3, { to: { scale: 255, offset: 0.5 } }],
+  ])('is what its parts are: %s', async (_, depth, channels, given) => {
+    using layer = prepareConv(weight(channels), { ...options, groups: channels });
+    for (const [width, height] of [
+      [5, 4],
+      [131, 67],
+    ]) {
+      const pixels = anyPixels(width, height, channels, depth);
+      const expected = toPixels(layer.run(fromPixels(pixels, given.from)), given.to);
+      expectSamePixels(image.convolve(pixels, layer, given), expected);
+      expectSamePixels(await image.convolveAsync(pixels, layer, given), expected);
+    }
+  });
+
+  test('makes other channels and sizes', async () => {
+    using edges = prepareConv(random([2, 3, 3, 3]), { stride: 2 });
+    const pixels = anyPixels(21, 11, 4, 'uint8');
+    const given = { from: { channels: 'bgr' }, to: { scale: 0.1 } } as const;
+    const result = image.convolve(pixels, edges, given);
+    expect([result.width, result.height, result.channels]).toEqual([10, 5, 2]);
+    expectSamePixels(await image.convolveAsync(pixels, edges, given), result);
+  });
+
+  test('many at once, of many sizes, whose memory is used again', async () => {
+    using layer = prepareConv(weight(3), { ...options, groups: 3 });
+    const all = Array.from({ length: 24 }, (_, i) => anyPixels(40 + 37 * (i % 5), 30 + i, 3, 'uint8', i));
+    const results = await Promise.all(all.map((pixels) => image.convolveAsync(pixels, layer)));
+    for (const [i, pixels] of all.entries()) expectSamePixels(results[i], image.convolve(pixels, layer));
+  });
+
+  test('ends what is under way when it is disposed of, and hands pixels over', async () => {
+    const layer = prepareConv(weight(3), { ...options, groups: 3 });
+    const pixels = anyPixels(60, 50, 3, 'uint8');
+    const expected = image.convolve(pixels, layer);
+    const result = image.convolveAsync(pixels, layer, { transfer: true });
+    layer.dispose();
+    expectSamePixels(await result, expected);
+    expect(pixels.data.length).toBe(0);
+    expect(() => image.convolve(expected, layer)).toThrow('got a disposed one');
+  });
+
+  test('refuses what is none, and aborts', async () => {
+    using layer = prepareConv(weight(3), { ...options, groups: 3 });
+    using wide = prepareConv(random([8, 3, 3, 3]));
+    using double = prepareConv(random([3, 1, 3, 3], 'float64'), { groups: 3 });
+    const pixels = anyPixels(6, 5, 3, 'uint8');
+    const refusals: [unknown, string][] = [
+      [{ run: () => 1 }, 'layer: expected what prepareConv returns'],
+      [wide, 'output: expected [channels, height, width] with 1 to 4 channels'],
+      [double, 'weight: expected float32, got float64'],
+    ];
+    for (const [other, message] of refusals) {
+      expect(() => image.convolve(pixels, other as never)).toThrow(message);
+      await expect(image.convolveAsync(pixels, other as never)).rejects.toThrow(message);
+    }
+    expect(() => image.convolve(pixels, layer, { from: { dtype: 'uint8' } as never })).toThrow(
+      'options.from.dtype',
+    );
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(image.convolveAsync(pixels, layer, { signal })).rejects.toThrow('enough');
   });
 });
 

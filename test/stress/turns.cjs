@@ -185,6 +185,12 @@ const FUNCTIONS = {
     const pixels = { data: elements(side * side * 4, Uint8Array), width: side, height: side, channels: 4 };
     return { call: () => image.fromPixelsAsync(pixels, { scale: 1 / 255 }) };
   },
+  'image.convolveAsync': (length) => {
+    const side = sideOf(length, 3);
+    const pixels = { data: elements(side * side * 3, Uint8Array), width: side, height: side, channels: 3 };
+    const make = () => convmat.prepareConv(tensor([3, 1, 3, 3]), { padding: 1, groups: 3 });
+    return { make, call: (prepared) => image.convolveAsync(pixels, prepared) };
+  },
   'image.toPixelsAsync': (length) => {
     const side = sideOf(length, 3);
     const t = tensor([3, side, side]);

@@ -215,6 +215,17 @@ export interface NativeAddon {
   toPixelsAsync<P extends TypedArray>(
     ...args: [...ToPixelsArguments, planes: FloatArray, pixels: P, callback: AsyncCallback<P>]
   ): number;
+  /** Pixels to planes, those by a prepared convolution, and to pixels again. */
+  convolvePixelsAsync?<P extends TypedArray>(
+    ...args: [
+      run: RunFunction,
+      ...FromPixelsArguments,
+      ...ToPixelsArguments,
+      pixels: TypedArray,
+      result: P,
+      callback: AsyncCallback<P>,
+    ]
+  ): number;
   /** y ← a·x + b·y; returns Σ y². */
   vectorCombine(a: number, x: FloatArray, b: number, y: FloatArray): number;
   vectorDot(x: FloatArray, y: FloatArray): number;

@@ -5,6 +5,7 @@ import { type FloatArray, type FloatDType, uninitialised } from '../../tensor/dt
 import type { AbortSignalLike } from '../abort.js';
 import type { Backend, BoundConv } from '../backend.js';
 import type { NativeAddon, RunFunction } from './addon.js';
+import { fromArguments, toArguments } from './pixels.js';
 import { settled } from './settled.js';
 
 type Convolutions = Pick<
@@ -66,6 +67,18 @@ class NativeConv implements BoundConv {
       (callback) => this.#addon.runAsync(this.run, input, output, callback),
       signal,
     );
+  }
+
+  get convolvePixelsAsync(): BoundConv['convolvePixelsAsync'] {
+    const addon = this.#addon;
+    if (addon.convolvePixelsAsync === undefined) return undefined;
+    const start = addon.convolvePixelsAsync;
+    return (from, to, pixels, result, signal) =>
+      settled(
+        addon,
+        (callback) => start(this.run, ...fromArguments(from), ...toArguments(to), pixels, result, callback),
+        signal,
+      );
   }
 
   release(): void {

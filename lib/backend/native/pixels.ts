@@ -26,7 +26,7 @@ export function pixelsBy(addon: NativeAddon): PixelConversions {
 }
 
 /** Of each plane: its channel, whether it is premultiplied, scale, mean and the inverse of the deviation. */
-function fromArguments({ channels, alpha, dtype, planes }: FromPixelsPlan): FromPixelsArguments {
+export function fromArguments({ channels, alpha, dtype, planes }: FromPixelsPlan): FromPixelsArguments {
   const numbers = planes.flatMap(({ channel, premultiplied, scale, mean, inverseStd }) => [
     channel,
     Number(premultiplied),
@@ -37,6 +37,6 @@ function fromArguments({ channels, alpha, dtype, planes }: FromPixelsPlan): From
   return [channels, alpha, LARGEST[dtype], Float64Array.from(numbers)];
 }
 
-function toArguments({ channels, alpha, to, scale, offset }: ToPixelsPlan): ToPixelsArguments {
+export function toArguments({ channels, alpha, to, scale, offset }: ToPixelsPlan): ToPixelsArguments {
   return [channels, alpha, LARGEST[to], scale, offset];
 }

@@ -138,6 +138,13 @@ const RIGHT = {
     later,
   ],
   toPixelsAsync: () => [2, 1, 255, 1, 0, new Float32Array(4), new Uint8Array(4), later],
+  // WebAssembly has none.
+  ...(addon.convolvePixelsAsync && {
+    convolvePixelsAsync: () => [
+      ...[run(), 1, -1, 255, Float64Array.of(0, 0, 1, 0, 1), 1, -1, 255, 1, 0],
+      ...[new Uint8Array(4), new Uint8Array(3), later],
+    ],
+  }),
   vectorCombine: () => [1, x, 1, x.slice()],
   vectorDot: () => [x, x],
   singularValues: () => [2, 2, new Float64Array(8), new Float64Array(8), new Float64Array(4)],
