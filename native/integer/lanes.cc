@@ -4,10 +4,9 @@
 #include <limits>
 
 #include "integer/frame.h"
-#include "integer/problem.h"
+#include "integer/panel_conv.h"
 #include "integer/ways.h"
 #include "plan/arith.h"
-#include "runtime/aligned.h"
 #include "runtime/arena.h"
 
 namespace convmat {
@@ -19,28 +18,21 @@ constexpr int64_t kBlockTaps = 64;
 // Of packed weights before they are transposed.
 constexpr int64_t kStagedWords = 16 << 10;
 
-int32_t wrapped(uint64_t value) { return static_cast<int32_t>(static_cast<uint32_t>(value)); }
-
-class LaneConv final : public PackedIntegerConv {
+class LaneConv final : public PanelConv {
  public:
   LaneConv(const Context& context, const IntegerConvPlan& plan, const uint8_t* weight, const int32_t* zeros,
            const int32_t* bias, const double* multipliers)
-      : p_(context, plan, multipliers != nullptr),
+      : PanelConv(context, plan, multipliers != nullptr, padded_channels(context, plan),
+                  panels(context, plan)),
         blocking_(p_.kernels->integer.blocking),
         quads_(p_.kernels->integer.quad_tile != nullptr),
         input_format_(quads_ ? WordFormat::quads(*p_.kernels, plan.conv.dtype, plan.input_zero_point,
                                                  p_.kernels->integer.signed_quads)
                              : WordFormat::pairs(*p_.kernels, plan.conv.dtype, plan.input_zero_point)),
         tile_(quads_ ? p_.kernels->integer.quad_tile : p_.kernels->integer.pair_tile),
-        words_(ceil_div(p_.channels, input_format_.factors)),
-        padded_channels_(ceil_div(p_.out_channels, blocking_.lanes) * blocking_.lanes),
-        panels_(ceil_div(p_.out_channels, width())) {
+        words_(ceil_div(p_.channels, input_format_.factors)) {
     block_words_ = std::clamp<int64_t>(kBlockTaps / p_.taps, 1, std::max<int64_t>(words_, 1));
-    const int64_t lanes = plan.conv.groups * padded_channels_;
-    weights_ = AlignedArray<int32_t>(lanes * words_ * p_.taps);
-    offsets_ = AlignedArray<int32_t>(lanes);
-    weight_zeros_ = AlignedArray<int32_t>(lanes);
-    if (p_.scaled) multipliers_ = AlignedArray<double>(lanes);
+    weights_ = AlignedArray<int32_t>(plan.conv.groups * padded_channels_ * words_ * p_.taps);
     for (int64_t g = 0; g < plan.conv.groups; ++g) {
       for (int64_t panel = 0; panel < panels_; ++panel) pack_panel(weight, zeros, g, panel);
       pack_lanes(weight, zeros, bias, multipliers, g);
@@ -48,23 +40,16 @@ class LaneConv final : public PackedIntegerConv {
     if (needs_input_sums_) pack_ones();
   }
 
-  size_t bytes() const override {
-    return sizeof(*this) + weights_.bytes() + offsets_.bytes() + weight_zeros_.bytes() +
-           multipliers_.bytes() + ones_.bytes();
-  }
-
-  void run(const Context& context, const void* input, void* output) const override {
-    const ConvPlan& plan = p_.plan.conv;
-    const Sharing s = share();
-    const int64_t chunks = plan.batch * plan.groups * p_.axis[0].out * s.panel_parts * s.blocks.row_blocks *
-                           s.blocks.column_blocks;
-    parallel_for(chunks, s.cost_ns, [&](int64_t i) {
-      if (context.is_cancelled()) return;
-      run_chunk(s, static_cast<const uint8_t*>(input), output, i);
-    });
-  }
-
  private:
+  static int64_t padded_channels(const Context& context, const IntegerConvPlan& plan) {
+    return round_up(plan.conv.out_channels / plan.conv.groups, context.kernels->integer.blocking.lanes);
+  }
+  static int64_t panels(const Context& context, const IntegerConvPlan& plan) {
+    const DirectBlocking& blocking = context.kernels->integer.blocking;
+    return ceil_div(plan.conv.out_channels / plan.conv.groups, int64_t{blocking.vectors} * blocking.lanes);
+  }
+
+  size_t weight_bytes() const override { return weights_.bytes() + ones_.bytes(); }
   int64_t width() const { return int64_t{blocking_.vectors} * blocking_.lanes; }
   int64_t vectors_of(int64_t panel) const {
     return std::min<int64_t>(blocking_.vectors, (padded_channels_ - panel * width()) / blocking_.lanes);
@@ -153,15 +138,12 @@ class LaneConv final : public PackedIntegerConv {
           weight_zero =
               wrapped(static_cast<uint64_t>(int64_t{zeros[o]}) +
                       static_cast<uint64_t>(int64_t{WordFormat::shift(p_.plan.weight_dtype, true)}));
-          needs_input_sums_ = needs_input_sums_ || weight_zero != 0;
         }
         if (bias != nullptr)
           offset = wrapped(static_cast<uint64_t>(int64_t{offset}) + static_cast<uint64_t>(int64_t{bias[o]}));
         if (p_.scaled) multiplier = multipliers[o];
       }
-      offsets_.data()[lane0 + c] = offset;
-      weight_zeros_.data()[lane0 + c] = weight_zero;
-      if (p_.scaled) multipliers_.data()[lane0 + c] = multiplier;
+      set_channel(lane0 + c, offset, weight_zero, multiplier);
     }
   }
 
@@ -190,87 +172,47 @@ class LaneConv final : public PackedIntegerConv {
     }
   }
 
-  // How the outputs are dealt out.
-  struct Sharing {
-    OutputBlocks blocks;
-    int64_t panel_parts;  // panels are dealt out to so many chunks
-    double cost_ns;
-  };
-  Sharing share() const {
-    Sharing s;
-    const ConvPlan& plan = p_.plan.conv;
+  Sharing share() const override {
     const double words_per_pixel =
         static_cast<double>(padded_channels_ * std::max<int64_t>(words_, 1)) * static_cast<double>(p_.taps);
-    const double images = static_cast<double>(plan.batch) * static_cast<double>(plan.groups * p_.axis[0].out);
-    const double per_ns = p_.kernels->f32.gemm_blocking.fma_per_ns;
-    s.cost_ns = images * static_cast<double>(p_.axis[1].out) * static_cast<double>(p_.axis[2].out) *
-                words_per_pixel / per_ns;
-    const double chunk_pixels = integer_chunk_ns(s.cost_ns) * per_ns / words_per_pixel;
     const auto fits = [this](int64_t rows, int64_t columns) {
       return frame_elements(p_.axis, words_, rows, columns, 1) * static_cast<int64_t>(sizeof(int32_t)) <=
              kIntegerFrameBytes;
     };
-    const int64_t tile = blocking_.max_pixels(static_cast<int32_t>(vectors_of(0)));
-    s.blocks = OutputBlocks::make(p_.axis, tile, chunk_pixels, fits);
-    const double chunks = images * static_cast<double>(s.blocks.row_blocks * s.blocks.column_blocks);
-    const double wanted = s.cost_ns / integer_chunk_ns(s.cost_ns);
-    s.panel_parts = chunks > 0 ? std::clamp<int64_t>(static_cast<int64_t>(wanted / chunks), 1,
-                                                     std::max<int64_t>(panels_, 1))
-                               : 1;
-    return s;
+    return share_blocks(words_per_pixel / p_.kernels->f32.gemm_blocking.fma_per_ns,
+                        blocking_.max_pixels(static_cast<int32_t>(vectors_of(0))), fits);
   }
 
-  void run_chunk(const Sharing& s, const uint8_t* input, void* output, int64_t index) const {
-    const ConvPlan& plan = p_.plan.conv;
-    const auto next = [&index](int64_t count) {
-      const int64_t i = index % count;
-      index /= count;
-      return i;
-    };
-    const int64_t part = next(s.panel_parts);
-    const int64_t column = next(s.blocks.column_blocks) * s.blocks.columns;
-    const int64_t row = next(s.blocks.row_blocks) * s.blocks.rows;
-    const OutputBlock block = {next(p_.axis[0].out), row, std::min(s.blocks.rows, p_.axis[1].out - row),
-                               column, std::min(s.blocks.columns, p_.axis[2].out - column)};
-    const int64_t group = next(plan.groups), image = index;
-    if (block.rows <= 0 || block.columns <= 0) return;
-
+  void run_chunk(const Chunk& chunk) const override {
+    const OutputBlock block = {chunk.depth, chunk.row, chunk.rows, chunk.column, chunk.columns};
     ArenaFrame arena;
-    const InputView<int32_t> view =
-        view_words(*p_.kernels, input_format_, plan.padding_mode, p_.axis,
-                   input + (image * plan.in_channels + group * p_.channels) * p_.in_plane(), p_.channels,
-                   false, block, arena);
+    const InputView<int32_t> view = view_words(*p_.kernels, input_format_, p_.plan.conv.padding_mode, p_.axis,
+                                               chunk.input, p_.channels, false, block, arena);
     DirectTap* const taps = arena.take<DirectTap>(block_words_ * p_.taps);
     int32_t* const sums = arena.take<int32_t>(kMaxIntegerPixels * width());
     int32_t* const input_sums = needs_input_sums_ ? arena.take<int32_t>(block.rows * block.columns) : nullptr;
     if (needs_input_sums_) sum_inputs(view, block, taps, sums, input_sums);
 
     int64_t listed_width = 0;
-    const int64_t end_panel = (part + 1) * panels_ / s.panel_parts;
-    for (int64_t panel = part * panels_ / s.panel_parts; panel < end_panel; ++panel) {
+    for (int64_t panel = chunk.first_panel; panel < chunk.end_panel; ++panel) {
       const int64_t vectors = vectors_of(panel), lanes = vectors * blocking_.lanes, first = panel * width();
       if (listed_width != lanes) list_taps(view, lanes, taps);
       listed_width = lanes;
-      const int64_t lane0 = group * padded_channels_ + first;
+      const int64_t lane0 = chunk.group * padded_channels_ + first;
       const IntegerTile tile = tile_of(view, lanes, weights_.data() + lane0 * words_ * p_.taps, taps, sums);
       IntegerFinish finish;
       finish.sums = sums;
       finish.vectors = static_cast<int32_t>(vectors);
       finish.channels = std::min(lanes, p_.out_channels - first);
-      finish.offsets = offsets_.data() + lane0;
-      finish.weight_zeros = weight_zeros_.data() + lane0;
-      finish.multipliers = p_.scaled ? multipliers_.data() + lane0 : nullptr;
-      finish.zero_point = p_.zero_point;
-      finish.flip = p_.flip;
-      finish.y_channel = p_.out_plane();
-      const int64_t plane = image * plan.out_channels + group * p_.out_channels + first;
+      finish.weight_zeros = weight_zeros(lane0);
+      finish_with(finish, lane0);
       for_each_tile(view, block, vectors, tile, [&](int64_t i, int64_t j, int64_t pixels) {
         finish.pixels = static_cast<int32_t>(pixels);
         finish.input_sums = input_sums == nullptr ? nullptr : input_sums + i * block.columns + j;
         finish.y =
-            p_.output_at(output, plane * p_.out_plane() +
-                                     (block.depth * p_.axis[1].out + block.first_row + i) * p_.axis[2].out +
-                                     block.first_column + j);
+            p_.output_at(chunk.output, first * p_.out_plane() +
+                                           (chunk.depth * p_.axis[1].out + chunk.row + i) * p_.axis[2].out +
+                                           chunk.column + j);
         p_.kernels->integer.finish(finish);
       });
     }
@@ -333,19 +275,13 @@ class LaneConv final : public PackedIntegerConv {
     });
   }
 
-  const IntegerProblem p_;
   const DirectBlocking blocking_;
   const bool quads_;
   const WordFormat input_format_;
   IntegerTileFn* const tile_;
-  const int64_t words_;            // of a group's input channels
-  const int64_t padded_channels_;  // of a group's output
-  const int64_t panels_;
+  const int64_t words_;  // of a group's input channels
   int64_t block_words_;
-  bool needs_input_sums_ = false;
   AlignedArray<int32_t> weights_, ones_;
-  AlignedArray<int32_t> offsets_, weight_zeros_;  // [group][padded channel]
-  AlignedArray<double> multipliers_;
 };
 
 }  // namespace

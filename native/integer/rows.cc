@@ -124,6 +124,7 @@ class RowConv final : public PackedIntegerConv {
         line.count = block.columns;
         line.bias = bias_.data()[o];
         line.scaled = p_.scaled;
+        line.in_float = p_.plan.scaled_in_float;
         line.multiplier = p_.scaled ? multipliers_.data()[o] : 0;
         line.zero_point = p_.zero_point;
         line.flip = p_.flip;

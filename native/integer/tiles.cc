@@ -6,9 +6,8 @@
 #include <cstring>
 
 #include "geometry/lowering.h"
-#include "integer/problem.h"
+#include "integer/panel_conv.h"
 #include "integer/ways.h"
-#include "runtime/aligned.h"
 #include "runtime/arena.h"
 #include "runtime/tile_unit.h"
 #include "simd/compiler.h"
@@ -53,52 +52,34 @@ struct TileAxis {
   int64_t phases = 1;  // that are read
 };
 
-int32_t wrapped(uint64_t value) { return static_cast<int32_t>(static_cast<uint32_t>(value)); }
-
-class TileConv final : public PackedIntegerConv {
+class TileConv final : public PanelConv {
  public:
   TileConv(const Context& context, const IntegerConvPlan& plan, const uint8_t* weight, const int32_t* zeros,
            const int32_t* bias, const double* multipliers)
-      : p_(context, plan, multipliers != nullptr),
+      : PanelConv(context, plan, multipliers != nullptr, kTileLanes * weight_tiles(plan),
+                  ceil_div<int64_t>(weight_tiles(plan), kMaxWeightTiles)),
         tiles_(*p_.kernels->integer.tiles),
         is_product_(p_.axis[0].out == 1 && p_.axis[1].out == 1 && is_plain(p_.axis[2]) &&
                     is_plain(p_.axis[0]) && is_plain(p_.axis[1])),
         blocks_(ceil_div(p_.channels, kTileDepth)),
         steps_(blocks_ * p_.taps),
-        weight_tiles_(ceil_div(p_.out_channels, kTileLanes)),
-        panels_(ceil_div(weight_tiles_, kMaxWeightTiles)),
-        padded_channels_(weight_tiles_ * kTileLanes) {
-    const int64_t channels = plan.conv.groups * padded_channels_;
+        weight_tiles_(weight_tiles(plan)) {
     weights_ = AlignedArray<uint8_t>(plan.conv.groups * weight_tiles_ * steps_ * kTileBytes);
-    offsets_ = AlignedArray<int32_t>(channels);
-    weight_zeros_ = AlignedArray<int32_t>(channels);
-    multipliers_ = AlignedArray<double>(p_.scaled ? channels : 0);
     const Stored stored = choose_stored(weight, zeros);
     signed_weights_ = stored == Stored::signed_centred || stored == Stored::signed_with_zeros;
     for (int64_t g = 0; g < plan.conv.groups; ++g) pack_group(g, stored, weight, zeros, bias, multipliers);
     if (needs_input_sums_) pack_ones();
   }
 
-  size_t bytes() const override {
-    return sizeof(*this) + weights_.bytes() + offsets_.bytes() + weight_zeros_.bytes() +
-           multipliers_.bytes() + ones_.bytes();
-  }
-
-  void run(const Context& context, const void* input, void* output) const override {
-    const ConvPlan& plan = p_.plan.conv;
-    const Sharing s = share();
-    const int64_t chunks = plan.batch * plan.groups * p_.axis[0].out * s.panel_parts * s.blocks.row_blocks *
-                           s.blocks.column_blocks;
-    parallel_for(chunks, s.cost_ns, [&](int64_t i) {
-      if (context.is_cancelled()) return;
-      run_chunk(s, static_cast<const uint8_t*>(input), output, i);
-    });
-  }
-
  private:
   // How weights lie in the tiles: less their zero points, as whichever bytes hold the differences; or as
   // int8, with zero points that are left.
   enum class Stored { signed_centred, unsigned_centred, signed_with_zeros };
+
+  static int64_t weight_tiles(const IntegerConvPlan& plan) {
+    return ceil_div(plan.conv.out_channels / plan.conv.groups, kTileLanes);
+  }
+  size_t weight_bytes() const override { return weights_.bytes() + ones_.bytes(); }
 
   static bool is_plain(const Axis& axis) {
     return axis.kernel == 1 && axis.stride == 1 && axis.pad_before == 0 && axis.pad_after == 0;
@@ -139,10 +120,10 @@ class TileConv final : public PackedIntegerConv {
       const int64_t used = std::min(kTileLanes, p_.out_channels - first);
       for (int64_t lane = 0; lane < kTileLanes; ++lane) {
         const int64_t at = g * padded_channels_ + first + lane;
-        offsets_.data()[at] = 0;
-        weight_zeros_.data()[at] = 0;
-        if (p_.scaled) multipliers_.data()[at] = 0;
-        if (lane >= used) continue;
+        if (lane >= used) {
+          set_channel(at, 0, 0, 0);
+          continue;
+        }
         const int64_t o = g * p_.out_channels + first + lane;
         const int32_t stored_zero = stored != Stored::signed_with_zeros ? 0
                                     : p_.plan.weight_dtype == DType::i8 ? zeros[o]
@@ -154,10 +135,7 @@ class TileConv final : public PackedIntegerConv {
             sum - static_cast<uint64_t>(products()) * static_cast<uint64_t>(int64_t{zeros[o]});
         const auto zx = static_cast<uint64_t>(int64_t{p_.plan.input_zero_point});
         const auto added = static_cast<uint64_t>(bias == nullptr ? int64_t{0} : int64_t{bias[o]});
-        offsets_.data()[at] = wrapped(added - zx * of_weights);
-        weight_zeros_.data()[at] = stored_zero;
-        needs_input_sums_ = needs_input_sums_ || stored_zero != 0;
-        if (p_.scaled) multipliers_.data()[at] = multipliers[o];
+        set_channel(at, wrapped(added - zx * of_weights), stored_zero, p_.scaled ? multipliers[o] : 0);
       }
       pack_tile(centred, used, g, tile, staged);
     }
@@ -259,67 +237,25 @@ class TileConv final : public PackedIntegerConv {
     }
   }
 
-  struct Sharing {
-    OutputBlocks blocks;
-    int64_t panel_parts;  // panels are dealt out to so many chunks
-    double cost_ns;
-  };
-  Sharing share() const {
-    Sharing s;
-    const ConvPlan& plan = p_.plan.conv;
+  Sharing share() const override {
     const double pixel_ns = static_cast<double>(weight_tiles_ * std::max<int64_t>(steps_, 1)) * kTileNs /
                                 static_cast<double>(kTileLanes) +
                             static_cast<double>(padded_channels_) * kFinishNs;
-    const double images = static_cast<double>(plan.batch) * static_cast<double>(plan.groups * p_.axis[0].out);
-    s.cost_ns = images * static_cast<double>(p_.axis[1].out) * static_cast<double>(p_.axis[2].out) * pixel_ns;
     const auto fits = [this](int64_t rows, int64_t columns) {
       const TileAxis height(p_.axis[1], 0, rows), width(p_.axis[2], 0, columns);
       return p_.axis[0].kernel * frame_lines(height, width) * blocks_ * kTileDepth <= kIntegerFrameBytes;
     };
-    s.blocks = OutputBlocks::make(p_.axis, kMaxTilePixels, integer_chunk_ns(s.cost_ns) / pixel_ns, fits);
-    const double chunks = images * static_cast<double>(s.blocks.row_blocks * s.blocks.column_blocks);
-    const double wanted = s.cost_ns / integer_chunk_ns(s.cost_ns);
-    s.panel_parts = chunks > 0 ? std::clamp<int64_t>(static_cast<int64_t>(wanted / chunks), 1,
-                                                     std::max<int64_t>(panels_, 1))
-                               : 1;
-    return s;
+    return share_blocks(pixel_ns, kMaxTilePixels, fits);
   }
 
-  void run_chunk(const Sharing& s, const uint8_t* input, void* output, int64_t index) const {
-    const ConvPlan& plan = p_.plan.conv;
-    const auto next = [&index](int64_t count) {
-      const int64_t i = index % count;
-      index /= count;
-      return i;
-    };
-    Chunk chunk;
-    const int64_t part = next(s.panel_parts);
-    chunk.first_panel = part * panels_ / s.panel_parts;
-    chunk.end_panel = (part + 1) * panels_ / s.panel_parts;
-    chunk.column = next(s.blocks.column_blocks) * s.blocks.columns;
-    chunk.row = next(s.blocks.row_blocks) * s.blocks.rows;
-    chunk.depth = next(p_.axis[0].out);
-    chunk.rows = std::min(s.blocks.rows, p_.axis[1].out - chunk.row);
-    chunk.columns = std::min(s.blocks.columns, p_.axis[2].out - chunk.column);
-    chunk.group = next(plan.groups);
-    if (chunk.rows <= 0 || chunk.columns <= 0) return;
-    const int64_t image = index;
-    const uint8_t* const from =
-        input + (image * plan.in_channels + chunk.group * p_.channels) * p_.in_plane();
-    void* const to =
-        p_.output_at(output, (image * plan.out_channels + chunk.group * p_.out_channels) * p_.out_plane());
-
+  void run_chunk(const Chunk& chunk) const override {
     ArenaFrame arena;
-    Pixels pixels = is_product_ ? columns_of(chunk, from, arena) : lines_of(chunk, from, arena);
+    Pixels pixels = is_product_ ? columns_of(chunk, arena) : lines_of(chunk, arena);
     pixels.steps = arena.take<int64_t>(steps_);
     list_steps(pixels);
-    multiply(chunk, pixels, to, arena);
+    multiply(chunk, pixels, arena);
   }
 
-  struct Chunk {
-    int64_t depth, row, rows, column, columns;
-    int64_t first_panel, end_panel, group;
-  };
   // The operand that a chunk multiplies by all its weights.
   struct Pixels {
     const uint8_t* data;
@@ -330,14 +266,15 @@ class TileConv final : public PackedIntegerConv {
     int64_t* steps;
   };
 
-  Pixels columns_of(const Chunk& chunk, const uint8_t* from, ArenaFrame& arena) const {
+  Pixels columns_of(const Chunk& chunk, ArenaFrame& arena) const {
     Pixels pixels{};
     pixels.count = chunk.columns;
     pixels.pitch = chunk.columns;
     pixels.next_tile = blocks_ * kTileBytes;
     const int64_t tiles = ceil_div(pixels.count, kTileLanes);
     uint8_t* const to = arena.take<uint8_t>(tiles * pixels.next_tile);
-    tiles_.columns({from + chunk.column, p_.in_plane(), p_.channels, pixels.count, blocks_ * kTileLanes, to});
+    tiles_.columns(
+        {chunk.input + chunk.column, p_.in_plane(), p_.channels, pixels.count, blocks_ * kTileLanes, to});
     pixels.data = to;
     return pixels;
   }
@@ -348,7 +285,7 @@ class TileConv final : public PackedIntegerConv {
   }
 
   // frame[depth of taps][block][phase of rows][phase of columns][row][column]
-  Pixels lines_of(const Chunk& chunk, const uint8_t* image, ArenaFrame& arena) const {
+  Pixels lines_of(const Chunk& chunk, ArenaFrame& arena) const {
     const Axis &depth = p_.axis[0], &in_height = p_.axis[1], &in_width = p_.axis[2];
     Pixels pixels{};
     pixels.height = TileAxis(in_height, chunk.row, chunk.rows);
@@ -411,10 +348,10 @@ class TileConv final : public PackedIntegerConv {
               continue;
             }
             if (first_column < end_column) {
-              tiles_.lines(
-                  {image + channel * p_.in_plane() + (z * in_height.in + y) * in_width.in + first_column,
-                   p_.in_plane(), std::min(kTileDepth, p_.channels - channel), end_column - first_column,
-                   line_of + first_column, to});
+              tiles_.lines({chunk.input + channel * p_.in_plane() + (z * in_height.in + y) * in_width.in +
+                                first_column,
+                            p_.in_plane(), std::min(kTileDepth, p_.channels - channel),
+                            end_column - first_column, line_of + first_column, to});
             }
             for (int64_t b = 0; b < border_count; ++b) {
               uint8_t* const line = to + borders[b].line * kTileDepth;
@@ -474,7 +411,7 @@ class TileConv final : public PackedIntegerConv {
     return count;
   }
 
-  void multiply(const Chunk& chunk, const Pixels& pixels, void* output, ArenaFrame& arena) const {
+  void multiply(const Chunk& chunk, const Pixels& pixels, ArenaFrame& arena) const {
     const int64_t groups = ceil_div(pixels.count, kMaxTilePixels);
     TileRun* const runs = arena.take<TileRun>(groups * kMaxTilePixels);
     int64_t* const run_counts = arena.take<int64_t>(groups);
@@ -497,9 +434,6 @@ class TileConv final : public PackedIntegerConv {
     finish.pixels_are_rows = form.pixels_are_rows;
     finish.sums = sums;
     finish.sums_row = product.sums_row;
-    finish.zero_point = p_.zero_point;
-    finish.flip = p_.flip;
-    finish.y_channel = p_.out_plane();
     const TileScope scope(tiles_);
     if (needs_input_sums_) sum_inputs(pixels, product, input_sums);
     for (int64_t panel = chunk.first_panel; panel < chunk.end_panel; ++panel) {
@@ -507,10 +441,9 @@ class TileConv final : public PackedIntegerConv {
       const int64_t lane0 = chunk.group * padded_channels_ + first;
       product.weights = panel_weights(chunk.group, panel);
       finish.channels = std::min(kMaxTileChannels, p_.out_channels - first);
-      finish.offsets = offsets_.data() + lane0;
-      finish.weight_zeros = needs_input_sums_ ? weight_zeros_.data() + lane0 : nullptr;
-      finish.multipliers = p_.scaled ? multipliers_.data() + lane0 : nullptr;
-      finish.y = p_.output_at(output, first * p_.out_plane());
+      finish_with(finish, lane0);
+      finish.weight_zeros = needs_input_sums_ ? weight_zeros(lane0) : nullptr;
+      finish.y = p_.output_at(chunk.output, first * p_.out_plane());
       for (int64_t i = 0; i < groups; ++i) {
         const int64_t pixel = i * kMaxTilePixels;
         finish.pixels = std::min(kMaxTilePixels, pixels.count - pixel);
@@ -538,16 +471,13 @@ class TileConv final : public PackedIntegerConv {
     }
   }
 
-  const IntegerProblem p_;
   const TileKernels& tiles_;
-  const bool is_product_;                                  // weights by pixels, without a frame
-  const int64_t blocks_, steps_;                           // of 64 input channels; and of each tap
-  const int64_t weight_tiles_, panels_, padded_channels_;  // of a group's outputs
-  bool signed_weights_ = true, needs_input_sums_ = false;
+  const bool is_product_;         // weights by pixels, without a frame
+  const int64_t blocks_, steps_;  // of 64 input channels; and of each tap
+  const int64_t weight_tiles_;    // of a group's outputs
+  bool signed_weights_ = true;
   AlignedArray<uint8_t> weights_;  // [group][panel][step][tile][16 lines]
   AlignedArray<uint8_t> ones_;
-  AlignedArray<int32_t> offsets_, weight_zeros_;  // [group][padded channel]
-  AlignedArray<double> multipliers_;
 };
 
 }  // namespace

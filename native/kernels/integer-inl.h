@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "kernels/scale-inl.h"
 #include "table/integer.h"
 
 namespace convmat::CONVMAT_ISA {
@@ -148,7 +149,8 @@ void integer_store_words(const IntegerFinish& f, int v, const Vec<int32_t>* sums
   }
 }
 
-void integer_store_bytes(const IntegerFinish& f, int v, const Vec<int32_t>* sums) {
+template <typename M>
+void integer_store_bytes(const IntegerFinish& f, const M* multipliers, int v, const Vec<int32_t>* sums) {
   constexpr int lanes = Vec<int32_t>::lanes;
   uint8_t* y = static_cast<uint8_t*>(f.y) + v * lanes * f.y_channel;
   const int64_t channels = f.channels - v * lanes < lanes ? f.channels - v * lanes : lanes;
@@ -156,7 +158,7 @@ void integer_store_bytes(const IntegerFinish& f, int v, const Vec<int32_t>* sums
   Vec<int32_t> words[4];
   CONVMAT_UNROLL for (int i = 0; i < 4; ++i) {
     const Vec<int32_t> four[4] = {sums[4 * i], sums[4 * i + 1], sums[4 * i + 2], sums[4 * i + 3]};
-    words[i] = bits_xor(scale_to_bytes(four, f.multipliers + v * lanes, f.zero_point), flip);
+    words[i] = bits_xor(scale_to_bytes(four, multipliers + v * lanes, f.zero_point), flip);
   }
   alignas(64) int32_t rows[lanes * 4];
   store_lanes(rows, words);
@@ -182,10 +184,12 @@ void integer_finish(const IntegerFinish& f) {
         sums[p] = sub(sums[p], mul(weight_zero, broadcast(f.input_sums[p])));
       }
     }
-    if (f.multipliers == nullptr) {
-      integer_store_words(f, v, sums);
+    if (f.multipliers != nullptr) {
+      integer_store_bytes(f, f.multipliers, v, sums);
+    } else if (f.float_multipliers != nullptr) {
+      integer_store_bytes(f, f.float_multipliers, v, sums);
     } else {
-      integer_store_bytes(f, v, sums);
+      integer_store_words(f, v, sums);
     }
   }
 }
@@ -193,8 +197,8 @@ void integer_finish(const IntegerFinish& f) {
 constexpr int kIntegerRowNv = 4;
 
 // NV vectors of pixels from `at` on.
-template <int NV>
-CONVMAT_INLINE void integer_row_part(const IntegerRow& row, int64_t at, const double* multipliers) {
+template <int NV, typename M>
+CONVMAT_INLINE void integer_row_part(const IntegerRow& row, int64_t at, const M* multipliers) {
   using V = Vec<int32_t>;
   constexpr int lanes = V::lanes;
   V acc[NV];
@@ -230,14 +234,20 @@ CONVMAT_INLINE void integer_row_part(const IntegerRow& row, int64_t at, const do
   }
 }
 
-void integer_row(const IntegerRow& row) {
+template <typename M>
+CONVMAT_INLINE void integer_row_by(const IntegerRow& row) {
   constexpr int lanes = Vec<int32_t>::lanes;
-  double multipliers[lanes];
-  for (int i = 0; i < lanes; ++i) multipliers[i] = row.multiplier;
+  M multipliers[lanes];
+  for (int i = 0; i < lanes; ++i) multipliers[i] = static_cast<M>(row.multiplier);
   int64_t at = 0;
   for (; row.count - at > lanes; at += kIntegerRowNv * lanes)
     integer_row_part<kIntegerRowNv>(row, at, multipliers);
   if (at < row.count) integer_row_part<1>(row, at, multipliers);
+}
+
+void integer_row(const IntegerRow& row) {
+  if (row.in_float) return integer_row_by<float>(row);
+  integer_row_by<double>(row);
 }
 
 }  // namespace

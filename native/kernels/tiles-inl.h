@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include "kernels/scale-inl.h"
 #include "table/tiles.h"
 
 namespace convmat::CONVMAT_ISA {
@@ -104,7 +105,8 @@ CONVMAT_INLINE Vec<int32_t> pixel_row(const TileFinish& f, int64_t pixel, int64_
   return sub(sums, mul(load(f.weight_zeros + channel), broadcast(f.input_sums[pixel])));
 }
 
-CONVMAT_NOINLINE void finish_pixel_rows(const TileFinish& f) {
+template <typename M>
+CONVMAT_NOINLINE void finish_pixel_rows(const TileFinish& f, const M* multipliers) {
   using V = Vec<int32_t>;
   constexpr int lanes = V::lanes, width = 4 * lanes;
   const V flip = broadcast(f.flip);
@@ -116,7 +118,7 @@ CONVMAT_NOINLINE void finish_pixel_rows(const TileFinish& f) {
       CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) {
         V four[4];
         CONVMAT_UNROLL for (int k = 0; k < 4; ++k) four[k] = pixel_row(f, begin + 4 * i + k, channel, offset);
-        rows[i] = bits_xor(scale_to_bytes(four, f.multipliers + channel, f.zero_point), flip);
+        rows[i] = bits_xor(scale_to_bytes(four, multipliers + channel, f.zero_point), flip);
       }
       transpose(rows);
       uint8_t* const y = static_cast<uint8_t*>(f.y) + channel * f.y_channel;
@@ -151,16 +153,18 @@ CONVMAT_NOINLINE void finish_pixel_rows_as_words(const TileFinish& f) {
   }
 }
 
-CONVMAT_NOINLINE void finish_channel_row(const TileFinish& f, int64_t c) {
+// With the multipliers of all channels; null for results of int32.
+template <typename M>
+CONVMAT_NOINLINE void finish_channel_row(const TileFinish& f, const M* of_channels, int64_t c) {
   using V = Vec<int32_t>;
   constexpr int lanes = V::lanes, width = 4 * lanes;
   const V flip = broadcast(f.flip);
   const V offset = broadcast(f.offsets[c]);
   const V weight_zero = broadcast(f.weight_zeros == nullptr ? 0 : f.weight_zeros[c]);
   const int32_t* const sums = f.sums + c * f.sums_row;
-  double multipliers[lanes];
-  if (f.multipliers != nullptr) {
-    for (int i = 0; i < lanes; ++i) multipliers[i] = f.multipliers[c];
+  M multipliers[lanes];
+  if (of_channels != nullptr) {
+    for (int i = 0; i < lanes; ++i) multipliers[i] = of_channels[c];
   }
   for (int64_t begin = 0; begin < f.pixels; begin += width) {
     V four[4];
@@ -170,7 +174,7 @@ CONVMAT_NOINLINE void finish_channel_row(const TileFinish& f, int64_t c) {
         four[k] = sub(four[k], mul(weight_zero, load(f.input_sums + begin + k * lanes)));
       }
     }
-    if (f.multipliers != nullptr) {
+    if (of_channels != nullptr) {
       const V words = bits_xor(scale_to_bytes(four, multipliers, f.zero_point), flip);
       uint8_t* const y = static_cast<uint8_t*>(f.y) + c * f.y_channel;
       each_run(f, begin, width, [&](int64_t first, int64_t count, int64_t to) {
@@ -192,7 +196,8 @@ CONVMAT_NOINLINE void finish_channel_row(const TileFinish& f, int64_t c) {
 
 // Rows of whole vectors that are scaled and nothing else. Those that are left to double come after the
 // others, so that no call is in the way of what registers hold.
-CONVMAT_NOINLINE void finish_whole_channel_rows(const TileFinish& f) {
+template <typename M>
+CONVMAT_NOINLINE void finish_whole_channel_rows(const TileFinish& f, const M* of_channels) {
   using V = Vec<int32_t>;
   constexpr int lanes = V::lanes;
   const V flip = broadcast(f.flip);
@@ -202,8 +207,8 @@ CONVMAT_NOINLINE void finish_whole_channel_rows(const TileFinish& f) {
   uint32_t unsure = 0;
   for (int64_t c = 0; c < f.channels; ++c) {
     const V offset = broadcast(f.offsets[c]);
-    double multipliers[lanes];
-    for (int i = 0; i < lanes; ++i) multipliers[i] = f.multipliers[c];
+    M multipliers[lanes];
+    for (int i = 0; i < lanes; ++i) multipliers[i] = of_channels[c];
     V four[4];
     CONVMAT_UNROLL for (int k = 0; k < 4; ++k) four[k] = add(load(sums + k * lanes), offset);
     bool sure;
@@ -213,23 +218,28 @@ CONVMAT_NOINLINE void finish_whole_channel_rows(const TileFinish& f) {
     y += f.y_channel;
   }
   for (int64_t c = 0; unsure != 0; ++c, unsure >>= 1) {
-    if ((unsure & 1) != 0) finish_channel_row(f, c);
+    if ((unsure & 1) != 0) finish_channel_row(f, of_channels, c);
   }
 }
 
-void finish_channel_rows(const TileFinish& f) {
+template <typename M>
+void finish_channel_rows(const TileFinish& f, const M* multipliers) {
   constexpr int64_t width = 4 * Vec<int32_t>::lanes;
-  if (f.multipliers != nullptr && f.weight_zeros == nullptr && f.run_count == 1 && f.pixels == width &&
+  if (multipliers != nullptr && f.weight_zeros == nullptr && f.run_count == 1 && f.pixels == width &&
       f.runs[0].count == width) {
-    return finish_whole_channel_rows(f);
+    return finish_whole_channel_rows(f, multipliers);
   }
-  for (int64_t c = 0; c < f.channels; ++c) finish_channel_row(f, c);
+  for (int64_t c = 0; c < f.channels; ++c) finish_channel_row(f, multipliers, c);
 }
 
 void tile_finish(const TileFinish& f) {
-  if (!f.pixels_are_rows) return finish_channel_rows(f);
+  if (f.float_multipliers != nullptr) {
+    return f.pixels_are_rows ? finish_pixel_rows(f, f.float_multipliers)
+                             : finish_channel_rows(f, f.float_multipliers);
+  }
+  if (!f.pixels_are_rows) return finish_channel_rows(f, f.multipliers);
   if (f.multipliers == nullptr) return finish_pixel_rows_as_words(f);
-  finish_pixel_rows(f);
+  finish_pixel_rows(f, f.multipliers);
 }
 
 // Words of 4 planes from `plane` on, of `count` pixels: a vector or fewer.

@@ -100,6 +100,7 @@ struct IntegerConvPlan {
   DType weight_dtype;  // i8 or u8
   DType output_dtype;  // i32, or i8 or u8 of a scaled result
   int32_t input_zero_point, output_zero_point;
+  bool scaled_in_float = false;  // sums are rounded to float before they are scaled, and the products too
 };
 
 // A pooling window over `planes` channel planes.

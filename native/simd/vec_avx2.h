@@ -289,6 +289,15 @@ CONVMAT_INLINE Vec<int32_t> join_bytes(Vec<int32_t> a, Vec<int32_t> b, Vec<int32
   const __m256i even = _mm256_and_si256(pair_words(a, c).v, _mm256_set1_epi16(0xff));
   return {_mm256_or_si256(even, _mm256_slli_epi16(pair_words(b, d).v, 8))};
 }
+CONVMAT_INLINE Vec<int32_t> pack_rounded(const __m256i (&rounded)[4], int32_t zero_point) {
+  const __m256i zero = _mm256_set1_epi16(static_cast<int16_t>(zero_point));
+  const __m256i even = _mm256_adds_epi16(_mm256_packs_epi32(rounded[0], rounded[1]), zero);
+  const __m256i odd = _mm256_adds_epi16(_mm256_packs_epi32(rounded[2], rounded[3]), zero);
+  // Four bytes of each a[k] in each 16-byte lane.
+  const __m256i order = _mm256_setr_epi32(0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703, 0x0c080400,
+                                          0x0d090501, 0x0e0a0602, 0x0f0b0703);
+  return {_mm256_shuffle_epi8(_mm256_packus_epi16(even, odd), order)};
+}
 // Packing saturates; what is too small for int32 becomes its least value, but what is too large does, too.
 CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
                                            int32_t zero_point) {
@@ -303,18 +312,21 @@ CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const dou
     const __m128i high = round(_mm256_extracti128_si256(a[k].v, 1), m_high);
     rounded[k] = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
   }
-  const __m256i zero = _mm256_set1_epi16(static_cast<int16_t>(zero_point));
-  const __m256i even = _mm256_adds_epi16(_mm256_packs_epi32(rounded[0], rounded[1]), zero);
-  const __m256i odd = _mm256_adds_epi16(_mm256_packs_epi32(rounded[2], rounded[3]), zero);
-  // Four bytes of each a[k] in each 16-byte lane.
-  const __m256i order = _mm256_setr_epi32(0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703, 0x0c080400,
-                                          0x0d090501, 0x0e0a0602, 0x0f0b0703);
-  return {_mm256_shuffle_epi8(_mm256_packus_epi16(even, odd), order)};
+  return pack_rounded(rounded, zero_point);
 }
 CONVMAT_INLINE Vec<int32_t> guess_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
                                         int32_t zero_point, bool* sure) {
   *sure = true;
   return scale_to_bytes(a, multipliers, zero_point);
+}
+CONVMAT_INLINE Vec<float> to_float(Vec<int32_t> a) { return {_mm256_cvtepi32_ps(a.v)}; }
+CONVMAT_INLINE Vec<float> fma_once(Vec<float> a, Vec<float> b, Vec<float> c) { return fma(a, b, c); }
+CONVMAT_INLINE Vec<int32_t> round_to_bytes(const Vec<float> (&a)[4], int32_t zero_point) {
+  // A NaN in the second operand of the minimum comes through, and becomes int32's least value.
+  const __m256 most = _mm256_set1_ps(1024);
+  __m256i rounded[4];
+  CONVMAT_UNROLL for (int k = 0; k < 4; ++k) { rounded[k] = _mm256_cvtps_epi32(_mm256_min_ps(most, a[k].v)); }
+  return pack_rounded(rounded, zero_point);
 }
 CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   const __m256i order = _mm256_setr_epi32(0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703, 0x0c080400,

@@ -356,6 +356,15 @@ CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const dou
   }
   return pack_rounded(rounded, zero_point);
 }
+CONVMAT_INLINE Vec<float> to_float(Vec<int32_t> a) { return {_mm512_cvtepi32_ps(a.v)}; }
+CONVMAT_INLINE Vec<float> fma_once(Vec<float> a, Vec<float> b, Vec<float> c) { return fma(a, b, c); }
+CONVMAT_INLINE Vec<int32_t> round_to_bytes(const Vec<float> (&a)[4], int32_t zero_point) {
+  // A NaN in the second operand of the minimum comes through, and becomes int32's least value.
+  const __m512 most = _mm512_set1_ps(1024);
+  __m512i rounded[4];
+  CONVMAT_UNROLL for (int k = 0; k < 4; ++k) { rounded[k] = _mm512_cvtps_epi32(_mm512_min_ps(most, a[k].v)); }
+  return pack_rounded(rounded, zero_point);
+}
 CONVMAT_INLINE Vec<int32_t> guess_bytes(const Vec<int32_t> (&a)[4], const double* multipliers,
                                         int32_t zero_point, bool* sure) {
   __m512i rounded[4];

@@ -31,6 +31,12 @@
 //                            rounded, halves to even, plus `zero` of 0 to 255, saturated to uint8;
 //                            a[0]'s lowest
 //   guess_bytes(a, m, zero, sure)   the same, where `sure`; what it is otherwise, scale_to_bytes has to say
+//   round_to_bytes(a, zero)  per lane, four bytes: each a[k], of floats, rounded, halves to even, plus
+//                            `zero` of 0 to 255, saturated to uint8; a[0]'s lowest
+//   to_float(a)              of int32, rounded to nearest
+//   fma_once(a, b, c)        of floats, a * b + c, rounded once here, too, for integers a of 8 bits, and b
+//   and c
+//                            that differ in size by less than 2^20
 //   store_split(p, words)    p[k * lanes + lane] <-- byte k of a word
 //   store_bytes(p, v, first, count)   p[i] <-- byte first + i of v, of all its lanes, i < count
 //   store_lanes(p, rows)     p[lane][4] <-- rows[4][lane], of int32
@@ -385,6 +391,36 @@ CONVMAT_INLINE Vec<int32_t> guess_bytes(const Vec<int32_t> (&a)[4], const double
                                         int32_t zero_point, bool* sure) {
   *sure = true;
   return scale_to_bytes(a, multipliers, zero_point);
+}
+CONVMAT_INLINE Vec<float> to_float(Vec<int32_t> a) {
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) r.v[i] = static_cast<float>(a.v[i]);
+  return r;
+}
+CONVMAT_INLINE Vec<float> fma_once(Vec<float> a, Vec<float> b, Vec<float> c) {
+  Vec<float> r;
+  for (int i = 0; i < Vec<float>::lanes; ++i) {
+    const double product = static_cast<double>(a.v[i]) * static_cast<double>(b.v[i]);
+    r.v[i] = static_cast<float>(product + static_cast<double>(c.v[i]));
+  }
+  return r;
+}
+CONVMAT_INLINE Vec<int32_t> round_to_bytes(const Vec<float> (&a)[4], int32_t zero_point) {
+  constexpr float no_fraction = 12582912.0f;  // 1.5 * 2^23
+  const auto lo = static_cast<float>(-zero_point), hi = static_cast<float>(255 - zero_point);
+  Vec<int32_t> r;
+  for (int i = 0; i < Vec<int32_t>::lanes; ++i) {
+    uint32_t word = 0;
+    for (int k = 0; k < 4; ++k) {
+      float value = a[k].v[i];
+      value = value > lo ? value : lo;
+      value = value < hi ? value : hi;
+      word |= static_cast<uint32_t>(static_cast<int32_t>(value + no_fraction - no_fraction) + zero_point)
+              << 8 * k;
+    }
+    r.v[i] = static_cast<int32_t>(word);
+  }
+  return r;
 }
 CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   constexpr int lanes = Vec<int32_t>::lanes;

@@ -319,6 +319,17 @@ CONVMAT_INLINE Vec<int32_t> guess_bytes(const Vec<int32_t> (&a)[4], const double
   *sure = true;
   return scale_to_bytes(a, multipliers, zero_point);
 }
+CONVMAT_INLINE Vec<float> to_float(Vec<int32_t> a) { return {vcvtq_f32_s32(a.v)}; }
+CONVMAT_INLINE Vec<float> fma_once(Vec<float> a, Vec<float> b, Vec<float> c) { return fma(a, b, c); }
+// NaN becomes the least of bytes, as elsewhere.
+CONVMAT_INLINE Vec<int32_t> round_to_bytes(const Vec<float> (&a)[4], int32_t zero_point) {
+  const float32x4_t least = vdupq_n_f32(-1024);
+  const auto round = [&](float32x4_t v) { return vqmovn_s32(vcvtnq_s32_f32(vmaxnmq_f32(v, least))); };
+  const int16x8_t zero = vdupq_n_s16(static_cast<int16_t>(zero_point));
+  const uint8x8_t low = vqmovun_s16(vqaddq_s16(vcombine_s16(round(a[0].v), round(a[1].v)), zero));
+  const uint8x8_t high = vqmovun_s16(vqaddq_s16(vcombine_s16(round(a[2].v), round(a[3].v)), zero));
+  return {vreinterpretq_s32_u8(vqtbl1q_u8(vcombine_u8(low, high), byte_transpose()))};
+}
 CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   vst1q_u8(p, vqtbl1q_u8(vreinterpretq_u8_s32(words.v), byte_transpose()));
 }

@@ -253,6 +253,28 @@ CONVMAT_INLINE Vec<int32_t> scale_to_bytes(const Vec<int32_t> (&a)[4], const dou
   }
   return join_bytes(rounded[0], rounded[1], rounded[2], rounded[3]);
 }
+CONVMAT_INLINE Vec<float> to_float(Vec<int32_t> a) { return {wasm_f32x4_convert_i32x4(a.v)}; }
+CONVMAT_INLINE Vec<float> fma_once(Vec<float> a, Vec<float> b, Vec<float> c) {
+  const auto half = [](v128_t x, v128_t y, v128_t z) {
+    const v128_t product = wasm_f64x2_mul(wasm_f64x2_promote_low_f32x4(x), wasm_f64x2_promote_low_f32x4(y));
+    return wasm_f32x4_demote_f64x2_zero(wasm_f64x2_add(product, wasm_f64x2_promote_low_f32x4(z)));
+  };
+  const auto upper = [](v128_t x) { return wasm_i64x2_shuffle(x, x, 1, 1); };
+  const v128_t high = half(upper(a.v), upper(b.v), upper(c.v));
+  return {wasm_i64x2_shuffle(half(a.v, b.v, c.v), high, 0, 2)};
+}
+CONVMAT_INLINE Vec<int32_t> round_to_bytes(const Vec<float> (&a)[4], int32_t zero_point) {
+  const v128_t lo = wasm_f32x4_splat(static_cast<float>(-zero_point));
+  const v128_t hi = wasm_f32x4_splat(static_cast<float>(255 - zero_point)),
+               zero = wasm_i32x4_splat(zero_point);
+  Vec<int32_t> rounded[4];
+  CONVMAT_UNROLL for (int k = 0; k < 4; ++k) {
+    // pmax keeps its first operand beside a NaN.
+    const v128_t bounded = wasm_f32x4_pmin(wasm_f32x4_pmax(lo, a[k].v), hi);
+    rounded[k].v = wasm_i32x4_add(wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest(bounded)), zero);
+  }
+  return join_bytes(rounded[0], rounded[1], rounded[2], rounded[3]);
+}
 CONVMAT_INLINE void store_split(uint8_t* p, Vec<int32_t> words) {
   wasm_v128_store(p, transpose_bytes(words.v));
 }

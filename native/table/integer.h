@@ -34,7 +34,8 @@ constexpr int kMaxIntegerPixels = 16;  // of any ISA's tile
 
 // What becomes of a tile's sums:
 //   y[channel][pixel] = sums[pixel][channel] + offsets[channel] - weight_zeros[channel] * input_sums[pixel]
-// as int32, or as a byte: round(y * multipliers[channel]) + zero_point, saturated to uint8, ^ flip.
+// as int32, or as a byte: round(y * multipliers[channel]) + zero_point, saturated to uint8, ^ flip. The
+// product is one in double; or of floats, to which y is rounded before it.
 struct IntegerFinish {
   const int32_t* sums;
   int32_t pixels, vectors;
@@ -42,8 +43,9 @@ struct IntegerFinish {
   const int32_t* offsets;
   const int32_t* weight_zeros;
   const int32_t* input_sums;  // null for none
-  const double* multipliers;  // null for int32 results
-  int32_t zero_point, flip;   // the flip is one byte four times
+  const double* multipliers;  // null for int32 results, and where there are the next
+  const float* float_multipliers;
+  int32_t zero_point, flip;  // the flip is one byte four times
   void* y;
   int64_t y_channel;
 };
@@ -58,8 +60,8 @@ struct IntegerRow {
   const int32_t* w;
   int64_t taps, count;
   int32_t bias;
-  bool scaled;
-  double multiplier;
+  bool scaled, in_float;
+  double multiplier;  // a float where the product is one of floats
   int32_t zero_point, flip;
   void* y;
 };

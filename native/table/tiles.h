@@ -52,7 +52,8 @@ struct TileFinish {
   const int32_t* offsets;       // per channel, with a vector behind them; as are the next
   const int32_t* weight_zeros;  // null for none
   const int32_t* input_sums;    // per pixel, or null with the zeros
-  const double* multipliers;    // null for int32 results
+  const double* multipliers;    // null for int32 results, and where there are the next
+  const float* float_multipliers;
   int32_t zero_point, flip;
   void* y;
   int64_t y_channel;

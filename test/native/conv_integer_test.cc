@@ -103,11 +103,24 @@ std::vector<int64_t> expected(const Problem& p, bool with_bias) {
       y[i] = static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(sum)));
     } else {
       const double low = least(p.plan.output_dtype);
-      const double rounded = std::nearbyint(sum * p.multipliers[o]) + p.plan.output_zero_point;
+      const double product =
+          p.plan.scaled_in_float
+              ? static_cast<double>(static_cast<float>(sum) * static_cast<float>(p.multipliers[o]))
+              : sum * p.multipliers[o];
+      const double rounded = std::nearbyint(product) + p.plan.output_zero_point;
       y[i] = static_cast<int64_t>(std::clamp(rounded, low, low + 255));
     }
   }
   return y;
+}
+
+// With products in double, and, of results of bytes, with those of floats.
+std::vector<Problem> scalings(const Problem& problem) {
+  std::vector<Problem> all{problem};
+  if (problem.plan.output_dtype == DType::i32) return all;
+  all.push_back(problem);
+  all.back().plan.scaled_in_float = true;
+  return all;
 }
 
 using PackFn = decltype(pack_integer_tiles);
@@ -152,13 +165,15 @@ class ConvIntegerTest : public EachIsa {
     return all;
   }
   void check(const ConvCase& conv, const Dtypes& dtypes, WeightZeros zeros, Data data = Data::random) const {
-    const Problem problem = make(conv, dtypes, zeros, data);
     const bool with_bias = dtypes.output != DType::i32;
-    const std::vector<int64_t> want = expected(problem, with_bias);
-    for (const KernelTable& table : tables()) {
-      EXPECT_EQ(computed(table, problem, with_bias), want)
-          << conv.name << ' ' << conv.in_channels << " -> " << conv.out_channels << ", "
-          << (table.integer.quad_tile != nullptr ? "quads" : "pairs");
+    for (const Problem& problem : scalings(make(conv, dtypes, zeros, data))) {
+      const std::vector<int64_t> want = expected(problem, with_bias);
+      for (const KernelTable& table : tables()) {
+        EXPECT_EQ(computed(table, problem, with_bias), want)
+            << conv.name << ' ' << conv.in_channels << " -> " << conv.out_channels << ", "
+            << (table.integer.quad_tile != nullptr ? "quads" : "pairs")
+            << (problem.plan.scaled_in_float ? ", in float" : "");
+      }
     }
   }
 };
@@ -292,10 +307,12 @@ class ConvIntegerTilesTest : public EachIsa {
 #undef CONVMAT_PROBED_ISA
   }
   void check(const ConvCase& conv, const Dtypes& dtypes, WeightZeros zeros, Data data = Data::random) const {
-    const Problem problem = make(conv, dtypes, zeros, data);
     const bool with_bias = dtypes.output != DType::i32;
-    EXPECT_EQ(computed(table_, problem, with_bias, pack_integer_tiles), expected(problem, with_bias))
-        << conv.name << ' ' << conv.in_channels << " -> " << conv.out_channels;
+    for (const Problem& problem : scalings(make(conv, dtypes, zeros, data))) {
+      EXPECT_EQ(computed(table_, problem, with_bias, pack_integer_tiles), expected(problem, with_bias))
+          << conv.name << ' ' << conv.in_channels << " -> " << conv.out_channels
+          << (problem.plan.scaled_in_float ? ", in float" : "");
+    }
   }
   KernelTable table_;
 };

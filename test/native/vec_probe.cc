@@ -66,6 +66,14 @@ constexpr test::IntVecProbe int_vec_probe() {
         for (int k = 0; k < 4; ++k) four[k] = load(rows + k * Vec<int>::lanes);
         store(words, scale_to_bytes(four, multipliers, zero_point));
       },
+      [](const float* rows, int zero_point, int* words) {
+        Vec<float> four[4];
+        for (int k = 0; k < 4; ++k) four[k] = load(rows + k * Vec<int>::lanes);
+        store(words, round_to_bytes(four, zero_point));
+      },
+      [](const int* a, const float* b, const float* c, float* to) {
+        store(to, fma_once(to_float(load(a)), load(b), load(c)));
+      },
       [](uint8_t* to, const int* bytes, int first, int count) { store_bytes(to, load(bytes), first, count); },
   };
 }

@@ -43,6 +43,9 @@ struct IntVecProbe {
   void (*dot_pairs)(const int* a, const int* b, const int* c, int* to);
   // words[lanes] <-- bytes of rows[4][lanes]
   void (*scale_to_bytes)(const int* rows, const double* multipliers, int zero_point, int* words);
+  // words[lanes] <-- bytes of rows[4][lanes]
+  void (*round_to_bytes)(const float* rows, int zero_point, int* words);
+  void (*fma_once)(const int* a, const float* b, const float* c, float* to);
   void (*store_bytes)(uint8_t* to, const int* bytes, int first, int count);
 };
 

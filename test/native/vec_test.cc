@@ -282,6 +282,48 @@ TEST_P(VectorLayer, ScalesToBytesAsDoubleDoes) {
     }
   }
 }
+// Halves to even, what is beyond bytes, and no number at all.
+TEST_P(VectorLayer, RoundsFloatsToBytes) {
+  const IntVecProbe& vec = probes().i32;
+  std::mt19937 random(2);
+  std::vector<float> rows(4 * vec.lanes);
+  std::vector<int> words(vec.lanes);
+  constexpr float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float rare[] = {inf, -inf, nan, -nan, 3e38f, -3e38f, 0x1p31f, -0x1p31f, 1e-45f, -0.0f};
+  for (int round = 0; round < 2000; ++round) {
+    const int zero_point = static_cast<int>(random() % 256);
+    for (float& value : rows) {
+      value = static_cast<float>(static_cast<int>(random() % 2400) - 1200) / (random() % 2 == 0 ? 2 : 3);
+      if (random() % 20 == 0) value = rare[random() % std::size(rare)];
+    }
+    vec.round_to_bytes(rows.data(), zero_point, words.data());
+    for (int i = 0; i < 4 * vec.lanes; ++i) {
+      const double rounded = std::nearbyint(static_cast<double>(rows[i])) + zero_point;
+      const double want = std::isnan(rows[i]) ? 0 : std::clamp(rounded, 0.0, 255.0);
+      ASSERT_EQ(static_cast<unsigned>(words[i % vec.lanes]) >> 8 * (i / vec.lanes) & 255,
+                static_cast<unsigned>(want))
+          << rows[i] << " + " << zero_point;
+    }
+  }
+}
+TEST_P(VectorLayer, SumsOfProductsOfBytesAreRoundedOnce) {
+  const IntVecProbe& vec = probes().i32;
+  std::mt19937 random(3);
+  std::vector<int> a(vec.lanes);
+  std::vector<float> b(vec.lanes), c(vec.lanes), y(vec.lanes);
+  const auto draw = [&] { return std::ldexp(static_cast<float>(random()), -32 - int(random() % 8)); };
+  for (int round = 0; round < 5000; ++round) {
+    for (int i = 0; i < vec.lanes; ++i) {
+      a[i] = static_cast<int>(random() % 511) - 255;
+      b[i] = draw();
+      c[i] = random() % 2 == 0 ? draw() * 200 : -draw() * 200;
+    }
+    vec.fma_once(a.data(), b.data(), c.data(), y.data());
+    for (int i = 0; i < vec.lanes; ++i)
+      ASSERT_EQ(y[i], std::fma(static_cast<float>(a[i]), b[i], c[i]))
+          << a[i] << " * " << b[i] << " + " << c[i];
+  }
+}
 TEST_P(VectorLayer, PartsOfBytes) {
   const IntVecProbe& vec = probes().i32;
   const int width = 4 * vec.lanes;
