@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { stream } from '../random.mjs';
+import { quantizedResNet50 } from './quantized.mjs';
 
 const here = import.meta.dirname;
 const require = createRequire(import.meta.url);
@@ -174,6 +175,8 @@ export function networks(topologies) {
     'BlazeFace front': { read: face('face_detection_front_128x128_barracuda.onnx'), shape: [1, 128, 128, 3] },
     'BlazeFace back': { read: face('face_detection_back_256x256_barracuda.onnx'), shape: [1, 256, 256, 3] },
     MobileNetV2: { read: mobileNetV2, shape: image },
+    'ResNet-50 of bytes': { read: () => quantizedResNet50('operators'), shape: image },
+    'ResNet-50 of bytes, in pairs': { read: () => quantizedResNet50('pairs'), shape: image },
   };
   if (topologies === null) return packaged;
   return {

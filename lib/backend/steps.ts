@@ -20,6 +20,11 @@ export const STEP_KINDS = [
   'matmul',
   'gather',
   'reblock',
+  'quantizeLinear',
+  'dequantizeLinear',
+  'qlinearConv',
+  'qlinearAdd',
+  'qlinearMean',
 ] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 export const REDUCTIONS = [

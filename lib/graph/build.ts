@@ -16,7 +16,7 @@ import type { View } from './evaluate.js';
 import type { ElementType, Graph, GraphNode, GraphOutput, Value } from './graph.js';
 import { type Interlude, type Narrow, OnnxNode, Pause } from './onnx-node.js';
 import { narrowFloat } from './operators/creation.js';
-import { OPERATORS } from './operators/index.js';
+import { operatorOf } from './operators/index.js';
 import { Complaints } from './support.js';
 
 /** A model ready to be built, for any shapes. */
@@ -171,7 +171,7 @@ class SegmentBuilder {
   }
 
   #read({ node, title, id }: SourceNode, operands: readonly (Value | null)[]): void {
-    const operator = node.domain === '' ? OPERATORS.get(node.opType) : undefined;
+    const operator = operatorOf(node);
     if (operator === undefined) throw new UnsupportedError(`operator ${node.opType}`);
     const reader = new OnnxNode(node, { title, id }, this.#source.opset, operands, this.#builder, (name) =>
       this.#narrow(name),

@@ -3,7 +3,7 @@ import { elementCount } from '../check.js';
 import type { Shape } from '../tensor/tensor.js';
 import { allocate } from './elements.js';
 import type { View } from './evaluate.js';
-import type { Attributes, Elements, ElementType, GraphNode, Operation, Value } from './graph.js';
+import type { Attributes, Dequantized, Elements, ElementType, GraphNode, Operation, Value } from './graph.js';
 import { nodeOf } from './operands.js';
 import { evaluationOf } from './operators/index.js';
 
@@ -81,14 +81,34 @@ export class GraphBuilder {
       return { ...result, data: this.allocate(result.type, result.shape, names[i]) };
     });
     evaluationOf(op)({ attributes, inputs: views, outputs });
+    const dequantized = isDequantize(op, attributes) ? originOf(attributes.axis, inputs) : undefined;
     return outputs.map((view, i) =>
-      view === null ? null : this.constant(names[i], view.type, view.shape, view.data),
+      view === null ? null : this.#push(names[i], view.type, view.shape, view.data, dequantized),
     );
   }
 
-  #push(name: string, type: ElementType, shape: Shape, constant: Elements | null): Value {
-    const value = { id: this.values.length, name, type, shape, constant };
+  #push(
+    name: string,
+    type: ElementType,
+    shape: Shape,
+    constant: Elements | null,
+    dequantized?: Dequantized,
+  ): Value {
+    const value = { id: this.values.length, name, type, shape, constant, dequantized };
     this.values.push(value);
     return value;
   }
+}
+
+function isDequantize(
+  op: Operation,
+  _attributes: Attributes[Operation],
+): _attributes is Attributes['DequantizeLinear'] {
+  return op === 'DequantizeLinear';
+}
+
+function originOf(axis: number, [value, scale, zero]: readonly (Value | null)[]): Dequantized | undefined {
+  return value === null || scale === null
+    ? undefined
+    : { value: value.id, scale: scale.id, zero: zero?.id ?? null, axis };
 }

@@ -25,6 +25,7 @@ export function multiplicationsOf(node: GraphNode, graph: Pick<Graph, 'values'>)
     case 'QLinearMatMul':
       return size(y) * (shape(x).at(-1) ?? 1);
     case 'BatchNormalization':
+    case 'QLinearAdd':
     case 'QuantizeLinear':
     case 'DequantizeLinear':
       return size(y);

@@ -19,6 +19,16 @@ export interface Value {
   readonly shape: Shape;
   /** The elements, when they are known before anything runs. Never written to, and shared among graphs of one model. */
   readonly constant: Elements | null;
+  /** Of a constant that DequantizeLinear gives: what it is made from. */
+  readonly dequantized?: Dequantized;
+}
+
+/** Integers, their scales and zero points (null for 0), which go along an axis where there are several: ids of values. */
+export interface Dequantized {
+  readonly value: number;
+  readonly scale: number;
+  readonly zero: number | null;
+  readonly axis: number;
 }
 
 /** Window of a convolution or pooling, one entry for each spatial axis. */
@@ -130,6 +140,10 @@ export interface Attributes {
   MatMulInteger: object;
   /** a, a scale, a zero point, b, b scale, b zero point, y scale, y zero point → y. */
   QLinearMatMul: object;
+  /** a, a scale, a zero point?, b, b scale, b zero point?, y scale, y zero point? → y, all of one shape and type. */
+  QLinearAdd: object;
+  /** x, x scale, x zero point?, y scale, y zero point? → y: over the spatial axes, which stay, of size 1. */
+  QLinearMean: object;
   /** x, scale, zero point? → int8 or uint8. `axis` counts where scale has one entry for each of its places. */
   QuantizeLinear: { readonly axis: number };
   DequantizeLinear: { readonly axis: number };

@@ -4,7 +4,7 @@ import { UnsupportedError } from '../errors.js';
 import { fileType } from '../onnx-file/element-types.js';
 import type { FileAttribute, FileGraph, FileNode } from '../onnx-file/file.js';
 import { nodeTitle } from '../onnx-file/structure.js';
-import { OPERATORS, OPSETS } from './operators/index.js';
+import { OPSETS, operatorOf } from './operators/index.js';
 
 /** Complaints with what they are about, in the order in which they turned up. */
 export class Complaints {
@@ -60,7 +60,7 @@ export function complaintsAbout(graph: FileGraph, opset: number): Complaints {
 }
 
 function complainAbout(node: FileNode, title: string, complaints: Complaints): void {
-  const operator = node.domain === '' ? OPERATORS.get(node.opType) : undefined;
+  const operator = operatorOf(node);
   if (operator === undefined) {
     const domain = node.domain === '' ? '' : `${node.domain}.`;
     complaints.add(`operator ${domain}${node.opType}`, title);

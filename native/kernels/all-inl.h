@@ -14,6 +14,7 @@
 #include "kernels/pair_gemm-inl.h"
 #include "kernels/pixels-inl.h"
 #include "kernels/program-inl.h"
+#include "kernels/quantized-inl.h"
 #include "kernels/rows-inl.h"
 #include "kernels/toeplitz-inl.h"
 #include "kernels/transpose-inl.h"

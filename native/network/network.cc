@@ -46,6 +46,16 @@ ReadStep* reader_of(StepKind kind) {
       return read_gather_step;
     case StepKind::reblock:
       return read_reblock_step;
+    case StepKind::quantize_linear:
+      return read_quantize_step;
+    case StepKind::dequantize_linear:
+      return read_dequantize_step;
+    case StepKind::qlinear_conv:
+      return read_qlinear_conv_step;
+    case StepKind::qlinear_add:
+      return read_qlinear_add_step;
+    case StepKind::qlinear_mean:
+      return read_qlinear_mean_step;
   }
   return nullptr;
 }

@@ -43,12 +43,17 @@ class Step {
   V(resample, "resample") \
   V(matmul, "matmul") \
   V(gather, "gather") \
-  V(reblock, "reblock")
+  V(reblock, "reblock") \
+  V(quantize_linear, "quantizeLinear") \
+  V(dequantize_linear, "dequantizeLinear") \
+  V(qlinear_conv, "qlinearConv") \
+  V(qlinear_add, "qlinearAdd") \
+  V(qlinear_mean, "qlinearMean")
 // clang-format on
 #define CONVMAT_VALUE(value, name) value,
 enum class StepKind : int32_t { CONVMAT_STEP_KINDS(CONVMAT_VALUE) };
 #undef CONVMAT_VALUE
-constexpr StepKind kLastStepKind = StepKind::reblock;
+constexpr StepKind kLastStepKind = StepKind::qlinear_mean;
 
 // How a row is reduced, as ONNX names it.
 // clang-format off
@@ -83,5 +88,10 @@ ReadStep read_resample_step;            // resample_step.cc
 ReadStep read_matmul_step;              // matmul_step.cc
 ReadStep read_gather_step;              // gather_step.cc
 ReadStep read_reblock_step;             // reblock_step.cc
+ReadStep read_quantize_step;            // quantized_steps.cc
+ReadStep read_dequantize_step;          // quantized_steps.cc
+ReadStep read_qlinear_conv_step;        // qlinear_conv_step.cc
+ReadStep read_qlinear_add_step;         // quantized_steps.cc
+ReadStep read_qlinear_mean_step;        // quantized_steps.cc
 
 }  // namespace convmat

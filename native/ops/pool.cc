@@ -11,6 +11,7 @@
 
 #include "plan/arith.h"
 #include "plan/dispatch.h"
+#include "runtime/arena.h"
 #include "runtime/thread_pool.h"
 #include "simd/compiler.h"
 
@@ -175,11 +176,21 @@ void max_row(const Job& job, const Row& row) {
                      : width.stride == 2 ? max_sweep<T, 2>
                                          : max_sweep<T, 0>;
   std::fill(out, out + width.out, lowest<T>());
-  for_each_line(job, row, [&](int64_t line) {
+  const auto sweep_taps = [&](const T* line) {
     for (const RowTap& tap : job.taps) {
-      sweep(plane + line + tap.from, width.stride, tap.end - tap.first, out + tap.first);
+      sweep(line + tap.from, width.stride, tap.end - tap.first, out + tap.first);
     }
-  });
+  };
+  if constexpr (sizeof(T) == 1) {
+    // Lines of bytes are compared by whole vectors, and only the largest of them a stride apart.
+    ArenaFrame arena;
+    T* const largest = arena.take<T>(width.in);
+    std::fill(largest, largest + width.in, lowest<T>());
+    for_each_line(job, row, [&](int64_t line) { max_sweep<T, 1>(plane + line, 1, width.in, largest); });
+    sweep_taps(largest);
+  } else {
+    for_each_line(job, row, [&](int64_t line) { sweep_taps(plane + line); });
+  }
 }
 
 // The first element of each window in the image: what the index is when nothing is larger than the lowest.

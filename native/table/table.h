@@ -15,6 +15,7 @@
 #include "table/pair_gemm.h"
 #include "table/pixels.h"
 #include "table/program.h"
+#include "table/quantized.h"
 #include "table/rows.h"
 #include "table/tiles.h"
 #include "table/toeplitz.h"

@@ -6,9 +6,15 @@ import { ShapeError, UnsupportedError } from '../../errors.js';
 import type { Accuracy, Weights } from '../../plan/algorithms/algorithm.js';
 import type { ConvOp } from '../../plan/geometry.js';
 import { type Axis, extent } from '../../plan/options/axes.js';
-import { type ConvPlan, type ConvRequest, convRequest, planConv } from '../../plan/plans/conv.js';
+import {
+  type ConvPlan,
+  type ConvRequest,
+  type ConvSizes,
+  convRequest,
+  planConv,
+} from '../../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../../plan/weights.js';
-import type { FloatDType } from '../../tensor/dtype.js';
+import type { ByteDType, FloatDType } from '../../tensor/dtype.js';
 import type { Shape } from '../../tensor/tensor.js';
 import { floatsOf, floatTypeOf } from '../elements.js';
 import type { Evaluations, View } from '../evaluate.js';
@@ -142,12 +148,27 @@ function transposedPads(
 export function requestOf(
   node: 'Conv' | 'ConvTranspose',
   op: ConvOp,
-  { kernel, strides, dilations, pads, groups }: ConvAttributes,
+  attributes: ConvAttributes,
   x: { readonly type: View['type']; readonly shape: Shape },
   outputShape: Shape,
   manner: { readonly accuracy: Accuracy } & Partial<Weights>,
 ): ConvRequest & { readonly dtype: FloatDType } {
   const [from, to] = node === 'Conv' ? [x.shape, outputShape] : [outputShape, x.shape];
+  const sizes = sizesOf(attributes, from, to);
+  return convRequest(op, floatTypeOf(x.type), windowOf(attributes), sizes, { algorithm: 'auto', ...manner });
+}
+
+/** The request of a convolution of bytes, from the shapes of x and y. */
+export function byteRequest(attributes: ConvAttributes, dtype: ByteDType, x: Shape, y: Shape): ConvRequest {
+  const sizes = sizesOf(attributes, x, y);
+  return convRequest('forward', dtype, windowOf(attributes), sizes, { algorithm: 'im2col' });
+}
+
+function windowOf({ kernel, groups }: ConvAttributes) {
+  return { rank: rankOf(kernel.length), groups, paddingMode: 'zeros' } as const;
+}
+
+function sizesOf({ kernel, strides, dilations, pads }: ConvAttributes, from: Shape, to: Shape): ConvSizes {
   const axes = kernel.map((size, axis): Axis => {
     const [padBefore, padAfter] = pads[axis];
     return {
@@ -160,13 +181,7 @@ export function requestOf(
       out: to[axis + 2],
     };
   });
-  return convRequest(
-    op,
-    floatTypeOf(x.type),
-    { rank: rankOf(axes.length), groups, paddingMode: 'zeros' },
-    { batch: x.shape[0], inChannels: from[1], outChannels: to[1], axes },
-    { algorithm: 'auto', ...manner },
-  );
+  return { batch: from[0], inChannels: from[1], outChannels: to[1], axes };
 }
 
 /** The library's plan of a Conv or ConvTranspose over shapes and weights that are known. */

@@ -1,4 +1,5 @@
 /** Every operator that is understood, and how JavaScript evaluates what it becomes. */
+import type { FileNode } from '../../onnx-file/file.js';
 import type { Evaluate, Evaluations, View } from '../evaluate.js';
 import type { GraphNode, NodeOf, Operation } from '../graph.js';
 import type { OnnxOperator } from '../onnx-node.js';
@@ -10,6 +11,7 @@ import { EVALUATE_LAYOUT, LAYOUT } from './layout.js';
 import { EVALUATE_NORMALIZATIONS, NORMALIZATIONS } from './normalization.js';
 import { EVALUATE_POOLING, POOLING } from './pooling.js';
 import { EVALUATE_PRODUCTS, PRODUCTS } from './products.js';
+import { EVALUATE_QLINEAR, QLINEAR } from './qlinear.js';
 import { EVALUATE_QUANTIZED, QUANTIZED } from './quantized.js';
 import { EVALUATE_REDUCTIONS, REDUCTIONS } from './reductions.js';
 import { EVALUATE_RESIZE, RESIZE } from './resize.js';
@@ -36,6 +38,14 @@ export const OPERATORS: ReadonlyMap<string, OnnxOperator> = new Map(
   }),
 );
 
+const MICROSOFT: ReadonlyMap<string, OnnxOperator> = new Map(Object.entries(QLINEAR));
+
+/** What is understood of a node of a file; undefined for what is not. */
+export function operatorOf(node: FileNode): OnnxOperator | undefined {
+  if (node.domain === 'com.microsoft') return MICROSOFT.get(node.opType);
+  return node.domain === '' ? OPERATORS.get(node.opType) : undefined;
+}
+
 const EVALUATIONS: Evaluations = {
   ...EVALUATE_BINARY,
   ...EVALUATE_CONVOLUTIONS,
@@ -45,6 +55,7 @@ const EVALUATIONS: Evaluations = {
   ...EVALUATE_NORMALIZATIONS,
   ...EVALUATE_POOLING,
   ...EVALUATE_PRODUCTS,
+  ...EVALUATE_QLINEAR,
   ...EVALUATE_QUANTIZED,
   ...EVALUATE_REDUCTIONS,
   ...EVALUATE_RESIZE,

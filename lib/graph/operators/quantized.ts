@@ -168,10 +168,15 @@ const RANGES: Partial<Readonly<Record<ElementType, readonly [low: number, high: 
   uint16: [0, 65535],
 };
 
-/** A scaled number in units of the result: rounded, of halves to the even one, moved to the zero point, saturated. */
+/** A scaled number in units of the result: rounded, of halves to the even one, moved to the zero point, saturated; NaN is the least. */
 function toStep(scaled: number, zeroPoint: number, [low, high]: readonly [number, number]): number {
   const step = roundToEven(scaled) + zeroPoint;
-  return Number.isNaN(step) ? zeroPoint : Math.min(Math.max(step, low), high);
+  return Number.isNaN(step) ? low : Math.min(Math.max(step, low), high);
+}
+
+/** The same in the range of a type. */
+export function saturate(scaled: number, zeroPoint: number, type: ElementType): number {
+  return toStep(scaled, zeroPoint, rangeOf(type));
 }
 
 function rangeOf(type: ElementType): readonly [number, number] {
@@ -213,8 +218,9 @@ export const EVALUATE_QUANTIZED: Evaluations<
   DequantizeLinear: ({ attributes: { axis }, inputs: [x, scale, zeroPoint], outputs: [y] }) => {
     if (x === null || scale === null || y === null) return;
     overScales(x, axis, scale.data.length, (from, to, c) => {
-      const zero = zeroPoint == null ? 0 : zeroPoint.data[c];
-      for (let i = from; i < to; i++) y.data[i] = (x.data[i] - zero) * scale.data[c];
+      const [zero, unit] = [zeroPoint == null ? 0 : zeroPoint.data[c], scale.data[c]];
+      const [given, made] = [x.data, y.data];
+      for (let i = from; i < to; i++) made[i] = (given[i] - zero) * unit;
     });
   },
   DynamicQuantizeLinear: ({ inputs: [x], outputs: [y, scales, zeroPoints] }) => {

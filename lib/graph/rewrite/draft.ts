@@ -11,10 +11,10 @@ import type {
   Operation,
   Value,
 } from '../graph.js';
-import { isOperation, nodeOf } from '../operands.js';
+import { float32Of, isOperation, nodeOf } from '../operands.js';
 
 /** Constants made from others, by what was made: graphs of one model share them, and so what is packed from them. */
-export type Derivations = Map<string, { sources: readonly Elements[]; result: Float32Array }[]>;
+export type Derivations = Map<string, { sources: readonly Elements[]; result: Elements }[]>;
 
 /** What a rule does to a graph, and the name that tells it apart. */
 export interface Rule {
@@ -105,7 +105,8 @@ export class Draft {
       entry = { sources: [...sources], result: make() };
       known.push(entry);
     }
-    return { id: this.#add(what, 'float32', shape, entry.result), elements: entry.result };
+    const elements = float32Of(entry.result);
+    return { id: this.#add(what, 'float32', shape, elements), elements };
   }
   addValue(name: string, type: ElementType, shape: Shape): number {
     return this.#add(name, type, shape, null);

@@ -32,6 +32,13 @@ import {
 import { isRowProduct, lowerMatMul, rowProductConvolution } from './products.js';
 import { compileProgram, encodeProgram, overElements } from './program.js';
 import {
+  lowerQLinearAdd,
+  lowerQLinearConv,
+  lowerQLinearMatMul,
+  lowerQLinearMean,
+  lowerQuantize,
+} from './quantized.js';
+import {
   lowerBlockedPool,
   lowerInstanceNormalization,
   lowerLayerNormalization,
@@ -248,7 +255,7 @@ class Lowerer implements Lowering {
   temporary(name: string, type: ElementType, shape: readonly number[]): number {
     return this.#add(name, type, shape, null);
   }
-  derive(what: string, sources: readonly Elements[], make: () => Float32Array): Float32Array {
+  derive<E extends Elements>(what: string, sources: readonly Elements[], make: () => E): E {
     const known = this.#derivations.get(what) ?? [];
     this.#derivations.set(what, known);
     let entry = known.find(
@@ -258,7 +265,8 @@ class Lowerer implements Lowering {
       entry = { sources: [...sources], result: make() };
       known.push(entry);
     }
-    return entry.result;
+    // What is made under one name from the same is of one type.
+    return entry.result as E;
   }
   constant(what: string, shape: readonly number[], make: () => Float32Array): number {
     return this.#add(what, 'float32', shape, this.derive(what, [], make));
@@ -424,6 +432,17 @@ class Lowerer implements Lowering {
         return lowerResize(node, this);
       case 'MatMul':
         return lowerMatMul(node, this);
+      case 'QuantizeLinear':
+      case 'DequantizeLinear':
+        return lowerQuantize(node, this);
+      case 'QLinearConv':
+        return lowerQLinearConv(node, this);
+      case 'QLinearMatMul':
+        return lowerQLinearMatMul(node, this);
+      case 'QLinearAdd':
+        return lowerQLinearAdd(node, this);
+      case 'QLinearMean':
+        return lowerQLinearMean(node, this);
       default:
         return false;
     }

@@ -3,6 +3,7 @@
 import { REDUCTIONS, type StepKind } from '../../backend/steps.js';
 import { type Axis, toTriple, UNIT_AXIS } from '../../plan/options/axes.js';
 import { encodePoolPlan } from '../../plan/plans/wire.js';
+import { storageOf } from '../elements.js';
 import type { NodeOf, Value } from '../graph.js';
 import { inputOf, outputOf } from '../operands.js';
 import { sizeOf } from '../shapes.js';
@@ -31,6 +32,7 @@ function rowStep(
 }
 
 const isFloat = (value: Value) => value.type === 'float32';
+const isByte = (value: Value) => value.type === 'int8' || value.type === 'uint8';
 
 /** An array seen as [outer][count][inner] around some neighbouring axes. */
 function around(shape: readonly number[], first: number, end: number): [number, number, number] {
@@ -129,7 +131,8 @@ export function lowerLrn(node: NodeOf<'LRN'>, to: Lowering): boolean {
 
 export function lowerPool(node: NodeOf<'MaxPool'> | NodeOf<'AveragePool'>, to: Lowering): boolean {
   const [x, y] = [to.values[inputOf(node, 0)], to.values[outputOf(node)]];
-  if (!isFloat(x) || x.shape.length > 5 || (node.op === 'MaxPool' && node.outputs[1] != null)) return false;
+  const isServedType = isFloat(x) || (node.op === 'MaxPool' && isByte(x));
+  if (!isServedType || x.shape.length > 5 || (node.op === 'MaxPool' && node.outputs[1] != null)) return false;
   const axes = poolAxes(node, x, y);
   if (!axes.every(isServed) || (node.op === 'AveragePool' && node.attributes.dilations.some((d) => d !== 1)))
     return false;
@@ -164,7 +167,7 @@ function poolStep(
   const countIncludePad = node.op === 'AveragePool' && node.attributes.countIncludePad;
   const [batch, channels] = x.shape;
   const plan = encodePoolPlan({
-    dtype: 'float32',
+    dtype: storageOf(x.type),
     planes: batch * channels,
     axes: toTriple(axes),
     countIncludePad,

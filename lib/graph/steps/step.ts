@@ -47,7 +47,7 @@ export interface Lowering {
   /** A value of this lowering alone: what one step leaves for the next. */
   temporary(name: string, type: ElementType, shape: readonly number[]): number;
   /** A constant of this model, made once from others. */
-  derive(what: string, sources: readonly Elements[], make: () => Float32Array): Float32Array;
+  derive<E extends Elements>(what: string, sources: readonly Elements[], make: () => E): E;
   /** The same, as a value. */
   constant(what: string, shape: readonly number[], make: () => Float32Array): number;
   push(step: Step): void;
