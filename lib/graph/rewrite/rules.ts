@@ -5,6 +5,7 @@ import { type Derivations, Draft, type Rule } from './draft.js';
 import { splitGemm } from './gemm.js';
 import { foldLayerScale, recogniseLayerNormalization } from './layer-normalization.js';
 import { foldPad } from './pad.js';
+import { fuseQuantized } from './quantized.js';
 import { foldBatchNormalization, foldChannelMap, splitBatchNormalization } from './scale.js';
 
 export const RULES: readonly Rule[] = [
@@ -18,9 +19,13 @@ export const RULES: readonly Rule[] = [
   foldPad,
 ];
 
-/** The same function in fewer operations. Results differ by rounding alone. */
+/**
+ * The same function in fewer operations. Results differ by rounding alone. Operators of bytes are found first, before
+ * something is folded into the floats of their weights.
+ */
 export function rewrite(graph: Graph, derivations: Derivations): Graph {
   const draft = new Draft(graph, derivations);
+  draft.rewrite([fuseQuantized]);
   draft.rewrite(RULES);
   draft.rewrite([splitBatchNormalization, splitGemm]);
   return draft.finish();
