@@ -22,6 +22,15 @@ export async function breathe(): Promise<void> {
   });
 }
 
+/** Runs work to its end; where it pauses, the event loop may turn. */
+export async function paced<Result>(work: Generator<undefined, Result, void>): Promise<Result> {
+  while (true) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await breathe();
+  }
+}
+
 async function serve(): Promise<void> {
   isServing = true;
   while (waiting.length > 0) {

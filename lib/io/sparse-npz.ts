@@ -1,12 +1,14 @@
 /** scipy.sparse.save_npz's layout: an .npz of format, shape, and the arrays of that format. */
 import { describe, isInstance, isObject, mistake } from '../check.js';
 import { ArgumentError, ConvmatError, FormatError } from '../errors.js';
-import { breathe } from '../host/pace.js';
+import { paced } from '../host/pace.js';
 import {
   ComplexCsrMatrix,
   type ComplexSparseFormats,
   CsrMatrix,
   complexCsrOf,
+  csrFromColumns,
+  csrFromCoordinates,
   csrOf,
 } from '../matrix/csr.js';
 import { checksOfArrays } from '../matrix/csr-parts.js';
@@ -136,12 +138,11 @@ export async function readSparseNpz<T extends CsrMatrix | ComplexCsrMatrix = Csr
     const matrixOf = async ({ data: given }: Tensor): Promise<CsrMatrix> => {
       const data = isFloatArray(given) ? given : convert(given, 'float64');
       if (format === 'csr') {
-        for (const _pause of checksOfArrays([rows, cols], first, second, data)) await breathe();
+        await paced(checksOfArrays([rows, cols], first, second, data));
         return csrOf([rows, cols], first, second, data);
       }
-      // A CSC matrix is the transpose of the CSR matrix with the same arrays.
-      if (format === 'csc') return new CsrMatrix([cols, rows], first, second, data).T;
-      return CsrMatrix.fromCOO([rows, cols], first, second, data);
+      const read = format === 'csc' ? csrFromColumns : csrFromCoordinates;
+      return paced(read([rows, cols], first, second, data));
     };
     try {
       const matrix = isParts(values)

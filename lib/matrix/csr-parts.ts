@@ -3,15 +3,16 @@ import { checkOffsets, isArray, isInteger, MAX_ELEMENTS, mismatch, mistake } fro
 import { ArgumentError, DTypeError, MemoryError, ShapeError } from '../errors.js';
 import {
   checkFloat,
-  convertLike,
   type DType,
   type FloatArray,
   isTypedArray,
   uninitialised,
+  uninitialisedLike,
+  viewOf,
   zeros,
 } from '../tensor/dtype.js';
 import { checkData } from '../tensor/tensor.js';
-import { type Pauses, withoutPause } from './vectors.js';
+import { type Pauses, slices, withoutPause } from './vectors.js';
 
 /** Offsets of rows, columns of entries, and their values. */
 interface Compressed<A extends FloatArray> {
@@ -40,9 +41,6 @@ export function checkArrays(
   withoutPause(checksOfArrays(shape, indptr, indices, data));
 }
 
-/** Entries between two pauses: some tenths of a millisecond. */
-const CHECKED_AT_ONCE = 2 ** 17;
-
 /** checkArrays, with pauses. */
 export function* checksOfArrays(
   [rows, cols]: readonly [number, number],
@@ -58,13 +56,12 @@ export function* checksOfArrays(
   }
   checkOffsets(indptr, rows, data.length);
   yield;
-  for (let p = 0; p < indices.length; ) {
-    for (const end = Math.min(p + CHECKED_AT_ONCE, indices.length); p < end; p++) {
+  yield* slices(indices.length, (start, count) => {
+    for (let p = start; p < start + count; p++) {
       if (indices[p] < 0 || indices[p] >= cols)
         throw mismatch(ArgumentError, `indices[${p}]`, `a column from 0 to ${cols - 1}`, `${indices[p]}`);
     }
-    yield;
-  }
+  });
 }
 
 function checkInt32(array: Int32Array, argument: string): void {
@@ -72,68 +69,124 @@ function checkInt32(array: Int32Array, argument: string): void {
   if (dtype !== 'int32') throw mismatch(DTypeError, argument, 'int32', dtype);
 }
 
-export function checkCoordinates(values: unknown, length: number, size: number, argument: string): void {
+/** Checks the rows, or the columns, of entries. */
+export function* checksOfCoordinates(
+  values: unknown,
+  length: number,
+  size: number,
+  argument: string,
+): Pauses<void> {
   if (!isArray(values) && !isTypedArray(values)) {
     throw mistake(ArgumentError, argument, 'an array of integers', values);
   }
   if (values.length !== length) {
     throw mismatch(ShapeError, argument, `${length} elements, one per value`, `${values.length}`);
   }
-  for (let p = 0; p < length; p++) {
-    const value = values[p];
-    if (!isInteger(value) || value < 0 || value >= size) {
-      throw mistake(ArgumentError, `${argument}[${p}]`, `an integer from 0 to ${size - 1}`, value);
+  yield* slices(length, (start, count) => {
+    for (let p = start; p < start + count; p++) {
+      const value = values[p];
+      if (!isInteger(value) || value < 0 || value >= size) {
+        throw mistake(ArgumentError, `${argument}[${p}]`, `an integer from 0 to ${size - 1}`, value);
+      }
     }
-  }
+  });
+}
+
+/** Entries that are moved to places all over memory between two pauses. */
+const SCATTERED = 2 ** 14;
+
+function scattered(length: number, run: (start: number, count: number) => void): Pauses<void> {
+  return slices(length, run, SCATTERED);
 }
 
 /** Offsets of `size` buckets that hold `keys`: what a counting sort starts from. */
-export function countingStarts(keys: ArrayLike<number>, size: number): Int32Array {
+function* countingStarts(keys: ArrayLike<number>, size: number): Pauses<Int32Array> {
   const starts = zeros('int32', size + 1);
-  for (let p = 0; p < keys.length; p++) starts[keys[p] + 1]++;
-  for (let i = 0; i < size; i++) starts[i + 1] += starts[i];
+  yield* scattered(keys.length, (start, count) => {
+    for (let p = start; p < start + count; p++) starts[keys[p] + 1]++;
+  });
+  yield* sums(starts);
   return starts;
 }
 
+/** Counts of buckets, each one place further on, as their starts. */
+function* sums(counts: Int32Array): Pauses<void> {
+  yield* scattered(counts.length - 1, (start, count) => {
+    for (let i = start; i < start + count; i++) counts[i + 1] += counts[i];
+  });
+}
+
+/** The entries sequence(0), sequence(1), … stably sorted by their key. */
+function* bucketOrder(
+  keys: ArrayLike<number>,
+  size: number,
+  sequence: (p: number) => number,
+  length: number,
+): Pauses<Int32Array> {
+  const next = yield* countingStarts(keys, size);
+  const order = uninitialised('int32', length);
+  yield* scattered(length, (start, count) => {
+    for (let p = start; p < start + count; p++) {
+      const entry = sequence(p);
+      order[next[keys[entry]]++] = entry;
+    }
+  });
+  return order;
+}
+
 /** Two counting sorts, by column and then by row, put every entry beside those of its place; sums are in float64. */
-export function compress<A extends FloatArray>(
+export function* compressing<A extends FloatArray>(
   [rows, cols]: readonly [number, number],
   row: ArrayLike<number>,
   col: ArrayLike<number>,
   data: A,
-): Compressed<A> {
-  const byColumn = bucketOrder(col, cols, (p) => p, data.length);
-  const order = bucketOrder(row, rows, (p) => byColumn[p], data.length);
+): Pauses<Compressed<A>> {
+  const byColumn = yield* bucketOrder(col, cols, (p) => p, data.length);
+  const order = yield* bucketOrder(row, rows, (p) => byColumn[p], data.length);
   const indptr = zeros('int32', rows + 1);
   const indices = uninitialised('int32', data.length);
   const values = zeros('float64', data.length);
   let end = 0;
   let last = -1;
-  for (const p of order) {
-    const i = row[p];
-    if (end === 0 || i !== last || indices[end - 1] !== col[p]) {
-      indices[end++] = col[p];
-      indptr[i + 1]++;
-      last = i;
+  yield* scattered(data.length, (start, count) => {
+    let [to, above] = [end, last];
+    for (let at = start; at < start + count; at++) {
+      const p = order[at];
+      const i = row[p];
+      if (to === 0 || i !== above || indices[to - 1] !== col[p]) {
+        indices[to++] = col[p];
+        indptr[i + 1]++;
+        above = i;
+      }
+      values[to - 1] += data[p];
     }
-    values[end - 1] += data[p];
-  }
-  for (let i = 0; i < rows; i++) indptr[i + 1] += indptr[i];
-  return { indptr, indices: indices.slice(0, end), data: convertLike(data, values.subarray(0, end)) };
+    [end, last] = [to, above];
+  });
+  yield* sums(indptr);
+  const summed = uninitialisedLike(data, end);
+  yield* slices(end, (start, count) => summed.set(viewOf(values, start, count), start));
+  return { indptr, indices: end < indices.length ? indices.slice(0, end) : indices, data: summed };
 }
 
-/** The entries sequence(0), sequence(1), … stably sorted by their key. */
-function bucketOrder(
-  keys: ArrayLike<number>,
-  size: number,
-  sequence: (p: number) => number,
-  length: number,
-): Int32Array {
-  const next = countingStarts(keys, size);
-  const order = uninitialised('int32', length);
-  for (let p = 0; p < length; p++) {
-    const entry = sequence(p);
-    order[next[keys[entry]]++] = entry;
-  }
-  return order;
+/** The transpose's arrays: a counting sort by column, which keeps the order of rows. */
+export function* transposing<A extends FloatArray>(
+  [, cols]: readonly [number, number],
+  { indptr, indices, data }: Compressed<A>,
+): Pauses<Compressed<A>> {
+  const starts = yield* countingStarts(indices, cols);
+  const next = starts.slice();
+  const rowOf = uninitialised('int32', indices.length);
+  const values = uninitialisedLike(data);
+  let row = 0;
+  yield* scattered(indices.length, (start, count) => {
+    let i = row;
+    for (let p = start; p < start + count; p++) {
+      while (p >= indptr[i + 1]) i++;
+      const to = next[indices[p]]++;
+      rowOf[to] = i;
+      values[to] = data[p];
+    }
+    row = i;
+  });
+  return { indptr: starts, indices: rowOf, data: values };
 }

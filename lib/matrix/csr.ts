@@ -39,7 +39,14 @@ import {
 import { type FloatOf, type TensorLike, takeFloat, takeFloats, type VectorLike } from '../tensor/take.js';
 import { checkData, type Shape, Tensor } from '../tensor/tensor.js';
 import { ComplexMatrix, type Operand, takeComplexVector, takeNumber } from './complex.js';
-import { checkArrays, checkCoordinates, checkMatrixShape, compress, countingStarts } from './csr-parts.js';
+import {
+  checkArrays,
+  checkMatrixShape,
+  checksOfArrays,
+  checksOfCoordinates,
+  compressing,
+  transposing,
+} from './csr-parts.js';
 import {
   type Coo,
   checkDenseSize,
@@ -52,6 +59,7 @@ import {
   takeVector,
 } from './operator.js';
 import type { Steps } from './products.js';
+import { type Pauses, withoutPause } from './vectors.js';
 
 /** What is multiplied without a pause: some tenths of a millisecond. */
 const BLOCK_ENTRIES = 2 ** 18;
@@ -130,12 +138,7 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
       checkSameDType(re, im);
       return complexCsrOf(re, im.data);
     }
-    const [rows, cols] = checkMatrixShape(shape);
-    checkFloat(checkData(data, 'data'), 'data');
-    checkCoordinates(row, data.length, rows, 'row');
-    checkCoordinates(col, data.length, cols, 'col');
-    const parts = compress([rows, cols], row, col, data);
-    return csrOf([rows, cols], parts.indptr, parts.indices, parts.data);
+    return withoutPause(csrFromCoordinates(checkMatrixShape(shape), row, col, data));
   }
 
   /**
@@ -196,19 +199,8 @@ export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperat
   get T(): CsrMatrix<A> {
     this.#checkOffsets();
     const [rows, cols] = this.shape;
-    const { indptr, indices, data } = this;
-    const starts = countingStarts(indices, cols);
-    const next = starts.slice();
-    const newIndices = uninitialised('int32', indices.length);
-    const newData = uninitialisedLike(data);
-    for (let i = 0; i < rows; i++) {
-      for (let p = indptr[i]; p < indptr[i + 1]; p++) {
-        const to = next[indices[p]]++;
-        newIndices[to] = i;
-        newData[to] = data[p];
-      }
-    }
-    return csrOf([cols, rows], starts, newIndices, newData);
+    const { indptr, indices, data } = withoutPause(transposing([rows, cols], this));
+    return csrOf([cols, rows], indptr, indices, data);
   }
 
   #checkOffsets(): void {
@@ -425,6 +417,32 @@ export function csrOf<A extends FloatArray>(
   data: A,
 ): CsrMatrix<A> {
   return new CsrMatrix(shape, indptr, indices, data, SOUND);
+}
+
+/** CsrMatrix.fromCOO of real values, with pauses. @internal */
+export function* csrFromCoordinates<A extends FloatArray>(
+  [rows, cols]: readonly [number, number],
+  row: ArrayLike<number>,
+  col: ArrayLike<number>,
+  values: A,
+): Pauses<CsrMatrix<A>> {
+  checkFloat(checkData(values, 'data'), 'data');
+  yield* checksOfCoordinates(row, values.length, rows, 'row');
+  yield* checksOfCoordinates(col, values.length, cols, 'col');
+  const { indptr, indices, data } = yield* compressing([rows, cols], row, col, values);
+  return csrOf([rows, cols], indptr, indices, data);
+}
+
+/** The matrix of this shape of which these are the arrays in compressed columns, with pauses. @internal */
+export function* csrFromColumns<A extends FloatArray>(
+  [rows, cols]: readonly [number, number],
+  indptr: Int32Array,
+  indices: Int32Array,
+  values: A,
+): Pauses<CsrMatrix<A>> {
+  yield* checksOfArrays([cols, rows], indptr, indices, values);
+  const byRows = yield* transposing([cols, rows], { indptr, indices, data: values });
+  return csrOf([rows, cols], byRows.indptr, byRows.indices, byRows.data);
 }
 
 function checkCsr(B: unknown): void {

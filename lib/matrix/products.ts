@@ -3,7 +3,7 @@
  * pauses in its own arithmetic. Somebody runs them, all at once or with the event loop free in between.
  */
 import type { AbortSignalLike } from '../backend/abort.js';
-import { breathe } from '../host/pace.js';
+import { breathe, paced } from '../host/pace.js';
 import { dtypeOf, type FloatArray } from '../tensor/dtype.js';
 import { checkProduct, type LinearOperator } from './operator.js';
 import { copyInto } from './vectors.js';
@@ -83,7 +83,7 @@ async function multiplyAsync(step: ProductStep, signal: AbortSignalLike | undefi
     return;
   }
   const product = await A.productAsync(transposed, from, signal);
-  for (const _pause of copyInto(to, product)) await breathe();
+  await paced(copyInto(to, product));
 }
 
 const ASYNC_ELEMENTS = 2 ** 14;

@@ -24,10 +24,14 @@ export function withoutPause<Result>(work: Pauses<Result>): Result {
 /** What takes some microseconds is done without a pause. */
 const SHORT = 2 ** 12;
 
-/** Slices of `length` elements in order, with a pause behind each. */
-function* slices(length: number, run: (start: number, count: number) => void): Pauses<void> {
-  for (let start = 0; start < length; start += SLICE) {
-    run(start, Math.min(SLICE, length - start));
+/** Slices of `length` elements in order, of `most` each, with a pause behind each. */
+export function* slices(
+  length: number,
+  run: (start: number, count: number) => void,
+  most = SLICE,
+): Pauses<void> {
+  for (let start = 0; start < length; start += most) {
+    run(start, Math.min(most, length - start));
     if (length > SHORT) yield;
   }
 }
