@@ -64,7 +64,7 @@ function named(name: AlgorithmName, geometry: ConvGeometry, request: Request, ma
     return why === null;
   });
   if (serving.length === 0) throw cannotServe(name, declined);
-  const timeOf = modelOf(geometry, g, request, machine);
+  const { timeOf } = modelOf(geometry, g, request, machine);
   const algorithm = serving.length === 1 ? serving[0] : leastOf(serving, (a) => timeOf(a, 1));
   return {
     algorithm,
@@ -136,8 +136,8 @@ function fastest(geometry: ConvGeometry, request: Request, machine: NativeMachin
   const isSparse = serving.includes(toeplitz) && request.density <= sparseLimit(ALL_NATIVE, g, request);
   const candidates = isSparse ? serving.filter(({ sparseLimit }) => sparseLimit === null) : serving;
   const density = isSparse ? request.density : 1;
-  const timeOf = modelOf(geometry, g, request, machine);
-  const algorithm = leastOf(candidates, (a) => timeOf(a, density));
+  const { timeOf, boundOf } = modelOf(geometry, g, request, machine);
+  const algorithm = leastOf(candidates, (a) => timeOf(a, density), boundOf);
   const seen = seenBy(algorithm, geometry, g);
   return {
     algorithm,
@@ -146,19 +146,26 @@ function fastest(geometry: ConvGeometry, request: Request, machine: NativeMachin
   };
 }
 
-/** How long the model expects an algorithm to take that serves, by the share of weights that it visits. */
+/** How long the model expects an algorithm to take that serves, by the share of weights that it visits; and at least. */
 function modelOf(
   geometry: ConvGeometry,
   g: ConvGeometry,
   request: Request,
   { isa, tuning }: NativeMachine,
-): (algorithm: NativeAlgorithm, density: number) => number {
+): {
+  timeOf(algorithm: NativeAlgorithm, density: number): number;
+  boundOf(algorithm: NativeAlgorithm): number | undefined;
+} {
   const work = new Workload(g, tuning, timesOf(isa));
   const whole = new Workload(geometry, tuning, timesOf(isa));
-  return (a, density) =>
-    g.op === 'weightGrad' && a.weightGrad !== null
-      ? a.weightGrad.time(work)
-      : a.time(seenBy(a, geometry, g) === g ? work : whole, request, density);
+  const workOf = (a: NativeAlgorithm) => (seenBy(a, geometry, g) === g ? work : whole);
+  return {
+    timeOf: (a, density) =>
+      g.op === 'weightGrad' && a.weightGrad !== null
+        ? a.weightGrad.time(work)
+        : a.time(workOf(a), request, density),
+    boundOf: (a) => (g.op === 'weightGrad' ? undefined : a.atLeast?.(workOf(a))),
+  };
 }
 
 function fastestWeightGrad(work: Workload, request: Request): Taken {
@@ -172,16 +179,27 @@ function fastestWeightGrad(work: Workload, request: Request): Taken {
   return { algorithm, variant: algorithm.variant(g, request), reason: weightGrad.reason(g) };
 }
 
-/** The candidate of the least time; the first of equals. */
-function leastOf<T extends object>(candidates: readonly T[], timeOf: (candidate: T) => number): T {
+/** The candidate of the least time. Those that have a bound come last, and are timed where it is less than the others' times. */
+function leastOf<T extends object>(
+  candidates: readonly T[],
+  timeOf: (candidate: T) => number,
+  boundOf: (candidate: T) => number | undefined = () => undefined,
+): T {
   let best: T | undefined;
   let least = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
+  const consider = (candidate: T) => {
     const time = timeOf(candidate);
-    if (best !== undefined && !(time < least)) continue;
+    if (best !== undefined && !(time < least)) return;
     best = candidate;
     least = time;
+  };
+  const bounded: { candidate: T; bound: number }[] = [];
+  for (const candidate of candidates) {
+    const bound = boundOf(candidate);
+    if (bound === undefined) consider(candidate);
+    else bounded.push({ candidate, bound });
   }
+  for (const { candidate, bound } of bounded) if (best === undefined || bound < least) consider(candidate);
   if (best === undefined) throw new UnsupportedError(NONE_SERVES);
   return best;
 }

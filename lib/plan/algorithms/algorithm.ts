@@ -86,6 +86,8 @@ export interface NativeAlgorithm extends AnyAlgorithm {
    * @param density  The share of weights that are visited by an algorithm that visits those alone which are not zero.
    */
   time(work: Workload, request: Request, density: number): number;
+  /** No more than time() would say, for a fraction of its effort: it is not asked where others take no longer than this. */
+  atLeast?(work: Workload): number;
   /**
    * Why 'auto' takes it, in words: what it saves over the others.
    *

@@ -15,6 +15,7 @@ export const fft: NativeAlgorithm = {
   // An element errs by its tile's size, not by its own.
   isAccurate: (_g, { accuracy }) => accuracy === 'fast',
   time,
+  atLeast: leastTime,
   cost(g) {
     const { item, weights, operandBytes } = sizesOf(g);
     const { multiplications, additions, spectraBytes } = workOf(g);
@@ -167,7 +168,22 @@ function declines(g: ConvGeometry): string | null {
   if (axes.some((axis) => Math.min(axis.padBefore, axis.padAfter) < 0)) return 'cannot crop';
   if (axes.some((axis) => axis.stride !== 1)) return 'needs stride 1';
   if (axes.some((axis) => axis.dilation !== 1)) return 'needs dilation 1';
-  return fastestWork(g) === null ? 'its kernel or its channels exceed the largest tile' : null;
+  // The first tile is the smallest, and takes the least room.
+  const [smallest] = tilesOf(g);
+  const fits = smallest !== undefined && workBy(smallest, g) !== null;
+  return fits ? null : 'its kernel or its channels exceed the largest tile';
+}
+
+/**
+ * What tiles of whatever size take at least, the kernel in parts or not: they have no fewer points than the result has
+ * places, and come two at a time.
+ */
+export function leastTime({ g, images, places, read, written, bytes, times: { fft: t } }: Workload): number {
+  if (g.op !== 'forward') return 0;
+  const pairs = (images * places) / 2;
+  const perPoint = Math.log2(SIDES[0]) * Math.min(t.pass, t.line) + t.point;
+  const wide = bytes / BYTES.float32;
+  return wide * pairs * ((read + written) * perPoint + read * written * t.product) + t.call;
 }
 
 /** Its times: of a point in a pass of a tile's transform, or of a line's; gathered or delivered; of a product of two. */

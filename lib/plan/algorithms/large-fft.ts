@@ -144,6 +144,10 @@ function leastWork(g: ConvGeometry): Work | null {
   const [, height, width] = c.axes;
   let best: Work | null = null;
   let least = Number.POSITIVE_INFINITY;
+  if (isSmall(c)) {
+    known.set(g, null);
+    return null;
+  }
   const heights = sizesAlong(c, height, ROW_UNIT);
   const widths = sizesAlong(c, width, COLUMN_UNIT);
   for (const rows of heights) {
@@ -159,6 +163,13 @@ function leastWork(g: ConvGeometry): Work | null {
   }
   known.set(g, best);
   return best;
+}
+
+/** Whether one tile that caches hold leaves every output right: cut, it would take more. */
+function isSmall(c: Correlation): boolean {
+  const [, height, width] = c.axes;
+  const whole = (line: Line, unit: number) => goodSize(pointsForAll(c, line), unit) ?? MAX_POINTS;
+  return whole(height, ROW_UNIT) * whole(width, COLUMN_UNIT) <= MAX_POINTS;
 }
 
 /** A point that comes and goes, and a complex product, in passes of a transform: by which the tile is chosen. */

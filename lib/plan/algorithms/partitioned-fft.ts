@@ -11,7 +11,7 @@ import { extent } from '../options/axes.js';
 import type { NativeAlgorithm } from './algorithm.js';
 import { type Correlation, correlationOf, denseOut, type Line } from './correlation.js';
 import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
-import { type FftTile, LINE_BYTES, LINES, MAX_POINTS, SIDES } from './fft.js';
+import { type FftTile, LINE_BYTES, LINES, leastTime, MAX_POINTS, SIDES } from './fft.js';
 
 export const partitionedFft: NativeAlgorithm = {
   name: 'fft',
@@ -20,6 +20,7 @@ export const partitionedFft: NativeAlgorithm = {
   variant: (g) => ({ algorithm: 'fft', ...workOf(g).tile }),
   isAccurate: (_g, { accuracy }) => accuracy === 'fast',
   time,
+  atLeast: leastTime,
   cost(g) {
     const { item, weights, operandBytes } = sizesOf(g);
     const { multiplications, additions, spectraBytes, workspaceBytes } = workOf(g);
@@ -163,7 +164,16 @@ function workOf(g: ConvGeometry): Work {
 function declines(g: ConvGeometry): string | null {
   if (g.op === 'inputGrad' && g.paddingMode !== 'zeros' && g.axes.some((axis) => axis.stride > 1))
     return 'serves strided gradients of zeros padding only';
-  return leastWork(g) === null ? 'its spectra exceed the workspace' : null;
+  return fits(g) ? null : 'its spectra exceed the workspace';
+}
+
+/** Whether tiles of some size fit the workspace; most geometries are refused or taken by the first. */
+function fits(g: ConvGeometry): boolean {
+  const before = known.get(g);
+  if (before !== undefined) return before !== null;
+  const c = correlationOf(g);
+  for (const tile of tilesOf(c)) if (workBy(tile, c, BYTES[g.dtype]) !== null) return true;
+  return false;
 }
 
 /** Points that go to spectra of many tiles, and come from them, take so many times those of fft.ts. */
