@@ -205,7 +205,7 @@ class SegmentBuilder {
       this.#missing.add(name);
       return undefined;
     }
-    const value = this.#builder.constant(name, type, tensor.dims, tensor.elements());
+    const value = this.#builder.constant(name, type, tensor.dims, tensor.known());
     this.#known.set(name, value);
     return value;
   }

@@ -3,9 +3,10 @@ import { elementCount } from '../check.js';
 import type { Shape } from '../tensor/tensor.js';
 import { allocate } from './elements.js';
 import type { View } from './evaluate.js';
-import type { Attributes, Dequantized, Elements, ElementType, GraphNode, Operation, Value } from './graph.js';
+import type { Attributes, Dequantized, Elements, ElementType, GraphNode, Known, Operation } from './graph.js';
 import { nodeOf } from './operands.js';
 import { evaluationOf } from './operators/index.js';
+import { Value } from './value.js';
 
 /** A value that an operation is about to write. */
 export interface Result {
@@ -29,8 +30,8 @@ export class GraphBuilder {
     return this.#push(name, type, shape, null);
   }
 
-  constant(name: string, type: ElementType, shape: Shape, elements: Elements): Value {
-    return this.#push(name, type, shape, elements);
+  constant(name: string, type: ElementType, shape: Shape, known: Known): Value {
+    return this.#push(name, type, shape, known);
   }
 
   /** An array for a constant that is about to be computed. */
@@ -52,7 +53,7 @@ export class GraphBuilder {
     names: readonly string[],
     sources: readonly string[],
   ): (Value | null)[] {
-    const folds = inputs.every((input) => input === null || input.constant !== null);
+    const folds = inputs.every((input) => input === null || input.known !== null);
     if (folds) return this.#fold(op, attributes, inputs, results, names);
     const outputs = results.map((result, i) =>
       result === null ? null : this.value(names[i], result.type, result.shape),
@@ -69,13 +70,14 @@ export class GraphBuilder {
     results: readonly (Result | null)[],
     names: readonly string[],
   ): (Value | null)[] {
+    const [reshaped] = inputs;
+    if (op === 'Reshape' && results[0] !== null && reshaped !== null && reshaped.known !== null)
+      return [this.constant(names[0], results[0].type, results[0].shape, reshaped.known)];
     const views = inputs.map((input): View | null =>
       input === null || input.constant === null
         ? null
         : { type: input.type, shape: input.shape, data: input.constant },
     );
-    if (op === 'Reshape' && results[0] !== null && views[0] !== null)
-      return [this.constant(names[0], results[0].type, results[0].shape, views[0].data)];
     const outputs = results.map((result, i): View | null => {
       if (result === null) return null;
       return { ...result, data: this.allocate(result.type, result.shape, names[i]) };
@@ -91,10 +93,10 @@ export class GraphBuilder {
     name: string,
     type: ElementType,
     shape: Shape,
-    constant: Elements | null,
+    known: Known | null,
     dequantized?: Dequantized,
   ): Value {
-    const value = { id: this.values.length, name, type, shape, constant, dequantized };
+    const value = new Value(this.values.length, name, type, shape, known, dequantized);
     this.values.push(value);
     return value;
   }

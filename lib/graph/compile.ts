@@ -13,7 +13,7 @@ import type { Elements, Graph, GraphNode, NodeOf, Operation } from './graph.js';
 import { type MemoryPlan, planMemory } from './memory.js';
 import { inputOf, outputOf } from './operands.js';
 import { evaluationOf } from './operators/index.js';
-import type { Derivations } from './rewrite/draft.js';
+import { Derivations } from './rewrite/derivations.js';
 import { rewrite } from './rewrite/rules.js';
 import { sizeOf } from './shapes.js';
 import { type Lowered, lower } from './steps/lower.js';
@@ -23,7 +23,7 @@ import { Constants, Words } from './steps/words.js';
 /** What graphs of one network share: constants by number, what has been made from them, and weights that are packed. */
 class Shared {
   readonly constants = new Constants();
-  readonly derivations: Derivations = new Map();
+  readonly derivations = new Derivations();
   latest: CompiledGraph | null = null;
 }
 

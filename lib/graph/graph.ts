@@ -5,31 +5,10 @@
  * an operand), and nothing depends on the opset of the file. Values that follow from constants and shapes alone are
  * constants already; Identity, Dropout and the like have left no trace. A rewrite makes a new list of nodes.
  */
-import type { Elements, ElementType } from '../tensor/element-type.js';
-import type { Shape } from '../tensor/tensor.js';
+import type { Value } from './value.js';
 
 export type { Elements, ElementType } from '../tensor/element-type.js';
-
-export interface Value {
-  /** Its index in Graph.values. */
-  readonly id: number;
-  /** The name in the file, or one made from it: for people. */
-  readonly name: string;
-  readonly type: ElementType;
-  readonly shape: Shape;
-  /** The elements, when they are known before anything runs. Never written to, and shared among graphs of one model. */
-  readonly constant: Elements | null;
-  /** Of a constant that DequantizeLinear gives: what it is made from. */
-  readonly dequantized?: Dequantized;
-}
-
-/** Integers, their scales and zero points (null for 0), which go along an axis where there are several: ids of values. */
-export interface Dequantized {
-  readonly value: number;
-  readonly scale: number;
-  readonly zero: number | null;
-  readonly axis: number;
-}
+export type { Dequantized, Known, Value } from './value.js';
 
 /** Window of a convolution or pooling, one entry for each spatial axis. */
 export interface Window {

@@ -47,7 +47,7 @@ export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
   steps.forEach((step, time) => {
     for (const value of [...step.reads, ...step.writes]) {
       const [root] = rootOf(value);
-      if (homes.has(root) || values[root].constant !== null) continue;
+      if (homes.has(root) || values[root].known !== null) continue;
       const block = blocks.get(root);
       if (block !== undefined) {
         block.last = time;
@@ -101,11 +101,11 @@ export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
     const bytes = offset * bytesOf(value.id);
     const home = homes.get(root);
     if (home !== undefined) return { ...home, offset: bytes };
-    const { constant } = values[root];
-    if (constant !== null) {
-      return read.has(value.id)
-        ? { home: 'constant', index: constants.number(constant), offset: bytes }
-        : null;
+    if (values[root].known !== null) {
+      const constant = read.has(value.id) ? values[root].constant : null;
+      return constant === null
+        ? null
+        : { home: 'constant', index: constants.number(constant), offset: bytes };
     }
     const block = blocks.get(root);
     return block === undefined ? null : { home: 'arena', index: 0, offset: block.offset + bytes };

@@ -6,7 +6,7 @@ import type { FileTensor } from '../onnx-file/file-tensor.js';
 import type { Shape } from '../tensor/tensor.js';
 import type { GraphBuilder, Result } from './builder.js';
 import type { View } from './evaluate.js';
-import type { Attributes, Elements, ElementType, Operation, Value } from './graph.js';
+import type { Attributes, Elements, ElementType, Known, Operation, Value } from './graph.js';
 import { broadcastShapes } from './shapes.js';
 
 /** The kinds that an attribute may have, or the strings that it may be. */
@@ -240,8 +240,8 @@ export class OnnxNode {
   }
 
   /** A value that this node brings along. */
-  constant(type: ElementType, shape: Shape, elements: Elements): Value {
-    return this.#builder.constant(`${this.title}:constant`, type, shape, elements);
+  constant(type: ElementType, shape: Shape, known: Known): Value {
+    return this.#builder.constant(`${this.title}:constant`, type, shape, known);
   }
 
   /** The same elements in another shape: the value itself where the shape is the same. */

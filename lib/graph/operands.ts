@@ -1,5 +1,5 @@
 /** Nodes as rewriting and lowering take them apart and make them. */
-import type { Attributes, Elements, GraphNode, NodeOf, Operation } from './graph.js';
+import type { Attributes, GraphNode, Known, NodeOf, Operation } from './graph.js';
 
 /** An operand that the operation always has. */
 export function inputOf(node: GraphNode, index: number): number {
@@ -16,7 +16,7 @@ export function outputOf(node: GraphNode, index = 0): number {
 }
 
 /** The elements of a value of type float32. */
-export function float32Of(elements: Elements | null): Float32Array {
+export function float32Of(elements: Known | null): Float32Array {
   if (!(elements instanceof Float32Array)) throw new Error('float32 lies in a Float32Array');
   return elements;
 }

@@ -7,6 +7,7 @@ import { type Elements, type ElementType, storageOf } from '../tensor/element-ty
 import { Tensor } from '../tensor/tensor.js';
 import { type FileType, fileType } from './element-types.js';
 import { fromBfloat16, fromFloat16 } from './half.js';
+import { StoredFloats } from './stored-floats.js';
 
 /** Where a tensor's bytes are when they are not in the file itself. */
 export interface ExternalData {
@@ -25,6 +26,9 @@ export type TensorSource =
   | { readonly kind: 'kept'; readonly message: Uint8Array }
   | { readonly kind: 'external'; readonly at: ExternalData };
 
+/** Elements from which a copy of them is worth sparing. */
+const MANY = 256;
+
 export class FileTensor {
   readonly name: string;
   readonly dims: readonly number[];
@@ -33,6 +37,7 @@ export class FileTensor {
   source: TensorSource;
   readonly #file: string;
   #elements: Elements | null = null;
+  #stored: StoredFloats | null = null;
 
   constructor(file: string, name: string, dims: readonly number[], typeNumber: number, source: TensorSource) {
     this.#file = file;
@@ -63,6 +68,20 @@ export class FileTensor {
   elements(): Elements {
     this.#elements ??= this.#read();
     return this.#elements;
+  }
+
+  /** Its elements, or what stands for them where they are many floats that kernels can take from the file's bytes. */
+  known(): Elements | StoredFloats {
+    const { source } = this;
+    const isStored =
+      source.kind === 'raw' &&
+      this.fileType.name === 'float' &&
+      this.size >= MANY &&
+      LITTLE_ENDIAN &&
+      !isShared(source.bytes.buffer);
+    if (!isStored) return this.elements();
+    this.#stored ??= new StoredFloats(source.bytes, () => asFloats(this.elements()));
+    return this.#stored;
   }
 
   /**
@@ -139,6 +158,11 @@ export function toInt32Tensor(elements: Elements, shape: readonly number[], what
       throw new DTypeError(`${what}: expected integers that int32 holds, got ${elements[i]}`);
   }
   return new Tensor(narrow, shape);
+}
+
+function asFloats(elements: Elements): Float32Array {
+  if (!(elements instanceof Float32Array)) throw new Error('float32 lies in a Float32Array');
+  return elements;
 }
 
 /** The bytes as numbers: a view where they are aligned, else a copy. */

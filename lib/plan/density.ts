@@ -13,7 +13,7 @@ const STEPS = 64;
  */
 export function densityOf(weight: FloatArray): number {
   const { length } = weight;
-  return seemsDense(weight) ? 1 : densityFrom(countNonzero(weight, 0, length), length);
+  return seemsDense(length, (i) => weight[i]) ? 1 : densityFrom(countNonzero(weight, 0, length), length);
 }
 
 /** As densityOf, in steps of so many weights. */
@@ -23,7 +23,7 @@ export async function densityOfInTurns(
   turn: () => Promise<void>,
 ): Promise<number> {
   const { length } = weight;
-  if (seemsDense(weight)) return 1;
+  if (seemsDense(length, (i) => weight[i])) return 1;
   let nonzero = 0;
   for (let at = 0; at < length; at += step) {
     if (at > 0) await turn();
@@ -32,12 +32,12 @@ export async function densityOfInTurns(
   return densityFrom(nonzero, length);
 }
 
-function seemsDense(weight: FloatArray): boolean {
-  const { length } = weight;
+/** Whether a sample of so many elements shows that zeros are few. */
+export function seemsDense(length: number, at: (index: number) => number): boolean {
   if (length <= SAMPLE) return false;
   // A prime stride, so that no period of the layout goes unseen.
   let zeros = 0;
-  for (let i = 0, at = 0; i < SAMPLE; i++, at = (at + 7919) % length) if (weight[at] === 0) zeros++;
+  for (let i = 0, place = 0; i < SAMPLE; i++, place = (place + 7919) % length) if (at(place) === 0) zeros++;
   return zeros < (1 - DENSE) * SAMPLE;
 }
 

@@ -40,13 +40,18 @@ export async function isSeparableInTurns(
   }
 }
 
+/** Whether kernels of this shape are looked at for factors. */
+export function maySeparate(shape: readonly number[]): boolean {
+  const [count, perGroup, height, width] = shape;
+  return shape.length === 4 && perGroup === 1 && count > 0 && height >= MIN_SIDE && width >= MIN_SIDE;
+}
+
 /** Yields how many weights it has looked at since. */
 type Steps = Generator<number, boolean, void>;
 
 function* separableSteps(weight: FloatArray, shape: readonly number[]): Steps {
-  const [count, perGroup, height, width] = shape;
-  if (shape.length !== 4 || perGroup !== 1 || count === 0) return false;
-  if (!(height >= MIN_SIDE && width >= MIN_SIDE)) return false;
+  if (!maySeparate(shape)) return false;
+  const [count, , height, width] = shape;
   const roundings = Math.min(MAX_ROUNDINGS, height * width - height - width - 4);
   const tolerance = roundings * (holds(weight, 'float32') ? 2 ** -24 : 2 ** -53);
   for (let o = 0; o < count; o++) {

@@ -47,7 +47,7 @@ class ConvStep final : public Step {
 
 // Whether what is packed for one serves the other.
 bool are_alike(const ConvPacking& a, const ConvPacking& b) {
-  return a.weight == b.weight && a.bias == b.bias && a.lo == b.lo && a.hi == b.hi &&
+  return a.weight == b.weight && a.scale == b.scale && a.bias == b.bias && a.lo == b.lo && a.hi == b.hi &&
          packed_alike(a.plan, b.plan);
 }
 
@@ -74,8 +74,8 @@ std::unique_ptr<Step> read_conv_step(StepSource& source) {
 
   const int64_t biases = is_adjoint ? wire.conv.in_channels : wire.conv.out_channels;
   packing.weight = source.store.constant_index(words);
+  packing.scale = source.store.constant_index(words, true);
   packing.bias = source.store.constant_index(words, true);
-  const void* const weight = source.store.constant(packing.weight, DType::f32, wire.weight_length);
   const void* const bias = source.store.constant(packing.bias, DType::f32, biases);
   packing.lo = words.next();
   packing.hi = words.next();
@@ -84,6 +84,7 @@ std::unique_ptr<Step> read_conv_step(StepSource& source) {
       source.similar == nullptr ? nullptr : source.similar->find(packing);
   const bool is_lent = packed != nullptr;
   if (!is_lent) {
+    const float* const weight = source.store.weights(packing.weight, packing.scale, wire.weight_length);
     packed = pack_conv(Context{&source.kernels}, packing.plan, weight, bias, packing.lo, packing.hi);
   }
   source.packed.add(packing, packed);

@@ -59,4 +59,34 @@ const void* Store::constant(int64_t index, DType dtype, int64_t length) const {
   return constant.data;
 }
 
+const float* Store::weights(int64_t index, int64_t scale, int64_t length) {
+  const Constant& constant = find(index);
+  const bool is_bytes = constant.dtype == DType::u8 && constant.length == checked_product({length, 4});
+  if (!is_bytes) static_cast<void>(this->constant(index, DType::f32, length));  // refuses what is not
+  if (scale < 0 && reinterpret_cast<uintptr_t>(constant.data) % alignof(float) == 0)
+    return static_cast<const float*>(constant.data);
+
+  if (prepared_.size() < length) prepared_ = AlignedArray<float>(length);
+  float* const to = prepared_.data();
+  const auto* const bytes = static_cast<const std::byte*>(constant.data);
+  const auto copy = [&](int64_t first, int64_t count) {
+    std::memcpy(to + first, bytes + first * 4, static_cast<size_t>(count) * 4);
+  };
+  if (scale < 0) {
+    copy(0, length);
+    return to;
+  }
+  const Constant& factors = find(scale);
+  const int64_t rows = factors.length;
+  if (factors.dtype != DType::f32 || rows < 1 || length % rows != 0)
+    throw Refusal("network: expected a factor for each row of weights");
+  const int64_t row = length / rows;
+  for (int64_t r = 0; r < rows; ++r) {
+    copy(r * row, row);
+    const float factor = static_cast<const float*>(factors.data)[r];
+    for (int64_t i = r * row; i < (r + 1) * row; ++i) to[i] *= factor;
+  }
+  return to;
+}
+
 }  // namespace convmat

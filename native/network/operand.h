@@ -37,7 +37,8 @@ struct Memory {
   void* const* outputs;
 };
 
-// A list of elements that a network is made with.
+// A list of elements that a network is made with. Floats may come as the bytes of a file, u8, four times as
+// many and not aligned.
 struct Constant {
   const void* data;
   DType dtype;
@@ -65,6 +66,9 @@ class Store {
   }
   // The array itself, while the network is made; null for -1.
   const void* constant(int64_t index, DType dtype, int64_t length) const;
+  // `length` floats, a row for each of the factors times that, where there are any. Where they lie otherwise
+  // than they are wanted they are in memory that the next call takes again.
+  const float* weights(int64_t index, int64_t scale, int64_t length);
 
   template <typename T>
   const T* resolve(const Operand& operand, const Memory& memory) const {
@@ -82,7 +86,10 @@ class Store {
   const std::vector<int64_t>& output_bytes() const { return output_bytes_; }
   size_t kept_bytes() const { return kept_bytes_; }
   // No step is made any more: the arrays may go.
-  void forget_arrays() { constants_.clear(); }
+  void forget_arrays() {
+    constants_.clear();
+    prepared_ = AlignedArray<float>();
+  }
 
  private:
   const std::byte* address(const Operand& operand, const Memory& memory) const {
@@ -105,6 +112,7 @@ class Store {
   std::vector<Constant> constants_;
   std::vector<std::unique_ptr<AlignedArray<std::byte>>> kept_;  // null for those that no step reads in place
   size_t kept_bytes_ = 0;
+  AlignedArray<float> prepared_;  // weights that are being packed
 };
 
 }  // namespace convmat

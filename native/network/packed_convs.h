@@ -10,7 +10,7 @@ namespace convmat {
 
 // What weights were packed from. Constants by their index, which is the same for all networks of a model.
 struct ConvPacking {
-  int64_t weight, bias;
+  int64_t weight, scale, bias;
   double lo, hi;
   ConvPlan plan;
 };

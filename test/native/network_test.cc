@@ -34,7 +34,7 @@ const std::vector<double> kInput = {2, 0, 0}, kOutput = {3, 0, 0}, kArena = {0, 
 Case residual_block() {
   Case c{{kind(StepKind::conv), 0, 0, 1, 0, 0, 1, 1, 1, 1}, 42, 42, 7};
   append(&c.words, {1, 1, 1, 1, 0, 0, 1, 6, 3, 1, 1, 1, 1, 6, 7, 3, 1, 1, 1, 1, 7});
-  append(&c.words, {0, 0, 0, kNoIndex, -inf, inf});
+  append(&c.words, {0, 0, 0, kNoIndex, kNoIndex, -inf, inf});
   append(&c.words, kInput);
   append(&c.words, kArena);
   append(&c.words, {0, 1, 1, 42, 2, 1, 1});

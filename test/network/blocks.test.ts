@@ -1,8 +1,8 @@
 /** Chains whose channels lie in blocks between their steps, against the evaluation of their operations. */
 import { describe, expect, test } from 'vitest';
+import type { Graph } from '../../dist/graph/graph.js';
 import { evaluationOf } from '../../dist/graph/operators/index.js';
 import { backendInfo } from '../../dist/index.js';
-import type { Graph } from '../../lib/graph/graph';
 import { compiled, GraphOf, results, worstDifference } from '../support/graphs';
 
 const BOUND = 2e-5;

@@ -1,7 +1,7 @@
 /** Networks that run at the same time, are aborted, and are let go while they run. */
 import { describe, expect, test } from 'vitest';
+import type { Graph } from '../../dist/graph/graph.js';
 import { evaluationOf } from '../../dist/graph/operators/index.js';
-import type { Graph } from '../../lib/graph/graph';
 import { compiled, GraphOf, results, worstDifference } from '../support/graphs';
 
 /** Some convolutions behind one another, with a residual sum: long enough for aborts to come in between. */

@@ -7,7 +7,7 @@ type Constants = Parameters<typeof planMemory>[1];
 /** Values of `size` elements that are written one after another, each read for the last time `life` steps later. */
 function chainOf(count: number, life: number, size: (i: number) => number): Lowered {
   const values = Array.from({ length: count }, (_, id) => ({
-    ...{ id, name: `v${id}`, type: 'float32', shape: [size(id)], constant: null },
+    ...{ id, name: `v${id}`, type: 'float32', shape: [size(id)], known: null },
   }));
   const steps = values.map(({ id }) => ({ reads: id < life ? [] : [id - life], writes: [id] }));
   const lowered = { values, steps, aliases: new Map(), inputs: [], outputs: [], results: [], sizeOf: size };

@@ -1,7 +1,13 @@
 /** Every kind of step against the evaluation of the operations that it stands for, in shapes that break corners. */
 import { describe, expect, test } from 'vitest';
+import type {
+  Attributes,
+  BinaryFunction,
+  Graph,
+  ReduceFunction,
+  UnaryFunction,
+} from '../../dist/graph/graph.js';
 import { evaluationOf } from '../../dist/graph/operators/index.js';
-import type { Attributes, BinaryFunction, Graph, ReduceFunction, UnaryFunction } from '../../lib/graph/graph';
 import { compiled, GraphOf, results, worstDifference } from '../support/graphs';
 
 const CONV = {

@@ -1,17 +1,19 @@
 /** Graphs made by hand, and what their operations give one by one. */
 import { prepareCompiled } from '../../dist/graph/compile.js';
-import type { evaluationOf } from '../../dist/graph/operators/index.js';
-import type { View } from '../../lib/graph/evaluate';
-import type { Preparation } from '../../lib/graph/executable';
+import type { View } from '../../dist/graph/evaluate.js';
+import type { Preparation } from '../../dist/graph/executable.js';
 import type {
   Attributes,
   Elements,
   ElementType,
   Graph,
   GraphNode,
+  Known,
   Operation,
-  Value,
-} from '../../lib/graph/graph';
+} from '../../dist/graph/graph.js';
+import type { evaluationOf } from '../../dist/graph/operators/index.js';
+import { Value } from '../../dist/graph/value.js';
+import { StoredFloats } from '../../dist/onnx-file/stored-floats.js';
 import { random } from './random';
 
 export class GraphOf {
@@ -20,9 +22,9 @@ export class GraphOf {
   readonly #inputs: number[] = [];
   #seed = 1;
 
-  #value(type: ElementType, shape: readonly number[], constant: Elements | null): number {
+  #value(type: ElementType, shape: readonly number[], known: Known | null): number {
     const id = this.#values.length;
-    this.#values.push({ id, name: `value ${id}`, type, shape, constant });
+    this.#values.push(new Value(id, `value ${id}`, type, shape, known));
     return id;
   }
   /** Filled with random numbers of this spread when the graph runs. */
@@ -41,6 +43,12 @@ export class GraphOf {
   }
   constantOf(shape: readonly number[], values: Float32Array): number {
     return this.#value('float32', shape, values);
+  }
+  /** A constant as a file may have it: bytes that begin where no float could. */
+  stored(shape: readonly number[], values: Float32Array): number {
+    const bytes = new Uint8Array(values.byteLength + 1).subarray(1);
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    return this.#value('float32', shape, new StoredFloats(bytes, () => values.slice()));
   }
   number(value: number): number {
     return this.#value('float32', [1], Float32Array.of(value));

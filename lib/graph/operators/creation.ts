@@ -44,7 +44,7 @@ function readConstant(node: OnnxNode): void {
     const tensor = node.tensor('value');
     const { type } = tensor.fileType;
     if (type === null) throw node.refuse(UnsupportedError, 'a value of numbers', tensor.fileType.name);
-    node.result(0, node.constant(type, tensor.dims, tensor.elements()));
+    node.result(0, node.constant(type, tensor.dims, tensor.known()));
   } else if (node.has('value_float')) node.result(0, of('float32', [], [node.float('value_float')]));
   else if (node.has('value_int')) node.result(0, of('int64', [], [node.int('value_int')]));
   else if (node.has('value_floats')) {

@@ -2,19 +2,17 @@
 import type { Shape } from '../../tensor/tensor.js';
 import type {
   Attributes,
-  Elements,
   ElementType,
   Graph,
   GraphNode,
   GraphOutput,
+  Known,
   NodeOf,
   Operation,
-  Value,
 } from '../graph.js';
-import { float32Of, isOperation, nodeOf } from '../operands.js';
-
-/** Constants made from others, by what was made: graphs of one model share them, and so what is packed from them. */
-export type Derivations = Map<string, { sources: readonly Elements[]; result: Elements }[]>;
+import { isOperation, nodeOf } from '../operands.js';
+import { Value } from '../value.js';
+import type { Derivations } from './derivations.js';
 
 /** What a rule does to a graph, and the name that tells it apart. */
 export interface Rule {
@@ -86,27 +84,12 @@ export class Draft {
     return readers.size === 0 || (readers.size === 1 && readers.has(node)) ? producer : null;
   }
 
-  addConstant(name: string, type: ElementType, shape: Shape, constant: Elements): number {
-    return this.#add(name, type, shape, constant);
+  addConstant(name: string, type: ElementType, shape: Shape, known: Known): number {
+    return this.#add(name, type, shape, known);
   }
   /** A constant of float32 made from others, found again when another graph of the model makes it from the same. */
-  derive(
-    what: string,
-    sources: readonly Elements[],
-    shape: Shape,
-    make: () => Float32Array,
-  ): { id: number; elements: Float32Array } {
-    const known = this.#derivations.get(what) ?? [];
-    this.#derivations.set(what, known);
-    let entry = known.find(
-      (e) => e.sources.length === sources.length && e.sources.every((source, i) => source === sources[i]),
-    );
-    if (entry === undefined) {
-      entry = { sources: [...sources], result: make() };
-      known.push(entry);
-    }
-    const elements = float32Of(entry.result);
-    return { id: this.#add(what, 'float32', shape, elements), elements };
+  derive(what: string, sources: readonly Known[], shape: Shape, make: () => Known): number {
+    return this.#add(what, 'float32', shape, this.#derivations.derive(what, sources, make));
   }
   addValue(name: string, type: ElementType, shape: Shape): number {
     return this.#add(name, type, shape, null);
@@ -148,9 +131,9 @@ export class Draft {
     return { values: this.values, nodes: this.nodes, inputs: this.inputs, outputs: this.outputs };
   }
 
-  #add(name: string, type: ElementType, shape: Shape, constant: Elements | null): number {
+  #add(name: string, type: ElementType, shape: Shape, known: Known | null): number {
     const id = this.values.length;
-    this.values.push({ id, name, type, shape, constant });
+    this.values.push(new Value(id, name, type, shape, known));
     return id;
   }
   #link(node: GraphNode): void {
@@ -190,9 +173,9 @@ const NOBODY: ReadonlySet<GraphNode> = new Set();
 
 /** The one number that a constant holds, however many times; null for others. */
 export function scalarOf(value: Value | null): number | null {
-  if (value === null || value.constant === null || value.constant.length === 0) return null;
+  const length = value?.known?.length ?? 0;
+  if (value === null || length === 0 || length > 65536 || value.constant === null) return null;
   const [first] = value.constant;
-  if (value.constant.length > 65536) return null;
   for (const element of value.constant) if (element !== first && !Number.isNaN(first)) return null;
   return first;
 }
@@ -223,6 +206,6 @@ export function perChannel(value: Value | null, channels: number, rank: number):
 export function constantOperand(draft: Draft, node: GraphNode): { constant: Value; other: number } | null {
   const [a, b] = [draft.operand(node, 0), draft.operand(node, 1)];
   if (a === null || b === null) return null;
-  if (b.constant !== null) return { constant: b, other: 0 };
-  return a.constant !== null ? { constant: a, other: 1 } : null;
+  if (b.known !== null) return { constant: b, other: 0 };
+  return a.known !== null ? { constant: a, other: 1 } : null;
 }

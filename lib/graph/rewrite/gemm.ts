@@ -1,6 +1,5 @@
 /** What is left of Gemm, over more rows than one: a product and a sum. */
-import type { Elements } from '../graph.js';
-import { outputOf } from '../operands.js';
+import { float32Of, outputOf } from '../operands.js';
 import { sizeOf } from '../shapes.js';
 import type { Rule } from './draft.js';
 
@@ -10,21 +9,21 @@ export const splitGemm: Rule = {
     if (node.op !== 'Gemm') return false;
     const { alpha, beta, transA, transB } = node.attributes;
     const [a, b, c] = [0, 1, 2].map((i) => draft.operand(node, i));
-    if (a === null || b === null || b.constant === null || a.type !== 'float32') return false;
+    if (a === null || b === null || b.known === null || a.type !== 'float32') return false;
     if (transA || sizeOf(a.shape) === a.shape[1] || sizeOf(a.shape) === 0) return false;
     if (c !== null && beta !== 1) return false;
     const [rows, columns] = transB ? [b.shape[1], b.shape[0]] : b.shape;
-    const from: Elements = b.constant;
     const isReady = !transB && alpha === 1;
     const matrix = isReady
       ? b.id
-      : draft.derive(`columns ${rows}×${columns} ${transB} ${alpha}`, [from], [rows, columns], () => {
+      : draft.derive(`columns ${rows}×${columns} ${transB} ${alpha}`, [b.known], [rows, columns], () => {
+          const from = float32Of(b.constant);
           const to = new Float32Array(rows * columns);
           for (let r = 0, i = 0; r < rows; r++) {
             for (let k = 0; k < columns; k++, i++) to[i] = alpha * from[transB ? k * rows + r : i];
           }
           return to;
-        }).id;
+        });
     const y = outputOf(node);
     if (c === null) {
       draft.replace(node, 'MatMul', {}, [a.id, matrix], [y], node.sources);

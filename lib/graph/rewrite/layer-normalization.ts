@@ -27,7 +27,7 @@ export const recogniseLayerNormalization: Rule = {
     const axis = x.shape.length - 1;
     const ones = draft.derive(`ones ${width}`, [], [width], () => new Float32Array(width).fill(1));
     const zeros = draft.derive(`zeros ${width}`, [], [width], () => new Float32Array(width));
-    const inputs = [x.id, ones.id, zeros.id];
+    const inputs = [x.id, ones, zeros];
     const sources = [...sub.sources, ...mean.sources, ...sum.sources, ...root.sources, ...node.sources];
     draft.replace(node, 'LayerNormalization', { axis, epsilon }, inputs, [node.outputs[0]], sources);
     return true;

@@ -1,7 +1,8 @@
 /** The rewrites, in the order in which they are tried at each node. */
 import type { Graph } from '../graph.js';
 import { recogniseGelu, recogniseHardSigmoid, recogniseHardSwish } from './activations.js';
-import { type Derivations, Draft, type Rule } from './draft.js';
+import type { Derivations } from './derivations.js';
+import { Draft, type Rule } from './draft.js';
 import { splitGemm } from './gemm.js';
 import { foldLayerScale, recogniseLayerNormalization } from './layer-normalization.js';
 import { foldPad } from './pad.js';

@@ -1,6 +1,8 @@
 /** Scales and shifts of channels go into the weights of the convolution, or of the Gemm, that they follow. */
+
+import { StoredFloats } from '../../onnx-file/stored-floats.js';
 import { uninitialised } from '../../tensor/dtype.js';
-import type { Elements, GraphNode, NodeOf, Value } from '../graph.js';
+import type { GraphNode, Known, NodeOf, Value } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
 import { constantOperand, type Draft, perChannel, type Rule } from './draft.js';
 
@@ -8,7 +10,7 @@ import { constantOperand, type Draft, perChannel, type Rule } from './draft.js';
 interface ChannelMap {
   readonly scale: Float32Array;
   readonly shift: Float32Array;
-  readonly sources: readonly Elements[];
+  readonly sources: readonly Known[];
   readonly what: string;
 }
 
@@ -35,8 +37,8 @@ export const splitBatchNormalization: Rule = {
     const shift = draft.derive(`${map.what} shift`, map.sources, shape, () => map.shift);
     const scaled = draft.addValue(`${draft.value(y).name} scaled`, x.type, x.shape);
     const at = draft.nodes.indexOf(node);
-    draft.replace(node, 'Binary', { fn: 'Add' }, [scaled, shift.id], [y], node.sources);
-    draft.insert(at, 'Binary', { fn: 'Mul' }, [x.id, scale.id], [scaled], node.sources);
+    draft.replace(node, 'Binary', { fn: 'Add' }, [scaled, shift], [y], node.sources);
+    draft.insert(at, 'Binary', { fn: 'Mul' }, [x.id, scale], [scaled], node.sources);
     return true;
   },
 };
@@ -95,21 +97,21 @@ function foldInto(draft: Draft, node: GraphNode, index: number, map: ChannelMap)
     draft.only(node, index, 'Gemm');
   if (conv === null) return false;
   const [w, b] = [draft.operand(conv, 1), draft.operand(conv, 2)];
-  if (w === null || w.constant === null || w.type !== 'float32') return false;
-  if (b !== null && b.constant === null) return false;
+  if (w === null || w.known === null || w.type !== 'float32') return false;
+  if (b !== null && b.known === null) return false;
   const channels = map.scale.length;
   if (conv.op === 'Gemm' && (conv.attributes.alpha !== 1 || (b !== null && conv.attributes.beta !== 1)))
     return false;
   const bias = b === null ? new Float32Array(channels) : biasOf(b, channels);
   if (bias === null || draft.value(outputOf(conv)).shape[1] !== channels) return false;
 
-  const weights = w.constant;
+  const weights = w.known;
   const isIdentity = map.scale.every((s) => s === 1);
   const scaled = isIdentity
     ? w.id
     : draft.derive(`${map.what} ${conv.op} ${shapeKey(conv, w)}`, [weights, ...map.sources], w.shape, () =>
         scaleWeights(conv, w, map.scale),
-      ).id;
+      );
   const sources = b?.constant == null ? [weights, ...map.sources] : [b.constant, weights, ...map.sources];
   const shifted = draft.derive(`${map.what} bias`, sources, [channels], () =>
     bias.map((value, c) => value * map.scale[c] + map.shift[c]),
@@ -119,7 +121,7 @@ function foldInto(draft: Draft, node: GraphNode, index: number, map: ChannelMap)
     node,
     conv.op,
     conv.attributes,
-    [conv.inputs[0], scaled, shifted.id],
+    [conv.inputs[0], scaled, shifted],
     [node.outputs[0]],
     [...conv.sources, ...node.sources],
   );
@@ -143,11 +145,13 @@ function scaleWeights(
   conv: NodeOf<'Conv'> | NodeOf<'ConvTranspose'> | NodeOf<'Gemm'>,
   w: Value,
   scale: Float32Array,
-): Float32Array {
+): Known {
+  const isByRows = conv.op === 'Conv' || (conv.op === 'Gemm' && conv.attributes.transB);
+  if (isByRows && w.known instanceof StoredFloats) return w.known.scaled(scale);
   const from = float32Of(w.constant);
   const to = uninitialised('float32', from.length);
   const [first, second] = w.shape;
-  if (conv.op === 'Conv' || (conv.op === 'Gemm' && conv.attributes.transB)) {
+  if (isByRows) {
     const inner = from.length / first;
     for (let i = 0, oc = 0; oc < first; oc++) {
       const factor = scale[oc];

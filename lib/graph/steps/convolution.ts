@@ -1,10 +1,11 @@
 /** Convolutions by their plans, with what follows them in the last write. */
 import type { BoundConv, Clamp } from '../../backend/backend.js';
 import { backend } from '../../backend/select.js';
+import { StoredFloats } from '../../onnx-file/stored-floats.js';
 import type { Accuracy, Algorithm, Weights } from '../../plan/algorithms/algorithm.js';
 import { type Axis, UNIT_AXIS } from '../../plan/options/axes.js';
 import { type ConvPlan, convRequest, planConv } from '../../plan/plans/conv.js';
-import { UNKNOWN_WEIGHTS, weightsOf } from '../../plan/weights.js';
+import { UNKNOWN_WEIGHTS, weightsOf, weightsOfSample } from '../../plan/weights.js';
 import type { GraphNode, NodeOf, Value } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
 import { requestOf } from '../operators/convolution.js';
@@ -20,7 +21,7 @@ export interface Convolution {
   readonly plan: ConvPlan;
   readonly input: number;
   readonly output: number;
-  readonly weight: Float32Array;
+  readonly weight: Float32Array | StoredFloats;
   readonly bias: Float32Array | null;
   /** Whether channels of its input and of its output lie in blocks. */
   readonly blocks?: { readonly input: boolean; readonly output: boolean };
@@ -33,8 +34,8 @@ export function isConvolution(node: GraphNode, values: readonly Value[]): boolea
   if (node.op !== 'Conv' && node.op !== 'ConvTranspose') return false;
   const [x, w] = [values[inputOf(node, 0)], values[inputOf(node, 1)]];
   const bias = node.inputs[2] == null ? null : values[node.inputs[2]];
-  const hasBias = bias === null || bias.constant !== null;
-  return x.type === 'float32' && w.constant !== null && hasBias && x.shape.length <= 5 && sizeOf(x.shape) > 0;
+  const hasBias = bias === null || bias.known !== null;
+  return x.type === 'float32' && w.known !== null && hasBias && x.shape.length <= 5 && sizeOf(x.shape) > 0;
 }
 
 export function convolutionOf(
@@ -46,7 +47,7 @@ export function convolutionOf(
   const [input, output] = [inputOf(node, 0), outputOf(node)];
   const [x, w, y] = [values[input], values[inputOf(node, 1)], values[output]];
   const bias = node.inputs[2] == null ? null : float32Of(values[node.inputs[2]].constant);
-  const weight = float32Of(w.constant);
+  const weight = weightOf(w);
   const isForward = node.op === 'Conv';
   const weights = isForward ? knownOf(weight, w.shape) : UNKNOWN_WEIGHTS;
   const request = requestOf(node.op, isForward ? 'forward' : 'inputGrad', node.attributes, x, y.shape, {
@@ -57,13 +58,22 @@ export function convolutionOf(
   return { plan, input, output, weight, bias };
 }
 
-const known = new WeakMap<Float32Array, Weights>();
+/** A constant as kernels take it. */
+export function weightOf({ known }: Value): Float32Array | StoredFloats {
+  return known instanceof StoredFloats ? known : float32Of(known);
+}
+
+const known = new WeakMap<Float32Array | StoredFloats, Weights>();
 
 /** What is known of a constant's values, found once: it is looked at for every shape and by every pass over a graph. */
-export function knownOf(weight: Float32Array, shape: readonly number[]): Weights {
+export function knownOf(weight: Float32Array | StoredFloats, shape: readonly number[]): Weights {
   const before = known.get(weight);
   if (before !== undefined) return before;
-  const found = weightsOf(weight, shape, 'auto');
+  const found =
+    weight instanceof StoredFloats
+      ? (weightsOfSample(weight.length, (i) => weight.at(i), shape) ??
+        weightsOf(weight.elements(), shape, 'auto'))
+      : weightsOf(weight, shape, 'auto');
   known.set(weight, found);
   return found;
 }
@@ -127,7 +137,7 @@ function kernelStep(base: Base, conv: Convolution, { clamp, addend, program, res
         .push(...conv.plan.wire)
         .flag(conv.blocks?.input ?? false)
         .flag(conv.blocks?.output ?? false)
-        .constant(conv.weight)
+        .weight(conv.weight)
         .constant(conv.bias);
       words.push(clamp.min, clamp.max).operand(conv.input).operand(result);
       words.flag(addend !== null);
@@ -148,7 +158,8 @@ function scriptStep(
     ...base,
     kind: 'script',
     run(viewOf) {
-      bound ??= backend().bindConv(plan, { weight, bias, clamp });
+      const elements = weight instanceof StoredFloats ? weight.elements() : weight;
+      bound ??= backend().bindConv(plan, { weight: elements, bias, clamp });
       const y = float32Of(viewOf(result).data);
       bound.run(float32Of(viewOf(input).data), y);
       if (program === null) return;

@@ -5,9 +5,9 @@
  */
 import type { Accuracy } from '../../plan/algorithms/algorithm.js';
 import type { Elements, Graph, GraphNode, NodeOf, Value } from '../graph.js';
-import { float32Of, inputOf, outputOf } from '../operands.js';
+import { inputOf, outputOf } from '../operands.js';
 import { sizeOf } from '../shapes.js';
-import { convolutionOf, isConvolution, knownOf } from './convolution.js';
+import { convolutionOf, isConvolution, knownOf, weightOf } from './convolution.js';
 import { type Elementwise, type Group, resultOf } from './groups.js';
 import { compileProgram, isFlat, type Program } from './program.js';
 import { isServed, poolAxes } from './rows.js';
@@ -60,7 +60,7 @@ export function planLayout(
     const reads = new Set<number>();
     for (const member of members)
       for (const id of member.inputs)
-        if (id !== null && !written.has(id) && values[id].constant === null) reads.add(id);
+        if (id !== null && !written.has(id) && values[id].known === null) reads.add(id);
     readsOf.set(node, [...reads]);
     for (const id of reads) readers.set(id, [...(readers.get(id) ?? []), node]);
     const form = formOf(node, group, values, accuracy, lanes, (id) => hasZeros(id));
@@ -177,7 +177,7 @@ function convolutionForm(
   const program = group === null ? null : compileProgram(group.nodes, values, y.id);
   if (group !== null && (program === null || !isFlat(program))) return null;
   const others = program === null ? [] : wholeOperands(program).slice(1);
-  if (others.some((id) => values[id].constant !== null)) return null;
+  if (others.some((id) => values[id].known !== null)) return null;
   const result = group === null ? y.id : resultOf(group.nodes);
   const zerosOf = program === null || keepsZeros(program) ? others : null;
   const { variant } = convolutionOf(node, values, accuracy).plan;
@@ -187,7 +187,7 @@ function convolutionForm(
     return form([x.id, ...others], result, SAVED.depthwise, values, lanes, zerosOf);
   }
   const w = values[inputOf(node, 1)];
-  const { density } = knownOf(float32Of(w.constant), w.shape);
+  const { density } = knownOf(weightOf(w), w.shape);
   if (variant.algorithm === 'fft' || density < LEAST_DENSITY) return null;
   const isWinograd = variant.algorithm === 'winograd';
   const reads = isWinograd || channels <= FEW_CHANNELS ? others : [x.id, ...others];
@@ -250,7 +250,7 @@ function concatForm(
   const parts = node.inputs.filter((id): id is number => id !== null);
   const y = outputOf(node);
   if (node.attributes.axis !== 1 || ![...parts, y].every((id) => isImage(values[id]))) return null;
-  const whole = parts.every((id) => values[id].constant === null && values[id].shape[1] % lanes === 0);
+  const whole = parts.every((id) => values[id].known === null && values[id].shape[1] % lanes === 0);
   if (whole) return form(parts, y, 0, values, lanes);
   const [first] = parts;
   if (!isZeroPadding(node, values) || !hasZeros(first)) return null;
@@ -263,7 +263,7 @@ export function isZeroPadding(node: NodeOf<'Concat'>, values: readonly Value[]):
   const isZero = (elements: Elements | null) => elements?.every((e) => e === 0) ?? false;
   return (
     values[first].shape[0] === 1 &&
-    values[first].constant === null &&
+    values[first].known === null &&
     rest.every((id) => isZero(values[id].constant))
   );
 }
@@ -273,6 +273,6 @@ function programForm(nodes: readonly Elementwise[], values: readonly Value[], la
   const result = resultOf(nodes);
   if (program === null || !isFlat(program) || !isImage(values[result])) return null;
   const reads = wholeOperands(program);
-  if (reads.some((id) => values[id].constant !== null)) return null;
+  if (reads.some((id) => values[id].known !== null)) return null;
   return form(reads, result, 0, values, lanes, keepsZeros(program) ? reads : null);
 }

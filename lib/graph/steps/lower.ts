@@ -2,10 +2,11 @@
 import { backend } from '../../backend/select.js';
 import type { Accuracy } from '../../plan/algorithms/algorithm.js';
 import type { Machine } from '../../plan/isa.js';
-import type { Elements, ElementType, Graph, GraphNode, NodeOf, Value } from '../graph.js';
+import type { Elements, ElementType, Graph, GraphNode, Known, NodeOf } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
-import type { Derivations } from '../rewrite/draft.js';
+import type { Derivations } from '../rewrite/derivations.js';
 import { sizeOf, stridesOf } from '../shapes.js';
+import { Value } from '../value.js';
 import {
   type Convolution,
   convolutionOf,
@@ -157,7 +158,7 @@ class Lowerer implements Lowering {
       case 'Concat': {
         const canLieWithin = (value: number) => this.#canLieWithin(value);
         const [first, ...rest] = node.inputs.filter((id): id is number => id !== null);
-        if (rest.some((id) => this.values[id].constant !== null)) {
+        if (rest.some((id) => this.values[id].known !== null)) {
           lowerZeroPadding(node, this.#blocked(first), result, this, (id) => this.#sizeOf(id), canLieWithin);
         } else {
           const parts = [first, ...rest].map((id) => this.#blocked(id));
@@ -197,8 +198,8 @@ class Lowerer implements Lowering {
   /** Reads operands that have the shape of the result in blocks. */
   #groupInBlocks(group: Group, result: Value): Group {
     const isWhole = (id: number) => {
-      const { shape, constant } = this.values[id];
-      return constant === null && shape.length === 4 && sizeOf(shape) === sizeOf(result.shape);
+      const { shape, known } = this.values[id];
+      return known === null && shape.length === 4 && sizeOf(shape) === sizeOf(result.shape);
     };
     const written = new Set(group.nodes.flatMap((member) => member.outputs));
     if (group.finishes !== null) for (const id of group.finishes.outputs) written.add(id);
@@ -255,18 +256,9 @@ class Lowerer implements Lowering {
   temporary(name: string, type: ElementType, shape: readonly number[]): number {
     return this.#add(name, type, shape, null);
   }
-  derive<E extends Elements>(what: string, sources: readonly Elements[], make: () => E): E {
-    const known = this.#derivations.get(what) ?? [];
-    this.#derivations.set(what, known);
-    let entry = known.find(
-      (e) => e.sources.length === sources.length && e.sources.every((source, i) => source === sources[i]),
-    );
-    if (entry === undefined) {
-      entry = { sources: [...sources], result: make() };
-      known.push(entry);
-    }
+  derive<E extends Elements>(what: string, sources: readonly Known[], make: () => E): E {
     // What is made under one name from the same is of one type.
-    return entry.result as E;
+    return this.#derivations.derive(what, sources, make) as E;
   }
   constant(what: string, shape: readonly number[], make: () => Float32Array): number {
     return this.#add(what, 'float32', shape, this.derive(what, [], make));
@@ -278,9 +270,9 @@ class Lowerer implements Lowering {
     this.#aliases.set(value, { within, offset });
   }
 
-  #add(name: string, type: ElementType, shape: readonly number[], constant: Elements | null): number {
+  #add(name: string, type: ElementType, shape: readonly number[], known: Known | null): number {
     const id = this.values.length;
-    this.values.push({ id, name, type, shape, constant });
+    this.values.push(new Value(id, name, type, shape, known));
     return id;
   }
 

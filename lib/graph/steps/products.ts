@@ -7,7 +7,7 @@ import { convRequest, planConv } from '../../plan/plans/conv.js';
 import type { Elements, GraphNode, NodeOf, Value } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
 import { sizeOf } from '../shapes.js';
-import type { Convolution } from './convolution.js';
+import { type Convolution, weightOf } from './convolution.js';
 import type { KernelStep, Lowering } from './step.js';
 import type { Words } from './words.js';
 
@@ -27,13 +27,13 @@ interface RowProduct {
 function rowProductOf(node: GraphNode, values: readonly Value[]): RowProduct | null {
   if (node.op !== 'Gemm' && node.op !== 'MatMul') return null;
   const [a, b] = [values[inputOf(node, 0)], values[inputOf(node, 1)]];
-  if (a.type !== 'float32' || b.constant === null || b.shape.length !== 2) return null;
+  if (a.type !== 'float32' || b.known === null || b.shape.length !== 2) return null;
   const isGemm = node.op === 'Gemm';
   const isTransposed = isGemm && node.attributes.transB;
   const [k, n] = isTransposed ? [b.shape[1], b.shape[0]] : b.shape;
   if (sizeOf(a.shape) !== k || k === 0 || n === 0) return null;
   const bias = node.inputs[2] == null ? null : values[node.inputs[2]];
-  if (bias !== null && (bias.constant === null || (bias.constant.length !== n && bias.constant.length !== 1)))
+  if (bias !== null && (bias.known === null || (bias.known.length !== n && bias.known.length !== 1)))
     return null;
   const [alpha, beta] = isGemm ? [node.attributes.alpha, node.attributes.beta] : [1, 1];
   const ids = { input: a.id, output: outputOf(node) };
@@ -47,12 +47,12 @@ export function isRowProduct(node: GraphNode, values: readonly Value[]): boolean
 export function rowProductConvolution(node: GraphNode, to: Lowering, accuracy: Accuracy): Convolution | null {
   const p = rowProductOf(node, to.values);
   if (p === null) return null;
-  const matrix = float32Of(p.matrix.constant);
+  const matrix = weightOf(p.matrix);
   const weight =
     p.isTransposed && p.alpha === 1
       ? matrix
       : to.derive(`rows ${p.k}×${p.n} ${p.isTransposed} ${p.alpha}`, [matrix], () =>
-          rowsOf(matrix, p.k, p.n, p.isTransposed, p.alpha),
+          rowsOf(float32Of(p.matrix.constant), p.k, p.n, p.isTransposed, p.alpha),
         );
   const { bias } = p;
   const constant = bias === null ? null : float32Of(bias.constant);
@@ -106,7 +106,7 @@ export function lowerMatMul(node: NodeOf<'MatMul'>, to: Lowering): boolean {
     sharesA: boolean,
     sharesB: boolean,
   ): void {
-    const isPacked = b.constant !== null && (count === 1 || sharesB) && !sharesA;
+    const isPacked = b.known !== null && (count === 1 || sharesB) && !sharesA;
     const constant = isPacked ? float32Of(b.constant) : null;
     to.push(matmulStep(node, [a.id, b.id, y.id], [count, rows, columns, depth], sharesA, sharesB, constant));
   }

@@ -2,7 +2,7 @@
 
 import type { StepKind } from '../../backend/steps.js';
 import type { View } from '../evaluate.js';
-import type { Elements, ElementType, GraphNode, Value } from '../graph.js';
+import type { Elements, ElementType, GraphNode, Known, Value } from '../graph.js';
 import type { Words } from './words.js';
 
 interface StepBase {
@@ -47,7 +47,7 @@ export interface Lowering {
   /** A value of this lowering alone: what one step leaves for the next. */
   temporary(name: string, type: ElementType, shape: readonly number[]): number;
   /** A constant of this model, made once from others. */
-  derive<E extends Elements>(what: string, sources: readonly Elements[], make: () => E): E;
+  derive<E extends Elements>(what: string, sources: readonly Known[], make: () => E): E;
   /** The same, as a value. */
   constant(what: string, shape: readonly number[], make: () => Float32Array): number;
   push(step: Step): void;

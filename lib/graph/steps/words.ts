@@ -4,6 +4,7 @@
  */
 
 import { HOMES } from '../../backend/steps.js';
+import { StoredFloats } from '../../onnx-file/stored-floats.js';
 import { DTYPES, type DType } from '../../tensor/dtype.js';
 import type { Elements } from '../graph.js';
 
@@ -59,6 +60,11 @@ export class Words {
   /** A constant that a step is made from; −1 for none. */
   constant(elements: Elements | null): this {
     return this.push(elements === null ? -1 : this.#constants.number(elements));
+  }
+  /** Weights that a step is packed from: a constant, and a factor for each row of it; −1 for none. */
+  weight(weight: Float32Array | StoredFloats): this {
+    const isStored = weight instanceof StoredFloats;
+    return this.constant(isStored ? weight.bytes : weight).constant(isStored ? weight.scale : null);
   }
   finish(): Float64Array {
     return Float64Array.from(this.#words);
