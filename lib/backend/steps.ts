@@ -25,6 +25,7 @@ export const STEP_KINDS = [
   'qlinearConv',
   'qlinearAdd',
   'qlinearMean',
+  'rowProducts',
 ] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 export const REDUCTIONS = [

@@ -208,5 +208,54 @@ void row_normalise(const RowNormalise& f) {
   program_binary(f.y, f.bias, f.y, f.n, [](V a, V b) { return add(a, b); });
 }
 
+// Rows that are multiplied together: as many streams as memory likes, and x is loaded once for all.
+constexpr int kProductRows = 4;
+// Elements of a step, two lines of the caches; and how far ahead memory is asked for those of each row.
+// Without, rows come at 15 GB/s on Sapphire Rapids, with at 18.
+constexpr int kProductStep = 32, kProductAhead = 256;
+
+template <int ROWS>
+CONVMAT_NOINLINE void row_products_of(const RowProducts& p, int64_t first) {
+  using V = Vec<float>;
+  constexpr int lanes = V::lanes, vectors = kProductStep / lanes;
+  static_assert(vectors >= 2 && vectors % 2 == 0, "two sums of each row take turns");
+  const float* const rows = p.rows + first * p.n;
+  V sum[ROWS][2];
+  CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) sum[r][0] = sum[r][1] = broadcast(0.0f);
+  int64_t i = 0;
+  for (; i + kProductStep <= p.n; i += kProductStep) {
+    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+      CONVMAT_PREFETCH(rows + r * p.n + i + kProductAhead);
+      CONVMAT_PREFETCH(rows + r * p.n + i + kProductAhead + kProductStep / 2);
+    }
+    CONVMAT_UNROLL for (int v = 0; v < vectors; ++v) {
+      const V x = load(p.x + i + v * lanes);
+      CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) sum[r][v % 2] =
+          fma(load(rows + r * p.n + i + v * lanes), x, sum[r][v % 2]);
+    }
+  }
+  for (; i + lanes <= p.n; i += lanes) {
+    const V x = load(p.x + i);
+    CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) sum[r][0] = fma(load(rows + r * p.n + i), x, sum[r][0]);
+  }
+  CONVMAT_UNROLL for (int r = 0; r < ROWS; ++r) {
+    float lane[lanes + 1];
+    store(lane, add(sum[r][0], sum[r][1]));
+    for (int half = lanes / 2; half > 0; half /= 2) {
+      for (int k = 0; k < half; ++k) lane[k] += lane[k + half];
+    }
+    float result = lane[0];
+    for (int64_t k = i; k < p.n; ++k) result += rows[r * p.n + k] * p.x[k];
+    result += p.bias[first + r];
+    p.y[first + r] = result < p.lo ? p.lo : result > p.hi ? p.hi : result;
+  }
+}
+
+void row_products(const RowProducts& p) {
+  int64_t r = 0;
+  for (; r + kProductRows <= p.count; r += kProductRows) row_products_of<kProductRows>(p, r);
+  for (; r < p.count; ++r) row_products_of<1>(p, r);
+}
+
 }  // namespace
 }  // namespace convmat::CONVMAT_ISA

@@ -45,20 +45,7 @@ class ConvStep final : public Step {
   Operand input_{}, output_{};
 };
 
-// Whether what is packed for one serves the other.
-bool are_alike(const ConvPacking& a, const ConvPacking& b) {
-  return a.weight == b.weight && a.scale == b.scale && a.bias == b.bias && a.lo == b.lo && a.hi == b.hi &&
-         packed_alike(a.plan, b.plan);
-}
-
 }  // namespace
-
-std::shared_ptr<const PackedConv> PackedConvs::find(const ConvPacking& packing) const {
-  for (const Entry& entry : entries_) {
-    if (are_alike(entry.packing, packing)) return entry.packed;
-  }
-  return nullptr;
-}
 
 std::unique_ptr<Step> read_conv_step(StepSource& source) {
   Words& words = source.words;
@@ -81,13 +68,13 @@ std::unique_ptr<Step> read_conv_step(StepSource& source) {
   packing.hi = words.next();
 
   std::shared_ptr<const PackedConv> packed =
-      source.similar == nullptr ? nullptr : source.similar->find(packing);
+      source.similar == nullptr ? nullptr : source.similar->convs.find(packing);
   const bool is_lent = packed != nullptr;
   if (!is_lent) {
     const float* const weight = source.store.weights(packing.weight, packing.scale, wire.weight_length);
     packed = pack_conv(Context{&source.kernels}, packing.plan, weight, bias, packing.lo, packing.hi);
   }
-  source.packed.add(packing, packed);
+  source.packed.convs.add(packing, packed);
   auto step = std::make_unique<ConvStep>(packing, std::move(packed));
   step->is_lent_ = is_lent;
   const auto length = [&](int64_t elements, int64_t channels, int64_t block) {

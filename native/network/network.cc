@@ -56,6 +56,8 @@ ReadStep* reader_of(StepKind kind) {
       return read_qlinear_add_step;
     case StepKind::qlinear_mean:
       return read_qlinear_mean_step;
+    case StepKind::row_products:
+      return read_row_products_step;
   }
   return nullptr;
 }

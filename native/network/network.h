@@ -24,13 +24,13 @@ class Network {
 
   const Store& store() const { return store_; }
   const std::vector<std::unique_ptr<Step>>& steps() const { return steps_; }
-  const PackedConvs& packed() const { return packed_; }
+  const PackedWeights& packed() const { return packed_; }
   // Memory that it holds beside its caller's arrays.
   size_t bytes() const;
 
  private:
   Store store_;
-  PackedConvs packed_;
+  PackedWeights packed_;
   std::vector<std::unique_ptr<Step>> steps_;
 };
 

@@ -1,11 +1,21 @@
 #include "network/operand.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
+#include "plan/arith.h"
 #include "plan/dispatch.h"
+#include "runtime/thread_pool.h"
 
 namespace convmat {
+namespace {
+
+// Weights of a chunk of work, and what each takes where memory is fresh.
+constexpr int64_t kCopiedAtOnce = 1 << 16;
+constexpr double kNsPerCopiedWeight = 0.5;
+
+}  // namespace
 
 Store::Store(int64_t arena_bytes, std::vector<int64_t> input_bytes, std::vector<int64_t> output_bytes,
              std::vector<Constant> constants)
@@ -59,34 +69,42 @@ const void* Store::constant(int64_t index, DType dtype, int64_t length) const {
   return constant.data;
 }
 
-const float* Store::weights(int64_t index, int64_t scale, int64_t length) {
+const Constant& Store::find_weights(int64_t index, int64_t length) const {
   const Constant& constant = find(index);
   const bool is_bytes = constant.dtype == DType::u8 && constant.length == checked_product({length, 4});
   if (!is_bytes) static_cast<void>(this->constant(index, DType::f32, length));  // refuses what is not
+  return constant;
+}
+
+const float* Store::weights(int64_t index, int64_t scale, int64_t length) {
+  const Constant& constant = find_weights(index, length);
   if (scale < 0 && reinterpret_cast<uintptr_t>(constant.data) % alignof(float) == 0)
     return static_cast<const float*>(constant.data);
-
   if (prepared_.size() < length) prepared_ = AlignedArray<float>(length);
-  float* const to = prepared_.data();
-  const auto* const bytes = static_cast<const std::byte*>(constant.data);
-  const auto copy = [&](int64_t first, int64_t count) {
-    std::memcpy(to + first, bytes + first * 4, static_cast<size_t>(count) * 4);
-  };
-  if (scale < 0) {
-    copy(0, length);
-    return to;
+  copy_weights(index, scale, length, prepared_.data());
+  return prepared_.data();
+}
+
+void Store::copy_weights(int64_t index, int64_t scale, int64_t length, float* to) const {
+  const auto* const from = static_cast<const std::byte*>(find_weights(index, length).data);
+  int64_t rows = 1;
+  const float* factors = nullptr;
+  if (scale >= 0) {
+    const Constant& constant = find(scale);
+    rows = constant.length;
+    if (constant.dtype != DType::f32 || rows < 1 || length % rows != 0)
+      throw Refusal("network: expected a factor for each row of weights");
+    factors = static_cast<const float*>(constant.data);
   }
-  const Constant& factors = find(scale);
-  const int64_t rows = factors.length;
-  if (factors.dtype != DType::f32 || rows < 1 || length % rows != 0)
-    throw Refusal("network: expected a factor for each row of weights");
-  const int64_t row = length / rows;
-  for (int64_t r = 0; r < rows; ++r) {
-    copy(r * row, row);
-    const float factor = static_cast<const float*>(factors.data)[r];
-    for (int64_t i = r * row; i < (r + 1) * row; ++i) to[i] *= factor;
-  }
-  return to;
+  const int64_t row = length / rows, parts = ceil_div(row, kCopiedAtOnce);
+  parallel_for(rows * parts, kNsPerCopiedWeight * static_cast<double>(length), [&](int64_t i) {
+    const int64_t first = i % parts * kCopiedAtOnce, count = std::min(kCopiedAtOnce, row - first);
+    float* const part = to + i / parts * row + first;
+    std::memcpy(part, from + (i / parts * row + first) * 4, static_cast<size_t>(count) * 4);
+    if (factors == nullptr) return;
+    const float factor = factors[i / parts];
+    for (int64_t k = 0; k < count; ++k) part[k] *= factor;
+  });
 }
 
 }  // namespace convmat

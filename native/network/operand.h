@@ -69,6 +69,7 @@ class Store {
   // `length` floats, a row for each of the factors times that, where there are any. Where they lie otherwise
   // than they are wanted they are in memory that the next call takes again.
   const float* weights(int64_t index, int64_t scale, int64_t length);
+  void copy_weights(int64_t index, int64_t scale, int64_t length, float* to) const;
 
   template <typename T>
   const T* resolve(const Operand& operand, const Memory& memory) const {
@@ -106,6 +107,7 @@ class Store {
     return nullptr;
   }
   const Constant& find(int64_t index) const;
+  const Constant& find_weights(int64_t index, int64_t length) const;
 
   int64_t arena_bytes_;
   std::vector<int64_t> input_bytes_, output_bytes_;

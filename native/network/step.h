@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "network/operand.h"
-#include "network/packed_convs.h"
+#include "network/packed_weights.h"
 #include "runtime/context.h"
 
 namespace convmat {
@@ -15,8 +15,8 @@ struct StepSource {
   const KernelTable& kernels;
   Words& words;
   Store& store;
-  PackedConvs& packed;         // receives what is packed
-  const PackedConvs* similar;  // lends what another network has; null when there is none
+  PackedWeights& packed;         // receives what is packed
+  const PackedWeights* similar;  // lends what another network has; null when there is none
 };
 
 class Step {
@@ -48,12 +48,13 @@ class Step {
   V(dequantize_linear, "dequantizeLinear") \
   V(qlinear_conv, "qlinearConv") \
   V(qlinear_add, "qlinearAdd") \
-  V(qlinear_mean, "qlinearMean")
+  V(qlinear_mean, "qlinearMean") \
+  V(row_products, "rowProducts")
 // clang-format on
 #define CONVMAT_VALUE(value, name) value,
 enum class StepKind : int32_t { CONVMAT_STEP_KINDS(CONVMAT_VALUE) };
 #undef CONVMAT_VALUE
-constexpr StepKind kLastStepKind = StepKind::qlinear_mean;
+constexpr StepKind kLastStepKind = StepKind::row_products;
 
 // How a row is reduced, as ONNX names it.
 // clang-format off
@@ -93,5 +94,6 @@ ReadStep read_dequantize_step;          // quantized_steps.cc
 ReadStep read_qlinear_conv_step;        // qlinear_conv_step.cc
 ReadStep read_qlinear_add_step;         // quantized_steps.cc
 ReadStep read_qlinear_mean_step;        // quantized_steps.cc
+ReadStep read_row_products_step;        // row_products_step.cc
 
 }  // namespace convmat

@@ -38,4 +38,16 @@ struct RowNormalise {
 };
 using RowNormaliseFn = void(const RowNormalise& f);
 
+// y[i] <-- the product of row i and x, plus bias[i], clamped to [lo, hi]; NaN passes through. Rows are read
+// once, from memory.
+struct RowProducts {
+  const float* rows;  // [count][n]
+  int64_t count, n;
+  const float* x;
+  const float* bias;
+  float lo, hi;
+  float* y;
+};
+using RowProductsFn = void(const RowProducts& p);
+
 }  // namespace convmat

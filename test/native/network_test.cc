@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -135,6 +136,55 @@ TEST_P(NetworkTest, LiesStayInside) {
       }
     }
   }
+}
+
+TEST_P(NetworkTest, ProductsOfRows) {
+  for (const int64_t count : {1, 3, 4, 9}) {
+    for (const int64_t n : {1, 2, 15, 31, 32, 33, 64, 100, 607}) {
+      const std::vector<float> rows = image(count * n), x = image(n + 1), bias = image(count);
+      std::vector<float> y(static_cast<size_t>(count) + 2, 77);
+      const float *const from = x.data() + 1, lo = -1.5f, hi = 2;
+      kernels().steps.row_products({rows.data(), count, n, from, bias.data(), lo, hi, y.data() + 1});
+      for (int64_t r = 0; r < count; ++r) {
+        double sum = bias[r], magnitude = 0;
+        for (int64_t i = 0; i < n; ++i) {
+          sum += static_cast<double>(rows[r * n + i]) * from[i];
+          magnitude += std::fabs(static_cast<double>(rows[r * n + i]) * from[i]);
+        }
+        EXPECT_NEAR(y[r + 1], std::fmin(hi, std::fmax(lo, sum)), 1e-6 * magnitude + 1e-6) << r << " of " << n;
+      }
+      EXPECT_EQ(y.front(), 77);
+      EXPECT_EQ(y.back(), 77);
+    }
+  }
+}
+
+// output <-- the products of three rows, which come as bytes that begin where no float could, each times a
+// factor.
+TEST_P(NetworkTest, WeightsComeAsBytes) {
+  const float factors[] = {2, -0.5f, 4};
+  std::vector<std::byte> bytes(kWeights.size() * sizeof(float) + 1);
+  std::memcpy(bytes.data() + 1, kWeights.data(), kWeights.size() * sizeof(float));
+  Case c{{kind(StepKind::row_products), 3, 3, 0, 0, 1, kNoIndex, -inf, inf}, 0, 3, 3};
+  append(&c.words, kInput);
+  append(&c.words, kOutput);
+  append(&c.words, {0});
+  const auto made = [&](int64_t length, int64_t rows) {
+    Words words(c.words.data(), static_cast<int64_t>(c.words.size()));
+    const std::vector<Constant> constants = {{bytes.data() + 1, DType::u8, length},
+                                             {factors, DType::f32, rows}};
+    return Network(kernels(), words, Store(0, {12}, {12}, constants), nullptr);
+  };
+  const std::vector<float> x = image(3), y = run(kernels(), made(36, 3), c);
+  for (int r = 0; r < 3; ++r) {
+    float sum = 0;
+    for (int i = 0; i < 3; ++i) sum += factors[r] * kWeights[r * 3 + i] * x[i];
+    EXPECT_NEAR(y[r], sum, 1e-6) << r;
+  }
+  EXPECT_THROW(made(35, 3), Refusal);
+  EXPECT_THROW(made(40, 3), Refusal);
+  EXPECT_THROW(made(36, 2), Refusal);
+  EXPECT_THROW(made(36, 0), Refusal);
 }
 
 TEST_P(NetworkTest, FunctionsOfOneElement) {

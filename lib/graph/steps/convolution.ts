@@ -27,7 +27,7 @@ export interface Convolution {
   readonly blocks?: { readonly input: boolean; readonly output: boolean };
 }
 
-const NO_CLAMP: Clamp = { min: -Infinity, max: Infinity };
+export const NO_CLAMP: Clamp = { min: -Infinity, max: Infinity };
 
 /** Whether a node is a convolution by constants, which a plan can serve. */
 export function isConvolution(node: GraphNode, values: readonly Value[]): boolean {
@@ -174,7 +174,7 @@ function scriptStep(
 }
 
 /** The bounds, when they are all that a program is. */
-function clampOf(program: Program): Clamp | null {
+export function clampOf(program: Program): Clamp | null {
   const [only] = program.code;
   const isClamp = program.code.length === 1 && only.op === 'clamp' && only.x === 0;
   return isClamp ? { min: only.alpha, max: only.beta } : null;

@@ -30,7 +30,7 @@ import {
   lowerTranspose,
   lowerZeroPadding,
 } from './moves.js';
-import { isRowProduct, lowerMatMul, rowProductConvolution } from './products.js';
+import { isRowProduct, lowerMatMul, rowProductConvolution, rowProductStep } from './products.js';
 import { compileProgram, encodeProgram, overElements } from './program.js';
 import {
   lowerQLinearAdd,
@@ -285,6 +285,10 @@ class Lowerer implements Lowering {
       this.#lowerTiling(node, group);
       return;
     }
+    if (this.#isNative && node.op !== 'Conv' && node.op !== 'ConvTranspose') {
+      this.#lowerRowProduct(node, group);
+      return;
+    }
     const conv: Convolution | null =
       node.op === 'Conv' || node.op === 'ConvTranspose'
         ? convolutionOf(node, this.values, this.#accuracy)
@@ -297,6 +301,15 @@ class Lowerer implements Lowering {
     const finish = group === null || program === null ? null : { program, nodes: group.nodes };
     this.push(convolutionStep(node, conv, finish));
     // More registers than there are: a step of its own.
+    if (group !== null && program === null) this.#lowerGroup(group);
+  }
+
+  #lowerRowProduct(node: GraphNode, group: Group | null): void {
+    const program = group === null ? null : compileProgram(group.nodes, this.values, outputOf(node));
+    const finish = group === null || program === null ? null : { program, nodes: group.nodes };
+    const step = rowProductStep(node, this, finish);
+    if (step === null) throw new Error(`${node.op} is no product of a row`);
+    this.push(step);
     if (group !== null && program === null) this.#lowerGroup(group);
   }
 

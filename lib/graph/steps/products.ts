@@ -1,4 +1,4 @@
-/** Matrix products. One row by a constant matrix is a convolution of one pixel, whose weights are packed once. */
+/** Matrix products. One row by a constant matrix has a step of its own, which reads each weight once. */
 
 import { backend } from '../../backend/select.js';
 import type { Accuracy } from '../../plan/algorithms/algorithm.js';
@@ -7,7 +7,9 @@ import { convRequest, planConv } from '../../plan/plans/conv.js';
 import type { Elements, GraphNode, NodeOf, Value } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
 import { sizeOf } from '../shapes.js';
-import { type Convolution, weightOf } from './convolution.js';
+import { type Convolution, clampOf, type Finish, labelOf, NO_CLAMP, weightOf } from './convolution.js';
+import { resultOf } from './groups.js';
+import { encodeProgram } from './program.js';
 import type { KernelStep, Lowering } from './step.js';
 import type { Words } from './words.js';
 
@@ -44,24 +46,12 @@ export function isRowProduct(node: GraphNode, values: readonly Value[]): boolean
   return rowProductOf(node, values) !== null;
 }
 
+/** In JavaScript: a convolution of one pixel. */
 export function rowProductConvolution(node: GraphNode, to: Lowering, accuracy: Accuracy): Convolution | null {
   const p = rowProductOf(node, to.values);
   if (p === null) return null;
   const matrix = weightOf(p.matrix);
-  const weight =
-    p.isTransposed && p.alpha === 1
-      ? matrix
-      : to.derive(`rows ${p.k}×${p.n} ${p.isTransposed} ${p.alpha}`, [matrix], () =>
-          rowsOf(float32Of(p.matrix.constant), p.k, p.n, p.isTransposed, p.alpha),
-        );
-  const { bias } = p;
-  const constant = bias === null ? null : float32Of(bias.constant);
-  const ready =
-    constant === null || (p.beta === 1 && constant.length === p.n)
-      ? constant
-      : to.derive(`bias ${p.n} ${p.beta}`, [constant], () =>
-          Float32Array.from({ length: p.n }, (_, i) => p.beta * constant[constant.length === 1 ? 0 : i]),
-        );
+  const weight = p.isTransposed && p.alpha === 1 ? matrix : derivedRows(p, to);
   const plan = planConv(
     convRequest(
       'forward',
@@ -72,7 +62,59 @@ export function rowProductConvolution(node: GraphNode, to: Lowering, accuracy: A
     ),
     backend().machine,
   );
-  return { plan, input: p.input, output: p.output, weight, bias: ready };
+  return { plan, input: p.input, output: p.output, weight, bias: biasOf(p, to) };
+}
+
+/**
+ * Natively: a product for each row of the matrix, which is read as it is stored. `finish` finishes the result; null when
+ * the node is no product of a row.
+ */
+export function rowProductStep(node: GraphNode, to: Lowering, finish: Finish | null): KernelStep | null {
+  const p = rowProductOf(node, to.values);
+  if (p === null) return null;
+  const isReady = p.alpha === 1;
+  const weight = isReady ? weightOf(p.matrix) : derivedRows(p, to);
+  const bias = biasOf(p, to);
+  const clamp = finish === null ? NO_CLAMP : clampOf(finish.program);
+  const nodes: readonly GraphNode[] = [node, ...(finish?.nodes ?? [])];
+  const others = finish === null ? [] : finish.program.operands.slice(1).map(({ value }) => value);
+  const result = finish === null ? p.output : resultOf(finish.nodes);
+  return {
+    kind: 'rowProducts',
+    label: labelOf(nodes),
+    algorithm: 'rows of the matrix, as they are stored',
+    sources: nodes.flatMap(({ sources }) => sources),
+    reads: [p.input, ...others],
+    writes: [result],
+    multiplications: p.k * p.n,
+    encode(words) {
+      words
+        .push(p.n, p.k)
+        .flag(isReady && !p.isTransposed)
+        .weight(weight)
+        .constant(bias)
+        .push(clamp?.min ?? -Infinity, clamp?.max ?? Infinity)
+        .operand(p.input)
+        .operand(result)
+        .flag(clamp === null);
+      if (finish !== null && clamp === null) encodeProgram(words, finish.program, true);
+    },
+  };
+}
+
+function derivedRows(p: RowProduct, to: Lowering): Float32Array {
+  return to.derive(`rows ${p.k}×${p.n} ${p.isTransposed} ${p.alpha}`, [weightOf(p.matrix)], () =>
+    rowsOf(float32Of(p.matrix.constant), p.k, p.n, p.isTransposed, p.alpha),
+  );
+}
+
+function biasOf({ bias, beta, n }: RowProduct, to: Lowering): Float32Array | null {
+  if (bias === null) return null;
+  const constant = float32Of(bias.constant);
+  if (beta === 1 && constant.length === n) return constant;
+  return to.derive(`bias ${n} ${beta}`, [constant], () =>
+    Float32Array.from({ length: n }, (_, i) => beta * constant[constant.length === 1 ? 0 : i]),
+  );
 }
 
 /** [n][k], times alpha. */
