@@ -1,29 +1,20 @@
 /** Transposed convolution layers in one, two and three dimensions. */
-import { checkBoolean, checkInteger, checkOptions, checkShape, mismatch } from '../check.js';
+import { checkOptions, checkShape, mismatch } from '../check.js';
 import { conv1d, conv2d, conv3d } from '../conv/conv.js';
 import { convBiasGrad, convWeightGrad } from '../conv/gradients.js';
 import { convTranspose1d, convTranspose2d, convTranspose3d, transposedAxes } from '../conv/transpose.js';
-import { ArgumentError, ShapeError } from '../errors.js';
+import { ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
 import { type Axes, perAxis, type Rank } from '../plan/options/axes.js';
-import {
-  GEOMETRY_OPTIONS,
-  type Geometry,
-  readBatchShape,
-  readWindow,
-  type Window,
-} from '../plan/options/window.js';
-import { random } from '../random.js';
+import { GEOMETRY_OPTIONS, type Geometry, readBatchShape, type Window } from '../plan/options/window.js';
 import { zerosLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
-import type { ConvLayerOptions } from './conv.js';
-import { defaultInit } from './init.js';
+import { type ConvLayerOptions, makeConvParts } from './conv-parts.js';
 import {
   accumulate,
   keptBy,
   Module,
-  makeParameter,
   type Output,
   type Parameter,
   takeGradient,
@@ -79,25 +70,16 @@ export class ConvTranspose1d extends Module {
   ) {
     super();
     const given = checkOptions(options, LAYER_OPTIONS);
-    this.inChannels = checkInteger(inChannels, 'inChannels', 1);
-    this.outChannels = checkInteger(outChannels, 'outChannels', 1);
-    const kernel = perAxis(kernelSize, this.rank, 'kernelSize', 1);
-    this.#window = readWindow(given, kernel, this.rank);
+    const parts = makeConvParts(this.rank, inChannels, outChannels, kernelSize, given, 'IO');
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.geometry = parts.geometry;
     this.outputPadding = Object.freeze(
       perAxis(given.outputPadding ?? 0, this.rank, 'options.outputPadding', 0),
     );
-    const { stride, dilation, padding, paddingMode, groups } = this.#window;
-    this.geometry = Object.freeze({ stride, dilation, padding, paddingMode, groups });
-    for (const [name, channels] of Object.entries({ inChannels, outChannels })) {
-      if (channels % groups !== 0)
-        throw mismatch(ArgumentError, name, `a multiple of groups (${groups})`, `${channels}`);
-    }
-    const source = random(given.seed);
-    const weightShape = [inChannels, outChannels / groups, ...kernel];
-    const fanIn = product(weightShape.slice(1));
-    const withBias = checkBoolean(given.bias ?? true, 'options.bias');
-    this.weight = makeParameter('weight', defaultInit(weightShape, fanIn, source));
-    this.bias = withBias ? makeParameter('bias', defaultInit([outChannels], fanIn, source)) : null;
+    this.weight = parts.weight;
+    this.bias = parts.bias;
+    this.#window = parts.window;
   }
 
   /** Spatial axes. */

@@ -1,41 +1,29 @@
 /** Convolution layers in one, two and three dimensions. */
-import { checkBoolean, checkInteger, checkOptions, checkShape, mismatch } from '../check.js';
+import { checkOptions, checkShape } from '../check.js';
 import { conv1d, conv2d, conv3d } from '../conv/conv.js';
 import { convBiasGrad, convInputGrad, convWeightGrad } from '../conv/gradients.js';
-import { ArgumentError } from '../errors.js';
-import { type Axes, perAxis, type Rank } from '../plan/options/axes.js';
+import type { Axes, Rank } from '../plan/options/axes.js';
 import {
   checkChannels,
   forwardAxes,
   GEOMETRY_OPTIONS,
   type Geometry,
   readBatchShape,
-  readWindow,
   type Window,
 } from '../plan/options/window.js';
-import { random } from '../random.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { FloatTensor, Shape } from '../tensor/tensor.js';
-import { defaultInit } from './init.js';
+import { type ConvLayerOptions, makeConvParts } from './conv-parts.js';
 import {
   accumulate,
   keptBy,
   Module,
-  makeParameter,
   type Output,
   type Parameter,
   takeGradient,
   takeInput,
 } from './module.js';
 import { describeGeometry, explainAxes } from './words.js';
-
-/** Geometry, bias and where initial weights come from. */
-export interface ConvLayerOptions extends Geometry {
-  /** Add a learned bias per output channel. Default true. */
-  readonly bias?: boolean;
-  /** Of the initial weights; drawn at random when absent. */
-  readonly seed?: number;
-}
 
 const CONV_LAYER_OPTIONS = [...GEOMETRY_OPTIONS, 'bias', 'seed'];
 const CONV_OF_RANK = { 1: conv1d, 2: conv2d, 3: conv3d } as const;
@@ -71,22 +59,13 @@ export class Conv1d extends Module {
   constructor(inChannels: number, outChannels: number, kernelSize: Axes, options?: ConvLayerOptions) {
     super();
     const given = checkOptions(options, CONV_LAYER_OPTIONS);
-    this.inChannels = checkInteger(inChannels, 'inChannels', 1);
-    this.outChannels = checkInteger(outChannels, 'outChannels', 1);
-    const kernel = perAxis(kernelSize, this.rank, 'kernelSize', 1);
-    this.#window = readWindow(given, kernel, this.rank);
-    const { stride, dilation, padding, paddingMode, groups } = this.#window;
-    this.geometry = Object.freeze({ stride, dilation, padding, paddingMode, groups });
-    for (const [name, channels] of Object.entries({ inChannels, outChannels })) {
-      if (channels % groups !== 0)
-        throw mismatch(ArgumentError, name, `a multiple of groups (${groups})`, `${channels}`);
-    }
-    const source = random(given.seed);
-    const weightShape = [outChannels, inChannels / groups, ...kernel];
-    const fanIn = weightShape.slice(1).reduce((product, size) => product * size, 1);
-    const withBias = checkBoolean(given.bias ?? true, 'options.bias');
-    this.weight = makeParameter('weight', defaultInit(weightShape, fanIn, source));
-    this.bias = withBias ? makeParameter('bias', defaultInit([outChannels], fanIn, source)) : null;
+    const parts = makeConvParts(this.rank, inChannels, outChannels, kernelSize, given, 'OI');
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.geometry = parts.geometry;
+    this.weight = parts.weight;
+    this.bias = parts.bias;
+    this.#window = parts.window;
   }
 
   /** Spatial axes. */

@@ -8,8 +8,8 @@ export { GELU, LeakyReLU, Sigmoid, SiLU, Softmax, Tanh } from './activations.js'
 export { AdaptiveAvgPool2d } from './adaptive-pool.js';
 export type { BatchNormOptions } from './batch-norm.js';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d } from './batch-norm.js';
-export type { ConvLayerOptions } from './conv.js';
 export { Conv1d, Conv2d, Conv3d } from './conv.js';
+export type { ConvLayerOptions } from './conv-parts.js';
 export type { ConvTransposeLayerOptions } from './conv-transpose.js';
 export { ConvTranspose1d, ConvTranspose2d, ConvTranspose3d } from './conv-transpose.js';
 export type { DropoutOptions } from './dropout.js';
