@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <optional>
+#include <utility>
 
 #include "plan/arith.h"
 #include "runtime/pages.h"
@@ -39,10 +40,10 @@ Arena& arena_of_this_thread() {
 
 }  // namespace
 
-// Heads each block from the heap; one line long, so that what follows it is aligned.
+// Heads each block from the heap, which it owns; one line long, so that what follows it is aligned.
 struct alignas(kLine) ArenaFrame::Overflow {
   Overflow* next;
-  size_t bytes;
+  Block memory;
 };
 
 ArenaFrame::ArenaFrame() : top_before_(arena_of_this_thread().top) {}
@@ -51,10 +52,9 @@ ArenaFrame::~ArenaFrame() {
   Arena& arena = arena_of_this_thread();
   arena.top = top_before_;
   while (overflow_ != nullptr) {
-    Overflow* const block = overflow_;
-    overflow_ = block->next;
-    arena.overflow_bytes -= block->bytes;
-    ::operator delete (block, std::align_val_t{kLine});
+    const Block memory = std::move(overflow_->memory);
+    overflow_ = overflow_->next;
+    arena.overflow_bytes -= memory.bytes() - sizeof(Overflow);
   }
 }
 
@@ -68,8 +68,10 @@ void* ArenaFrame::take_bytes(size_t bytes) {
     arena.note_peak();
     return taken;
   }
-  void* const memory = ::operator new (sizeof(Overflow) + bytes, std::align_val_t{kLine});
-  overflow_ = new (memory) Overflow{overflow_, bytes};
+  // In huge pages where it fills some: what takes this much is strided over.
+  Block memory(sizeof(Overflow) + bytes);
+  char* const data = memory.data();
+  overflow_ = new (data) Overflow{overflow_, std::move(memory)};
   arena.overflow_bytes += bytes;
   arena.note_peak();
   return overflow_ + 1;
