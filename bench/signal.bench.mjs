@@ -107,8 +107,8 @@ function startSciPy() {
   const child = spawn(python, [script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   return {
-    async time(a, b) {
-      child.stdin.write(`${JSON.stringify({ signal: a, kernel: b, runs: 1 })}\n`);
+    async time(a, b, complex = false) {
+      child.stdin.write(`${JSON.stringify({ signal: a, kernel: b, runs: 1, complex })}\n`);
       const [line] = await once(lines, 'line');
       return JSON.parse(line)[0];
     },
@@ -130,6 +130,26 @@ async function raceConvolution(scipy, length, kernelLength) {
       { name: 'convmat', run: () => void signal.conv(a, b) },
       ...(scipy ? [{ name: 'scipy.signal.fftconvolve', run: () => scipy.time(length, kernelLength) }] : []),
       { name: 'ml-convolution', run: () => void fftConvolution(a, b) },
+    ],
+    Math.ceil(rounds / 5),
+  );
+}
+
+async function raceComplex(scipy, length, kernelLength) {
+  const [a, b] = [length, kernelLength].map((n) => ({ re: noise(n), im: noise(n) }));
+  const found = signal.conv(a, b);
+  const at = Math.floor(found.re.length / 2);
+  let sum = 0;
+  for (let j = Math.max(0, at - length + 1); j < Math.min(kernelLength, at + 1); j++)
+    sum += b.re[j] * a.re[at - j] - b.im[j] * a.im[at - j];
+  expectClose([found.re[at]], [sum], 1e-9, 'conv of complex numbers');
+  await race(
+    `convolution of ${length} with ${kernelLength} complex numbers, all of it`,
+    [
+      { name: 'convmat', run: () => void signal.conv(a, b) },
+      ...(scipy
+        ? [{ name: 'scipy.signal.fftconvolve', run: () => scipy.time(length, kernelLength, true) }]
+        : []),
     ],
     Math.ceil(rounds / 5),
   );
@@ -179,5 +199,7 @@ for (const n of [1024, 65536, 1 << 20]) await raceTransform(n);
 const scipy = startSciPy();
 await raceConvolution(scipy, 1e6, 9999);
 await raceConvolution(scipy, 1e5, 999);
+await raceComplex(scipy, 1e6, 9999);
+await raceComplex(scipy, 2e5, 2e5);
 scipy?.stop();
 await raceFixed(512);

@@ -1,4 +1,4 @@
-"""SciPy's long convolution: one line of JSON per request, {"signal": n, "kernel": m, "runs": k}, one per answer."""
+"""SciPy's long convolution: one line of JSON per request, {"signal": n, "kernel": m, "runs": k, "complex": false}, one per answer."""
 
 import json
 import sys
@@ -11,6 +11,8 @@ for line in sys.stdin:
     request = json.loads(line)
     random = numpy.random.RandomState(1)
     a, b = random.rand(request['signal']), random.rand(request['kernel'])
+    if request.get('complex'):
+        a, b = a + 1j * random.rand(len(a)), b + 1j * random.rand(len(b))
     samples = []
     for _ in range(request['runs']):
         start = time.perf_counter()

@@ -9,6 +9,7 @@ import type { FixedConvPlan } from '../plan/plans/fixed.js';
 import type { IntegerConvPlan } from '../plan/plans/integer.js';
 import type { FromPixelsPlan, ToPixelsPlan } from '../plan/plans/pixels.js';
 import type { PoolPlan } from '../plan/plans/pool.js';
+import type { PartsOf } from '../tensor/complex.js';
 import type { ByteArray, FloatArray, TypedArray } from '../tensor/dtype.js';
 import type { AbortSignalLike } from './abort.js';
 
@@ -195,6 +196,14 @@ export interface Backend {
    * block ≥ kernel.length.
    */
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
+  /** The same of complex operands; both parts of each have one length. */
+  fftConvolveComplex(
+    signal: PartsOf<FloatArray>,
+    kernel: PartsOf<FloatArray>,
+    block: number,
+    start: number,
+    out: PartsOf<FloatArray>,
+  ): void;
   /** The matrix of a forward plan whose batch is 1, into arrays that have its size (plan/entries.ts counts them). */
   convEntries(plan: ConvPlan, weight: FloatArray, parts: Omit<CsrParts, 'rows' | 'cols'>): void;
   /**

@@ -97,6 +97,16 @@ function summarise(values: FloatArray, most: number): Summary {
   };
 }
 
+/**
+ * Of values that transforms take as they are, none apart and none to be scaled, their sign: 1 or −1 when none has the other,
+ * else 0. Null of other values.
+ */
+export function signOfPlain(values: FloatArray): number | null {
+  const plain = PLAIN[values instanceof Float32Array ? 'float32' : 'float64'];
+  const summary = summarise(values, plain.most);
+  return summary.apart === 0 && shiftFor(summary, plain) === 0 ? signOf(summary) : null;
+}
+
 function isApart(value: number, { most }: Summary): boolean {
   return !(Math.abs(value) <= most);
 }

@@ -3,12 +3,12 @@ import { checkInteger, checkNumber, checkOneOf, checkOptions, isArray, isObject,
 import { ArgumentError } from '../errors.js';
 import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { CONV_SHAPES, type ConvShape, type LinearAxis, linearAxis } from '../plan/plans/linear.js';
-import { checkParts, isParts, multiplyParts, type PartsOf } from '../tensor/complex.js';
+import { checkParts, eachPart, isParts, type PartsOf, realPart } from '../tensor/complex.js';
 import { zeros } from '../tensor/dtype.js';
 import type { TensorLike, VectorLike } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 import { BOUNDARIES, type Boundary, extendMatrix } from './boundary.js';
-import { convolveLinear } from './linear.js';
+import { convolveParts } from './linear.js';
 import { type DoubleTensor, takeDoubles, takeMatrix, takeVector } from './operands.js';
 
 /** How accurate the values are. */
@@ -66,22 +66,18 @@ export function conv(
   shape?: ConvShape | LinearOptions,
   options?: LinearOptions,
 ): Float64Array | PartsOf<Float64Array> {
-  if (!isParts(a) && !isParts(b)) return realConv(a, b, shape, options);
-  checkParts(a, 'a');
-  checkParts(b, 'b');
-  return multiplyParts(a, b, (p, q) => realConv(p, q, shape, options));
+  const [u, v] = [takeVectors(a, 'a'), takeVectors(b, 'b')];
+  const { value: window, accuracy } = readTail(shape, options);
+  const axis = linearAxis(realPart(u).length, realPart(v).length, readShape(window));
+  return convolveParts(u, v, [axis], accuracy);
 }
 
-function realConv(
-  a: VectorLike,
-  b: VectorLike,
-  shape?: ConvShape | LinearOptions,
-  options?: LinearOptions,
-): Float64Array {
-  const u = takeVector(a, 'a');
-  const v = takeVector(b, 'b');
-  const { value: window, accuracy } = readTail(shape, options);
-  return convolveLinear(u, v, [linearAxis(u.length, v.length, readShape(window))], accuracy);
+function takeVectors(
+  value: VectorLike | PartsOf<VectorLike>,
+  argument: string,
+): Float64Array | PartsOf<Float64Array> {
+  checkParts(value, argument);
+  return eachPart(value, (part) => takeVector(part, argument));
 }
 
 /**
@@ -130,21 +126,11 @@ export function conv2(
     throw mistake(ArgumentError, 'options.fillValue', `none with boundary '${boundary}'`, fillValue);
   }
   const [a, b] = [takeMatrices(A, 'A'), takeMatrices(B, 'B')];
-  const multiply = (part: ConvShape) => (p: DoubleTensor, q: DoubleTensor) =>
-    convolveTensors(p, q, part, accuracy);
-  if (boundary === 'fill' && fillValue === 0) return multiplied(a, b, multiply(window));
-  const kernel = (isParts(b) ? b.re : b).shape;
+  if (boundary === 'fill' && fillValue === 0) return convolveTensors(a, b, window, accuracy);
+  const kernel = realPart(b).shape;
   const extend = (part: DoubleTensor, value: number) => extendMatrix(part, kernel, window, boundary, value);
   const extended = isParts(a) ? { re: extend(a.re, fillValue), im: extend(a.im, 0) } : extend(a, fillValue);
-  return multiplied(extended, b, multiply('valid'));
-}
-
-function multiplied(
-  a: DoubleTensor | PartsOf<DoubleTensor>,
-  b: DoubleTensor | PartsOf<DoubleTensor>,
-  multiply: (p: DoubleTensor, q: DoubleTensor) => Tensor<Float64Array>,
-): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
-  return isParts(a) || isParts(b) ? multiplyParts(a, b, multiply) : multiply(a, b);
+  return convolveTensors(extended, b, 'valid', accuracy);
 }
 
 function takeMatrices(
@@ -207,27 +193,17 @@ export function convn(
   shape?: ConvShape | LinearOptions,
   options?: LinearOptions,
 ): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
-  if (!isParts(A) && !isParts(B)) return realConvn(A, B, shape, options);
   checkParts(A, 'A');
   checkParts(B, 'B');
-  return multiplyParts(A, B, (p, q) => realConvn(p, q, shape, options));
-}
-
-function realConvn(
-  A: TensorLike,
-  B: TensorLike,
-  shape?: ConvShape | LinearOptions,
-  options?: LinearOptions,
-): Tensor<Float64Array> {
   const { value: window, accuracy } = readTail(shape, options);
-  const a = takeDoubles(A, 'A');
-  const b = takeDoubles(B, 'B');
-  const rank = Math.max(a.shape.length, b.shape.length, 1);
+  const a = eachPart(A, (part) => takeDoubles(part, 'A'));
+  const b = eachPart(B, (part) => takeDoubles(part, 'B'));
+  const rank = Math.max(realPart(a).shape.length, realPart(b).shape.length, 1);
   const extended = ({ data, shape: sizes }: DoubleTensor) => ({
     data,
     shape: [...sizes, ...new Array<number>(rank - sizes.length).fill(1)],
   });
-  return convolveTensors(extended(a), extended(b), readShape(window), accuracy);
+  return convolveTensors(eachPart(a, extended), eachPart(b, extended), readShape(window), accuracy);
 }
 
 /**
@@ -246,18 +222,16 @@ export function filter2(
 export function filter2(
   h: TensorLike | PartsOf<TensorLike>,
   X: TensorLike | PartsOf<TensorLike>,
-  shape?: ConvShape,
+  shape: ConvShape = 'same',
 ): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
-  if (!isParts(h) && !isParts(X)) return realFilter2(h, X, shape);
   checkParts(h, 'h');
   checkParts(X, 'X');
-  return multiplyParts(h, X, (p, q) => realFilter2(p, q, shape));
-}
-
-function realFilter2(h: TensorLike, X: TensorLike, shape: ConvShape = 'same'): Tensor<Float64Array> {
-  const filter = takeMatrix(h, 'h');
-  const matrix = takeMatrix(X, 'X');
-  const turned = { data: filter.data.slice().reverse(), shape: filter.shape };
+  const filter = eachPart(h, (part) => takeMatrix(part, 'h'));
+  const matrix = eachPart(X, (part) => takeMatrix(part, 'X'));
+  const turned = eachPart(filter, ({ data, shape: sizes }) => ({
+    data: data.slice().reverse(),
+    shape: sizes,
+  }));
   return convolveTensors(matrix, turned, readShape(shape), 'fast');
 }
 
@@ -291,29 +265,18 @@ export function cconv(
   n?: number | LinearOptions,
   options?: LinearOptions,
 ): Float64Array | PartsOf<Float64Array> {
-  if (!isParts(a) && !isParts(b)) return realCconv(a, b, n, options);
-  checkParts(a, 'a');
-  checkParts(b, 'b');
-  return multiplyParts(a, b, (p, q) => realCconv(p, q, n, options));
-}
-
-function realCconv(
-  a: VectorLike,
-  b: VectorLike,
-  n?: number | LinearOptions,
-  options?: LinearOptions,
-): Float64Array {
-  const u = takeVector(a, 'a');
-  const v = takeVector(b, 'b');
+  const [u, v] = [takeVectors(a, 'a'), takeVectors(b, 'b')];
   const { value: points, accuracy } = readTail(n, options);
-  const period = points === undefined ? u.length + v.length - 1 : checkInteger(points, 'n', 1);
-  const [x, y] = [wrap(u, period), wrap(v, period)];
-  const linear = convolveLinear(x, y, [linearAxis(x.length, y.length, 'full')], accuracy);
-  if (linear.length === period) return linear;
-  if (linear.length > period) return wrap(linear, period);
-  const padded = zeros('float64', period);
-  padded.set(linear);
-  return padded;
+  const sizes = [realPart(u).length, realPart(v).length];
+  const period = points === undefined ? sizes[0] + sizes[1] - 1 : checkInteger(points, 'n', 1);
+  const [x, y] = [eachPart(u, (part) => wrap(part, period)), eachPart(v, (part) => wrap(part, period))];
+  const axis = linearAxis(realPart(x).length, realPart(y).length, 'full');
+  return eachPart(convolveParts(x, y, [axis], accuracy), (linear) => {
+    if (linear.length >= period) return wrap(linear, period);
+    const padded = zeros('float64', period);
+    padded.set(linear);
+    return padded;
+  });
 }
 
 /** values[k] + values[k + period] + …; the values themselves when they are no more than a period. */
@@ -332,10 +295,25 @@ function convolveTensors(
   b: DoubleTensor,
   shape: ConvShape,
   accuracy: Accuracy,
-): Tensor<Float64Array> {
-  const axes: LinearAxis[] = a.shape.map((size, axis) => linearAxis(size, b.shape[axis], shape));
+): Tensor<Float64Array>;
+function convolveTensors(
+  a: DoubleTensor | PartsOf<DoubleTensor>,
+  b: DoubleTensor | PartsOf<DoubleTensor>,
+  shape: ConvShape,
+  accuracy: Accuracy,
+): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>>;
+function convolveTensors(
+  a: DoubleTensor | PartsOf<DoubleTensor>,
+  b: DoubleTensor | PartsOf<DoubleTensor>,
+  shape: ConvShape,
+  accuracy: Accuracy,
+): Tensor<Float64Array> | PartsOf<Tensor<Float64Array>> {
+  const sizes = realPart(b).shape;
+  const axes: LinearAxis[] = realPart(a).shape.map((size, axis) => linearAxis(size, sizes[axis], shape));
   const out = axes.map((axis) => axis.out);
-  return new Tensor(convolveLinear(a.data, b.data, axes, accuracy), out);
+  const dataOf = ({ data }: DoubleTensor): Float64Array => data;
+  const sums = convolveParts(eachPart(a, dataOf), eachPart(b, dataOf), axes, accuracy);
+  return eachPart(sums, (data) => new Tensor(data, out));
 }
 
 function readShape(shape: unknown): ConvShape {

@@ -1,7 +1,7 @@
 /** Linear convolution over any number of axes: the plan carried out, by direct sums or by transforms. */
 
 import { NO_CLAMP } from '../backend/backend.js';
-import { convolveAny, type Line, wholeLine } from '../backend/by-transforms.js';
+import { convolveAny, type Line, signOfPlain, wholeLine } from '../backend/by-transforms.js';
 import { runAll } from '../backend/js/work.js';
 import { backend } from '../backend/select.js';
 import { elementCount } from '../check.js';
@@ -10,7 +10,8 @@ import { product } from '../numbers.js';
 import type { Accuracy } from '../plan/algorithms/algorithm.js';
 import type { Axis, Rank } from '../plan/options/axes.js';
 import { convRequest, planConv } from '../plan/plans/conv.js';
-import { flatten, type LinearAxis, planLinear } from '../plan/plans/linear.js';
+import { type FlatLinear, flatten, type LinearAxis, planLinear } from '../plan/plans/linear.js';
+import { isParts, multiplyParts, type PartsOf } from '../tensor/complex.js';
 import { uninitialised, zeros } from '../tensor/dtype.js';
 
 /**
@@ -35,11 +36,80 @@ export function convolveLinear(
     convolveLines(signal, kernel, plan.block, start, stretch),
   );
   // Whole numbers convolve to whole numbers: when the error is known to be below a half, rounding removes it.
-  const error = Number.EPSILON * 4 * Math.log2(2 * plan.block) * norm(a) * norm(b);
-  if (error < 0.25 && isWhole(a) && isWhole(b)) {
-    for (let i = 0; i < count; i++) out[i] = Math.round(out[i]) + 0;
+  if (isWhole(a) && isWhole(b) && errorOf(plan.block, norm(a), norm(b)) < 0.25) roundEach(out);
+  return out;
+}
+
+function errorOf(block: number, normA: number, normB: number): number {
+  return Number.EPSILON * 4 * Math.log2(2 * block) * normA * normB;
+}
+
+function roundEach(values: Float64Array): void {
+  for (let i = 0; i < values.length; i++) values[i] = Math.round(values[i]) + 0;
+}
+
+/** The same of operands that may be complex. */
+export function convolveParts(
+  a: Float64Array | PartsOf<Float64Array>,
+  b: Float64Array | PartsOf<Float64Array>,
+  axes: readonly LinearAxis[],
+  accuracy: Accuracy,
+): Float64Array | PartsOf<Float64Array> {
+  if (!isParts(a) && !isParts(b)) return convolveLinear(a, b, axes, accuracy);
+  const both = isParts(a) && isParts(b) ? convolveComplex(a, b, axes, accuracy) : null;
+  return (
+    both ?? multiplyParts(a, b, (p: Float64Array, q: Float64Array) => convolveLinear(p, q, axes, accuracy))
+  );
+}
+
+/**
+ * By complex transforms, half as many as four real convolutions take. Null where sums are direct, and where the values need
+ * more than transforms: what is not finite, or near an end of the range.
+ */
+function convolveComplex(
+  a: PartsOf<Float64Array>,
+  b: PartsOf<Float64Array>,
+  axes: readonly LinearAxis[],
+  accuracy: Accuracy,
+): PartsOf<Float64Array> | null {
+  const count = elementCount(
+    axes.map(({ out }) => out),
+    'output',
+  );
+  if (count === 0) return null;
+  const plan = planLinear(axes, accuracy, backend().machine, 'backend', 'complex');
+  if (plan.algorithm === 'direct') return null;
+  const signs = [a.re, a.im, b.re, b.im].map(signOfPlain);
+  if (signs.includes(null)) return null;
+  const [aRe, aIm, bRe, bIm] = signs.map(Number);
+  const flat = flatten(axes);
+  const layOut = (part: Float64Array, of: (axis: LinearAxis) => number) =>
+    lay(part, axes.map(of), flat.strides).values;
+  const lines = [
+    { re: layOut(a.re, (axis) => axis.a), im: layOut(a.im, (axis) => axis.a) },
+    { re: layOut(b.re, (axis) => axis.b), im: layOut(b.im, (axis) => axis.b) },
+  ];
+  const [signal, kernel] = lines[0].re.length >= lines[1].re.length ? lines : lines.reverse();
+  const size = elementCount([flat.out], 'workspace');
+  const stretch = { re: uninitialised('float64', size), im: uninitialised('float64', size) };
+  backend().fftConvolveComplex(signal, kernel, plan.block, flat.start, stretch);
+  const out = { re: pick(stretch.re, axes, flat, count), im: pick(stretch.im, axes, flat, count) };
+  // Terms of one sign give sums of that sign.
+  keepSign(out.re, aRe * bRe, -aIm * bIm);
+  keepSign(out.im, aRe * bIm, aIm * bRe);
+  const normOf = ({ re, im }: PartsOf<Float64Array>): number => Math.hypot(norm(re), norm(im));
+  const areWhole = [a.re, a.im, b.re, b.im].every(isWhole);
+  if (areWhole && errorOf(plan.block, normOf(a), normOf(b)) < 0.25) {
+    roundEach(out.re);
+    roundEach(out.im);
   }
   return out;
+}
+
+/** Where the first and the second of two kinds of terms have one sign. */
+function keepSign(sums: Float64Array, first: number, second: number): void {
+  if (first === 0 || first !== second) return;
+  for (let i = 0; i < sums.length; i++) sums[i] = first > 0 ? Math.max(sums[i], 0) : Math.min(sums[i], 0);
 }
 
 /**
@@ -205,11 +275,21 @@ function convolveFlat(
   const [signal, kernel] = lines[0].values.length >= lines[1].values.length ? lines : lines.reverse();
   const stretch = uninitialised('float64', elementCount([flat.out], 'workspace'));
   convolve(signal, kernel, flat.start, stretch);
+  return pick(stretch, axes, flat, count);
+}
+
+/** The outputs of a stretch, without what lies between its rows. */
+function pick(
+  stretch: Float64Array,
+  axes: readonly LinearAxis[],
+  { strides }: FlatLinear,
+  count: number,
+): Float64Array {
   if (axes.length === 1) return stretch;
   const out = uninitialised('float64', count);
   eachRow(
-    sizes((axis) => axis.out),
-    flat.strides,
+    axes.map((axis) => axis.out),
+    strides,
     (row, length, at) => out.set(stretch.subarray(at, at + length), row),
   );
   return out;

@@ -32,6 +32,16 @@ export function isParts<T>(value: T | PartsOf<T>): value is PartsOf<T> {
   return isObject(value) && !isTypedArray(value) && 're' in value && 'im' in value;
 }
 
+/** What f makes of an operand, or of each part of a complex one. */
+export function eachPart<T, R>(value: T | PartsOf<T>, f: (part: T) => R): R | PartsOf<R> {
+  return isParts(value) ? { re: f(value.re), im: f(value.im) } : f(value);
+}
+
+/** An operand that is real, or the real part of a complex one: what both parts have in common. */
+export function realPart<T>(value: T | PartsOf<T>): T {
+  return isParts(value) ? value.re : value;
+}
+
 /** @throws {ShapeError} when the parts of a complex operand differ in shape. */
 export function checkParts(value: TensorLike | PartsOf<TensorLike>, argument: string): void {
   if (!isParts(value)) return;

@@ -21,11 +21,20 @@ void run_fft(const KernelTable& kernels, int64_t n, const void* re, const void* 
 
 template <typename T>
 void run_convolve(const KernelTable& kernels, const Array& signal, const Array& kernel, int64_t block,
-                  int64_t start, const Array& out) {
+                  int64_t start, void* out, int64_t out_size) {
   convmat::fft_convolve(Context{&kernels}, static_cast<const T*>(signal.data),
                         static_cast<int64_t>(signal.length), static_cast<const T*>(kernel.data),
-                        static_cast<int64_t>(kernel.length), block, start, static_cast<T*>(out.data),
-                        static_cast<int64_t>(out.length));
+                        static_cast<int64_t>(kernel.length), block, start, static_cast<T*>(out), out_size);
+}
+
+void check_block(int64_t block, size_t signal, size_t kernel) {
+  if (kernel == 0) throw Refusal("kernel: expected at least one element");
+  if (static_cast<uint64_t>(block) < kernel)
+    throw Refusal("block: expected at least the kernel's length, " + quantity(static_cast<int64_t>(kernel)) +
+                  ", got " + quantity(block));
+  if (static_cast<uint64_t>(block) > kMostBlock + 4 * (static_cast<uint64_t>(signal) + kernel)) {
+    throw Refusal("block: expected a size that the arrays can use, got " + quantity(block));
+  }
 }
 
 }  // namespace
@@ -58,16 +67,36 @@ void fft_convolve(const Call& call) {
                     dtype_name(got));
     }
   }
-  if (kernel.length == 0) throw Refusal("kernel: expected at least one element");
-  if (static_cast<uint64_t>(block) < kernel.length)
-    throw Refusal("block: expected at least the kernel's length, " +
-                  quantity(static_cast<int64_t>(kernel.length)) + ", got " + quantity(block));
-  if (static_cast<uint64_t>(block) > kMostBlock + 4 * (signal.length + kernel.length)) {
-    throw Refusal("block: expected a size that the arrays can use, got " + quantity(block));
-  }
+  check_block(block, signal.length, kernel.length);
   const KernelTable& kernels = kernels_of(call);
-  dispatch_float(
-      dtype, [&](auto zero) { run_convolve<decltype(zero)>(kernels, signal, kernel, block, start, out); });
+  const auto out_size = static_cast<int64_t>(out.length);
+  void* const result = read_result(call[4], dtype, out_size, "out");
+  dispatch_float(dtype, [&](auto zero) {
+    run_convolve<decltype(zero)>(kernels, signal, kernel, block, start, result, out_size);
+  });
+}
+
+void fft_convolve_complex(const Call& call) {
+  const Array signal = read_array(call[0], "signalRe"), kernel = read_array(call[2], "kernelRe"),
+              out = read_array(call[6], "outRe");
+  const DType dtype = float_dtype_of(signal, "signalRe");
+  const auto signal_size = static_cast<int64_t>(signal.length),
+             kernel_size = static_cast<int64_t>(kernel.length), out_size = static_cast<int64_t>(out.length);
+  const void* const signal_im = read_elements(call[1], dtype, signal_size, "signalIm");
+  const void* const kernel_re = read_elements(call[2], dtype, kernel_size, "kernelRe");
+  const void* const kernel_im = read_elements(call[3], dtype, kernel_size, "kernelIm");
+  const int64_t block = read_size(call[4], "block"), start = read_size(call[5], "start");
+  void* const out_re = read_result(call[6], dtype, out_size, "outRe");
+  void* const out_im = read_result(call[7], dtype, out_size, "outIm");
+  check_block(block, signal.length, kernel.length);
+  const KernelTable& kernels = kernels_of(call);
+  dispatch_float(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    convmat::fft_convolve_complex<T>(
+        Context{&kernels}, {static_cast<const T*>(signal.data), static_cast<const T*>(signal_im)},
+        signal_size, {static_cast<const T*>(kernel_re), static_cast<const T*>(kernel_im)}, kernel_size, block,
+        start, {static_cast<T*>(out_re), static_cast<T*>(out_im)}, out_size);
+  });
 }
 
 }  // namespace convmat::door

@@ -9,5 +9,7 @@ namespace convmat::door {
 void fft(const Call& call);
 // fftConvolve(signal, kernel, block, start, out)
 void fft_convolve(const Call& call);
+// fftConvolveComplex(signalRe, signalIm, kernelRe, kernelIm, block, start, outRe, outIm)
+void fft_convolve_complex(const Call& call);
 
 }  // namespace convmat::door

@@ -40,6 +40,16 @@ std::vector<int32_t> radices_of(int64_t n) {
   return radices;
 }
 
+// Both parts of `count` points, N times, whose arrays begin at different sets of the caches: rows of one and
+// of another at the same distance would evict one another.
+template <int N, typename T>
+void take_points(ArenaFrame& frame, int64_t count, Points<T> (&points)[N]) {
+  constexpr int64_t kLine = ColumnFft<T>::kColumns;
+  const int64_t step = round_up(count, kLine) + 17 * kLine;
+  T* const all = frame.take<T>(2 * N * step);
+  for (int i = 0; i < N; ++i) points[i] = {all + 2 * i * step, all + (2 * i + 1) * step};
+}
+
 template <typename T>
 void copy_rows(ConstRows<T> in, Rows<T> out, int64_t rows, int64_t columns) {
   for (int64_t r = 0; r < rows; ++r) {
@@ -254,8 +264,9 @@ class ChirpFft final : public Fft<T> {
   void run(const KernelTable& kernels, Points<const T> in, Points<T> out, T scale) const override {
     const int64_t n = this->size(), size = inner_->size();
     ArenaFrame frame;
-    const Points<T> a = {frame.take<T>(size), frame.take<T>(size)};
-    const Points<T> b = {frame.take<T>(size), frame.take<T>(size)};
+    Points<T> taken[2];
+    take_points(frame, size, taken);
+    const auto [a, b] = taken;
     for (int64_t j = 0; j < n; ++j) {
       a.re[j] = in.re[j] * chirp_re_[j] - in.im[j] * chirp_im_[j];
       a.im[j] = in.re[j] * chirp_im_[j] + in.im[j] * chirp_re_[j];
@@ -385,8 +396,9 @@ void RealFft<T>::run(const KernelTable& kernels, const T* in, Points<T> out, T s
   }
   // x[j] = in[2j] + i in[2j + 1]: the spectra of evens and odds come apart by symmetry.
   const int64_t half = n_ / 2;
-  const Points<T> x = {frame.take<T>(half), frame.take<T>(half)};
-  const Points<T> z = {frame.take<T>(half), frame.take<T>(half)};
+  Points<T> taken[2];
+  take_points(frame, half, taken);
+  const auto [x, z] = taken;
   for (int64_t j = 0; j < half; ++j) {
     x.re[j] = in[2 * j];
     x.im[j] = in[2 * j + 1];
@@ -418,6 +430,16 @@ void copy_window(const T* from, int64_t size, int64_t first, T* to, int64_t coun
   std::fill(to + end, to + count, T{0});
 }
 
+// x <-- x times `by`, point by point.
+template <typename T>
+void multiply_points(Points<T> x, Points<const T> by, int64_t count) {
+  for (int64_t k = 0; k < count; ++k) {
+    const T re = x.re[k] * by.re[k] - x.im[k] * by.im[k];
+    x.im[k] = x.re[k] * by.im[k] + x.im[k] * by.re[k];
+    x.re[k] = re;
+  }
+}
+
 }  // namespace
 
 template <typename T>
@@ -426,7 +448,9 @@ void fft_convolve(const Context& context, const T* signal, int64_t signal_size, 
   const KernelTable& kernels = *context.kernels;
   const std::shared_ptr<const Fft<T>> fft = Fft<T>::of(block);
   ArenaFrame frame;
-  const Points<T> spectrum = {frame.take<T>(block), frame.take<T>(block)};
+  Points<T> taken_spectrum[1];
+  take_points(frame, block, taken_spectrum);
+  const Points<T> spectrum = taken_spectrum[0];
   {
     ArenaFrame inner;
     T* const padded = inner.take<T>(block);
@@ -439,21 +463,57 @@ void fft_convolve(const Context& context, const T* signal, int64_t signal_size, 
   const T scale = static_cast<T>(1.0 / static_cast<double>(block));
   parallel_for(pairs, 2 * static_cast<double>(pairs) * transform_ns(block), [&](int64_t pair) {
     ArenaFrame own;
-    const Points<T> x = {own.take<T>(block), own.take<T>(block)};
-    const Points<T> y = {own.take<T>(block), own.take<T>(block)};
+    Points<T> taken[2];
+    take_points(own, block, taken);
+    const auto [x, y] = taken;
     const int64_t first = 2 * pair * step, second = first + step;
     copy_window(signal, signal_size, start + first - overlap, x.re, block);
     copy_window(signal, signal_size, start + second - overlap, x.im, block);
     // The kernel is real, so both parts are convolved with it and stay apart.
     fft->run(kernels, {x.re, x.im}, y, T{1});
-    for (int64_t k = 0; k < block; ++k) {
-      const T re = y.re[k] * spectrum.re[k] - y.im[k] * spectrum.im[k];
-      y.im[k] = y.re[k] * spectrum.im[k] + y.im[k] * spectrum.re[k];
-      y.re[k] = re;
-    }
+    multiply_points<T>(y, {spectrum.re, spectrum.im}, block);
     fft->run(kernels, {y.im, y.re}, {x.im, x.re}, scale);
     std::copy_n(x.re + overlap, std::min(step, out_size - first), out + first);
     if (second < out_size) std::copy_n(x.im + overlap, std::min(step, out_size - second), out + second);
+  });
+}
+
+template <typename T>
+void fft_convolve_complex(const Context& context, Points<const T> signal, int64_t signal_size,
+                          Points<const T> kernel, int64_t kernel_size, int64_t block, int64_t start,
+                          Points<T> out, int64_t out_size) {
+  const KernelTable& kernels = *context.kernels;
+  const std::shared_ptr<const Fft<T>> fft = Fft<T>::of(block);
+  ArenaFrame frame;
+  Points<T> taken_spectrum[1];
+  take_points(frame, block, taken_spectrum);
+  const Points<T> spectrum = taken_spectrum[0];
+  {
+    ArenaFrame inner;
+    Points<T> padded[1];
+    take_points(inner, block, padded);
+    copy_window(kernel.re, kernel_size, 0, padded[0].re, block);
+    copy_window(kernel.im, kernel_size, 0, padded[0].im, block);
+    fft->run(kernels, {padded[0].re, padded[0].im}, spectrum, T{1});
+  }
+  // A block that holds the whole convolution begins where the signal does, and nothing wraps around in it.
+  const bool is_whole = block >= signal_size + kernel_size - 1 && start + out_size <= block;
+  const int64_t overlap = is_whole ? start : kernel_size - 1, step = block - overlap,
+                blocks = ceil_div(out_size, step);
+  const T scale = static_cast<T>(1.0 / static_cast<double>(block));
+  parallel_for(blocks, 2 * static_cast<double>(blocks) * transform_ns(block), [&](int64_t i) {
+    ArenaFrame own;
+    Points<T> taken[2];
+    take_points(own, block, taken);
+    const auto [x, y] = taken;
+    const int64_t first = i * step, count = std::min(step, out_size - first);
+    copy_window(signal.re, signal_size, start + first - overlap, x.re, block);
+    copy_window(signal.im, signal_size, start + first - overlap, x.im, block);
+    fft->run(kernels, {x.re, x.im}, y, T{1});
+    multiply_points<T>(y, {spectrum.re, spectrum.im}, block);
+    fft->run(kernels, {y.im, y.re}, {x.im, x.re}, scale);
+    std::copy_n(x.re + overlap, count, out.re + first);
+    std::copy_n(x.im + overlap, count, out.im + first);
   });
 }
 
@@ -467,5 +527,9 @@ template void fft_convolve(const Context&, const float*, int64_t, const float*, 
                            float*, int64_t);
 template void fft_convolve(const Context&, const double*, int64_t, const double*, int64_t, int64_t, int64_t,
                            double*, int64_t);
+template void fft_convolve_complex(const Context&, Points<const float>, int64_t, Points<const float>, int64_t,
+                                   int64_t, int64_t, Points<float>, int64_t);
+template void fft_convolve_complex(const Context&, Points<const double>, int64_t, Points<const double>,
+                                   int64_t, int64_t, int64_t, Points<double>, int64_t);
 
 }  // namespace convmat

@@ -116,5 +116,9 @@ class RealFft {
 template <typename T>
 void fft_convolve(const Context&, const T* signal, int64_t signal_size, const T* kernel, int64_t kernel_size,
                   int64_t block, int64_t start, T* out, int64_t out_size);
+// The same of complex operands, a block a transform.
+template <typename T>
+void fft_convolve_complex(const Context&, Points<const T> signal, int64_t signal_size, Points<const T> kernel,
+                          int64_t kernel_size, int64_t block, int64_t start, Points<T> out, int64_t out_size);
 
 }  // namespace convmat

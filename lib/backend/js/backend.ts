@@ -15,7 +15,7 @@ import { convBiasGrad } from './bias-grad.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { convEntries, csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
 import { csrCombine, csrCombinedSizes } from './csr-combine.js';
-import { fft, fftConvolve } from './fft.js';
+import { fft, fftConvolve, fftConvolveComplex } from './fft.js';
 import { fixedConv2 } from './fixed.js';
 import { matmul } from './matmul.js';
 import { fromPixels, toPixels } from './pixels.js';
@@ -51,6 +51,7 @@ export function createJsBackend(): Backend {
     avgPool,
     fft,
     fftConvolve,
+    fftConvolveComplex,
     fixedConv2,
     convEntries,
     csrMatvec: (parts, x, y) => csrMatvec(sound(parts), x, y),

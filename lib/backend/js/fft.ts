@@ -2,6 +2,8 @@
  * Fourier transforms of any length in JavaScript: Stockham passes of radix 4, 2, 3, 5 and 7, and Bluestein's chirp
  * for lengths with a larger prime factor. Real and imaginary parts are in arrays of their own.
  */
+
+import type { PartsOf } from '../../tensor/complex.js';
 import { type FloatArray, holds } from '../../tensor/dtype.js';
 import { runAll, type Work } from './work.js';
 
@@ -107,6 +109,35 @@ export function* convolveBlocks(
       out.set(xIm.subarray(overlap, overlap + Math.min(step, out.length - second)), second);
     }
     yield;
+  }
+}
+
+/** See Backend.fftConvolveComplex: a block a transform. */
+export function fftConvolveComplex(
+  signal: PartsOf<FloatArray>,
+  kernel: PartsOf<FloatArray>,
+  block: number,
+  start: number,
+  out: PartsOf<FloatArray>,
+): void {
+  const pair = (): PartsOf<Float64Array> => ({ re: new Float64Array(block), im: new Float64Array(block) });
+  const [spectrum, x, y] = [pair(), pair(), pair()];
+  x.re.set(kernel.re);
+  x.im.set(kernel.im);
+  transform(x.re, x.im, spectrum.re, spectrum.im);
+  // A block that holds the whole convolution begins where the signal does, and nothing wraps around in it.
+  const isWhole = block >= signal.re.length + kernel.re.length - 1 && start + out.re.length <= block;
+  const overlap = isWhole ? start : kernel.re.length - 1;
+  const step = block - overlap;
+  for (let first = 0; first < out.re.length; first += step) {
+    copyWindow(signal.re, start + first - overlap, x.re);
+    copyWindow(signal.im, start + first - overlap, x.im);
+    transform(x.re, x.im, y.re, y.im);
+    multiply(y.re, y.im, spectrum.re, spectrum.im);
+    inverseTransform(y.re, y.im, x.re, x.im);
+    const end = overlap + Math.min(step, out.re.length - first);
+    out.re.set(x.re.subarray(overlap, end), first);
+    out.im.set(x.im.subarray(overlap, end), first);
   }
 }
 

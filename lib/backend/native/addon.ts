@@ -233,6 +233,16 @@ export interface NativeAddon {
 
   fft(re: FloatArray, im: FloatArray | null, outRe: FloatArray, outIm: FloatArray, scale: number): void;
   fftConvolve(signal: FloatArray, kernel: FloatArray, block: number, start: number, out: FloatArray): void;
+  fftConvolveComplex(
+    signalRe: FloatArray,
+    signalIm: FloatArray,
+    kernelRe: FloatArray,
+    kernelIm: FloatArray,
+    block: number,
+    start: number,
+    outRe: FloatArray,
+    outIm: FloatArray,
+  ): void;
   fixedConv2(plan: Int32Array, image: TypedArray, kernel: TypedArray, out: TypedArray): void;
 }
 

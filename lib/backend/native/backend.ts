@@ -39,6 +39,8 @@ export function createNativeBackend(
     avgPool: (plan, input, output) => addon.avgPool(plan.wire, input, output),
     fft: addon.fft,
     fftConvolve: addon.fftConvolve,
+    fftConvolveComplex: (signal, kernel, block, start, out) =>
+      addon.fftConvolveComplex(signal.re, signal.im, kernel.re, kernel.im, block, start, out.re, out.im),
     fixedConv2: (plan, image, kernel, out) => addon.fixedConv2(plan.wire, image, kernel, out),
   };
 }

@@ -35,6 +35,7 @@ const DIRECTIONS: Readonly<Record<string, Directions>> = {
   singularValues: { out: [4] },
   fft: { out: [2, 3] },
   fftConvolve: { out: [4] },
+  fftConvolveComplex: { out: [6, 7] },
   fixedConv2: { out: [3] },
 };
 
@@ -327,6 +328,7 @@ export function createWasmAddon(instance: Instance, isa: WasmIsa, module: WasmMo
     singularValues: (...args) => void call('singularValues', ...args),
     fft: (...args) => void call('fft', ...args),
     fftConvolve: (...args) => void call('fftConvolve', ...args),
+    fftConvolveComplex: (...args) => void call('fftConvolveComplex', ...args),
     fixedConv2: (...args) => void call('fixedConv2', ...args),
   };
 }

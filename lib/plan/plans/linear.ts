@@ -61,21 +61,27 @@ const CACHED_POINTS = 1 << 16;
 /** What sums directly: a convolution of the backend's, or a loop in JavaScript, which sums in float64. */
 export type Summation = 'backend' | 'loop';
 
-/** @param accuracy  'strict' sums directly, whatever it takes. */
+/**
+ * @param accuracy  'strict' sums directly, whatever it takes.
+ * @param operands  Complex ones take four times as many products, and a transform for each block.
+ */
 export function planLinear(
   axes: readonly LinearAxis[],
   accuracy: Accuracy,
   machine: Machine,
   summation: Summation = 'backend',
+  operands: 'real' | 'complex' = 'real',
 ): LinearPlan {
   if (accuracy === 'strict') return direct('as exact as each element’s own terms: accuracy is strict');
   const [sizeA, sizeB] = axes.reduce(([p, q], { a, b }) => [p * a, q * b], [1, 1]);
   const kernel = Math.min(sizeA, sizeB);
   if (kernel < MIN_KERNEL) return direct(`a kernel of fewer than ${MIN_KERNEL} elements`);
   const costs = machine.isa === 'js' ? JS_TIMES.linear : LINEAR_TIMES;
-  const products = axes.reduce((count, { out }) => count * out, kernel);
+  const isComplex = operands === 'complex';
+  const products = axes.reduce((count, { out }) => count * out, kernel) * (isComplex ? 4 : 1);
   const sums = summation === 'loop' ? LOOP_PRODUCT * products : costs.call + costs.product * products;
-  const { block, time } = cheapestBlocks(flatten(axes), costs);
+  const kind = !isComplex ? REAL_BLOCKS : machine.isa === 'js' ? JS_COMPLEX_BLOCKS : COMPLEX_BLOCKS;
+  const { block, time } = cheapestBlocks(flatten(axes), costs, kind);
   if (sums <= Math.max(time, LITTLE)) return direct(`${products} products take little time`);
   return {
     algorithm: 'fft',
@@ -96,18 +102,40 @@ export interface Blocks {
   readonly time: number;
 }
 
+/** How many blocks go by one transform, and what their sizes are by powers of two. */
+interface Kind {
+  readonly atOnce: number;
+  readonly sizes: readonly number[];
+}
+const REAL_BLOCKS: Kind = { atOnce: 2, sizes: [1] };
+/** JavaScript's passes of odd radices are slow. */
+const JS_COMPLEX_BLOCKS: Kind = { atOnce: 1, sizes: [1] };
+const COMPLEX_BLOCKS: Kind = { atOnce: 1, sizes: [1, 9 / 8, 5 / 4, 3 / 2, 25 / 16, 7 / 4] };
+/** Of blocks that are not powers of two. */
+const LEAST_BLOCK = 64;
+
 /** The blocks by which a stretch of `out` points of signal ∗ kernel is the cheapest. */
 export function cheapestBlocks(
   { signal, kernel, out }: Pick<FlatLinear, 'signal' | 'kernel' | 'out'>,
   costs: LinearTimes,
+  { atOnce, sizes }: Kind = REAL_BLOCKS,
 ): Blocks {
   let best: Blocks = { block: 0, transforms: 0, time: Infinity };
-  for (let block = powerOfTwo(kernel); block < 2 * powerOfTwo(signal + kernel - 1); block *= 2) {
-    // Two blocks of real numbers at a time, there and back; and the kernel.
-    const transforms = 2 * Math.ceil(out / (block - kernel + 1) / 2) + 1;
-    const penalty = block > CACHED_POINTS ? 2 : 1;
-    const time = costs.call + transforms * block * Math.log2(2 * block) * costs.point * penalty;
-    if (time < best.time) best = { block, transforms, time };
+  for (
+    let power = Math.max(powerOfTwo(kernel) / 2, 1);
+    power < 2 * powerOfTwo(signal + kernel - 1);
+    power *= 2
+  ) {
+    for (const size of sizes) {
+      const block = size * power;
+      if (block < kernel || (size !== 1 && power < LEAST_BLOCK)) continue;
+      // There and back, and the kernel.
+      const isWhole = atOnce === 1 && block >= signal + kernel - 1;
+      const transforms = 2 * (isWhole ? 1 : Math.ceil(out / (block - kernel + 1) / atOnce)) + 1;
+      const penalty = block > CACHED_POINTS ? 2 : 1;
+      const time = costs.call + transforms * block * Math.log2(2 * block) * costs.point * penalty;
+      if (time < best.time) best = { block, transforms, time };
+    }
   }
   return best;
 }

@@ -153,6 +153,7 @@ const RIGHT = {
   maxPoolGrad: () => [1, 2, 4, w, Int32Array.of(0, 3), x],
   fft: () => [x, null, new Float32Array(4), new Float32Array(4), 1],
   fftConvolve: () => [x, w, 4, 0, new Float32Array(5)],
+  fftConvolveComplex: () => [x, x, w, w, 4, 0, new Float32Array(5), new Float32Array(5)],
   fixedConv2: () => [fixed(), new Int16Array(4), new Int16Array(2), new Int16Array(3)],
 };
 
