@@ -13,7 +13,8 @@ bool worth_integer_tiles(const Context& context, const IntegerConvPlan& plan) {
   const TileKernels* const tiles = context.kernels->integer.tiles;
   if (tiles == nullptr) return false;
   const ConvPlan& conv = plan.conv;
-  const int64_t channels = conv.in_channels / conv.groups, out_channels = conv.out_channels / conv.groups;
+  const int64_t channels = conv.in_channels / conv.groups * (folds_columns(plan) ? conv.axis[2].kernel : 1);
+  const int64_t out_channels = conv.out_channels / conv.groups;
   const double pixels =
       static_cast<double>(conv.axis[0].out * conv.axis[1].out) * static_cast<double>(conv.axis[2].out);
   // In quads of bytes. The unit does 64 in the time that vectors of 16 take for 6 of them.

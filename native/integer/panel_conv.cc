@@ -4,7 +4,10 @@ namespace convmat {
 
 PanelConv::PanelConv(const Context& context, const IntegerConvPlan& plan, bool scaled,
                      int64_t padded_channels, int64_t panels)
-    : p_(context, plan, scaled), padded_channels_(padded_channels), panels_(panels) {
+    : p_(context, plan, scaled),
+      padded_channels_(padded_channels),
+      panels_(panels),
+      group_bytes_(p_.channels * p_.in_plane()) {
   const int64_t lanes = plan.conv.groups * padded_channels;
   offsets_ = AlignedArray<int32_t>(lanes);
   weight_zeros_ = AlignedArray<int32_t>(lanes);
@@ -49,8 +52,7 @@ void PanelConv::run(const Context& context, const void* input, void* output) con
     chunk.group = next(plan.groups);
     if (chunk.rows <= 0 || chunk.columns <= 0) return;
     const int64_t image = index;
-    chunk.input = static_cast<const uint8_t*>(input) +
-                  (image * plan.in_channels + chunk.group * p_.channels) * p_.in_plane();
+    chunk.input = static_cast<const uint8_t*>(input) + (image * plan.groups + chunk.group) * group_bytes_;
     chunk.output =
         p_.output_at(output, (image * plan.out_channels + chunk.group * p_.out_channels) * p_.out_plane());
     run_chunk(chunk);

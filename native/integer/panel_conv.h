@@ -66,6 +66,7 @@ class PanelConv : public PackedIntegerConv {
   const IntegerProblem p_;
   const int64_t padded_channels_;  // of a group's output
   const int64_t panels_;
+  int64_t group_bytes_;            // of an image
   bool needs_input_sums_ = false;  // weights have zero points that are left to be taken from the sums
 
  private:

@@ -4,6 +4,8 @@
 // product's rows. Pixels that lie on the padding between rows are computed, too, and left out of the result.
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <vector>
 
 #include "geometry/lowering.h"
 #include "integer/panel_conv.h"
@@ -52,10 +54,18 @@ struct TileAxis {
   int64_t phases = 1;  // that are read
 };
 
+// An image whose channels and taps of a row are the channels that tiles see: of channel c and tap r, element
+// j of a row is what output j reads there.
+struct FoldedColumns {
+  int64_t channels;  // of a group
+  Axis width;
+};
+
 class TileConv final : public PanelConv {
  public:
+  // `folded`: what the plan's channels are, where they are not the image's.
   TileConv(const Context& context, const IntegerConvPlan& plan, const uint8_t* weight, const int32_t* zeros,
-           const int32_t* bias, const double* multipliers)
+           const int32_t* bias, const double* multipliers, std::optional<FoldedColumns> folded = {})
       : PanelConv(context, plan, multipliers != nullptr, kTileLanes * weight_tiles(plan),
                   ceil_div<int64_t>(weight_tiles(plan), kMaxWeightTiles)),
         tiles_(*p_.kernels->integer.tiles),
@@ -63,7 +73,9 @@ class TileConv final : public PanelConv {
                     is_plain(p_.axis[0]) && is_plain(p_.axis[1])),
         blocks_(ceil_div(p_.channels, kTileDepth)),
         steps_(blocks_ * p_.taps),
-        weight_tiles_(weight_tiles(plan)) {
+        weight_tiles_(weight_tiles(plan)),
+        folded_(folded) {
+    if (folded_) group_bytes_ = folded_->channels * p_.axis[0].in * p_.axis[1].in * folded_->width.in;
     weights_ = AlignedArray<uint8_t>(plan.conv.groups * weight_tiles_ * steps_ * kTileBytes);
     const Stored stored = choose_stored(weight, zeros);
     signed_weights_ = stored == Stored::signed_centred || stored == Stored::signed_with_zeros;
@@ -332,6 +344,7 @@ class TileConv final : public PanelConv {
       }
     }
 
+    const Fold fold = folded_ ? make_fold(chunk.columns, arena) : Fold{};
     for (int64_t p = 0; p < depth.kernel; ++p) {
       const int64_t z =
           padded_position(mode, chunk.depth * depth.stride - depth.pad_before + p * depth.dilation, depth.in);
@@ -347,7 +360,10 @@ class TileConv final : public PanelConv {
                 fill_lines(to + s * phase_lines * kTileDepth, width.length);
               continue;
             }
-            if (first_column < end_column) {
+            if (folded_) {
+              fold_row(chunk, z * in_height.in + y, fold);
+              tiles_.lines({fold.rows, fold.pitch, p_.channels, chunk.columns, line_of + chunk.column, to});
+            } else if (first_column < end_column) {
               tiles_.lines({chunk.input + channel * p_.in_plane() + (z * in_height.in + y) * in_width.in +
                                 first_column,
                             p_.in_plane(), std::min(kTileDepth, p_.channels - channel),
@@ -367,6 +383,67 @@ class TileConv final : public PanelConv {
       }
     }
     return pixels;
+  }
+
+  // Where one row of a folded image is made.
+  struct Fold {
+    uint8_t* padded;  // of one channel, from the first input of the first output on
+    uint8_t* phases;  // [stride][phase]: every stride-th of them
+    uint8_t* rows;    // [channel][tap][pitch]
+    int64_t length, phase, pitch;
+  };
+  Fold make_fold(int64_t columns, ArenaFrame& arena) const {
+    const Axis& width = folded_->width;
+    Fold fold;
+    fold.length = (columns - 1) * width.stride + (width.kernel - 1) * width.dilation + 1;
+    fold.phase = ceil_div(fold.length, width.stride);
+    fold.pitch = columns;
+    fold.padded = arena.take<uint8_t>(fold.phase * width.stride);
+    fold.phases = arena.take<uint8_t>(fold.phase * width.stride);
+    fold.rows = arena.take<uint8_t>(p_.channels * fold.pitch);
+    std::memset(fold.padded, 0, static_cast<size_t>(fold.phase * width.stride));
+    return fold;
+  }
+
+  // `row`: counted through the planes of one channel.
+  void fold_row(const Chunk& chunk, int64_t row, const Fold& fold) const {
+    const Axis& width = folded_->width;
+    const int64_t channel_bytes = group_bytes_ / folded_->channels;
+    const int64_t first = chunk.column * width.stride - width.pad_before;
+    const int64_t begin = std::clamp<int64_t>(-first, 0, fold.length);
+    const int64_t end = std::clamp<int64_t>(width.in - first, begin, fold.length);
+    const auto zero = static_cast<uint8_t>(p_.plan.input_zero_point);
+    uint8_t* to = fold.rows;
+    for (int64_t c = 0; c < folded_->channels; ++c) {
+      const uint8_t* const from = chunk.input + c * channel_bytes + row * width.in;
+      const auto border = [&](int64_t t) {
+        const int64_t column = padded_position(p_.plan.conv.padding_mode, first + t, width.in);
+        fold.padded[t] = column < 0 ? zero : from[column];
+      };
+      for (int64_t t = 0; t < begin; ++t) border(t);
+      if (begin < end)
+        std::memcpy(fold.padded + begin, from + first + begin, static_cast<size_t>(end - begin));
+      for (int64_t t = end; t < fold.length; ++t) border(t);
+      for (int64_t s = 0; s < width.stride; ++s)
+        take_every(fold.padded + s, width.stride, fold.phase, fold.phases + s * fold.phase);
+      for (int64_t r = 0; r < width.kernel; ++r) {
+        const int64_t at = r * width.dilation;
+        const uint8_t* const phase = fold.phases + at % width.stride * fold.phase;
+        std::memcpy(to, phase + at / width.stride, static_cast<size_t>(chunk.columns));
+        to += fold.pitch;
+      }
+    }
+  }
+  // As loops that vectors do, for the strides that are common.
+  static void take_every(const uint8_t* CONVMAT_RESTRICT from, int64_t stride, int64_t count,
+                         uint8_t* CONVMAT_RESTRICT to) {
+    if (stride == 1) {
+      std::memcpy(to, from, static_cast<size_t>(count));
+    } else if (stride == 2) {
+      for (int64_t i = 0; i < count; ++i) to[i] = from[2 * i];
+    } else {
+      for (int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
+    }
   }
 
   void fill_lines(uint8_t* to, int64_t count) const {
@@ -475,6 +552,7 @@ class TileConv final : public PanelConv {
   const bool is_product_;         // weights by pixels, without a frame
   const int64_t blocks_, steps_;  // of 64 input channels; and of each tap
   const int64_t weight_tiles_;    // of a group's outputs
+  const std::optional<FoldedColumns> folded_;
   bool signed_weights_ = true;
   AlignedArray<uint8_t> weights_;  // [group][panel][step][tile][16 lines]
   AlignedArray<uint8_t> ones_;
@@ -482,11 +560,36 @@ class TileConv final : public PanelConv {
 
 }  // namespace
 
+bool folds_columns(const IntegerConvPlan& plan) {
+  const Axis &height = plan.conv.axis[1], &width = plan.conv.axis[2];
+  // A kernel of several rows: the axes of the image stay what they are.
+  return width.kernel > 1 && height.kernel > 1 &&
+         plan.conv.in_channels / plan.conv.groups * width.kernel <= kTileDepth;
+}
+
 std::shared_ptr<const PackedIntegerConv> pack_integer_tiles(const Context& context,
                                                             const IntegerConvPlan& plan,
                                                             const uint8_t* weight, const int32_t* zeros,
                                                             const int32_t* bias, const double* multipliers) {
-  return std::make_shared<TileConv>(context, plan, weight, zeros, bias, multipliers);
+  if (!folds_columns(plan)) {
+    return std::make_shared<TileConv>(context, plan, weight, zeros, bias, multipliers);
+  }
+  const Axis width = plan.conv.axis[2];
+  const int64_t channels = plan.conv.in_channels / plan.conv.groups, columns = width.kernel;
+  IntegerConvPlan folded = plan;
+  folded.conv.in_channels = plan.conv.in_channels * columns;
+  folded.conv.axis[2] = {width.out, 1, 1, 1, 0, 0, width.out};
+  // weight[output][channel][tap of depth and height][column] becomes [output][channel][column][tap]
+  const int64_t taps = taps_of(folded.conv);
+  std::vector<uint8_t> weights(static_cast<size_t>(plan.conv.out_channels * channels * columns * taps));
+  uint8_t* to = weights.data();
+  for (int64_t oc = 0; oc < plan.conv.out_channels * channels; ++oc) {
+    for (int64_t r = 0; r < columns; ++r) {
+      for (int64_t t = 0; t < taps; ++t) *to++ = weight[(oc * taps + t) * columns + r];
+    }
+  }
+  return std::make_shared<TileConv>(context, folded, weights.data(), zeros, bias, multipliers,
+                                    FoldedColumns{channels, width});
 }
 
 }  // namespace convmat

@@ -18,6 +18,9 @@ std::shared_ptr<const PackedIntegerConv> pack_integer_rows(const Context&, const
                                                            const uint8_t* weight, const int32_t* zeros,
                                                            const int32_t* bias, const double* multipliers);
 
+// Whether the taps of a row go along the channels of a tile's line: a few channels leave most of it empty.
+bool folds_columns(const IntegerConvPlan&);
+
 // Whether tiles take less time than lanes, and the system grants them.
 bool worth_integer_tiles(const Context&, const IntegerConvPlan&);
 
