@@ -156,6 +156,8 @@ inline void PanelSegments::append_run(const Run& run, int64_t tap_depth, int64_t
   const LoweredAxis columns{width.in, run.count, 1, width.step, 0, 0};
   const auto [inside, outside] = outputs_inside(columns, first);
   if (mode == PaddingMode::zeros) {
+    // Whole vectors may be read where only some columns count, and so nowhere far from the image.
+    if (outside <= inside) return append({run.column, run.count, 0, 0});
     return append({run.column, run.count, row + first, low_bits(outside) & ~low_bits(inside)});
   }
   const auto append_single = [&](int64_t i) {

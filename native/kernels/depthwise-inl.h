@@ -45,13 +45,17 @@ struct DepthwiseMasks {
 
   DepthwiseMasks(const DepthwisePlanes<T>& f, int64_t j) : all(true), offset(j * S - f.pad_left) {
     constexpr int lanes = Vec<T>::lanes;
+    bool any = false;
     for (int v = 0; v < NV; ++v) {
       for (int s = 0; s < K; ++s) {
         const uint32_t inside = depthwise_lanes(f, S, s, j + v * lanes);
         of[v][s] = mask_of<T>(inside);
         all = all && inside == (uint32_t{1} << lanes) - 1;
+        any = any || inside != 0;
       }
     }
+    // Whole vectors may be read where only some lanes count, and so nowhere far from the image.
+    if (!any) offset = 0;
   }
 };
 

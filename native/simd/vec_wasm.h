@@ -18,21 +18,28 @@ struct Vec {
   v128_t v;
 };
 
-// There is no masked access: partial loads and stores go lane by lane.
+// All bits of a lane or none. Masked access is to whole vectors, of which the other lanes are thrown away, or
+// written as they were: there is one thread, and memory goes on behind all that is in use (wasm/memory.h).
 template <typename T>
 struct Mask {
-  uint32_t bits;
+  v128_t lanes;
 };
 
 constexpr bool free_masks = false;
 
 template <typename T>
 CONVMAT_INLINE Mask<T> first_lanes(int count) {
-  return {(1u << count) - 1u};
+  if constexpr (sizeof(T) == 8) return {wasm_i64x2_gt(wasm_i64x2_splat(count), wasm_i64x2_const(0, 1))};
+  return {wasm_i32x4_gt(wasm_i32x4_splat(count), wasm_i32x4_const(0, 1, 2, 3))};
 }
 template <typename T>
 CONVMAT_INLINE Mask<T> mask_of(uint32_t bits) {
-  return {bits};
+  if constexpr (sizeof(T) == 8) {
+    const v128_t places = wasm_i64x2_const(1, 2);
+    return {wasm_i64x2_eq(wasm_v128_and(wasm_i64x2_splat(bits), places), places)};
+  }
+  const v128_t places = wasm_i32x4_const(1, 2, 4, 8);
+  return {wasm_i32x4_eq(wasm_v128_and(wasm_i32x4_splat(static_cast<int32_t>(bits)), places), places)};
 }
 
 template <typename T>
@@ -49,17 +56,7 @@ CONVMAT_INLINE Vec<T> load(const T* p) {
 }
 template <typename T>
 CONVMAT_INLINE Vec<T> load(const T* p, Mask<T> mask) {
-  v128_t v = wasm_i32x4_const(0, 0, 0, 0);
-  if constexpr (sizeof(T) == 8) {
-    if (mask.bits & 1) v = wasm_v128_load64_lane(p, v, 0);
-    if (mask.bits & 2) v = wasm_v128_load64_lane(p + 1, v, 1);
-  } else {
-    if (mask.bits & 1) v = wasm_v128_load32_lane(p, v, 0);
-    if (mask.bits & 2) v = wasm_v128_load32_lane(p + 1, v, 1);
-    if (mask.bits & 4) v = wasm_v128_load32_lane(p + 2, v, 2);
-    if (mask.bits & 8) v = wasm_v128_load32_lane(p + 3, v, 3);
-  }
-  return {v};
+  return {wasm_v128_and(wasm_v128_load(p), mask.lanes)};
 }
 template <typename T>
 CONVMAT_INLINE void store(T* p, Vec<T> a) {
@@ -67,15 +64,7 @@ CONVMAT_INLINE void store(T* p, Vec<T> a) {
 }
 template <typename T>
 CONVMAT_INLINE void store(T* p, Mask<T> mask, Vec<T> a) {
-  if constexpr (sizeof(T) == 8) {
-    if (mask.bits & 1) wasm_v128_store64_lane(p, a.v, 0);
-    if (mask.bits & 2) wasm_v128_store64_lane(p + 1, a.v, 1);
-  } else {
-    if (mask.bits & 1) wasm_v128_store32_lane(p, a.v, 0);
-    if (mask.bits & 2) wasm_v128_store32_lane(p + 1, a.v, 1);
-    if (mask.bits & 4) wasm_v128_store32_lane(p + 2, a.v, 2);
-    if (mask.bits & 8) wasm_v128_store32_lane(p + 3, a.v, 3);
-  }
+  wasm_v128_store(p, wasm_v128_bitselect(a.v, wasm_v128_load(p), mask.lanes));
 }
 template <int N, typename T>
 CONVMAT_INLINE void store_first(T* p, Vec<T> a) {
@@ -171,19 +160,12 @@ CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
 
 CONVMAT_INLINE Vec<float> load_even(const float* p, Mask<float> mask) {
   // The second load ends with the last element that is wanted.
-  if (mask.bits == 15) return {wasm_i32x4_shuffle(wasm_v128_load(p), wasm_v128_load(p + 3), 0, 2, 5, 7)};
-  v128_t v = wasm_i32x4_const(0, 0, 0, 0);
-  if (mask.bits & 1) v = wasm_v128_load32_lane(p, v, 0);
-  if (mask.bits & 2) v = wasm_v128_load32_lane(p + 2, v, 1);
-  if (mask.bits & 4) v = wasm_v128_load32_lane(p + 4, v, 2);
-  if (mask.bits & 8) v = wasm_v128_load32_lane(p + 6, v, 3);
-  return {v};
+  const v128_t even = wasm_i32x4_shuffle(wasm_v128_load(p), wasm_v128_load(p + 3), 0, 2, 5, 7);
+  return {wasm_v128_and(even, mask.lanes)};
 }
 CONVMAT_INLINE Vec<double> load_even(const double* p, Mask<double> mask) {
-  v128_t v = wasm_i32x4_const(0, 0, 0, 0);
-  if (mask.bits & 1) v = wasm_v128_load64_lane(p, v, 0);
-  if (mask.bits & 2) v = wasm_v128_load64_lane(p + 2, v, 1);
-  return {v};
+  const v128_t even = wasm_v128_load64_lane(p + 2, wasm_v128_load64_zero(p), 1);
+  return {wasm_v128_and(even, mask.lanes)};
 }
 
 template <typename T>

@@ -8,6 +8,7 @@
 #include <typeinfo>
 
 #include "plan/wire.h"
+#include "wasm/memory.h"
 
 namespace {
 
@@ -71,6 +72,8 @@ void __cxa_end_catch() {
 
 namespace {
 
+using convmat::wasm_host::kReachBytes;
+
 void* allocate(size_t bytes) {
   void* const memory = malloc(bytes == 0 ? 1 : bytes);
   if (memory == nullptr) throw std::bad_alloc();
@@ -79,8 +82,8 @@ void* allocate(size_t bytes) {
 
 void* allocate(size_t bytes, std::align_val_t alignment) {
   const auto line = static_cast<size_t>(alignment);
-  if (bytes > SIZE_MAX - line) throw std::bad_alloc();
-  void* const memory = aligned_alloc(line, (bytes + line - 1) / line * line);
+  if (bytes > SIZE_MAX - kReachBytes - line) throw std::bad_alloc();
+  void* const memory = aligned_alloc(line, (bytes + kReachBytes + line - 1) / line * line);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }

@@ -22,6 +22,7 @@
 #include "door/vectors.h"
 #include "runtime/arena.h"
 #include "wasm/exceptions.h"
+#include "wasm/memory.h"
 #include "wasm/prepared.h"
 
 namespace convmat::wasm_host {
@@ -149,8 +150,8 @@ extern "C" {
 // Memory for operands, aligned to a cache line, until `release`; null when there is none.
 CONVMAT_EXPORT(allocate) void* convmat_allocate(size_t bytes) {
   constexpr size_t line = 64;
-  if (bytes > SIZE_MAX - line) return nullptr;
-  return aligned_alloc(line, (bytes + line) / line * line);
+  if (bytes > SIZE_MAX - kReachBytes - line) return nullptr;
+  return aligned_alloc(line, (bytes + kReachBytes + line - 1) / line * line);
 }
 CONVMAT_EXPORT(release) void convmat_release(void* memory) { free(memory); }
 
