@@ -1,9 +1,9 @@
 // Fits the nanoseconds of lib/plan/model/fitted.ts to what choose.bench.mjs measures, and writes them there with where
 // they come from and what errors are left.
 //
-//   npm run bench:fit -- [avx512 avx2 generic js] [--seeds 1,2] [--count 200] [--seconds 120] [--kept]
+//   npm run bench:fit -- [avx512 avx2 generic wasm js] [--seeds 1,2] [--count 200] [--seconds 120] [--kept]
 //
-// Without names, every instruction set of this machine and JavaScript. Each seed is measured for so many seconds at most,
+// Without names, every instruction set of this machine and JavaScript; by Node.js 22, those of WebAssembly all. Each seed is measured for so many seconds at most,
 // in a process of its own; the samples stay in bench/results/choice, and --kept fits to those that are there.
 //
 // Coordinate descent from today's constants: each is scaled up and down by a step that shrinks. What is least is the
@@ -13,13 +13,15 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import binaries from '../dist/backend/native/binaries.cjs';
 import { loadAddon } from '../dist/backend/native/loader.js';
+import { loadWasm, presentIsas } from '../dist/backend/wasm/loader.js';
 import { product } from '../dist/numbers.js';
 import { jsFftTimes } from '../dist/plan/algorithms/js/fft.js';
 import { jsWinogradTimes } from '../dist/plan/algorithms/js/winograd.js';
 import { separable as separableAlgorithm } from '../dist/plan/algorithms/separable.js';
 import { choose } from '../dist/plan/choice.js';
-import { TIMED_AS } from '../dist/plan/isa-list.js';
+import { ISAS, TIMED_AS } from '../dist/plan/isa-list.js';
 import { FITTED } from '../dist/plan/model/fitted.js';
 import { Workload } from '../dist/plan/model/workload.js';
 import { forwardAxes, readBatchShape, readWindow } from '../dist/plan/options/window.js';
@@ -53,12 +55,25 @@ const FOLDER = here('results/choice');
 const TARGET = here('../lib/plan/model/fitted.ts');
 const { addon } = loadAddon();
 
+function backendOf(isa) {
+  if (isa === 'js') return 'js';
+  return ISAS.wasm.includes(isa) ? 'wasm' : 'native';
+}
+
+function machineOf(isa) {
+  if (isa === 'js') return { isa, threads: 1 };
+  const loaded = backendOf(isa) === 'wasm' ? loadWasm(binaries.readWasm, isa).addon : addon;
+  return { isa, threads: 1, tuning: loaded.tuning[isa] };
+}
+
 function git(...args) {
   return execFileSync('git', args, { encoding: 'utf8' }).trim();
 }
 
 function measure(isa) {
-  const env = isa === 'js' ? { CONVMAT_BACKEND: 'js' } : { CONVMAT_BACKEND: 'native', CONVMAT_ISA: isa };
+  const env = { CONVMAT_BACKEND: backendOf(isa), ...(isa !== 'js' && { CONVMAT_ISA: isa }) };
+  // Optimised from the first call on, not while it is measured.
+  const flags = backendOf(isa) === 'wasm' ? ['--no-liftoff'] : [];
   mkdirSync(FOLDER, { recursive: true });
   const seeds = options.seeds.split(',').map(Number);
   const samples = seeds.flatMap((seed) => {
@@ -74,7 +89,10 @@ function measure(isa) {
       file,
     ];
     const program = here('choose.bench.mjs');
-    execFileSync(process.execPath, [program, ...args], { env: { ...process.env, ...env }, stdio: 'inherit' });
+    execFileSync(process.execPath, [...flags, program, ...args], {
+      env: { ...process.env, ...env },
+      stdio: 'inherit',
+    });
     const { results } = JSON.parse(readFileSync(file, 'utf8'));
     rmSync(file);
     return results.map(({ geometry, times }) => ({ ...geometry, times: rounded(times) }));
@@ -95,7 +113,7 @@ function rounded(times) {
 }
 
 function fit(isa, { origin, samples }) {
-  const machine = isa === 'js' ? { isa, threads: 1 } : { isa, threads: 1, tuning: addon.tuning[isa] };
+  const machine = machineOf(isa);
   const before = fitted[isa] ?? FITTED[TIMED_AS[isa]];
   const { origin: _, ...constants } = structuredClone(before);
   const all = samples.map((sample) => sampleOf(machine, sample));
@@ -245,7 +263,8 @@ function write() {
 }
 
 const fitted = structuredClone(FITTED);
-for (const isa of positionals.length > 0 ? positionals : [...(addon?.isas ?? []), 'js']) {
+const everyIsa = [...(addon?.isas ?? []), ...presentIsas(binaries.readWasm), 'js'];
+for (const isa of positionals.length > 0 ? positionals : everyIsa) {
   const measured = options.kept ? JSON.parse(readFileSync(`${FOLDER}/${isa}.json`, 'utf8')) : measure(isa);
   fitted[isa] = fit(isa, measured);
   write();

@@ -18,6 +18,6 @@ export const TIMED_AS = {
   avx2: 'avx2',
   neon: 'avx2',
   generic: 'generic',
-  'wasm-relaxed': 'generic',
-  wasm: 'generic',
+  'wasm-relaxed': 'wasm-relaxed',
+  wasm: 'wasm',
 } as const;
