@@ -1,21 +1,22 @@
 #include "runtime/spare_block.h"
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 #include <vector>
+
+#include "runtime/threads.h"
 
 namespace convmat {
 namespace {
 
 struct Spares {
-  std::mutex mutex;
+  Mutex mutex;
   std::vector<Block> blocks;
   size_t bytes = 0;
 
   // The smallest that is large enough and not twice as large as needed; else nothing.
   Block take(size_t wanted) {
-    const std::lock_guard<std::mutex> lock(mutex);
+    const Lock lock(mutex);
     auto best = blocks.end();
     for (auto block = blocks.begin(); block != blocks.end(); ++block) {
       if (block->bytes() < wanted || block->bytes() / 2 > wanted) continue;
@@ -33,7 +34,7 @@ struct Spares {
   void keep(Block block) {
     if (block.bytes() > kSpareBytes) return;
     std::vector<Block> freed;  // after the lock is gone
-    const std::lock_guard<std::mutex> lock(mutex);
+    const Lock lock(mutex);
     size_t gone = 0;
     for (; bytes + block.bytes() > kSpareBytes; ++gone) bytes -= blocks[gone].bytes();
     const auto end = blocks.begin() + static_cast<std::ptrdiff_t>(gone);
