@@ -16,6 +16,8 @@ export interface BackendInfo {
   readonly threads: number;
   /** Why no faster backend is in use; undefined when the native one is. */
   readonly fallbackReason?: string;
+  /** Why WebAssembly runs without its relaxed instructions; undefined where it has them, or where `isa` was asked for. */
+  readonly isaReason?: string;
   /** Of convmat. */
   readonly version: string;
 }
@@ -27,12 +29,13 @@ const MAX_THREADS = 1024;
  * instruction set ({@link Isa}), override the choice; 'native' or 'wasm' that cannot load then throws.
  */
 export function backendInfo(): BackendInfo {
-  const { name, machine, fallbackReason } = backend();
+  const { name, machine, fallbackReason, isaReason } = backend();
   return {
     backend: name,
     isa: machine.isa,
     threads: machine.threads,
     ...(fallbackReason && { fallbackReason }),
+    ...(isaReason && { isaReason }),
     version: VERSION,
   };
 }

@@ -126,6 +126,8 @@ export interface Backend {
   readonly machine: Machine;
   /** Why the native backend is not in use, when it is not. */
   readonly fallbackReason?: string;
+  /** Why a faster instruction set of this backend is not in use, where nobody asked for this one. */
+  readonly isaReason?: string;
   setNumThreads(n: number): void;
 
   /** 'forward': input is x, output is y. 'inputGrad': input is dy, output is dx. */

@@ -27,8 +27,9 @@ export function chooseBackend(): ChosenBackend {
     if (wanted === 'wasm' || isa !== undefined) throw doesNotLoad('wasm', loaded.reason, loaded.cause);
     return inJavaScript(`${NO_ADDON}, and ${loaded.reason}`);
   }
-  const backend = { ...createNativeBackend(loaded.addon, loaded.isa, 'wasm'), fallbackReason: NO_ADDON };
-  return { backend, isas: [], cpuFeatures: loaded.addon.cpuFeatures };
+  const { addon, isaReason } = loaded;
+  const backend = { ...createNativeBackend(addon, loaded.isa, 'wasm'), fallbackReason: NO_ADDON, isaReason };
+  return { backend, isas: [], cpuFeatures: addon.cpuFeatures };
 }
 
 function inJavaScript(fallbackReason: string): ChosenBackend {

@@ -52,7 +52,8 @@ export function chooseBackend(env: Environment = environment): ChosenBackend {
 function inWasm(fallbackReason: string, isa: WasmIsa | undefined, isRequired: boolean): ChosenBackend {
   const loaded = loadWasm(readWasm, isa);
   if (loaded.addon !== undefined) {
-    const backend = { ...createNativeBackend(loaded.addon, loaded.isa, 'wasm'), fallbackReason };
+    const { isaReason } = loaded;
+    const backend = { ...createNativeBackend(loaded.addon, loaded.isa, 'wasm'), fallbackReason, isaReason };
     return { backend, isas: [], cpuFeatures: loaded.addon.cpuFeatures };
   }
   if (isRequired) throw doesNotLoad('wasm', loaded.reason, loaded.cause);

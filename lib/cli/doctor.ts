@@ -3,7 +3,9 @@ import { availableParallelism, cpus } from 'node:os';
 import { Command } from 'commander';
 import { runningLibc } from '../backend/native/libc.js';
 import { addonReport, wasmIsas } from '../backend/select.js';
+import { lackOf } from '../backend/wasm/loader.js';
 import { backendInfo } from '../machine.js';
+import { ISAS } from '../plan/isa-list.js';
 import { print } from './output.js';
 
 export function doctorCommand(): Command {
@@ -29,6 +31,7 @@ function examine() {
     cores: availableParallelism(),
     'CPU features': cpuFeatures,
     'runs here': [...isas, ...wasmIsas(), 'js'],
+    WebAssembly: lackOf(ISAS.wasm[0]) ?? 'with relaxed instructions',
     backend,
     'in use': isa,
     threads,

@@ -4,6 +4,9 @@ const timer = globalThis.setTimeout.bind(globalThis);
 
 export const now = performance.now.bind(performance);
 
+/** Browsers differ. */
+export const relaxedSince = '';
+
 declare const CONVMAT_BACKEND: string | undefined;
 declare const CONVMAT_ISA: string | undefined;
 

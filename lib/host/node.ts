@@ -14,6 +14,10 @@ export const now = performance.now.bind(performance);
 /** The variables that the process was started with. */
 export const environment: Readonly<Record<string, string | undefined>> = process.env;
 
+/** Since when relaxed instructions of WebAssembly are known, as the end of a sentence. */
+export const relaxedSince =
+  ', which Node.js has from version 22 on, and version 20 with --experimental-wasm-relaxed-simd';
+
 /** Resolves after the event loop has served what else was waiting. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

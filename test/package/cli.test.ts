@@ -306,6 +306,12 @@ describe('convmat doctor', () => {
     const report = JSON.parse(convmat('doctor', '--json').stdout);
     expect(report).toMatchObject({ node: process.version, platform: `${process.platform}-${process.arch}` });
     expect(report['runs here']).toContain(report['in use']);
+    const { WebAssembly: wasm } = report;
+    if (report['runs here'].includes('wasm-relaxed')) expect(wasm).toBe('with relaxed instructions');
+    else
+      expect(wasm).toMatch(
+        /^this WebAssembly lacks the instructions of wasm-relaxed, which Node.js has from/,
+      );
   });
 });
 

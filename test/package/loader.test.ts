@@ -110,7 +110,11 @@ describe('no binary', () => {
 
   test.skipIf(wasm === undefined)('falls back to WebAssembly and says why', () => {
     install({});
-    expect(running()).toEqual({ backend: 'wasm', isa: wasm, threads: 1, fallbackReason: noBinary, version });
+    const lack =
+      'this WebAssembly lacks the instructions of wasm-relaxed, which Node.js has from version 22 on, and version 20 with --experimental-wasm-relaxed-simd';
+    const info = { backend: 'wasm', isa: wasm, threads: 1, fallbackReason: noBinary, version };
+    expect(running()).toEqual(wasm === 'wasm' ? { ...info, isaReason: lack } : info);
+    expect(running({ CONVMAT_ISA: 'wasm' })).not.toHaveProperty('isaReason');
   });
 
   test.each([
