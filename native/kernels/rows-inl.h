@@ -171,9 +171,13 @@ void column_softmax(bool is_log, const ColumnSoftmax& f) {
     }
   }
   if (is_log) {
-    for (int64_t j = 0; j < f.n; ++j) most[j] += logf(sums[j]);
+    for (int64_t j = 0; j < f.n; ++j) sums[j] = logf(sums[j]);
+    const auto less = [](V a, V b) { return sub(a, b); };
     for (int64_t i = 0; i < f.count; ++i) {
-      program_binary(f.x + i * f.row, most, f.y + i * f.row, f.n, [](V a, V b) { return sub(a, b); });
+      // The logarithm last: beside a large maximum it would lose what tells it from others.
+      float* const to = f.y + i * f.row;
+      program_binary(f.x + i * f.row, most, to, f.n, less);
+      program_binary(to, sums, to, f.n, less);
     }
     return;
   }

@@ -353,6 +353,17 @@ describe('along axes', () => {
     }
   });
 
+  test.each([0, 1])('LogSoftmax along axis %i: what is equal stays equal, beside any maximum', (axis) => {
+    const shape = axis === 0 ? [2, 300] : [300, 2];
+    const g = new GraphOf();
+    const graph = g.graph(g.add('LogSoftmax', { axis }, [g.input(shape, 1)], shape));
+    const network = compiled(graph);
+    const data = new Float32Array(600).map((_, i) => (axis === 0 ? i % 300 : i >> 1) * 0.37);
+    const [y] = network.run([data]);
+    network.release();
+    expect(y).toEqual(new Float32Array(600).fill(-Math.LN2));
+  });
+
   test('normalisations', () => {
     const shape = [2, 6, 5, 7];
     const g = new GraphOf();

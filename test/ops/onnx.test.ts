@@ -193,6 +193,34 @@ describe('values that cross', () => {
     expect(() => network.run(null as never)).toThrow(ArgumentError);
   });
 
+  // Where onnxruntime 1.30 goes from one neighbour to the other: units of float32 between a scale and 1 / 3.5.
+  test.each([
+    { mode: 'round_prefer_ceil', units: 2, nearest: 4 },
+    { mode: 'round_prefer_ceil', units: 3, nearest: 3 },
+    { mode: 'round_prefer_floor', units: -3, nearest: 3 },
+    { mode: 'round_prefer_floor', units: -4, nearest: 4 },
+  ])(
+    'Resize, $mode: $units units from a half it reads element $nearest',
+    async ({ mode, units, nearest }) => {
+      const scale = Float32Array.of(1 / 3.5);
+      new Uint32Array(scale.buffer)[0] += units;
+      const attributes = {
+        mode: { kind: 'string', value: 'nearest' },
+        coordinate_transformation_mode: { kind: 'string', value: 'asymmetric' },
+        nearest_mode: { kind: 'string', value: mode },
+      } as const;
+      const network = await prepareNetwork(
+        modelBytes({
+          nodes: [node('Resize', ['x', '', 'scales'], ['y'], attributes)],
+          initializers: [stored('scales', [1], [...scale])],
+          inputs: [value('x', [24])],
+          outputs: [value('y', [null])],
+        }),
+      );
+      expect(network.run(Float32Array.from(numbers(24))).y.data[1]).toBe(nearest);
+    },
+  );
+
   test('an equation of Einsum is read in time with its length', async () => {
     const einsum = (equation: string) =>
       prepareNetwork(

@@ -258,6 +258,13 @@ function cubic(t: number, a: number): number {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
+/** Divisions by a scale that is rounded itself miss a half by some of float32's roundings: as much counts as one, as in onnxruntime. */
+const NEAR_HALF = 1e-6;
+
+function isHalf(place: number): boolean {
+  return Math.abs(place - Math.floor(place) - 0.5) < NEAR_HALF;
+}
+
 function roundingOf(nearest: Manner['nearest'], shrinks: boolean): (place: number) => number {
   switch (nearest) {
     case 'floor':
@@ -265,10 +272,9 @@ function roundingOf(nearest: Manner['nearest'], shrinks: boolean): (place: numbe
     case 'ceil':
       return Math.ceil;
     case 'round_prefer_ceil':
-      // Halves go up, and nothing below one does, as adding a half would let it.
-      return Math.round;
+      return (place) => (isHalf(place) ? Math.ceil(place) : Math.round(place));
     case 'round_prefer_floor':
-      return (place) => -Math.round(-place);
+      return (place) => (isHalf(place) ? Math.floor(place) : Math.round(place));
     case 'simple':
       return shrinks ? Math.ceil : Math.floor;
   }
