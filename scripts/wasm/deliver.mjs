@@ -38,7 +38,10 @@ function withFile(bytes) {
     "import { inflate } from '../backend/wasm/inflate.js';",
     `const text = '${text}';`,
     'export function inlined() {',
-    `  return inflate(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)), ${bytes.length});`,
+    '  const characters = atob(text);',
+    '  const bytes = new Uint8Array(characters.length);',
+    '  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);',
+    `  return inflate(bytes, ${bytes.length});`,
     '}',
     '',
   ].join('\n');

@@ -22,7 +22,7 @@ interface Fused {
 }
 
 /** The relaxed instruction that those from this place on stand for: local.set t, mul, neg or nothing, local.get t, add. */
-export function fusedAt(file: Uint8Array, at: number): Fused | undefined {
+function fusedAt(file: Uint8Array, at: number): Fused | undefined {
   if (file[at] !== LOCAL_SET) return undefined;
   const place = file[at + 1] < 128 ? 1 : 2;
   let next = at + 1 + place;
@@ -44,7 +44,9 @@ export function fusedAt(file: Uint8Array, at: number): Fused | undefined {
 export function relaxed(file: Uint8Array): Uint8Array {
   const result = file.slice();
   for (let at = result.indexOf(LOCAL_SET); at >= 0; at = result.indexOf(LOCAL_SET, at + 1)) {
-    const fused = fusedAt(result, at);
+    // Most of those that set a local are told by one byte.
+    const next = result[at + 1] < 128 ? at + 2 : at + 3;
+    const fused = result[next] === VECTOR ? fusedAt(result, at) : undefined;
     if (fused === undefined) continue;
     result.fill(NOP, at, at + fused.bytes);
     result.set([VECTOR, fused.opcode, 2], at);
