@@ -1,7 +1,9 @@
 /** Builds a graph value by value: what follows from constants alone is computed on the way. */
 import { elementCount } from '../check.js';
+import { BYTES } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/tensor.js';
-import { allocate } from './elements.js';
+import { DequantizedFloats } from './dequantized.js';
+import { allocate, storageOf } from './elements.js';
 import type { View } from './evaluate.js';
 import type { Attributes, Dequantized, Elements, ElementType, GraphNode, Known, Operation } from './graph.js';
 import { nodeOf } from './operands.js';
@@ -73,19 +75,27 @@ export class GraphBuilder {
     const [reshaped] = inputs;
     if (op === 'Reshape' && results[0] !== null && reshaped !== null && reshaped.known !== null)
       return [this.constant(names[0], results[0].type, results[0].shape, reshaped.known)];
-    const views = inputs.map((input): View | null =>
-      input === null || input.constant === null
-        ? null
-        : { type: input.type, shape: input.shape, data: input.constant },
-    );
+    const dequantized = isDequantize(op, attributes) ? originOf(attributes.axis, inputs) : undefined;
+    const [result] = results;
+    if (dequantized !== undefined && result !== null) {
+      const { type, shape } = result;
+      const count = elementCount(shape, names[0]);
+      this.#take(count * BYTES[storageOf(type)]);
+      const floats = new DequantizedFloats(count, () => {
+        const data = allocate(type, count);
+        evaluationOf(op)({ attributes, inputs: viewsOf(inputs), outputs: [{ type, shape, data }] });
+        return data;
+      });
+      return [this.#push(names[0], type, shape, floats, dequantized)];
+    }
+    const views = viewsOf(inputs);
     const outputs = results.map((result, i): View | null => {
       if (result === null) return null;
       return { ...result, data: this.allocate(result.type, result.shape, names[i]) };
     });
     evaluationOf(op)({ attributes, inputs: views, outputs });
-    const dequantized = isDequantize(op, attributes) ? originOf(attributes.axis, inputs) : undefined;
     return outputs.map((view, i) =>
-      view === null ? null : this.#push(names[i], view.type, view.shape, view.data, dequantized),
+      view === null ? null : this.constant(names[i], view.type, view.shape, view.data),
     );
   }
 
@@ -100,6 +110,14 @@ export class GraphBuilder {
     this.values.push(value);
     return value;
   }
+}
+
+function viewsOf(inputs: readonly (Value | null)[]): (View | null)[] {
+  return inputs.map((input): View | null =>
+    input === null || input.constant === null
+      ? null
+      : { type: input.type, shape: input.shape, data: input.constant },
+  );
 }
 
 function isDequantize(

@@ -2,9 +2,10 @@
 import { StoredFloats } from '../onnx-file/stored-floats.js';
 import type { Elements, ElementType } from '../tensor/element-type.js';
 import type { Shape } from '../tensor/tensor.js';
+import { DequantizedFloats } from './dequantized.js';
 
 /** Elements of a constant, or what stands for them. */
-export type Known = Elements | StoredFloats;
+export type Known = Elements | StoredFloats | DequantizedFloats;
 
 /** Integers, their scales and zero points (null for 0), which go along an axis where there are several: ids of values. */
 export interface Dequantized {
@@ -28,8 +29,9 @@ export class Value {
     readonly dequantized?: Dequantized,
   ) {}
 
-  /** The elements of a constant, made for the first who asks where they are stored weights: `known` tells without. */
+  /** The elements of a constant, which may be made for the first who asks: `known` tells without. */
   get constant(): Elements | null {
-    return this.known instanceof StoredFloats ? this.known.elements() : this.known;
+    const { known } = this;
+    return known instanceof StoredFloats || known instanceof DequantizedFloats ? known.elements() : known;
   }
 }

@@ -59,8 +59,8 @@ export function convolutionOf(
 }
 
 /** A constant as kernels take it. */
-export function weightOf({ known }: Value): Float32Array | StoredFloats {
-  return known instanceof StoredFloats ? known : float32Of(known);
+export function weightOf(value: Value): Float32Array | StoredFloats {
+  return value.known instanceof StoredFloats ? value.known : float32Of(value.constant);
 }
 
 const known = new WeakMap<Float32Array | StoredFloats, Weights>();
