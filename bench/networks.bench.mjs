@@ -1,10 +1,12 @@
 // Whole networks, convmat against onnxruntime: verified first, then in turns in one process.
 //
-//   node bench/networks.bench.mjs [--threads=1,2] [--seconds=3] [--clock=wall|cpu] [--topologies=folder] [--layers] [name…]
+//   node bench/networks.bench.mjs [--threads=1,2] [--seconds=3] [--clock=wall|cpu] [--topologies=folder] [--layers] [--alone] [name…]
 //
 // Prints the table and writes it, and a chart, to bench/results/networks.{md,svg}. --layers adds, for each kind of layer, our
-// steps against onnxruntime's own profile of the nodes that they do the work of. --clock=cpu counts what a busy machine
-// would hide: the processor's time of the whole process, which for one thread is the call's.
+// steps against onnxruntime's own profile of the nodes that they do the work of. --alone adds a table of what each library
+// takes to the first result, and of memory, in a process of its own. --clock=cpu counts what a busy machine would hide: the
+// processor's time of the whole process, which for one thread is the call's.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -13,7 +15,7 @@ import { parseArgs } from 'node:util';
 import * as ort from 'onnxruntime-node';
 import { networks } from './networks/models.mjs';
 import { stream } from './random.mjs';
-import { figures } from './timing.mjs';
+import { clockOf, figures } from './timing.mjs';
 
 const require = createRequire(import.meta.url);
 const dist = join(import.meta.dirname, '../dist');
@@ -27,14 +29,11 @@ const { values: options, positionals: wanted } = parseArgs({
     clock: { type: 'string', default: 'wall' },
     topologies: { type: 'string' },
     layers: { type: 'boolean', default: false },
+    alone: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 });
-const processor = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-};
-const now = options.clock === 'cpu' ? processor : () => performance.now();
+const now = clockOf(options.clock);
 // A first call plans, packs, or fills caches.
 const WARM_UP = 2;
 const LEAST_ROUNDS = 5;
@@ -151,13 +150,65 @@ async function profileOf(bytes, feeds, threads) {
   return sums;
 }
 
+// ───────────────────────────── each in a process of its own ─────────────────────────────
+
+const PROCESSES = 3;
+
+/** The least time to the first result and the least peak of memory of some processes, for each library. */
+function alone({ read, shape }, threads) {
+  const folder = mkdtempSync(join(tmpdir(), 'convmat-bench-'));
+  const file = join(folder, 'model.onnx');
+  writeFileSync(file, read());
+  const least = { convmat: [], onnxruntime: [] };
+  for (let round = 0; round < PROCESSES; round++) {
+    for (const library of Object.keys(least)) {
+      const script = join(import.meta.dirname, 'networks/alone.mjs');
+      const args = [script, library, file, JSON.stringify(shape), String(threads), options.clock];
+      least[library].push(JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })));
+    }
+  }
+  rmSync(folder, { recursive: true });
+  const of = (key) =>
+    Object.fromEntries(
+      Object.entries(least).map(([name, all]) => [name, Math.min(...all.map((one) => one[key]))]),
+    );
+  return { ms: of('ms'), bytes: of('bytes') };
+}
+
+function aloneText(results) {
+  const header = [
+    'network',
+    'threads',
+    'onnxruntime ms',
+    'convmat ms',
+    'ratio',
+    'onnxruntime MB',
+    'convmat MB',
+    'share',
+  ];
+  const cells = results.map(({ name, threads, ms, bytes }) => [
+    name,
+    threads,
+    number(ms.onnxruntime),
+    number(ms.convmat),
+    number(ms.onnxruntime / ms.convmat),
+    number(bytes.onnxruntime / 1e6),
+    number(bytes.convmat / 1e6),
+    number(bytes.convmat / bytes.onnxruntime),
+  ]);
+  return [
+    'From a file to the first result, in a process of its own; memory beside the loaded library.',
+    table(header, cells),
+  ];
+}
+
 // ───────────────────────────── what is written ─────────────────────────────
 
 const number = (value) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 const table = (header, rows) =>
   [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 
-function textOf(rows, layers) {
+function textOf(rows, layers, processes) {
   const header = [
     'network',
     'threads',
@@ -200,6 +251,7 @@ function textOf(rows, layers) {
       table(['kind', 'onnxruntime', 'convmat, with what is fused'], body),
     );
   }
+  if (processes.length > 0) parts.push(...aloneText(processes));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -222,19 +274,20 @@ const all = networks(options.topologies ?? null);
 const names = wanted.length > 0 ? wanted : Object.keys(all);
 const unknown = names.filter((name) => !(name in all));
 if (unknown.length > 0) throw new Error(`no network ${unknown.join(', ')}: ${Object.keys(all).join(', ')}`);
-const [rows, layers] = [[], []];
+const [rows, layers, processes] = [[], [], []];
 for (const threads of options.threads.split(',').map(Number)) {
   for (const name of names) {
     const result = await race(name, all[name], threads);
     rows.push(result.row);
     if (result.layers.length > 0 && threads === 1) layers.push({ name, kinds: result.layers });
+    if (options.alone) processes.push({ name, threads, ...alone(all[name], threads) });
     const { ours, theirs } = result.row;
     console.error(
       `${name}, ${threads}: ${number(theirs.min)} / ${number(ours.min)} = ${number(theirs.min / ours.min)}`,
     );
   }
 }
-const text = textOf(rows, layers);
+const text = textOf(rows, layers, processes);
 console.log(text);
 writeFileSync(join(import.meta.dirname, 'results/networks.md'), text);
 writeFileSync(join(import.meta.dirname, 'results/networks.svg'), chartOf(rows));
