@@ -36,9 +36,10 @@ export async function densityOfInTurns(
 export function seemsDense(length: number, at: (index: number) => number): boolean {
   if (length <= SAMPLE) return false;
   // A prime stride, so that no period of the layout goes unseen.
-  let zeros = 0;
-  for (let i = 0, place = 0; i < SAMPLE; i++, place = (place + 7919) % length) if (at(place) === 0) zeros++;
-  return zeros < (1 - DENSE) * SAMPLE;
+  let nonzero = 0;
+  for (let i = 0, place = 0; i < SAMPLE && nonzero <= DENSE * SAMPLE; i++, place = (place + 7919) % length)
+    if (at(place) !== 0) nonzero++;
+  return nonzero > DENSE * SAMPLE;
 }
 
 function countNonzero(weight: FloatArray, from: number, to: number): number {
