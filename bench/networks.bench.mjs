@@ -1,18 +1,19 @@
 // Whole networks, convmat against onnxruntime: verified first, then in turns in one process.
 //
-//   node bench/networks.bench.mjs [--threads=1,2] [--seconds=3] [--clock=wall|cpu] [--topologies=folder] [--layers] [--alone] [name…]
+//   node bench/networks.bench.mjs [--threads=1,2] [--seconds=3] [--clock=wall|cpu] [--topologies=folder] [--layers] [--alone]
+//                                 [--web] [name…]
 //
 // Prints the table and writes it, and a chart, to bench/results/networks.{md,svg}. --layers adds, for each kind of layer, our
 // steps against onnxruntime's own profile of the nodes that they do the work of. --alone adds a table of what each library
 // takes to the first result, and of memory, in a process of its own. --clock=cpu counts what a busy machine would hide: the
-// processor's time of the whole process, which for one thread is the call's.
+// processor's time of the whole process, which for one thread is the call's. --web races onnxruntime-web, on WebAssembly with
+// one thread, as CONVMAT_BACKEND=wasm has it; its results are networks-web.{md,svg}.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import * as ort from 'onnxruntime-node';
 import { networks } from './networks/models.mjs';
 import { stream } from './random.mjs';
 import { clockOf, figures } from './timing.mjs';
@@ -30,9 +31,15 @@ const { values: options, positionals: wanted } = parseArgs({
     topologies: { type: 'string' },
     layers: { type: 'boolean', default: false },
     alone: { type: 'boolean', default: false },
+    web: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 });
+if (options.web && (options.threads !== '1' || options.layers || options.alone))
+  throw new Error('--web: expected --threads=1 without --layers and --alone');
+const PEER = options.web ? 'onnxruntime-web' : 'onnxruntime';
+const ort = options.web ? (await import('onnxruntime-web')).default : await import('onnxruntime-node');
+if (options.web) ort.env.wasm.numThreads = 1;
 const now = clockOf(options.clock);
 // A first call plans, packs, or fills caches.
 const WARM_UP = 2;
@@ -52,6 +59,7 @@ function difference(expected, got) {
 }
 
 const sessionOptions = (threads) => ({
+  ...(options.web && { executionProviders: ['wasm'] }),
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
   executionMode: 'sequential',
@@ -212,7 +220,7 @@ function textOf(rows, layers, processes) {
   const header = [
     'network',
     'threads',
-    'onnxruntime ms',
+    `${PEER} ms`,
     'convmat ms',
     'ratio (min)',
     'ratio (median)',
@@ -267,7 +275,7 @@ function chartOf(rows) {
     const fill = r.threads === 1 ? '#3b6ea8' : '#8fb3d9';
     return `<text x="${left - 8}" y="${y + 12}" text-anchor="end">${r.name}, ${r.threads}</text><rect x="${left}" y="${y}" width="${(unit * ratio).toFixed(1)}" height="${line - 6}" fill="${fill}"/><text x="${(left + unit * ratio + 4).toFixed(1)}" y="${y + 12}">${number(ratio)}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${Math.ceil(width)}" height="${height}" font-family="sans-serif" font-size="12"><text x="${left}" y="14">times faster than onnxruntime, by threads</text>${bars.join('')}<path d="M${left + unit} 20V${height - 8}" stroke="#000" stroke-dasharray="3 3"/></svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${Math.ceil(width)}" height="${height}" font-family="sans-serif" font-size="12"><text x="${left}" y="14">times faster than ${PEER}, by threads</text>${bars.join('')}<path d="M${left + unit} 20V${height - 8}" stroke="#000" stroke-dasharray="3 3"/></svg>\n`;
 }
 
 const all = networks(options.topologies ?? null);
@@ -287,7 +295,8 @@ for (const threads of options.threads.split(',').map(Number)) {
     );
   }
 }
+const RESULTS = options.web ? 'networks-web' : 'networks';
 const text = textOf(rows, layers, processes);
 console.log(text);
-writeFileSync(join(import.meta.dirname, 'results/networks.md'), text);
-writeFileSync(join(import.meta.dirname, 'results/networks.svg'), chartOf(rows));
+writeFileSync(join(import.meta.dirname, `results/${RESULTS}.md`), text);
+writeFileSync(join(import.meta.dirname, `results/${RESULTS}.svg`), chartOf(rows));
