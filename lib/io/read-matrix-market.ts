@@ -5,7 +5,7 @@
 import { MAX_ELEMENTS } from '../check.js';
 import { FormatError } from '../errors.js';
 import { breathe } from '../host/pace.js';
-import type { CsrMatrix } from '../matrix/csr.js';
+import { type ComplexCsrMatrix, type CsrMatrix, complexCsrOf } from '../matrix/csr.js';
 import { quoted } from '../text.js';
 import { Budget, type ReadOptions } from './budget.js';
 import { parseCount, parseNumber, wordEnd, wordStart } from './decimal.js';
@@ -16,20 +16,22 @@ import { type Bytes, piecesOf, type Source, withBytes } from './source.js';
 import { Triplets } from './triplets.js';
 
 /**
- * A real matrix as float64: coordinate or array layout; real, double, integer, unsigned-integer or pattern (ones);
- * general, symmetric, skew-symmetric or hermitian; as it is or compressed by gzip. Entries that a file repeats are summed.
+ * A matrix as float64: coordinate or array layout; real, double, integer, unsigned-integer, complex or pattern (ones);
+ * general, symmetric, skew-symmetric or hermitian; as it is or compressed by gzip. Entries that a file repeats are summed. A
+ * complex one is a ComplexCsrMatrix: name that type, as in readMatrixMarket<ComplexCsrMatrix<Float64Array>>(path), for files
+ * that hold one.
  *
  * @param source  A path, a file URL, the bytes, or a stream of them.
- * @throws {FormatError} with the line, for damage and for complex matrices.
+ * @throws {FormatError} with the line, for damage.
  * @throws {MemoryError} past options.maxBytes.
  * @example const matrix = await io.readMatrixMarket('matrix.mtx');
  */
-export async function readMatrixMarket(
+export async function readMatrixMarket<T extends MatrixRead = CsrMatrix<Float64Array>>(
   source: Source,
   options?: ReadOptions,
-): Promise<CsrMatrix<Float64Array>> {
+): Promise<T> {
   readInt64(options);
-  return withBytes(source, options, async (bytes) => {
+  const matrix = await withBytes(source, options, async (bytes) => {
     const { name, size } = bytes;
     const isGzip = (await startOf(bytes)).subarray(0, 2).equals(GZIP);
     const file = piecesOf(bytes, 0, size);
@@ -45,7 +47,12 @@ export async function readMatrixMarket(
     }
     return reader.finish();
   });
+  // What the file holds, the caller says.
+  return matrix as T;
 }
+
+/** What a file becomes: a ComplexCsrMatrix where its field is complex. */
+export type MatrixRead = CsrMatrix<Float64Array> | ComplexCsrMatrix<Float64Array>;
 
 /** In bytes: what is parsed without letting the event loop turn. */
 const PARSED_AT_ONCE = 1 << 12;
@@ -89,7 +96,7 @@ class LineReader {
     this.#carry(piece.subarray(from));
   }
 
-  async finish(): Promise<CsrMatrix<Float64Array>> {
+  async finish(): Promise<MatrixRead> {
     if (this.#carried.length > 0) this.#end(this.#carried, 0, 0);
     if (this.#entries !== undefined) return this.#entries.finish(this.#place);
     const expected = this.#banner ? 'a size line' : 'a banner';
@@ -154,12 +161,14 @@ function shown(line: Uint8Array): string {
 
 interface Banner {
   readonly layout: 'coordinate' | 'array';
-  readonly hasValues: boolean;
-  readonly symmetry: 'general' | 'symmetric' | 'skew-symmetric';
+  /** Of an entry: none of a pattern's, two of a complex one's. */
+  readonly numbers: 0 | 1 | 2;
+  /** Of real ones never 'hermitian'. */
+  readonly symmetry: (typeof SYMMETRIES)[number];
 }
 
 const LAYOUTS = ['coordinate', 'array'] as const;
-const FIELDS = ['real', 'double', 'integer', 'unsigned-integer', 'pattern'] as const;
+const FIELDS = ['real', 'double', 'integer', 'unsigned-integer', 'complex', 'pattern'] as const;
 const SYMMETRIES = ['general', 'symmetric', 'skew-symmetric', 'hermitian'] as const;
 
 function readBanner(line: Uint8Array, place: string): Banner {
@@ -172,19 +181,16 @@ function readBanner(line: Uint8Array, place: string): Banner {
     const got = foreignBytes(line) ?? shown(line);
     throw new FormatError(`${place}: expected the banner '%%MatrixMarket matrix …', got ${got}`);
   }
-  if (field === 'complex') {
-    const expected = 'a real matrix (write the real and the imaginary parts one by one)';
-    throw new FormatError(`${place}: expected ${expected}, got the field complex`);
-  }
   const isArray = oneOf(layout, LAYOUTS, 'layout', place) === 'array';
   const fields = isArray ? FIELDS.filter((name) => name !== 'pattern') : FIELDS;
-  const hasValues = oneOf(field, fields, 'field', place) !== 'pattern';
+  const kindOfValue = oneOf(field, fields, 'field', place);
+  const numbers = kindOfValue === 'pattern' ? 0 : kindOfValue === 'complex' ? 2 : 1;
   const kind = oneOf(symmetry, SYMMETRIES, 'symmetry', place);
   // A real matrix that is Hermitian is symmetric.
   return {
     layout: isArray ? 'array' : 'coordinate',
-    hasValues,
-    symmetry: kind === 'hermitian' ? 'symmetric' : kind,
+    numbers,
+    symmetry: kind === 'hermitian' && numbers < 2 ? 'symmetric' : kind,
   };
 }
 
@@ -206,6 +212,8 @@ class EntryReader {
   readonly #cols: number;
   readonly #expected: number;
   readonly #entries: Triplets;
+  /** Of complex ones, with the same places. */
+  readonly #imaginary: Triplets | undefined;
   #seen = 0;
   /** Where the next entry of an array stands. */
   #nextRow: number;
@@ -227,7 +235,7 @@ class EntryReader {
     }
     this.#expected = isCoordinate ? sizes[2] : this.#arrayLength();
     // An entry has a digit for each of its numbers, and a character behind each.
-    const shortest = isCoordinate ? (banner.hasValues ? 6 : 4) : 2;
+    const shortest = (isCoordinate ? 4 : 0) + 2 * banner.numbers;
     const most = Math.ceil((textSize + 1) / shortest);
     if (this.#expected > most) {
       throw new LineMistake(`expected at most ${most} entries in ${textSize} bytes, got ${this.#expected}`);
@@ -237,13 +245,14 @@ class EntryReader {
     }
     budget.claimOffsets(this.#rows, this.#cols);
     this.#entries = new Triplets(budget);
+    this.#imaginary = banner.numbers === 2 ? new Triplets(budget) : undefined;
   }
 
   /** An array holds every entry, or those on and below the diagonal, or those below it. */
   #arrayLength(): number {
     const [n, m] = [this.#rows, this.#cols];
     if (this.#banner.symmetry === 'general') return n * m;
-    return (n * (this.#banner.symmetry === 'symmetric' ? n + 1 : n - 1)) / 2;
+    return (n * (this.#banner.symmetry === 'skew-symmetric' ? n - 1 : n + 1)) / 2;
   }
 
   /** The entry in bytes[from … to − 1], which begin with a word. */
@@ -258,30 +267,38 @@ class EntryReader {
   }
 
   #addCoordinate(bytes: Uint8Array, from: number, to: number): void {
-    const { hasValues } = this.#banner;
+    const { numbers } = this.#banner;
     const rowEnd = wordEnd(bytes, from, to);
     const colStart = wordStart(bytes, rowEnd, to);
     const colEnd = wordEnd(bytes, colStart, to);
-    const valueStart = wordStart(bytes, colEnd, to);
-    const valueEnd = wordEnd(bytes, valueStart, to);
-    const isWhole =
-      colStart < colEnd && valueStart < valueEnd === hasValues && wordStart(bytes, valueEnd, to) === to;
-    if (!isWhole) {
-      const expected = hasValues ? 'a row, a column and a value' : 'a row and a column';
-      throw new LineMistake(`expected ${expected}, got ${shown(bytes.subarray(from, to))}`);
+    const start = wordStart(bytes, colEnd, to);
+    const end = wordEnd(bytes, start, to);
+    const nextStart = wordStart(bytes, end, to);
+    const nextEnd = wordEnd(bytes, nextStart, to);
+    const found = Number(start < end) + Number(nextStart < nextEnd);
+    if (colStart === colEnd || found !== numbers || wordStart(bytes, nextEnd, to) < to) {
+      const expected = ['a row and a column', 'a row, a column and a value', 'a row, a column and two values'];
+      throw new LineMistake(`expected ${expected[numbers]}, got ${shown(bytes.subarray(from, to))}`);
     }
     const row = readIndex(bytes, from, rowEnd, this.#rows, 'row');
     const col = readIndex(bytes, colStart, colEnd, this.#cols, 'column');
-    this.#push(row, col, hasValues ? readValue(bytes, valueStart, valueEnd) : 1);
+    const re = numbers === 0 ? 1 : readValue(bytes, start, end);
+    this.#push(row, col, re, numbers === 2 ? readValue(bytes, nextStart, nextEnd) : 0);
   }
 
   /** Arrays are column-major; of symmetric ones only the lower triangle is there. */
   #addArrayEntry(bytes: Uint8Array, from: number, to: number): void {
+    const { numbers } = this.#banner;
     const end = wordEnd(bytes, from, to);
-    if (wordStart(bytes, end, to) < to)
-      throw new LineMistake(`expected one value, got ${shown(bytes.subarray(from, to))}`);
-    const value = readValue(bytes, from, end);
-    if (value !== 0) this.#push(this.#nextRow, this.#nextCol, value);
+    const nextStart = wordStart(bytes, end, to);
+    const nextEnd = wordEnd(bytes, nextStart, to);
+    if (numbers === 2 ? nextStart === nextEnd || wordStart(bytes, nextEnd, to) < to : nextStart < to) {
+      const expected = numbers === 2 ? 'two values' : 'one value';
+      throw new LineMistake(`expected ${expected}, got ${shown(bytes.subarray(from, to))}`);
+    }
+    const re = readValue(bytes, from, end);
+    const im = numbers === 2 ? readValue(bytes, nextStart, nextEnd) : 0;
+    if (re !== 0 || im !== 0) this.#push(this.#nextRow, this.#nextCol, re, im);
     if (++this.#nextRow === this.#rows) {
       this.#nextCol++;
       this.#nextRow = this.#firstRow(this.#nextCol);
@@ -289,21 +306,28 @@ class EntryReader {
   }
 
   #firstRow(col: number): number {
-    return { general: 0, symmetric: col, 'skew-symmetric': col + 1 }[this.#banner.symmetry];
+    return { general: 0, symmetric: col, hermitian: col, 'skew-symmetric': col + 1 }[this.#banner.symmetry];
   }
 
-  #push(row: number, col: number, value: number): void {
-    this.#entries.push(row, col, value);
-    if (this.#banner.symmetry === 'general' || row === col) return;
-    this.#entries.push(col, row, this.#banner.symmetry === 'symmetric' ? value : -value);
+  #push(row: number, col: number, re: number, im: number): void {
+    const { symmetry } = this.#banner;
+    this.#entries.push(row, col, re);
+    this.#imaginary?.push(row, col, im);
+    if (symmetry === 'general' || row === col) return;
+    this.#entries.push(col, row, symmetry === 'skew-symmetric' ? -re : re);
+    this.#imaginary?.push(col, row, symmetry === 'symmetric' ? im : -im);
   }
 
-  async finish(place: string): Promise<CsrMatrix<Float64Array>> {
+  async finish(place: string): Promise<MatrixRead> {
     if (this.#seen < this.#expected) {
       const got = `${this.#seen} before the end of the file`;
       throw new FormatError(`${place}: expected ${this.#expected} entries, got ${got}`);
     }
-    return this.#entries.toCSR([this.#rows, this.#cols]);
+    const shape = [this.#rows, this.#cols] as const;
+    const real = await this.#entries.toCSR(shape);
+    if (this.#imaginary === undefined) return real;
+    const { data } = await this.#imaginary.toCSR(shape);
+    return complexCsrOf(real, data);
   }
 }
 

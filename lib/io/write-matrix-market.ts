@@ -1,21 +1,19 @@
 /** Writing Matrix Market's text format. Rows and columns count from 1 in the file. */
-import { mistake } from '../check.js';
-import { UnsupportedError } from '../errors.js';
-import { isComplexOperator } from '../matrix/complex.js';
-import type { CsrMatrix } from '../matrix/csr.js';
+import type { ComplexCsrMatrix, ComplexSparseFormats, CsrMatrix } from '../matrix/csr.js';
 import type { SparseFormats } from '../matrix/operator.js';
+import { isParts } from '../tensor/complex.js';
 import { readWriteOptions, type WriteOptions, writeFile } from './files.js';
 import { deflated } from './inflate.js';
 import { type FileURL, pathOf } from './source.js';
 import { takeRows } from './sparse-npz.js';
 
 /**
- * Writes «coordinate real general»: one line per stored entry, every digit kept; compressed by gzip where the path ends
+ * Writes «coordinate real general», or «complex» of a ComplexCsrMatrix: one line per stored entry, every digit kept; compressed by gzip where the path ends
  * in .gz.
  */
 export async function writeMatrixMarket(
   path: string | FileURL,
-  m: SparseFormats,
+  m: SparseFormats | ComplexSparseFormats,
   options?: WriteOptions,
 ): Promise<void> {
   const onProgress = readWriteOptions(options);
@@ -25,26 +23,27 @@ export async function writeMatrixMarket(
 
 /** What writeMatrixMarket writes, not compressed. */
 export function matrixMarketPieces(
-  m: SparseFormats,
+  m: SparseFormats | ComplexSparseFormats,
   onProgress: (share: number) => void,
 ): Iterable<Uint8Array> {
-  const matrix = takeRows(m);
-  if (isComplexOperator(matrix)) {
-    const expected = 'a real matrix (write m.re and m.im one by one)';
-    throw mistake(UnsupportedError, 'm', expected, matrix);
-  }
-  return linesOf(matrix, onProgress);
+  return linesOf(takeRows(m), onProgress);
 }
 
 /** In characters: of one piece that is written. */
 const PIECE = 1 << 14;
 
-function* linesOf(matrix: CsrMatrix, onProgress: (share: number) => void): Generator<Uint8Array> {
+function* linesOf(
+  matrix: CsrMatrix | ComplexCsrMatrix,
+  onProgress: (share: number) => void,
+): Generator<Uint8Array> {
   const { shape, indptr, indices, data, nnz } = matrix;
-  let text = `%%MatrixMarket matrix coordinate real general\n${shape[0]} ${shape[1]} ${nnz}\n`;
+  const { re, im } = isParts(data) ? data : { re: data, im: null };
+  const field = im === null ? 'real' : 'complex';
+  let text = `%%MatrixMarket matrix coordinate ${field} general\n${shape[0]} ${shape[1]} ${nnz}\n`;
   for (let row = 0; row < shape[0]; row++) {
     for (let i = indptr[row]; i < indptr[row + 1]; i++) {
-      text += `${row + 1} ${indices[i] + 1} ${formatValue(data[i])}\n`;
+      const imaginary = im === null ? '' : ` ${formatValue(im[i])}`;
+      text += `${row + 1} ${indices[i] + 1} ${formatValue(re[i])}${imaginary}\n`;
       if (text.length > PIECE) {
         yield Buffer.from(text);
         text = '';

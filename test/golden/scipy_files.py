@@ -285,6 +285,24 @@ def matrix_market_files():
     scipy.io.mmwrite(buffer, sparse().toarray())
     dense = sparse()
     yield readable('readMatrixMarket', 'array.mtx', buffer.getvalue(), parts(dense), "SciPy's own, dense")
+    complex_one = sparse() * (2 - 1j)
+    complex_one.data[::2] = complex_one.data[::2].real
+    for name, matrix in (('complex.mtx', complex_one), ('complex-array.mtx', complex_one.toarray())):
+        buffer = io.BytesIO()
+        scipy.io.mmwrite(buffer, matrix)
+        yield readable('readMatrixMarket', name, buffer.getvalue(), parts(complex_one), "SciPy's own")
+    complex_texts = {
+        'complex-symmetric.mtx': f'{BANNER} coordinate complex symmetric\n3 3 4\n1 1 1.5 -1\n2 1 2.5e0 0\n3 2 -3 4\n3 3 0 1\n',
+        'complex-skew.mtx': f'{BANNER} coordinate complex skew-symmetric\n3 3 2\n2 1 2.5 1\n3 1 -1 0.5\n',
+        'complex-hermitian.mtx': f'{BANNER} coordinate complex hermitian\n3 3 4\n1 1 1.5 0\n2 1 2.5 -7\n3 2 -3 4\n3 3 2 0\n',
+        'complex-hermitian-array.mtx': f'{BANNER} array complex hermitian\n2 2\n1 0\n2 -3\n0 0\n',
+        'complex-skew-array.mtx': f'{BANNER} array complex skew-symmetric\n3 3\n1 2\n0 -3\n4 0\n',
+        'complex-twice.mtx': f'{BANNER} coordinate complex general\n2 2 3\n1 2 1 5\n2 1 0 1\n1 2 -1 2\n',
+    }
+    for name, text in complex_texts.items():
+        matrix = scipy.sparse.csr_matrix(scipy.io.mmread(io.BytesIO(mtx(text))), dtype='complex128')
+        matrix.sort_indices()
+        yield readable('readMatrixMarket', name, mtx(text), parts(matrix))
     texts = {
         'integer.mtx': f'{BANNER} coordinate integer general\n% a comment\n2 3 3\n1 1 4\n2 3 -7\n1 3 5\n',
         'pattern.mtx': f'{BANNER} coordinate pattern general\n2 2 2\n1 2\n2 1\n',
@@ -339,7 +357,9 @@ def hostile_matrix_market():
         ('bad-empty.mtx', '', 'no bytes at all'),
         ('bad-banner.mtx', '2 2 1\n1 1 1\n', 'no banner'),
         ('bad-kind.mtx', f'{BANNER} lattice real general\n2 2 1\n1 1 1\n', 'a format nobody knows'),
-        ('bad-field.mtx', f'{BANNER} coordinate complex general\n2 2 1\n1 1 1 0\n', 'complex numbers'),
+        ('bad-field.mtx', f'{BANNER} coordinate boolean general\n2 2 1\n1 1 1\n', 'a field nobody knows'),
+        ('bad-complex.mtx', f'{BANNER} coordinate complex general\n2 2 1\n1 1 1\n', 'a complex entry without its imaginary part'),
+        ('bad-complex-array.mtx', f'{BANNER} array complex general\n1 1\n1 2 3\n', 'a complex value of three numbers'),
         ('bad-size.mtx', f'{head}2 2\n1 1 1\n', 'a size line without its count'),
         ('bad-size-word.mtx', f'{head}2 two 1\n1 1 1\n', 'a size in words'),
         ('bad-fewer.mtx', f'{head}2 2 2\n1 1 1\n', 'fewer entries than it says'),
