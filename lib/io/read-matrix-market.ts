@@ -26,12 +26,13 @@ import { Triplets } from './triplets.js';
  * @throws {MemoryError} past options.maxBytes.
  * @example const matrix = await io.readMatrixMarket('matrix.mtx');
  */
-export async function readMatrixMarket<T extends MatrixRead = CsrMatrix<Float64Array>>(
+export function readMatrixMarket<T extends MatrixRead = CsrMatrix<Float64Array>>(
   source: Source,
   options?: ReadOptions,
-): Promise<T> {
+): Promise<T>;
+export async function readMatrixMarket(source: Source, options?: ReadOptions): Promise<MatrixRead> {
   readInt64(options);
-  const matrix = await withBytes(source, options, async (bytes) => {
+  return withBytes(source, options, async (bytes) => {
     const { name, size } = bytes;
     const isGzip = (await startOf(bytes)).subarray(0, 2).equals(GZIP);
     const file = piecesOf(bytes, 0, size);
@@ -47,8 +48,6 @@ export async function readMatrixMarket<T extends MatrixRead = CsrMatrix<Float64A
     }
     return reader.finish();
   });
-  // What the file holds, the caller says.
-  return matrix as T;
 }
 
 /** What a file becomes: a ComplexCsrMatrix where its field is complex. */
@@ -277,7 +276,11 @@ class EntryReader {
     const nextEnd = wordEnd(bytes, nextStart, to);
     const found = Number(start < end) + Number(nextStart < nextEnd);
     if (colStart === colEnd || found !== numbers || wordStart(bytes, nextEnd, to) < to) {
-      const expected = ['a row and a column', 'a row, a column and a value', 'a row, a column and two values'];
+      const expected = [
+        'a row and a column',
+        'a row, a column and a value',
+        'a row, a column and two values',
+      ];
       throw new LineMistake(`expected ${expected[numbers]}, got ${shown(bytes.subarray(from, to))}`);
     }
     const row = readIndex(bytes, from, rowEnd, this.#rows, 'row');

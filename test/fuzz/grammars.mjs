@@ -323,8 +323,7 @@ const ODD_VALUES = [
 export function mtx(random) {
   const { below, chance, of, mostly } = random;
   const layout = mostly(of(['coordinate', 'coordinate', 'array']), ['lattice', '', 'COORDINATE']);
-  const field = mostly(of(['real', 'double', 'integer', 'unsigned-integer', 'pattern']), [
-    'complex',
+  const field = mostly(of(['real', 'double', 'integer', 'unsigned-integer', 'complex', 'pattern']), [
     'quaternion',
     '',
   ]);
@@ -364,7 +363,8 @@ export function mtx(random) {
       0.03,
     ),
     ...Array.from({ length: layout === 'array' ? rows * cols : count }, () => {
-      const value = mostly(of(VALUES), ODD_VALUES, 0.01);
+      const number = () => mostly(of(VALUES), ODD_VALUES, 0.01);
+      const value = field === 'complex' ? mostly(`${number()}${space()}${number()}`, [number()]) : number();
       if (layout === 'array') return value;
       const place = `${size(1 + below(Math.max(1, rows)))}${space()}${size(1 + below(Math.max(1, cols)))}`;
       return field === 'pattern' ? place : `${place}${space()}${value}`;

@@ -24,7 +24,8 @@ function held(value) {
   if (value === null || typeof value !== 'object') return { bytes: 0, arrays: 0 };
   if (ArrayBuffer.isView(value)) return { bytes: value.byteLength, arrays: 1 };
   if ('indptr' in value && 'indices' in value) {
-    return { bytes: value.indptr.byteLength + value.indices.byteLength + value.data.byteLength, arrays: 3 };
+    const { bytes, arrays } = held(value.data);
+    return { bytes: value.indptr.byteLength + value.indices.byteLength + bytes, arrays: 2 + arrays };
   }
   const parts = Object.keys(value).map((key) => {
     // Of an array that cannot be read the property throws why.
