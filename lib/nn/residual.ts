@@ -96,8 +96,8 @@ export class Residual extends Module {
   }
 }
 
-function sum(a: FloatTensor, b: FloatTensor): FloatTensor {
-  const values = uninitialisedLike(a.data);
-  for (let i = 0; i < values.length; i++) values[i] = a.data[i] + b.data[i];
-  return new Tensor(values, a.shape);
+function sum({ data: a, shape }: FloatTensor, { data: b }: FloatTensor): FloatTensor {
+  const values = uninitialisedLike(a);
+  for (let i = 0; i < values.length; i++) values[i] = a[i] + b[i];
+  return new Tensor(values, shape);
 }
