@@ -78,6 +78,31 @@ export interface IntegerOperands {
   readonly multipliers: Float64Array | null;
 }
 
+/**
+ * What stored integers are made of: the integer next to (p0 + (p1 + p2)·2^8 + p3·2^16)·factor + addend, clamped to
+ * [low, high]. Exact in float64, and no half between two integers: callers have seen to it.
+ */
+export interface FixedSums {
+  /** p0 …, as sums of products of bytes: one, two or four. */
+  readonly parts: readonly [Int32Array, ...Int32Array[]];
+  /** Elements of a plane: its channel is the plane's number modulo that of addends. */
+  readonly places: number;
+  /** One for each channel. */
+  readonly addends: Float64Array;
+  readonly factor: number;
+  /** Integers of 32 bits, as those up to high are. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Fixed-point words as bytes, and their products' sums as words. */
+export interface FixedWords {
+  /** low[i] + high[i]·2^8 ← words[i], of 16 bits; high bytes are signed where words are. */
+  split(words: Int16Array | Uint16Array, low: Uint8Array, high: Int8Array | Uint8Array): void;
+  /** `out` has elements. */
+  store(sums: FixedSums, out: TypedArray): void;
+}
+
 /** Weights of an integer convolution packed for one plan. */
 export interface BoundInteger {
   readonly packedBytes: number;
@@ -251,4 +276,6 @@ export interface Backend {
 
   /** Stored integers in, stored integers out: see FixedConvPlan. A backend serves every width but 'big'. */
   fixedConv2(plan: FixedConvPlan, image: TypedArray, kernel: TypedArray, out: TypedArray): void;
+  /** Absent where products of words are no faster by their bytes. */
+  readonly fixedWords?: FixedWords;
 }

@@ -1,5 +1,5 @@
 /** Convolution of fixed-point feature maps, as the layers of a network need it. */
-import { NO_CLAMP } from '../backend/backend.js';
+import { type FixedSums, type FixedWords, NO_CLAMP } from '../backend/backend.js';
 import { limit, quantise } from '../backend/js/fixed.js';
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, describeShape, mismatch } from '../check.js';
@@ -164,10 +164,11 @@ function atOnce(
     }
     return;
   }
-  const sums = wholeSums(planOf, x, w, bound);
   const addend = { unitOfSum, bias: bias?.raw.data ?? null, unitOfBias };
   const exponent = output.fractionLength - places - Math.max(0, ahead);
-  if (holds(sums, 'int32') && storeShifted(plan, sums, addend, bound, exponent, output, raw)) return;
+  const parts = byteParts(planOf, x, w, bound);
+  if (parts !== null && storeParts(plan, parts, addend, most, exponent, output, raw)) return;
+  const sums = parts === null ? doubleProducts(planOf, x, w) : joinedSums(parts);
   if (Math.abs(exponent) <= PLAIN_EXPONENT) {
     storeScaled(plan, sums, addend, most, 2 ** exponent, output, raw);
     return;
@@ -201,46 +202,43 @@ function forEachPlane(
 const MOST_INT32 = 2 ** 31 - 1;
 
 /**
- * Sums as stored integers by shifts of 32-bit integers, for the most usual types: whether that serves. To the nearest, ties up,
- * is half a unit more, and down.
+ * Sums of products of bytes as stored integers, for the most usual types: whether that serves. Down to ⌊v⌋, and to the
+ * nearest, ties up, are both the integer next to a number that lies half way between none: v is a multiple of `unit`.
+ *
+ * @param most  That no sum exceeds, with what is added to it.
  */
-function storeShifted(
+function storeParts(
   plan: ConvPlan,
-  sums: Int32Array,
-  addend: Addend,
-  bound: number,
+  parts: FixedSums['parts'],
+  { unitOfSum, bias, unitOfBias }: Addend,
+  most: number,
   exponent: number,
   output: FullNumericType,
   raw: TypedArray,
 ): boolean {
   const { rounding, overflow } = output;
   const { low, high } = wordRange(output);
-  const shift = -exponent;
-  const half = rounding === 'nearest' && shift > 0 ? 2 ** (shift - 1) : 0;
-  const biases = addend.bias === null ? 0 : largestOf(addend.bias) * addend.unitOfBias;
+  const unit = 2 ** exponent;
   const serves =
     overflow === 'saturate' &&
     (rounding === 'nearest' || rounding === 'floor') &&
-    shift >= 0 &&
-    shift < 31 &&
-    addend.unitOfSum === 1 &&
-    bound + biases + half <= MOST_INT32;
-  if (!serves) return false;
-  forEachPlane(plan, addend, (first, end, added) => {
-    const offset = (added + half) | 0;
-    for (let i = first; i < end; i++) {
-      const value = (sums[i] + offset) >> shift;
-      raw[i] = Math.max(low, Math.min(high, value));
-    }
-  });
+    Math.abs(exponent) <= PLAIN_EXPONENT &&
+    high <= MOST_INT32 &&
+    most + 1 / Math.min(1, unit) <= MOST_WITH_HALVES;
+  const { fixedWords } = backend();
+  if (!serves || fixedWords === undefined) return false;
+  const half = rounding === 'nearest' && unit < 1 ? 0.5 : 0;
+  const between = half - 0.5 + Math.min(1, unit) / 2;
+  const addends = uninitialised('float64', plan.outChannels);
+  for (let o = 0; o < addends.length; o++)
+    addends[o] = (bias === null ? 0 : bias[o] * unitOfBias) * unit + between;
+  const places = product(plan.outputShape.slice(2));
+  if (raw.length > 0) fixedWords.store({ parts, places, addends, factor: unitOfSum * unit, low, high }, raw);
   return true;
 }
 
-function largestOf(values: TypedArray): number {
-  let largest = 0;
-  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]));
-  return largest;
-}
+/** Numbers below this, in units that they are multiples of, have room for two bits behind the point. */
+const MOST_WITH_HALVES = 2 ** 51;
 
 /**
  * Sums as stored integers, by any type: each in float64, where it and its multiples by powers of two are exact.
@@ -249,7 +247,7 @@ function largestOf(values: TypedArray): number {
  */
 function storeScaled(
   plan: ConvPlan,
-  sums: Int32Array | Float64Array,
+  sums: Float64Array,
   addend: Addend,
   most: number,
   unit: number,
@@ -278,7 +276,7 @@ const MOST_EXACT = 2 ** 52;
 
 function roundInto(
   raw: TypedArray,
-  sums: Int32Array | Float64Array,
+  sums: Float64Array,
   first: number,
   end: number,
   factor: number,
@@ -292,7 +290,7 @@ function roundInto(
 
 /**
  * How many convolutions of bytes take less time than one in float64, as measured on 64 channels of 56 × 56: VNNI's and AMX's
- * sums of four products leave room for four; in JavaScript there is but one kind of number. One, where it was not measured.
+ * sums of four products leave room for four. One, where it was not measured.
  */
 const BYTE_CONVOLUTIONS: Readonly<Partial<Record<Isa, number>>> = {
   amx: 4,
@@ -302,54 +300,64 @@ const BYTE_CONVOLUTIONS: Readonly<Partial<Record<Isa, number>>> = {
   generic: 4,
   'wasm-relaxed': 4,
   wasm: 4,
-  js: 0,
 };
 
-/** The sums as safe integers, by integer kernels where these hold them and are faster. */
+/** The sums as those of the words' bytes, where integer kernels hold them and are faster. */
+function byteParts(
+  planOf: (dtype: DType) => ConvPlan,
+  x: FixedTensor,
+  w: FixedTensor,
+  bound: number,
+): FixedSums['parts'] | null {
+  const { fixedWords } = backend();
+  if (fixedWords === undefined) return null;
+  const [bytesOfImage, bytesOfWeight] = [bytesPerWord(x.raw.data), bytesPerWord(w.raw.data)];
+  const count = bytesOfImage * bytesOfWeight;
+  // A sum of products of bytes, whatever they are.
+  const most = count === 1 ? bound : product(w.raw.shape.slice(1)) * 255 * 255;
+  if (count > (BYTE_CONVOLUTIONS[backend().machine.isa] ?? 1) || most > MOST_INT32) return null;
+  const [image, weight] = [bytesOf(fixedWords, x.raw.data), bytesOf(fixedWords, w.raw.data)];
+  const [low, ...rest] = image.flatMap((part) => weight.map((other) => byteSums(planOf, part, other)));
+  return [low, ...rest];
+}
+
+function doubleProducts(planOf: (dtype: DType) => ConvPlan, x: FixedTensor, w: FixedTensor): Float64Array {
+  return doubleSums(planOf('float64'), convert(x.raw.data, 'float64'), convert(w.raw.data, 'float64'));
+}
+
+/** The sums as safe integers. */
 function wholeSums(
   planOf: (dtype: DType) => ConvPlan,
   x: FixedTensor,
   w: FixedTensor,
   bound: number,
-): Int32Array | Float64Array {
-  const [image, weight] = [bytesOf(x.raw.data), bytesOf(w.raw.data)];
-  if (image !== null && weight !== null) {
-    const parts = image.length * weight.length;
-    // A sum of products of bytes, whatever they are.
-    const most = parts === 1 ? bound : product(w.raw.shape.slice(1)) * 255 * 255;
-    if (parts <= (BYTE_CONVOLUTIONS[backend().machine.isa] ?? 1) && most <= MOST_INT32) {
-      if (parts === 1) return byteSums(planOf, image[0], weight[0]);
-      return joinedSums(image.map((part) => weight.map((other) => byteSums(planOf, part, other))));
-    }
-  }
-  return doubleSums(planOf('float64'), convert(x.raw.data, 'float64'), convert(w.raw.data, 'float64'));
+): Float64Array {
+  const parts = byteParts(planOf, x, w, bound);
+  return parts === null ? doubleProducts(planOf, x, w) : joinedSums(parts);
 }
 
-/** Words as Σ parts[k]·2^(8k), the last one signed where they are; null for longer ones than of 16 bits. */
-function bytesOf(words: TypedArray): (Int8Array | Uint8Array)[] | null {
+/** Infinity for words of more than 16 bits, which no kernels take apart. */
+function bytesPerWord(words: TypedArray): number {
+  return words.BYTES_PER_ELEMENT > 2 ? Number.POSITIVE_INFINITY : words.BYTES_PER_ELEMENT;
+}
+
+/** Words of up to 16 bits as Σ parts[k]·2^(8k), the last one signed where they are. */
+function bytesOf({ split }: FixedWords, words: TypedArray): (Int8Array | Uint8Array)[] {
   if (holds(words, 'int8') || holds(words, 'uint8')) return [words];
-  if (!holds(words, 'int16') && !holds(words, 'uint16')) return null;
+  if (!holds(words, 'int16') && !holds(words, 'uint16')) return [];
   const low = uninitialised('uint8', words.length);
   const high = uninitialised(holds(words, 'int16') ? 'int8' : 'uint8', words.length);
-  for (let i = 0; i < words.length; i++) {
-    low[i] = words[i] & 0xff;
-    high[i] = words[i] >> 8;
-  }
+  split(words, low, high);
   return [low, high];
 }
 
-/** Σ sums[k][l]·2^(8(k + l)): safe integers, as the sums of the words' products are. */
-function joinedSums(sums: readonly (readonly Int32Array[])[]): Float64Array {
-  const [[low, ...crossed], ...rest] = sums;
-  const joined = uninitialised('float64', low.length);
-  const [above, beside] = [...crossed, ...rest.map(([first]) => first)];
-  const high = rest.length > 0 ? rest[0][1] : undefined;
-  if (beside === undefined || high === undefined) {
-    for (let i = 0; i < joined.length; i++) joined[i] = low[i] + above[i] * 2 ** 8;
-  } else {
-    for (let i = 0; i < joined.length; i++)
-      joined[i] = low[i] + (above[i] + beside[i]) * 2 ** 8 + high[i] * 2 ** 16;
-  }
+/** Safe integers, as the sums of the words' products are. */
+function joinedSums([low, above, beside, high]: FixedSums['parts']): Float64Array {
+  const joined = convert(low, 'float64');
+  if (above === undefined) return joined;
+  for (let i = 0; i < joined.length; i++) joined[i] += above[i] * 2 ** 8;
+  if (beside === undefined || high === undefined) return joined;
+  for (let i = 0; i < joined.length; i++) joined[i] += beside[i] * 2 ** 8 + high[i] * 2 ** 16;
   return joined;
 }
 

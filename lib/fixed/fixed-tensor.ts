@@ -78,17 +78,16 @@ export function checkStored({ raw, type }: FixedTensor, argument: string): void 
   if (raw.dtype !== dtype) throw mismatch(DTypeError, argument, `${dtype} for ${typeName(type)}`, raw.dtype);
   if (type.wordLength === 8 * raw.data.BYTES_PER_ELEMENT) return;
   const { low, high } = wordRange(type);
-  for (let i = 0; i < raw.data.length; i++) {
-    const value = raw.data[i];
-    if (value < low || value > high) {
-      throw mismatch(
-        ArgumentError,
-        argument,
-        `integers from ${low} to ${high} for ${typeName(type)}`,
-        `${value}`,
-      );
-    }
-  }
+  const at = firstBeyond(raw.data, low, high);
+  if (at < 0) return;
+  const expected = `integers from ${low} to ${high} for ${typeName(type)}`;
+  throw mismatch(ArgumentError, argument, expected, `${raw.data[at]}`);
+}
+
+/** Where the first integer below low or above high is; −1 when there is none. */
+function firstBeyond(data: TypedArray, low: number, high: number): number {
+  for (let i = 0; i < data.length; i++) if (data[i] < low || data[i] > high) return i;
+  return -1;
 }
 
 function typeName({ signed, wordLength }: FullNumericType): string {

@@ -83,5 +83,41 @@ void fixed_row(const FixedRow<T>& row) {
   symmetric ? fixed_row_loops<T, true, false, true>(row) : fixed_row_loops<T, true, false, false>(row);
 }
 
+template <int PARTS>
+CONVMAT_NOINLINE void fixed_store_parts(const FixedStore& given) {
+  using V = Vec<double>;
+  // A copy, which no store through `to` can change.
+  const FixedStore s = given;
+  const V factor = broadcast(s.factor), addend = broadcast(s.addend);
+  const V low = broadcast(s.low), high = broadcast(s.high);
+  const auto store_vector = [&](const int32_t* const(&parts)[4], int64_t i, int32_t* to) {
+    V sum = load_widened(parts[0] + i);
+    if constexpr (PARTS > 1) {
+      V middle = load_widened(parts[1] + i);
+      if constexpr (PARTS > 2) middle = add(middle, load_widened(parts[2] + i));
+      sum = add(sum, mul(middle, broadcast(256.0)));
+    }
+    if constexpr (PARTS > 2) sum = add(sum, mul(load_widened(parts[3] + i), broadcast(65536.0)));
+    const V value = add(mul(sum, factor), addend);
+    store_rounded(to, min(max(value, low), high));
+  };
+  int64_t i = 0;
+  for (; i + V::lanes <= s.count; i += V::lanes) store_vector(s.parts, i, s.to + i);
+  if (i == s.count) return;
+  // The last ones, in a vector of their own.
+  int32_t rest[4][V::lanes] = {}, last[V::lanes];
+  const int32_t* const rests[4] = {rest[0], rest[1], rest[2], rest[3]};
+  for (int p = 0; p < PARTS; ++p) {
+    for (int64_t k = i; k < s.count; ++k) rest[p][k - i] = s.parts[p][k];
+  }
+  store_vector(rests, 0, last);
+  for (int64_t k = i; k < s.count; ++k) s.to[k] = last[k - i];
+}
+
+void fixed_store(const FixedStore& s) {
+  if (s.part_count == 1) return fixed_store_parts<1>(s);
+  s.part_count == 2 ? fixed_store_parts<2>(s) : fixed_store_parts<4>(s);
+}
+
 }  // namespace
 }  // namespace convmat::CONVMAT_ISA

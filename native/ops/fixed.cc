@@ -127,6 +127,45 @@ void convolve(const Context& context, const FixedConvPlan& p, DType image_dtype,
 
 }  // namespace
 
+void store_fixed(const Context& context, const FixedSums& sums, DType out_dtype, void* out) {
+  // What stays in L1 between the sums and the words.
+  constexpr int64_t kBlock = 1024;
+  const int64_t blocks = ceil_div(sums.places, kBlock);
+  const double cost = static_cast<double>(sums.planes * sums.places) * (0.3 + 0.1 * sums.part_count);
+  parallel_for(sums.planes * blocks, cost, [&](int64_t index) {
+    if (context.is_cancelled()) return;
+    const int64_t plane = index / blocks, first = index % blocks * kBlock;
+    const int64_t at = plane * sums.places + first, count = std::min(kBlock, sums.places - first);
+    int32_t integers[kBlock];
+    FixedStore store{};
+    for (int32_t p = 0; p < sums.part_count; ++p) store.parts[p] = sums.parts[p] + at;
+    store.part_count = sums.part_count;
+    store.count = count;
+    store.factor = sums.factor;
+    store.addend = sums.addends[plane % sums.channels];
+    store.low = sums.low;
+    store.high = sums.high;
+    store.to = integers;
+    context.kernels->integer.fixed_store(store);
+    with_integers(out_dtype, out, [&](auto* words) { convert(integers, count, words + at); });
+  });
+}
+
+void split_words(const Context& context, int64_t count, const void* words, void* low, void* high) {
+  constexpr int64_t kBlock = 1 << 14;
+  const auto* const from = static_cast<const uint16_t*>(words);
+  auto* const low_bytes = static_cast<uint8_t*>(low);
+  auto* const high_bytes = static_cast<uint8_t*>(high);
+  parallel_for(ceil_div(count, kBlock), 0.1 * static_cast<double>(count), [&](int64_t block) {
+    if (context.is_cancelled()) return;
+    const int64_t end = std::min(count, (block + 1) * kBlock);
+    for (int64_t i = block * kBlock; i < end; ++i) {
+      low_bytes[i] = static_cast<uint8_t>(from[i]);
+      high_bytes[i] = static_cast<uint8_t>(from[i] >> 8);
+    }
+  });
+}
+
 DType word_dtype(const FixedConvPlan& plan) {
   if (plan.word_length <= 8) return plan.is_signed ? DType::i8 : DType::u8;
   if (plan.word_length <= 16) return plan.is_signed ? DType::i16 : DType::u16;

@@ -190,6 +190,9 @@ CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* i) {
 
 CONVMAT_INLINE Vec<double> load_widened(const float* p) { return {_mm256_cvtps_pd(_mm_loadu_ps(p))}; }
 CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE Vec<double> load_widened(const int32_t* p) {
+  return {_mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
 CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) { _mm_storeu_ps(p, _mm256_cvtpd_ps(a.v)); }
 CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
 

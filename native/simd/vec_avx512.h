@@ -158,6 +158,9 @@ CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* indices) {
 
 CONVMAT_INLINE Vec<double> load_widened(const float* p) { return {_mm512_cvtps_pd(_mm256_loadu_ps(p))}; }
 CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE Vec<double> load_widened(const int32_t* p) {
+  return {_mm512_cvtepi32_pd(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
 CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) { _mm256_storeu_ps(p, _mm512_cvtpd_ps(a.v)); }
 CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
 

@@ -11,7 +11,7 @@
 //   gather(p, indices)       lane i is p[indices[i]], of `lanes` int32 indices; float and double
 //   load_even(p, mask)        every second element: lane i is p[2 * i]
 //   load_widened(p), store_narrowed(p, v)   a vector of doubles from floats and to floats, rounded to
-//                            nearest; or from doubles and to doubles
+//                            nearest; or from doubles and to doubles; the first from int32, too
 //   transpose(rows)          of a square of lanes x lanes, in place
 //   zero<T>(), broadcast(a)
 //   add, sub, mul            lane by lane
@@ -40,7 +40,7 @@
 //   store_split(p, words)    p[k * lanes + lane] <-- byte k of a word
 //   store_bytes(p, v, first, count)   p[i] <-- byte first + i of v, of all its lanes, i < count
 //   store_lanes(p, rows)     p[lane][4] <-- rows[4][lane], of int32
-//   store_rounded(p, v)      p[i] <-- the int32 next to a double of 0 to 2^31 - 1, halves to even
+//   store_rounded(p, v)      p[i] <-- the int32 next to a double that is in its range, halves to even
 //   has_channels             whether there are the next two, of uint8 and uint16, C from 1 to 4:
 //   load_channels<C>(p, channels)    lane i of channels[c], a float, is p[C * i + c]
 //   store_channels<C>(p, channels)   p[C * i + c] <-- lane i of channels[c], an int32 that P holds
@@ -271,6 +271,11 @@ CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) {
 }
 #endif
 CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE Vec<double> load_widened(const int32_t* p) {
+  Vec<double> r;
+  for (int i = 0; i < Vec<double>::lanes; ++i) r.v[i] = p[i];
+  return r;
+}
 CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
 template <typename T>
 CONVMAT_NOINLINE Vec<T> load_even(const T* p, Mask<T> mask) {
@@ -445,7 +450,7 @@ CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) {
 }
 #else
 CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) {
-  // Added to a value from 0 to 2^31, it leaves the integer next to it in the lowest bits.
+  // Added to a value of that range, it leaves the integer next to it in the lowest bits.
   constexpr double integers = 6755399441055744.0;  // 1.5 * 2^52
   for (int i = 0; i < Vec<double>::lanes; ++i) {
     const double value = a.v[i] + integers;

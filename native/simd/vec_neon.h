@@ -167,6 +167,7 @@ CONVMAT_INLINE Vec<double> gather(const double* p, const int32_t* i) {
 
 CONVMAT_INLINE Vec<double> load_widened(const float* p) { return {vcvt_f64_f32(vld1_f32(p))}; }
 CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE Vec<double> load_widened(const int32_t* p) { return {vcvtq_f64_s64(vmovl_s32(vld1_s32(p)))}; }
 CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) { vst1_f32(p, vcvt_f32_f64(a.v)); }
 CONVMAT_INLINE void store_narrowed(double* p, Vec<double> a) { store(p, a); }
 

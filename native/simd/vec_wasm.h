@@ -153,6 +153,9 @@ CONVMAT_INLINE Vec<double> load_widened(const float* p) {
   return {wasm_f64x2_promote_low_f32x4(wasm_v128_load64_zero(p))};
 }
 CONVMAT_INLINE Vec<double> load_widened(const double* p) { return load(p); }
+CONVMAT_INLINE Vec<double> load_widened(const int32_t* p) {
+  return {wasm_f64x2_convert_low_i32x4(wasm_v128_load64_zero(p))};
+}
 CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) {
   wasm_v128_store64_lane(p, wasm_f32x4_demote_f64x2_zero(a.v), 0);
 }
@@ -267,7 +270,7 @@ CONVMAT_INLINE void store_lanes(int32_t* p, const Vec<int32_t> (&rows)[4]) {
 }
 
 CONVMAT_INLINE void store_rounded(int32_t* p, Vec<double> a) {
-  // Added to a value from 0 to 2^31, it leaves the integer next to it in the lowest bits. LLVM would make
+  // Added to a value of that range, it leaves the integer next to it in the lowest bits. LLVM would make
   // branches of the conversion that saturates.
   const v128_t bits = wasm_f64x2_add(a.v, wasm_f64x2_const_splat(6755399441055744.0));  // 1.5 * 2^52
   wasm_v128_store64_lane(p, wasm_i32x4_shuffle(bits, bits, 0, 2, 0, 2), 0);

@@ -27,4 +27,17 @@ struct FixedRow {
 template <typename T>
 using FixedRowFn = void(const FixedRow<T>& row);
 
+// Sums of products of words as stored integers:
+//   to[i] <-- the integer next to limited((p0 + (p1 + p2) * 2^8 + p3 * 2^16) * factor + addend)
+// p0 ... are parts[0][i] ..., of which there are 1, 2 or 4; limited(v) = v clamped to [low, high]. The caller
+// has seen to it that the arithmetic is exact in double and that nothing lies half way between two integers.
+struct FixedStore {
+  const int32_t* parts[4];
+  int32_t part_count;
+  int64_t count;
+  double factor, addend, low, high;
+  int32_t* to;
+};
+using FixedStoreFn = void(const FixedStore&);
+
 }  // namespace convmat

@@ -5,6 +5,7 @@ import { stored } from '../oracle/fixed';
 import { expectSame } from '../support/compare';
 import { check } from '../support/fuzz';
 import { type GoldenTensor, golden } from '../support/golden';
+import { stream } from '../support/random';
 import { expectRefusal } from '../support/refusals';
 
 const { add, cast, conv2d, FixedTensor, fi, multiply, relu } = fixed;
@@ -182,6 +183,36 @@ describe('layers of words of any length', () => {
       }),
     );
   });
+});
+
+test.each([8, 12, 16])('planes of many places by words of %i bits, of either rounding', (wordLength) => {
+  const [rows, cols] = [35, 37];
+  const type = { signed: true, wordLength, fractionLength: wordLength - 3 };
+  const span = 2 ** wordLength;
+  const made = (shape: number[], seed: number) => {
+    const next = stream(seed);
+    const values = Float64Array.from(
+      { length: shape.reduce((size, n) => size * n) },
+      () => (Math.floor(next() * span) - span / 2) * 2 ** -type.fractionLength,
+    );
+    return fi(new Tensor(values, shape), type);
+  };
+  const [x, w, bias] = [made([2, 3, rows, cols], 1), made([5, 3, 1, 1], 2), made([5], 3)];
+  for (const rounding of ['nearest', 'floor'] as const) {
+    for (const fractionLength of [wordLength - 5, 2, -3]) {
+      const output = { signed: fractionLength > 0, wordLength, fractionLength, rounding };
+      const { data, shape } = conv2d(x, w, { bias, output }).raw;
+      expect(shape).toEqual([2, 5, rows, cols]);
+      const places = rows * cols;
+      const expected = Array.from(data, (_, i) => {
+        const [n, o, at] = [Math.floor(i / places / 5), Math.floor(i / places) % 5, i % places];
+        let sum = bias.raw.data[o] * 2 ** type.fractionLength;
+        for (let c = 0; c < 3; c++) sum += x.raw.data[(3 * n + c) * places + at] * w.raw.data[3 * o + c];
+        return Number(stored(BigInt(sum), 2 * type.fractionLength, output));
+      });
+      expect(Array.from(data)).toEqual(expected);
+    }
+  }
 });
 
 describe('operands', () => {

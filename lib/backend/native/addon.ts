@@ -244,6 +244,22 @@ export interface NativeAddon {
     outIm: FloatArray,
   ): void;
   fixedConv2(plan: Int32Array, image: TypedArray, kernel: TypedArray, out: TypedArray): void;
+  /** Parts of sums, one, two or four of them; places of a plane; what is added in each channel. */
+  storeFixed(
+    ...args: [
+      low: Int32Array,
+      above: Int32Array | null,
+      beside: Int32Array | null,
+      high: Int32Array | null,
+      places: number,
+      addends: Float64Array,
+      factor: number,
+      least: number,
+      most: number,
+      out: TypedArray,
+    ]
+  ): void;
+  splitWords(words: TypedArray, low: Uint8Array, high: TypedArray): void;
 }
 
 type ErrorClass = new (message: string) => Error;

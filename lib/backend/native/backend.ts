@@ -41,6 +41,13 @@ export function createNativeBackend(
     fftConvolve: addon.fftConvolve,
     fftConvolveComplex: (signal, kernel, block, start, out) =>
       addon.fftConvolveComplex(signal.re, signal.im, kernel.re, kernel.im, block, start, out.re, out.im),
+    fixedWords: {
+      split: addon.splitWords,
+      store({ parts: [low, above = null, beside = null, high = null], places, addends, ...given }, out) {
+        const range = [given.low, given.high] as const;
+        addon.storeFixed(low, above, beside, high, places, addends, given.factor, ...range, out);
+      },
+    },
     fixedConv2: (plan, image, kernel, out) => addon.fixedConv2(plan.wire, image, kernel, out),
   };
 }

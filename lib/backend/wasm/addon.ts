@@ -37,6 +37,8 @@ const DIRECTIONS: Readonly<Record<string, Directions>> = {
   fftConvolve: { out: [4] },
   fftConvolveComplex: { out: [6, 7] },
   fixedConv2: { out: [3] },
+  storeFixed: { out: [9] },
+  splitWords: { out: [1, 2] },
 };
 
 /** What a prepared function runs with. */
@@ -330,6 +332,8 @@ export function createWasmAddon(instance: Instance, isa: WasmIsa, module: WasmMo
     fftConvolve: (...args) => void call('fftConvolve', ...args),
     fftConvolveComplex: (...args) => void call('fftConvolveComplex', ...args),
     fixedConv2: (...args) => void call('fixedConv2', ...args),
+    storeFixed: (...args) => void call('storeFixed', ...args),
+    splitWords: (...args) => void call('splitWords', ...args),
   };
 }
 

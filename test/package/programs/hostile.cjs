@@ -154,6 +154,19 @@ const RIGHT = {
   fft: () => [x, null, new Float32Array(4), new Float32Array(4), 1],
   fftConvolve: () => [x, w, 4, 0, new Float32Array(5)],
   fftConvolveComplex: () => [x, x, w, w, 4, 0, new Float32Array(5), new Float32Array(5)],
+  storeFixed: () => [
+    new Int32Array(4),
+    new Int32Array(4),
+    null,
+    null,
+    2,
+    new Float64Array(2),
+    1,
+    -8,
+    7,
+    new Int8Array(4),
+  ],
+  splitWords: () => [new Int16Array(4), new Uint8Array(4), new Int8Array(4)],
   fixedConv2: () => [fixed(), new Int16Array(4), new Int16Array(2), new Int16Array(3)],
 };
 
