@@ -1,4 +1,4 @@
-/** Complex matrices, beside SciPy's. */
+/** Complex matrices, beside SciPy's and Octave's. */
 import {
   ComplexCsrMatrix,
   type ComplexStructuredMatrix,
@@ -18,7 +18,7 @@ import { type GoldenCase, golden } from '../support/golden';
 import { random } from '../support/random';
 import { sums } from '../support/tolerance';
 
-const { cases } = golden('scipy_complex_matrix');
+const cases = ['scipy_complex_matrix', 'octave_complex'].flatMap((family) => golden(family).cases);
 const of = (...calls: string[]) => cases.filter(({ call }) => calls.includes(call));
 const wrap = (data: ArrayLike<number>) => ({ data, shape: [data.length] });
 

@@ -1,25 +1,23 @@
-/** MATLAB's convolutions of complex operands, beside SciPy's. */
+/** MATLAB's convolutions of complex operands, beside SciPy's and Octave's. */
 import { signal, type Tensor } from 'convmat';
 import { describe, expect, test } from 'vitest';
 import { operandOf } from '../support/complex';
 import { type GoldenCase, golden } from '../support/golden';
 import { random } from '../support/random';
 
-function convolve(problem: GoldenCase) {
-  const [a, b] = [operandOf(problem, 'a'), operandOf(problem, 'b')];
-  const { shape, n } = problem.args;
-  const calls: Record<string, () => { re: Float64Array | Tensor; im: Float64Array | Tensor }> = {
-    conv: () => signal.conv(a, b, shape),
-    conv2: () => signal.conv2(a, b, shape),
-    convn: () => signal.convn(a, b, shape),
-    cconv: () => signal.cconv(a, b, n),
-  };
-  return calls[problem.call]();
-}
+type Operand = ReturnType<typeof operandOf>;
+type Found = { re: Float64Array | Tensor; im: Float64Array | Tensor };
+const CALLS: Record<string, (a: Operand, b: Operand, args: GoldenCase['args']) => Found> = {
+  conv: (a, b, { shape }) => signal.conv(a, b, shape),
+  conv2: (a, b, { shape }) => signal.conv2(a, b, shape),
+  convn: (a, b, { shape }) => signal.convn(a, b, shape),
+  cconv: (a, b, { n }) => signal.cconv(a, b, n),
+};
 
 describe('complex operands', () => {
-  test.each(golden('scipy_complex').cases)('$id', (problem) => {
-    const found = convolve(problem);
+  const cases = ['scipy_complex', 'octave_complex'].flatMap((family) => golden(family).cases);
+  test.each(cases.filter(({ call }) => call in CALLS))('$id', (problem) => {
+    const found = CALLS[problem.call](operandOf(problem, 'a'), operandOf(problem, 'b'), problem.args);
     for (const part of ['re', 'im'] as const) {
       const { data, shape } = problem.expected[part];
       const values = found[part];
