@@ -1,6 +1,7 @@
 /** The matrix of a convolution, made of its weight and geometry. */
-import { checkOptions, checkShape, describeShape, mismatch } from '../check.js';
+import { checkOneOf, checkOptions, checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
+import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { isRank, type Rank } from '../plan/options/axes.js';
 import {
   checkChannels,
@@ -22,6 +23,11 @@ import { ConvMatrix } from './conv-matrix.js';
 export interface ConvMatrixOptions extends Geometry {
   /** [C, spatial…], or [spatial…] when C = 1. */
   readonly inputShape: Shape;
+  /**
+   * How exact products are: 'strict' (the default), each element in proportion to its own terms; 'fast', as convolutions
+   * are by default, in proportion to the norms, by Fourier transforms where they take less time.
+   */
+  readonly accuracy?: Accuracy;
 }
 
 /**
@@ -29,6 +35,7 @@ export interface ConvMatrixOptions extends Geometry {
  *
  * @param weight  [O, C/groups, kernel…], or [kernel…] for one channel in and one out; { re, im } of two for a complex one.
  * @param options.inputShape  [C, spatial…], or [spatial…] when C = 1. One to three spatial axes.
+ * @param options.accuracy  'strict' (the default) or 'fast': of products, by `matvec` and `rmatvec` for instance.
  * @returns B, [O·∏out, C·∏in], with out = ⌊(in + padding − dilation·(kernel − 1) − 1)/stride⌋ + 1 per axis.
  * @throws {ShapeError} when shapes disagree, {DTypeError} for integers, {ArgumentError} for a bad option.
  * @example convMatrix([[1, 2], [3, 4]], { inputShape: [3, 3] }).toDense()
@@ -61,7 +68,8 @@ export function convMatrix(
 }
 
 function realConvMatrix(w: FloatTensor, options: ConvMatrixOptions): ConvMatrix {
-  const given = checkOptions(options, ['inputShape', ...GEOMETRY_OPTIONS]);
+  const given = checkOptions(options, ['inputShape', 'accuracy', ...GEOMETRY_OPTIONS]);
+  const accuracy = checkOneOf(given.accuracy ?? 'strict', 'options.accuracy', ACCURACIES);
   const shape = checkShape(given.inputShape, 'options.inputShape');
   const { rank, weightShape } = readWeightShape(w.shape, shape);
   const [channels, ...spatial] = shape.length === rank ? [1, ...shape] : shape;
@@ -70,7 +78,7 @@ function realConvMatrix(w: FloatTensor, options: ConvMatrixOptions): ConvMatrix 
   const axes = forwardAxes(window, spatial);
   const sizes = { batch: 1, inChannels: channels, outChannels: weightShape[0], axes };
   const weights = weightsOf(w.data, weightShape, 'auto');
-  const manner = { algorithm: 'auto', accuracy: 'strict', ...weights } as const;
+  const manner = { algorithm: 'auto', accuracy, ...weights } as const;
   return new ConvMatrix(convRequest('forward', w.dtype, window, sizes, manner), copyOf(w.data));
 }
 

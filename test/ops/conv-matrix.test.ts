@@ -362,3 +362,31 @@ describe('arguments', () => {
     expect(A.matvec(Float32Array.of(1, 0, 0))).toEqual(Float32Array.of(1, 0));
   });
 });
+
+describe('accuracy', () => {
+  const [inputShape, weightShape] = [
+    [1, 1, 90, 80],
+    [1, 1, 41, 37],
+  ] as const;
+  const geometry = { padding: [20, 18], paddingMode: 'reflect' } as const;
+  const [x, g] = [random(inputShape, 'float64', 1), random(inputShape, 'float64', 2)];
+  const w = random(weightShape, 'float64', 3);
+  test.each(['strict', 'fast'] as const)(
+    "products are those of '%s' convolutions, to the bit",
+    (accuracy) => {
+      const A = convMatrix(w, { inputShape: [90, 80], accuracy, ...geometry });
+      expect(A.matvec(x.data)).toEqual(conv2d(x, w, { accuracy, ...geometry }).data);
+      expect(A.rmatvec(g.data)).toEqual(convInputGrad(inputShape, w, g, { accuracy, ...geometry }).data);
+      expect(A.T.matvec(g.data)).toEqual(A.rmatvec(g.data));
+    },
+  );
+  test("is 'strict' where nothing is said, and one of the two", () => {
+    const [A, B] = [
+      convMatrix(w, { inputShape: [90, 80] }),
+      convMatrix(w, { inputShape: [90, 80], accuracy: 'strict' }),
+    ];
+    expect(A.matvec(x.data)).toEqual(B.matvec(x.data));
+    const wrong = { inputShape: [90, 80], accuracy: 'exact' } as unknown as ConvMatrixOptions;
+    expect(() => convMatrix(w, wrong)).toThrow(/options\.accuracy: expected one of 'fast', 'strict', got "exact"/);
+  });
+});
