@@ -99,10 +99,16 @@ class GroupedRows {
 // Which columns a row has reached, and their sums; both are zero elsewhere.
 class Row {
  public:
-  Row(int64_t cols, bool with_sums)
-      : bits_(static_cast<size_t>(cols / kGroup + 1)),
-        groups_(static_cast<size_t>(cols / kGroup + 1)),
-        sums_(with_sums ? static_cast<size_t>(cols) : 0) {}
+  Row(int64_t cols, bool with_sums) : cols_(cols), with_sums_(with_sums) {}
+
+  // Before any other use: sums of rows that are the same, or merge, need none of its memory.
+  Row& ready() {
+    if (!bits_.empty()) return *this;
+    bits_.resize(static_cast<size_t>(cols_ / kGroup + 1));
+    groups_.resize(bits_.size());
+    if (with_sums_) sums_.resize(static_cast<size_t>(cols_));
+    return *this;
+  }
 
   void reach(const Columns& columns) {
     uint64_t& bits = bits_[static_cast<size_t>(columns.group)];
@@ -153,6 +159,8 @@ class Row {
     count_ = 0;
   }
 
+  const int64_t cols_;
+  const bool with_sums_;
   std::vector<uint64_t> bits_;
   std::vector<int32_t> groups_;
   std::vector<double> sums_;
@@ -215,6 +223,13 @@ bool sum_rows(const CsrMatrix& a, const CsrMatrix& b, int64_t row, Row& scratch)
   return add_from(a) && add_from(b);
 }
 
+// Whether columns ascend, all within a matrix of `cols`. There is at least one.
+bool ascend_within(const int32_t* columns, int64_t length, int64_t cols) {
+  int32_t descends = columns[0] < 0 || columns[length - 1] >= cols;
+  for (int64_t p = 1; p < length; ++p) descends |= columns[p - 1] >= columns[p];
+  return descends == 0;
+}
+
 // Whether a row has the same columns in both matrices, ascending and within them: then its entries are as
 // many, and each the sum of two that stand in one place.
 bool has_same_columns(const CsrMatrix& a, const CsrMatrix& b, const Range& in_a, const Range& in_b) {
@@ -224,9 +239,7 @@ bool has_same_columns(const CsrMatrix& a, const CsrMatrix& b, const Range& in_a,
   const int32_t* const columns = a.indices + in_a.begin;
   if (std::memcmp(columns, b.indices + in_b.begin, static_cast<size_t>(length) * sizeof *columns) != 0)
     return false;
-  bool ascends = columns[0] >= 0 && columns[length - 1] < a.cols;
-  for (int64_t p = 1; p < length; ++p) ascends &= columns[p - 1] < columns[p];
-  return ascends;
+  return ascend_within(columns, length, a.cols);
 }
 
 // Rows of two matrices merged: entry(column, value) for each column of either, ascending. False, after some
@@ -275,7 +288,7 @@ bool count_product(const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr) {
   GroupedRows b_rows;
   if (!b_rows.read(b)) return false;
   return for_each_row(a, b, false, [&](int64_t row, Row& scratch) {
-    const bool is_sound = reach_product(a, b_rows, row, scratch);
+    const bool is_sound = reach_product(a, b_rows, row, scratch.ready());
     indptr[row + 1] = static_cast<int32_t>(scratch.count());
     return is_sound;
   });
@@ -294,7 +307,7 @@ bool count_sum(const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr) {
       indptr[row + 1] = count;
       return true;
     }
-    const bool is_sound = reach_sum(a, b, row, scratch);
+    const bool is_sound = reach_sum(a, b, row, scratch.ready());
     indptr[row + 1] = static_cast<int32_t>(scratch.count());
     return is_sound;
   });
@@ -323,9 +336,29 @@ bool write_product(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
   GroupedRows b_rows;
   if (!b_rows.read(b)) return false;
   return write_rows<T>(a, b, c, [&](int64_t row, const Place<T>& place, Row& scratch) {
-    return sum_product<T>(a, b, b_rows, row, scratch) &&
+    return sum_product<T>(a, b, b_rows, row, scratch.ready()) &&
            scratch.take(place.room, place.columns, place.data) == place.room;
   });
+}
+
+// Entry by entry, where the columns are the same, ascending and within the matrices. False, after all of
+// them, where they are not.
+template <typename T>
+bool add_entries(const CsrMatrix& a, const CsrMatrix& b, int64_t in_a, int64_t in_b, const Place<T>& place) {
+  const int32_t *const a_columns = a.indices + in_a, *const b_columns = b.indices + in_b;
+  const T* const a_data = static_cast<const T*>(a.data) + in_a;
+  const T* const b_data = static_cast<const T*>(b.data) + in_b;
+  int32_t differ = 0;
+  for (int64_t i = 0; i < place.room; ++i) {
+    differ |= a_columns[i] ^ b_columns[i];
+    place.columns[i] = a_columns[i];
+  }
+  for (int64_t i = 0; i < place.room; ++i)
+    place.data[i] = static_cast<T>(static_cast<double>(a_data[i]) + static_cast<double>(b_data[i]));
+  if (differ != 0) return false;
+  if (place.room == 0) return true;
+  // Of what was written, which nobody else sees yet.
+  return ascend_within(place.columns, place.room, a.cols);
 }
 
 template <typename T>
@@ -333,15 +366,9 @@ bool write_sum(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
   return write_rows<T>(a, b, c, [&](int64_t row, const Place<T>& place, Row& scratch) {
     const auto [columns, data, room] = place;
     const Range in_a = row_range(a, row), in_b = row_range(b, row);
-    if (in_a.end - in_a.begin == room && has_same_columns(a, b, in_a, in_b)) {
-      const T* const a_data = static_cast<const T*>(a.data) + in_a.begin;
-      const T* const b_data = static_cast<const T*>(b.data) + in_b.begin;
-      for (int64_t i = 0; i < room; ++i) {
-        columns[i] = a.indices[in_a.begin + i];
-        data[i] = static_cast<T>(static_cast<double>(a_data[i]) + static_cast<double>(b_data[i]));
-      }
-      return true;
-    }
+    const bool as_long =
+        in_a.is_sound && in_b.is_sound && in_a.end - in_a.begin == room && in_b.end - in_b.begin == room;
+    if (as_long && add_entries<T>(a, b, in_a.begin, in_b.begin, place)) return true;
     int64_t count = 0;
     const bool is_merged = merge_rows<T>(
         a, b, row, [&, room = room, columns = columns, data = data](int32_t column, double value) {
@@ -352,7 +379,7 @@ bool write_sum(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
           ++count;
         });
     if (is_merged) return count == room;
-    return sum_rows<T>(a, b, row, scratch) && scratch.take(room, columns, data) == room;
+    return sum_rows<T>(a, b, row, scratch.ready()) && scratch.take(room, columns, data) == room;
   });
 }
 
