@@ -150,6 +150,24 @@ TEST_P(ToeplitzTest, BoxesAreTheConvolution) {
     }
   }
 }
+// More products than are summed in order: planes, whose steps are columns of taps; several channels; lines.
+TEST_P(ToeplitzTest, LongSumsAreSumsOfSums) {
+  const ConvCase cases[] = {
+      {"plane", 1, 1, 1, 1, {{1, 1}, {30, 21, 1, 1, 10, 10}, {70, 27, 1, 1, 13, 13}}},
+      {"tall plane", 1, 1, 1, 1, {{1, 1}, {260, 200, 1, 1, 9, 9}, {40, 3}}},
+      {"plane of many channels", 2, 1, 9, 1, {{1, 1}, {12, 7}, {50, 9, 1, 1, 4, 4}}},
+      {"channels", 1, 1, 3, 9, {{1, 1}, {14, 12}, {40, 13}}},
+      {"line", 1, 1, 1, 1, {{1, 1}, {1, 1}, {900, 517, 1, 1, 30, 30}}},
+      {"lines of a stride", 1, 2, 4, 4, {{1, 1}, {3, 1}, {900, 301, 2, 1, 30, 30}}},
+  };
+  for (const ConvCase& problem : cases) {
+    SCOPED_TRACE(problem.name);
+    for (const int64_t every : {1, 2}) {
+      check_box<float>(kernels(), problem, every);
+      check_box<double>(kernels(), problem, every);
+    }
+  }
+}
 CONVMAT_ON_EACH_ISA(ToeplitzTest);
 
 }  // namespace

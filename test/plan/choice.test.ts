@@ -188,6 +188,20 @@ describe.runIf(native)('errors, as docs/accuracy.md bounds them', () => {
       bounds: { direct: 4e-7, fft: 4e-7 },
     },
     {
+      name: '31×31',
+      input: [1, 1, 90, 70],
+      weight: [1, 1, 31, 31],
+      groups: 1,
+      bounds: { toeplitz: 4e-7, fft: 4e-7 },
+    },
+    {
+      name: '61×7, 4 channels',
+      input: [1, 4, 90, 40],
+      weight: [2, 4, 61, 7],
+      groups: 1,
+      bounds: { toeplitz: 4e-7, fft: 4e-7 },
+    },
+    {
       name: '1×401',
       input: [1, 2, 1, 1200],
       weight: [3, 2, 1, 401],

@@ -9,6 +9,8 @@ import { SEQUENTIAL_PRODUCTS } from './direct.js';
 
 /** Output channels of a group that leave the tiles of a product nearly empty. */
 const FEW_OUT_CHANNELS = 8;
+/** Products of a sum of sums: native/conv/toeplitz/box.cc has the same number. */
+const AT_A_TIME = 128;
 
 export const toeplitz: NativeAlgorithm = {
   name: 'toeplitz',
@@ -16,8 +18,10 @@ export const toeplitz: NativeAlgorithm = {
   declines: () => null,
   variant: () => ({ algorithm: 'toeplitz' }),
   isAccurate(g, { accuracy, density }) {
+    // More products are summed so many at a time, but those of a column of taps always in order.
+    const [, { kernel: height }] = g.axes;
     const products = product(g.axes.map((axis) => axis.kernel)) * (g.inChannels / g.groups);
-    return accuracy === 'fast' || products * density <= SEQUENTIAL_PRODUCTS;
+    return accuracy === 'fast' || products * density <= SEQUENTIAL_PRODUCTS || height <= AT_A_TIME;
   },
   time,
   cost: toeplitzCost,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "plan/arith.h"
 #include "runtime/tuning.h"
@@ -11,6 +12,15 @@ namespace {
 
 // Products per row up to which the outputs at its ends are summed one by one sooner than gathered into tiles.
 constexpr int64_t kEdgeProducts = 40;
+// Products that are summed in order, which is what a sum of them errs by: lib/plan/algorithms/direct.ts has
+// the same number. More of them are summed so many at a time, which errs no more than a product of matrices.
+constexpr int64_t kProductsInOrder = 384, kProductsAtATime = 128;
+
+// A NaN compares false and stays.
+template <typename T>
+T clamped(T value, T lo, T hi) {
+  return value < lo ? lo : value > hi ? hi : value;
+}
 
 }  // namespace
 
@@ -173,10 +183,7 @@ void ToeplitzBox<T>::run_edges(int64_t group, const T* x, int64_t depth, const S
           x + (depth * depth_axis.stride * height.source + row * height.stride) * width.source;
       T sum = start;
       for (size_t i = edge.begin; i < edge.end; ++i) sum += edge_taps_[i].weight * from[edge_taps_[i].offset];
-      // A NaN compares false and stays.
-      *place_of(edge.channel, depth, row, edge.column, y) = sum < problem_.lo   ? problem_.lo
-                                                            : sum > problem_.hi ? problem_.hi
-                                                                                : sum;
+      *place_of(edge.channel, depth, row, edge.column, y) = clamped(sum, problem_.lo, problem_.hi);
     }
   }
 }
@@ -328,6 +335,53 @@ void ToeplitzBox<T>::run_tile(const Input& input, int64_t group, int64_t depth, 
 }
 
 template <typename T>
+void ToeplitzBox<T>::sum_in_order(const Sum& sum, const ToeplitzTile<T>& tile) const {
+  const Kernels<T>& kernels = *problem_.kernels;
+  switch (sum.form) {
+    case ToeplitzForm::rows:
+      return kernels.toeplitz_rows(static_cast<int>(sum.rows), sum.vectors, tile);
+    case ToeplitzForm::channels:
+      return kernels.toeplitz_channels(static_cast<int>(sum.channels), sum.vectors, tile);
+    case ToeplitzForm::plane:
+      return kernels.toeplitz_plane(static_cast<int>(sum.rows), sum.vectors, tile);
+  }
+}
+
+template <typename T>
+void ToeplitzBox<T>::sum_tile(const Sum& sum, const ToeplitzTile<T>& tile) const {
+  const bool is_plane = sum.form == ToeplitzForm::plane, has_channels = sum.form == ToeplitzForm::channels;
+  const int64_t step_products = is_plane ? tile.height : 1;
+  if (tile.steps == 1 || tile.steps * step_products <= kProductsInOrder) return sum_in_order(sum, tile);
+  const int64_t steps = std::max<int64_t>(1, kProductsAtATime / step_products);
+  const int64_t lines = has_channels ? sum.channels : sum.rows, step_weights = is_plane       ? tile.height
+                                                                               : has_channels ? sum.channels
+                                                                                              : 1;
+  const int64_t y_line = has_channels ? tile.y_channel : tile.y_row;
+  ArenaFrame frame;
+  ToeplitzTile<T> part = tile;
+  part.steps = steps;
+  part.lo = -std::numeric_limits<T>::infinity();
+  part.hi = std::numeric_limits<T>::infinity();
+  sum_in_order(sum, part);
+  part.bias = nullptr;
+  part.y = frame.take<T>(lines * tile.n);
+  part.y_row = part.y_channel = tile.n;
+  for (int64_t first = steps; first < tile.steps; first += steps) {
+    part.taps += steps;
+    part.weights += steps * step_weights;
+    part.steps = std::min(steps, tile.steps - first);
+    sum_in_order(sum, part);
+    const bool is_last = first + steps >= tile.steps;
+    for (int64_t line = 0; line < lines; ++line) {
+      T* const to = tile.y + line * y_line;
+      const T* const from = part.y + line * tile.n;
+      for (int64_t i = 0; i < tile.n; ++i) to[i] += from[i];
+      for (int64_t i = 0; is_last && i < tile.n; ++i) to[i] = clamped(to[i], tile.lo, tile.hi);
+    }
+  }
+}
+
+template <typename T>
 void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input, const T* bias,
                                int64_t depth, const Stretch& rows, const Stretch& columns, T* scratch,
                                T* y) const {
@@ -387,17 +441,8 @@ void ToeplitzBox<T>::run_block(const ToeplitzBlock<T>& block, const Input& input
         tile.y_row = tile.n;
         tile.y_channel = tile.n;
       }
-      switch (block.form) {
-        case ToeplitzForm::rows:
-          kernels.toeplitz_rows(static_cast<int>(count), static_cast<int>(vectors), tile);
-          break;
-        case ToeplitzForm::channels:
-          kernels.toeplitz_channels(static_cast<int>(block.channels), static_cast<int>(vectors), tile);
-          break;
-        case ToeplitzForm::plane:
-          kernels.toeplitz_plane(static_cast<int>(count), static_cast<int>(vectors), tile);
-          break;
-      }
+      const Sum sum = {block.form, block.channels, count, static_cast<int>(vectors)};
+      sum_tile(sum, tile);
       if (!is_stored_in_place_) {
         deliver(scratch, block.channels, count, tile.n, depth, row, column, y + block.channel * plane);
       }

@@ -83,6 +83,15 @@ class ToeplitzBox {
                 T* scratch, T* y) const;
   void run_block(const ToeplitzBlock<T>& block, const Input& input, const T* bias, int64_t depth,
                  const Stretch& rows, const Stretch& columns, T* scratch, T* y) const;
+  // How a tile is summed: in rows of one channel or channels of one row, and vectors at a time.
+  struct Sum {
+    ToeplitzForm form;
+    int64_t channels, rows;
+    int vectors;
+  };
+  // Some hundreds of products at a time, and then these sums: an output errs as one of a product of matrices.
+  void sum_tile(const Sum& sum, const ToeplitzTile<T>& tile) const;
+  void sum_in_order(const Sum& sum, const ToeplitzTile<T>& tile) const;
   void deliver(const T* from, int64_t channels, int64_t rows, int64_t columns, int64_t depth, int64_t row,
                int64_t column, T* y) const;
 
