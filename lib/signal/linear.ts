@@ -198,7 +198,9 @@ function convolveDirect(
   const outChannels = product(outer.map((axis) => axis.b));
   const window = { rank: inner.length as Rank, groups: 1, paddingMode: 'zeros' } as const;
   const sizes = { batch, inChannels: 1, outChannels, axes: inner.map(correlationAxis) };
-  const manner = { algorithm: 'auto', accuracy: 'strict' } as const;
+  // Rows of taps pass zeros of the kernel by, which what is not finite must meet.
+  const algorithm = areFinite(a) ? 'auto' : 'im2col';
+  const manner = { algorithm, accuracy: 'strict' } as const;
   const plan = planConv(convRequest('forward', 'float64', window, sizes, manner), backend().machine);
   const weight = flipEach(b, b.length / outChannels);
   const pairs = uninitialised('float64', elementCount(plan.outputShape, 'output'));

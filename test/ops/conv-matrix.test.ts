@@ -387,6 +387,8 @@ describe('accuracy', () => {
     ];
     expect(A.matvec(x.data)).toEqual(B.matvec(x.data));
     const wrong = { inputShape: [90, 80], accuracy: 'exact' } as unknown as ConvMatrixOptions;
-    expect(() => convMatrix(w, wrong)).toThrow(/options\.accuracy: expected one of 'fast', 'strict', got "exact"/);
+    expect(() => convMatrix(w, wrong)).toThrow(
+      /options\.accuracy: expected one of 'fast', 'strict', got "exact"/,
+    );
   });
 });
