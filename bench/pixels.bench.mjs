@@ -9,7 +9,7 @@ import { figures } from './timing.mjs';
 process.env.CONVMAT_NUM_THREADS ??= '1';
 const require = createRequire(import.meta.url);
 const sharp = require('sharp');
-const { backendInfo, image } = require('..');
+const { backendInfo, image, Tensor } = require('..');
 
 const { values: options } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
 const [width, height, channels] = [1920, 1080, 3];
@@ -33,12 +33,24 @@ function byConvmat() {
   return image.toPixels(image.fromPixels(pixels, { scale: 1 / 255 }), { scale: 255 }).data;
 }
 
+const planes = new Tensor(new Float32Array(plane * channels), [channels, height, width]);
+const frame = new Uint8Array(plane * channels);
+function intoArrays() {
+  image.fromPixels(pixels, { scale: 1 / 255, out: planes });
+  return image.toPixels(planes, { scale: 255, out: frame }).data;
+}
+
 function bySharp() {
   return sharp(data, { raw: { width, height, channels } }).raw().toBuffer();
 }
 
 sharp.concurrency(1);
-const contenders = { convmat: byConvmat, 'JavaScript loops': byLoops, 'sharp, raw to raw': bySharp };
+const contenders = {
+  convmat: byConvmat,
+  'convmat, into out': intoArrays,
+  'JavaScript loops': byLoops,
+  'sharp, raw to raw': bySharp,
+};
 for (const [name, run] of Object.entries(contenders)) {
   if (Buffer.compare(Buffer.from(await run()), Buffer.from(data)) !== 0)
     throw new Error(`${name}: other pixels`);

@@ -32,6 +32,7 @@ import {
   isTypedArray,
   uninitialised,
 } from '../tensor/dtype.js';
+import { overlaps, resultTensor } from '../tensor/out.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { checkData, type Shape, Tensor } from '../tensor/tensor.js';
 
@@ -84,15 +85,23 @@ export type PixelArray = Uint8Array | Uint16Array | Float32Array;
 /**
  * Pixels as a tensor, [channels, height, width] float32: (value·scale − mean)/std, computed in float64 and rounded once.
  *
+ * With `out`, a float32 Tensor of the result's shape and memory of its own, nothing is allocated: as for the frames of a film.
+ *
  * @throws {ArgumentError} for a bad option or what are no pixels, {ShapeError} when data has not width·height·channels
  *   elements, {DTypeError} for data of another type.
  * @example image.fromPixels({ data: Uint8Array.of(0, 128, 255), width: 3, height: 1 }, { scale: 1 / 255 }).shape   // [1, 1, 3]
  */
-export function fromPixels(pixels: Pixels, options?: FromPixelsOptions): Tensor<Float32Array> {
-  const { plan, data, shape } = readFromPixels(pixels, checkOptions(options, FROM_OPTIONS));
-  const planes = uninitialised('float32', plan.count * plan.planes.length);
-  backend().fromPixels(plan, data, planes);
-  return new Tensor(planes, shape);
+export function fromPixels(
+  pixels: Pixels,
+  options?: FromPixelsOptions & { readonly out?: Tensor },
+): Tensor<Float32Array> {
+  const given = checkOptions(options, [...FROM_OPTIONS, 'out']);
+  const { plan, data, shape } = readFromPixels(pixels, given);
+  const planes = resultTensor(given.out, shape, 'float32', {
+    'pixels.data': new Tensor(data, [data.length]),
+  });
+  backend().fromPixels(plan, data, planes.data);
+  return planes;
 }
 
 /** As fromPixels, off the event loop. The pixels are copied, as conv2dAsync's operands are, or handed over (`transfer`). */
@@ -117,14 +126,33 @@ export async function fromPixelsAsync(
  *
  * @param t  [channels, height, width] with one to four channels, [1, channels, height, width] or [height, width]; float32 or
  *   float64.
- * @returns data of `options.dtype`, width, height and channels, as sharp and ImageData take them.
+ * With `out`, an array of `options.dtype` (an ImageData's is one of bytes) as long as the result, nothing is allocated.
+ *
+ * @returns data of `options.dtype`, which is `out` where that is given, width, height and channels, as sharp and ImageData
+ *   take them.
  * @throws {ShapeError} for another shape, {DTypeError} for integers, {ArgumentError} for a bad option.
  */
-export function toPixels(t: TensorLike, options?: ToPixelsOptions): Required<Pixels> {
-  const { plan, planes, size } = readToPixels(t, checkOptions(options, TO_OPTIONS));
-  const data: PixelArray = uninitialised(plan.to, plan.count * plan.channels);
+export function toPixels(
+  t: TensorLike,
+  options?: ToPixelsOptions & { readonly out?: Pixels['data'] },
+): Required<Pixels> {
+  const given = checkOptions(options, [...TO_OPTIONS, 'out']);
+  const { plan, planes, size } = readToPixels(t, given);
+  const { out } = given;
+  const data = out === undefined ? uninitialised(plan.to, plan.count * plan.channels) : takeOut(out, plan);
+  if (overlaps(data, planes))
+    throw mismatch(ArgumentError, 'out', 'memory of its own', 'memory shared with t');
   backend().toPixels(plan, planes, data);
-  return { data, ...size };
+  return { data: out ?? data, ...size };
+}
+
+/** The caller's array, or that beneath its clamped bytes. */
+function takeOut(out: Pixels['data'], { to, count, channels }: ToPixelsPlan): PixelArray {
+  const data = takePixelData(out, 'out');
+  if (pixelDType(data) !== to) throw mismatch(DTypeError, 'out', to, pixelDType(data));
+  if (data.length !== count * channels)
+    throw mismatch(ShapeError, 'out', `${count * channels} elements`, describe(data));
+  return data;
 }
 
 /** As toPixels, off the event loop. The tensor is copied, as conv2dAsync's operands are, or handed over (`transfer`). */
@@ -150,7 +178,7 @@ export function readFromPixels(
   options: FromPixelsOptions,
 ): { plan: FromPixelsPlan; data: PixelArray; shape: readonly number[] } {
   if (!isObject(pixels)) throw mistake(ArgumentError, 'pixels', '{ data, width, height }', pixels);
-  const data = takePixelData(pixels.data);
+  const data = takePixelData(pixels.data, 'pixels.data');
   const width = checkInteger(pixels.width, 'pixels.width', 1);
   const height = checkInteger(pixels.height, 'pixels.height', 1);
   const count = width * height;
@@ -200,21 +228,17 @@ function sourcesOf(order: 'keep' | 'rgb' | 'bgr' | 'grey', channels: number): nu
 }
 
 /** Clamped bytes are bytes. */
-function takePixelData(data: unknown): PixelArray {
+function takePixelData(data: unknown, argument: string): PixelArray {
   if (isClamped(data)) {
     const { buffer, byteOffset, length } = data;
-    return takePixelData(new Uint8Array(buffer, byteOffset, length));
+    return takePixelData(new Uint8Array(buffer, byteOffset, length), argument);
   }
   if (!isTypedArray(data)) {
-    throw mistake(
-      ArgumentError,
-      'pixels.data',
-      'a Uint8Array, Uint8ClampedArray, Uint16Array or Float32Array',
-      data,
-    );
+    const expected = 'a Uint8Array, Uint8ClampedArray, Uint16Array or Float32Array';
+    throw mistake(ArgumentError, argument, expected, data);
   }
-  const dtype = checkData(data, 'pixels.data');
-  if (!isPixelArray(data)) throw mismatch(DTypeError, 'pixels.data', 'uint8, uint16 or float32', dtype);
+  const dtype = checkData(data, argument);
+  if (!isPixelArray(data)) throw mismatch(DTypeError, argument, 'uint8, uint16 or float32', dtype);
   return data;
 }
 
@@ -224,7 +248,8 @@ function isPixelArray(data: unknown): data is PixelArray {
 }
 
 function isClamped(data: unknown): data is Uint8ClampedArray {
-  return Object.prototype.toString.call(data) === '[object Uint8ClampedArray]' && ArrayBuffer.isView(data);
+  // Of a view only: a revoked proxy throws at toString.
+  return ArrayBuffer.isView(data) && Object.prototype.toString.call(data) === '[object Uint8ClampedArray]';
 }
 
 function pixelDType(data: PixelArray): PixelDType {

@@ -861,6 +861,7 @@ const CALLS: readonly Call[] = [
   call('image.sharpen', images.sharpen as never, () => [1]),
   ...(['fromPixels', 'fromPixelsAsync'] as const).map((name) =>
     call(`image.${name}`, images[name] as never, () => [rgba(), {}], [
+      ...(name === 'fromPixels' ? ['out'] : []),
       'channels',
       'premultiply',
       'scale',
@@ -870,6 +871,7 @@ const CALLS: readonly Call[] = [
   ),
   ...(['toPixels', 'toPixelsAsync'] as const).map((name) =>
     call(`image.${name}`, images[name] as never, () => [random([1, 3, 4, 5]), {}], [
+      ...(name === 'toPixels' ? ['out'] : []),
       'scale',
       'offset',
       'unpremultiply',

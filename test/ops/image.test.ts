@@ -1,4 +1,4 @@
-import { conv2d, image, prepareConv, tensor } from 'convmat';
+import { conv2d, image, prepareConv, Tensor, tensor } from 'convmat';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expectSame } from '../support/compare';
@@ -129,6 +129,45 @@ describe('toPixels', () => {
     const scaled = { scale: 100, offset: 128 };
     expect(toPixels({ data: planes.data, shape: [1, 2, 3, 4] }, scaled)).toEqual(toPixels(planes, scaled));
     expect(toPixels(random([3, 4]), scaled)).toMatchObject({ width: 4, height: 3, channels: 1 });
+  });
+});
+
+describe('out', () => {
+  test('holds the result, of frames one after the other', () => {
+    const planes = new Tensor(new Float32Array(3 * 33 * 41), [3, 33, 41]);
+    const clamped = new Uint8ClampedArray(3 * 33 * 41);
+    for (const seed of [1, 2]) {
+      const pixels = anyPixels(41, 33, 3, 'uint8', seed);
+      expect(fromPixels(pixels, { out: planes })).toBe(planes);
+      expectSame(planes, fromPixels(pixels));
+      const back = toPixels(planes, { out: clamped });
+      expect(back.data).toBe(clamped);
+      expect(Array.from(clamped)).toEqual(Array.from(pixels.data));
+    }
+  });
+
+  test('is of the result’s type and size, with memory of its own', () => {
+    const floats = new Float32Array(12);
+    const pixels = { data: floats, width: 2, height: 2 };
+    const t = new Tensor(floats, [3, 2, 2]);
+    const wrong: [() => unknown, string][] = [
+      [
+        () => fromPixels(pixels, { out: new Tensor(floats.slice(), [12]) }),
+        'out: expected shape [3, 2, 2], got shape [12]',
+      ],
+      [
+        () => fromPixels(pixels, { out: t }),
+        'out: expected memory of its own, got memory shared with pixels.data',
+      ],
+      [
+        () => toPixels(t, { out: floats, dtype: 'float32' }),
+        'out: expected memory of its own, got memory shared with t',
+      ],
+      [() => toPixels(t, { out: new Uint8Array(11) }), 'out: expected 12 elements'],
+      [() => toPixels(t, { out: new Uint16Array(12) }), 'out: expected uint8, got uint16'],
+      [() => toPixels(t, { out: [0] as never }), 'out: expected a Uint8Array'],
+    ];
+    for (const [call, message] of wrong) expect(call).toThrow(message);
   });
 });
 
