@@ -7,6 +7,8 @@
 #include <limits>
 #include <thread>
 
+#include "runtime/spare_block.h"
+
 namespace convmat {
 namespace {
 
@@ -67,6 +69,37 @@ TEST(Arena, ThreadsHaveTheirOwn) {
     ArenaFrame other;
     EXPECT_NE(other.take<char>(64), mine);
   }).join();
+}
+
+constexpr size_t kMegabyte = size_t{1} << 20;
+
+TEST(SpareBlock, IsKeptForTheNextOfAboutItsSize) {
+  char* kept;
+  {
+    const SpareBlock first(8 * kMegabyte);
+    kept = first.data();
+    const SpareBlock second(8 * kMegabyte);
+    EXPECT_NE(second.data(), kept);
+    std::memset(first.data(), 1, 8 * kMegabyte);
+  }
+  const SpareBlock next(7 * kMegabyte), other(8 * kMegabyte);
+  EXPECT_TRUE(next.data() == kept || other.data() == kept);
+  EXPECT_NE(next.data(), other.data());
+  const SpareBlock small(kMegabyte);  // which none of the others is lent for
+  EXPECT_NE(small.data(), kept);
+}
+
+TEST(SpareBlock, MakesRoomForTheNewest) {
+  for (size_t size = 1; size <= 40; size += 3) {
+    const SpareBlock block(size * kMegabyte);
+    std::memset(block.data(), static_cast<int>(size), size * kMegabyte);
+  }
+  char* last;
+  {
+    const SpareBlock block(30 * kMegabyte);
+    last = block.data();
+  }
+  EXPECT_EQ(SpareBlock(30 * kMegabyte).data(), last);
 }
 
 }  // namespace
