@@ -40,11 +40,7 @@ const OPTIONS = ['from', 'to'] as const;
  *   using blur = prepareConv(weight, { groups: 3, padding: 'same', paddingMode: 'reflect' });
  *   const blurred = image.convolve({ data: new Uint8Array(48), width: 4, height: 4 }, blur);
  */
-export function convolve(
-  pixels: Pixels,
-  layer: PreparedConv<Float32Array>,
-  options?: ConvolveOptions,
-): Required<Pixels> {
+export function convolve(pixels: Pixels, layer: PreparedConv, options?: ConvolveOptions): Required<Pixels> {
   const { from, to } = readHalves(checkOptions(options, OPTIONS));
   const { shape } = readFromPixels(pixels, from);
   const { outputShape } = bindingOf(layer, shape, 'float32');
@@ -60,7 +56,7 @@ export function convolve(
  */
 export async function convolveAsync(
   pixels: Pixels,
-  layer: PreparedConv<Float32Array>,
+  layer: PreparedConv,
   options?: ConvolveOptions & AsyncOptions,
 ): Promise<Required<Pixels>> {
   const given = checkOptions(options, [...OPTIONS, 'signal', 'transfer']);

@@ -26,7 +26,7 @@ function expectNear(actual: Tensor, expected: Tensor, norm: number): void {
   const magnitude = { data: new Float64Array(expected.size).fill(1), shape: expected.shape };
   expectWithin(actual, expected, magnitude, { factor: 32 * unit * norm, scale: 'own' });
 }
-const normOf = (t: Tensor) => Math.sqrt(t.data.reduce((sum: number, v: number) => sum + v * v, 0));
+const normOf = (t: Tensor) => Math.sqrt(Float64Array.from(t.data).reduce((sum, v) => sum + v * v, 0));
 
 interface Problem {
   readonly dtype: 'float32' | 'float64';
@@ -145,7 +145,7 @@ describe.runIf(native)('large kernels over planes', () => {
     ['of reflections', [1, 1, 280, 300], [1, 1, 271, 281], { padding: [12, 10], paddingMode: 'reflect' }],
   ];
   const dot = (a: Tensor, b: Tensor) =>
-    a.data.reduce((sum: number, value: number, i: number) => sum + value * b.data[i], 0);
+    Float64Array.from(a.data).reduce((sum, value, i) => sum + value * b.data[i], 0);
   for (const dtype of ['float32', 'float64'] as const) {
     test.each(cases)(`%s, ${dtype}`, (_, inputShape, weightShape, options) => {
       const [x, w] = [random(inputShape, dtype, 1), random(weightShape, dtype, 2)];
