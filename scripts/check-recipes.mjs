@@ -68,7 +68,9 @@ function among(names, others, what) {
 }
 
 function unitsHaveEntries() {
-  const names = JSON.parse(read('lists/isas.json')).map(({ name }) => `${name.replaceAll('-', '_')}.cc`);
+  // WebAssembly is one unit: the build writes the plain instructions from the relaxed ones.
+  const isas = JSON.parse(read('lists/isas.json')).filter((isa) => isa.backend === 'native' || !isa.over);
+  const names = isas.map(({ name }) => `${name.replaceAll('-', '_')}.cc`);
   const units = readdirSync(join(copy, 'native/isa')).filter((name) => name.endsWith('.cc'));
   return among(units, names, 'lists/isas.json lacks') ?? among(names, units, 'native/isa lacks');
 }
@@ -101,8 +103,8 @@ function functionsAreTypedAndAttacked() {
     ...captured('native/addon/module.cc', /\{"(\w+)", entry</g),
     ...captured('native/door/functions.inc', /^CONVMAT_FUNCTION\((\w+), /gm),
   ];
-  const typed = captured('lib/backend/native/addon.ts', /^ {2}(\w+)(?:<.*?>)?\(/gm);
-  const attacked = captured('test/package/programs/hostile.cjs', /^ {2}(\w+): \(\) =>/gm);
+  const typed = captured('lib/backend/native/addon.ts', /^ {2}(\w+)\??(?:<.*?>)?\(/gm);
+  const attacked = captured('test/package/programs/hostile.cjs', /^ {2,4}(\w+): \(\) =>/gm);
   return (
     among(exported, typed, 'addon.ts lacks') ??
     among(typed, exported, 'module.cc lacks') ??

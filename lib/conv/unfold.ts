@@ -6,7 +6,7 @@ import { ArgumentError, ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
 import { type Axes, isRank, perAxis, type Rank } from '../plan/options/axes.js';
 import { forwardAxes, type Geometry, readWindow, type Window } from '../plan/options/window.js';
-import { type ConvPlan, convRequest, planConv } from '../plan/plans/conv.js';
+import { type ConvPlan, loweredRequest, planConv } from '../plan/plans/conv.js';
 import type { DType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
 import { type ArrayIn, type TensorLike, takeTensor } from '../tensor/take.js';
@@ -136,7 +136,7 @@ function loweringPlan(
 ): ConvPlan {
   const sizes = { batch, inChannels: channels, outChannels: 1, axes: forwardAxes(window, spatial) };
   const oneGroup = { ...window, groups: 1 };
-  const request = convRequest('forward', dtype, oneGroup, sizes, { algorithm: 'im2col' });
+  const request = loweredRequest(dtype, oneGroup, sizes);
   return planConv(request, backend().machine);
 }
 

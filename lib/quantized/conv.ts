@@ -24,7 +24,7 @@ import {
   readWindow,
   type Window,
 } from '../plan/options/window.js';
-import { convRequest, planConv } from '../plan/plans/conv.js';
+import { loweredRequest, planConv } from '../plan/plans/conv.js';
 import { type IntegerConvPlan, planInteger } from '../plan/plans/integer.js';
 import { BYTE_RANGE, type ByteArray, type ByteDType } from '../tensor/dtype.js';
 import { resultTensor } from '../tensor/out.js';
@@ -205,7 +205,7 @@ export function planFilter(
     outChannels: weightShape[0],
     axes: forwardAxes(window, input.spatial),
   };
-  const request = convRequest('forward', inputDType, window, sizes, { algorithm: 'im2col' });
+  const request = loweredRequest(inputDType, window, sizes);
   const conv = planConv(request, backend().machine);
   const geometry = {
     conv,

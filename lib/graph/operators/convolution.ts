@@ -11,6 +11,7 @@ import {
   type ConvRequest,
   type ConvSizes,
   convRequest,
+  loweredRequest,
   planConv,
 } from '../../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf } from '../../plan/weights.js';
@@ -161,7 +162,7 @@ export function requestOf(
 /** The request of a convolution of bytes, from the shapes of x and y. */
 export function byteRequest(attributes: ConvAttributes, dtype: ByteDType, x: Shape, y: Shape): ConvRequest {
   const sizes = sizesOf(attributes, x, y);
-  return convRequest('forward', dtype, windowOf(attributes), sizes, { algorithm: 'im2col' });
+  return loweredRequest(dtype, windowOf(attributes), sizes);
 }
 
 function windowOf({ kernel, groups }: ConvAttributes) {

@@ -4,7 +4,7 @@
  */
 import { backend } from '../../backend/select.js';
 import { type Axis, UNIT_AXIS } from '../../plan/options/axes.js';
-import { type ConvPlan, convRequest, planConv } from '../../plan/plans/conv.js';
+import { type ConvPlan, loweredRequest, planConv } from '../../plan/plans/conv.js';
 import { planInteger } from '../../plan/plans/integer.js';
 import type { ByteDType } from '../../tensor/dtype.js';
 import type { Elements, ElementType, GraphNode, NodeOf, Value } from '../graph.js';
@@ -201,10 +201,7 @@ export function lowerQLinearMatMul(node: NodeOf<'QLinearMatMul'>, to: Lowering):
   const axis: Axis = { ...UNIT_AXIS, in: pixels, out: pixels };
   const sizes = { batch: areImages ? rows : 1, inChannels: k, outChannels: n, axes: [axis] };
   const window = { rank: 1, groups: 1, paddingMode: 'zeros' } as const;
-  const conv = planConv(
-    convRequest('forward', from, window, sizes, { algorithm: 'im2col' }),
-    backend().machine,
-  );
+  const conv = planConv(loweredRequest(from, window, sizes), backend().machine);
   if (areImages) {
     to.push(convolutionStep(node, conv, weightDType, weight, scaling, a.id, y.id, bytes));
     return true;

@@ -51,6 +51,15 @@ export function convRequest<D extends DType>(
   };
 }
 
+/** What goes one way, whatever its sizes: convolutions of integers, and lowering itself. */
+export function loweredRequest<D extends DType>(
+  dtype: D,
+  window: Pick<ConvGeometry, 'rank' | 'groups' | 'paddingMode'>,
+  sizes: ConvSizes,
+): ConvRequest & { readonly dtype: D } {
+  return convRequest('forward', dtype, window, sizes, { algorithm: 'im2col' });
+}
+
 const CACHE_SIZE = 512;
 const cache = new Map<string, ConvPlan>();
 
