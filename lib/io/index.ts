@@ -10,6 +10,7 @@ export type { ArrayRead, ArrayToWrite } from './npy.js';
 export { encodeNpy, readNpy, writeNpy } from './npy.js';
 export type { OpenArchive } from './npz.js';
 export { encodeNpz, openNpz, readNpz, writeNpz } from './npz.js';
+export type { MatrixRead } from './read-matrix-market.js';
 export { readMatrixMarket } from './read-matrix-market.js';
 export type { OpenSafetensors, SafetensorsOptions } from './safetensors.js';
 export { encodeSafetensors, openSafetensors, readSafetensors, writeSafetensors } from './safetensors.js';
