@@ -254,8 +254,9 @@ CONVMAT_INLINE Vec<T> gather(const T* p, const int32_t* indices) {
 #if defined(__SSE2__)
 // Two lanes that no compiler finds in the loops below.
 CONVMAT_INLINE Vec<double> load_widened(const float* p) {
-  const __m128d pair = _mm_load_sd(reinterpret_cast<const double*>(p));
-  return {reinterpret_cast<Vec<double>::Register>(_mm_cvtps_pd(_mm_castpd_ps(pair)))};
+  // A double would have to lie at a multiple of its size.
+  const __m128i pair = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return {reinterpret_cast<Vec<double>::Register>(_mm_cvtps_pd(_mm_castsi128_ps(pair)))};
 }
 CONVMAT_INLINE void store_narrowed(float* p, Vec<double> a) {
   _mm_storel_pi(reinterpret_cast<__m64*>(p), _mm_cvtpd_ps(reinterpret_cast<__m128d>(a.v)));
