@@ -10,19 +10,19 @@ import { FILE } from './wasm/deliver.mjs';
 // 3 % above what was reached (docs/release.md says how). x64 has two or three instruction sets, Arm one; each has tiles
 // unrolled into registers, in two precisions. Half a megabyte is the wish.
 const BINARY_BUDGETS = {
-  'linux-x64-glibc': 1_410_000,
-  'linux-x64-musl': 1_420_000,
-  'linux-arm64-glibc': 860_000,
-  'linux-arm64-musl': 860_000,
-  'win32-x64': 1_530_000,
-  'win32-arm64': 830_000,
-  'darwin-x64': 1_040_000,
-  'darwin-arm64': 920_000,
+  'linux-x64-glibc': 2_220_000,
+  'linux-x64-musl': 2_220_000,
+  'linux-arm64-glibc': 1_320_000,
+  'linux-arm64-musl': 1_320_000,
+  'win32-x64': 2_330_000,
+  'win32-arm64': 1_260_000,
+  'darwin-x64': 1_590_000,
+  'darwin-arm64': 1_370_000,
 };
 // By brotli.
 const WASM_BUDGET = 260_000;
-// WebAssembly is in it twice: as a file, and inside a script for browsers.
-const TARBALL_BUDGET = 4_600_000;
+// WebAssembly is in it twice: as a file, and inside a script for browsers. 4.6 MB is the wish.
+const TARBALL_BUDGET = 7_170_000;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 let over = 0;
