@@ -27,6 +27,12 @@ export interface Correlation {
   readonly fitsOutputs: boolean;
 }
 
+/** Why a geometry is no such correlation; null where it is one. */
+export function declinesCorrelation({ op, paddingMode, axes }: ConvGeometry): string | null {
+  const isOne = op !== 'inputGrad' || paddingMode === 'zeros' || axes.every((axis) => axis.stride === 1);
+  return isOne ? null : 'serves strided gradients of zeros padding only';
+}
+
 export function correlationOf(g: ConvGeometry): Correlation {
   const { batch, groups } = g;
   const [inChannels, outChannels] = [g.inChannels / groups, g.outChannels / groups];

@@ -1,40 +1,29 @@
 /** Fourier tiles: which size a convolution goes by, what they take, and how long. */
-import { product } from '../../numbers.js';
 import { BYTES } from '../../tensor/dtype.js';
 import type { ConvGeometry } from '../geometry.js';
 import type { Workload } from '../model/workload.js';
 import { type Axis, isUnit } from '../options/axes.js';
 import type { NativeAlgorithm } from './algorithm.js';
-import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
+import {
+  type FftTile,
+  fastestTile,
+  TileChoice,
+  type TileWork,
+  tileCost,
+  tileReason,
+} from './fourier-tiles.js';
 
 export const fft: NativeAlgorithm = {
   name: 'fft',
   gradients: 'stride 1',
   declines,
-  variant: (g) => ({ algorithm: 'fft', ...workOf(g).tile }),
+  variant: (g) => ({ algorithm: 'fft', ...choice.of(g).tile }),
   // An element errs by its tile's size, not by its own.
   isAccurate: (_g, { accuracy }) => accuracy === 'fast',
   time,
   atLeast: leastTime,
-  cost(g) {
-    const { item, weights, operandBytes } = sizesOf(g);
-    const { multiplications, additions, spectraBytes } = workOf(g);
-    return {
-      multiplications,
-      additions,
-      bytes: operandBytes + Math.max(0, spectraBytes - item * weights),
-      extraBytes: spectraBytes + BLOCKED_WORKSPACE_BYTES,
-      weightBytes: spectraBytes + item * weights, // those for direct sums, where they are needed
-    };
-  },
-  reason(g) {
-    const { multiplications, additions, tile } = workOf(g);
-    const taps = product(g.axes.map((axis) => axis.kernel));
-    const places = product(g.axes.map((axis) => axis.out));
-    const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * taps * places;
-    const saving = (direct / (multiplications + additions)).toPrecision(2);
-    return `Fourier tiles of ${tile.rows}×${tile.columns} take ${saving} times less arithmetic`;
-  },
+  cost: (g) => tileCost(g, choice.of(g)),
+  reason: (g) => tileReason(g, choice.of(g), ''),
   sparseLimit: null,
   weightGrad: null,
 };
@@ -53,30 +42,11 @@ const SPECTRA_BYTES = 128 * 2 ** 20;
 /** Bytes of the spectra of a tile's channels, beside which the tile's own remain. */
 const CHANNELS_BYTES = 2.5 * 2 ** 20;
 
-/** Points of a tile along its axes. */
-export interface FftTile {
-  readonly rows: number;
-  readonly columns: number;
-}
-
-interface FftWork {
-  readonly tile: FftTile;
-  readonly multiplications: number;
-  readonly additions: number;
-  readonly spectraBytes: number;
-  /** Points of all tiles' channels that are gathered or delivered, and how often passes of transforms touch them. */
-  readonly points: number;
-  readonly passes: number;
-  /** Complex products of spectra. */
-  readonly products: number;
-}
-
 /**
  * Time of a point, and of a complex product, in passes of a transform: by which the tile is chosen. Prime numbers of
  * channels and small tiles of one differ more; the ratios are those of AVX-512 on Zen 4 and Sapphire Rapids.
  */
-const POINT = 4;
-const PRODUCT = 0.5;
+const TIMES = { point: 4, product: 0.5 };
 
 /**
  * Every tile that a kernel fits in, so that half of its outputs are right; only lines serve a kernel of one row, and only
@@ -100,10 +70,10 @@ function* tilesOf({ axes: [, height, width] }: ConvGeometry): Generator<FftTile>
 }
 
 /**
- * What tiles of a size take: per pair of them a transform of every channel, radix 4 (per point and two passes 8.5 flops,
- * of which 3 multiply), and a complex product per pair of channels. Null where they would not fit the workspace.
+ * What tiles of a size take: per pair of them a transform of every channel, and a complex product per pair of channels. Null
+ * where they would not fit the workspace.
  */
-function workBy(tile: FftTile, g: ConvGeometry): FftWork | null {
+function workBy(tile: FftTile, g: ConvGeometry): TileWork | null {
   const [, height, width] = g.axes;
   const lanes = LINE_BYTES / BYTES[g.dtype];
   const size = tile.rows * (tile.columns === 1 ? lanes : tile.columns);
@@ -118,48 +88,13 @@ function workBy(tile: FftTile, g: ConvGeometry): FftWork | null {
   const points = pairs * size * (perGroup.in + perGroup.out);
   const passes = points * Math.log2(tile.rows * tile.columns);
   const products = pairs * size * perGroup.in * perGroup.out;
-  return {
-    tile,
-    multiplications: Math.ceil(1.5 * passes) + 4 * products,
-    additions: Math.ceil(2.75 * passes) + 4 * products,
-    spectraBytes,
-    points,
-    passes,
-    products,
-  };
+  return { tile, points, passes, products, spectraBytes, workspaceBytes: 0 };
 }
 
-/** Geometries do not change, and every step of a choice asks. */
-const known = new WeakMap<ConvGeometry, FftWork | null>();
+const choice = new TileChoice((g) => fastestTile(worksOf(g), TIMES));
 
-/** The fastest tile's; null when none fits. */
-function fastestWork(g: ConvGeometry): FftWork | null {
-  const before = known.get(g);
-  if (before !== undefined) return before;
-  const work = leastWork(g);
-  known.set(g, work);
-  return work;
-}
-
-/** Of a geometry that is not declined. */
-function workOf(g: ConvGeometry): FftWork {
-  const work = fastestWork(g);
-  if (work === null) throw new RangeError('expected a geometry that a Fourier tile fits');
-  return work;
-}
-
-function leastWork(g: ConvGeometry): FftWork | null {
-  let best: FftWork | null = null;
-  let least = Number.POSITIVE_INFINITY;
-  for (const tile of tilesOf(g)) {
-    const work = workBy(tile, g);
-    if (work === null) continue;
-    const time = work.passes + POINT * work.points + PRODUCT * work.products;
-    if (time >= least) continue;
-    best = work;
-    least = time;
-  }
-  return best;
+function* worksOf(g: ConvGeometry): Generator<TileWork | null> {
+  for (const tile of tilesOf(g)) yield workBy(tile, g);
 }
 
 function declines(g: ConvGeometry): string | null {
@@ -188,7 +123,7 @@ export function leastTime({ g, images, places, read, written, bytes, times: { ff
 
 /** Its times: of a point in a pass of a tile's transform, or of a line's; gathered or delivered; of a product of two. */
 function time(work: Workload): number {
-  const { tile, passes, points, products, spectraBytes } = workOf(work.g);
+  const { tile, passes, points, products, spectraBytes } = choice.of(work.g);
   const { fft: t } = work.times;
   const wide = work.bytes / BYTES.float32;
   const sums = passes * (tile.rows === 1 ? t.line : t.pass) + points * t.point + products * t.product;

@@ -2,34 +2,31 @@
  * Fourier tiles that are larger than caches, each with the whole kernel in it: of large kernels over planes, and the
  * gradients of input and weight. native/conv/fft/large_tiles.cc cuts alike.
  */
-import { ceilDiv, product } from '../../numbers.js';
+import { ceilDiv } from '../../numbers.js';
 import { BYTES } from '../../tensor/dtype.js';
 import type { ConvGeometry } from '../geometry.js';
 import type { Workload } from '../model/workload.js';
 import { extent } from '../options/axes.js';
 import type { NativeAlgorithm } from './algorithm.js';
-import { type Correlation, correlationOf, denseOut, type Line } from './correlation.js';
-import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
-import { type FftTile, MAX_POINTS } from './fft.js';
+import { type Correlation, correlationOf, declinesCorrelation, denseOut, type Line } from './correlation.js';
+import { MAX_POINTS } from './fft.js';
+import {
+  type FftTile,
+  fastestTile,
+  TileChoice,
+  type TileWork,
+  tileCost,
+  tileReason,
+} from './fourier-tiles.js';
 
 export const largeFft: NativeAlgorithm = {
   name: 'fft',
   gradients: 'as they are',
   declines,
-  variant: (g) => ({ algorithm: 'fft', ...workOf(g).tile }),
+  variant: (g) => ({ algorithm: 'fft', ...choice.of(g).tile }),
   isAccurate: (_g, { accuracy }) => accuracy === 'fast',
   time,
-  cost(g) {
-    const { item, weights, operandBytes } = sizesOf(g);
-    const { multiplications, additions, spectraBytes, workspaceBytes } = workOf(g);
-    return {
-      multiplications,
-      additions,
-      bytes: operandBytes + Math.max(0, spectraBytes - item * weights),
-      extraBytes: spectraBytes + workspaceBytes + BLOCKED_WORKSPACE_BYTES,
-      weightBytes: spectraBytes + item * weights, // those for what is not finite, and to make spectra of
-    };
-  },
+  cost: (g) => tileCost(g, choice.of(g)),
   reason,
   sparseLimit: null,
   weightGrad: {
@@ -44,17 +41,6 @@ export const largeFft: NativeAlgorithm = {
 const KEPT_BYTES = 512 * 2 ** 20;
 /** Bytes of all spectra at a time. */
 const MOST_BYTES = 2 ** 30;
-
-interface Work {
-  readonly tile: FftTile;
-  readonly multiplications: number;
-  readonly additions: number;
-  readonly spectraBytes: number;
-  readonly workspaceBytes: number;
-  readonly points: number;
-  readonly passes: number;
-  readonly products: number;
-}
 
 /** The fewest points of a tile that leaves every output right. */
 function pointsForAll(c: Correlation, line: Line): number {
@@ -73,7 +59,7 @@ function tilesAlong(c: Correlation, line: Line, points: number): number {
   return ceilDiv(denseOut(line), points - extent(line.kernel, line.dilation) + 1);
 }
 
-function workBy(tile: FftTile, c: Correlation, bytes: number): Work | null {
+function workBy(tile: FftTile, c: Correlation, bytes: number): TileWork | null {
   const [, height, width] = c.axes;
   const tiles = c.images * tilesAlong(c, height, tile.rows) * tilesAlong(c, width, tile.columns);
   // Pairs of real points are complex ones.
@@ -93,16 +79,7 @@ function workBy(tile: FftTile, c: Correlation, bytes: number): Work | null {
   const points = (inputs + tiles * c.groups * c.written + planes) * size;
   const passes = points * Math.log2(size);
   const products = tiles * planes * size;
-  return {
-    tile,
-    multiplications: Math.ceil(1.5 * passes) + 4 * products,
-    additions: Math.ceil(2.75 * passes) + 4 * products,
-    spectraBytes,
-    workspaceBytes,
-    points,
-    passes,
-    products,
-  };
+  return { tile, points, passes, products, spectraBytes, workspaceBytes };
 }
 
 /** What numbers of points a tile's axes may have: so many cache lines, and no prime factor beyond 7. */
@@ -121,7 +98,9 @@ function goodSize(least: number, unit: number): number | null {
   return null;
 }
 
-/** Sizes that cut an axis into one tile, two, and so on. */
+const MOST_CUTS = 8;
+
+/** Sizes that cut an axis into one tile, two, and so on up to MOST_CUTS. */
 function sizesAlong(c: Correlation, line: Line, unit: number): number[] {
   const reach = extent(line.kernel, line.dilation);
   const sizes = new Set<number>();
@@ -132,37 +111,18 @@ function sizesAlong(c: Correlation, line: Line, unit: number): number[] {
   }
   return [...sizes];
 }
-const MOST_CUTS = 8;
 
-/** Geometries do not change, and every step of a choice asks. */
-const known = new WeakMap<ConvGeometry, Work | null>();
+const choice = new TileChoice((g) => fastestTile(worksOf(g), TIMES));
 
-function leastWork(g: ConvGeometry): Work | null {
-  const before = known.get(g);
-  if (before !== undefined) return before;
+function* worksOf(g: ConvGeometry): Generator<TileWork | null> {
   const c = correlationOf(g);
+  if (isSmall(c)) return;
   const [, height, width] = c.axes;
-  let best: Work | null = null;
-  let least = Number.POSITIVE_INFINITY;
-  if (isSmall(c)) {
-    known.set(g, null);
-    return null;
-  }
-  const heights = sizesAlong(c, height, ROW_UNIT);
   const widths = sizesAlong(c, width, COLUMN_UNIT);
-  for (const rows of heights) {
-    for (const columns of widths) {
-      if (rows * columns <= MAX_POINTS) continue;
-      const work = workBy({ rows, columns }, c, BYTES[g.dtype]);
-      if (work === null) continue;
-      const cost = work.passes + POINT * work.points + PRODUCT * work.products;
-      if (cost >= least) continue;
-      best = work;
-      least = cost;
-    }
+  for (const rows of sizesAlong(c, height, ROW_UNIT)) {
+    for (const columns of widths)
+      if (rows * columns > MAX_POINTS) yield workBy({ rows, columns }, c, BYTES[g.dtype]);
   }
-  known.set(g, best);
-  return best;
 }
 
 /** Whether one tile that caches hold leaves every output right: cut, it would take more. */
@@ -173,38 +133,25 @@ function isSmall(c: Correlation): boolean {
 }
 
 /** A point that comes and goes, and a complex product, in passes of a transform: by which the tile is chosen. */
-const POINT = 8;
-const PRODUCT = 1;
-
-/** Of a geometry that is not declined. */
-function workOf(g: ConvGeometry): Work {
-  const work = leastWork(g);
-  if (work === null) throw new RangeError('expected a geometry whose spectra fit the workspace');
-  return work;
-}
+const TIMES = { point: 8, product: 1 };
 
 function declines(g: ConvGeometry): string | null {
   const [{ in: depth, kernel, out }] = g.axes;
   if (depth !== 1 || kernel !== 1 || out !== 1) return 'serves one or two spatial axes';
-  if (g.op === 'inputGrad' && g.paddingMode !== 'zeros' && g.axes.some((axis) => axis.stride > 1))
-    return 'serves strided gradients of zeros padding only';
-  return leastWork(g) === null ? 'its planes are small, or their spectra exceed the workspace' : null;
+  const reason = declinesCorrelation(g);
+  if (reason !== null) return reason;
+  return choice.find(g) === null ? 'its planes are small, or their spectra exceed the workspace' : null;
 }
 
 /** Passes that read what is in no cache take so many times those of fft.ts, and a point that comes and goes. */
 const [FAR_PASS, FAR_POINT] = [1.2, 3.2];
 
 function time({ g, bytes, times: { fft: t } }: Workload): number {
-  const { passes, points, products } = workOf(g);
+  const { passes, points, products } = choice.of(g);
   const wide = bytes / BYTES.float32;
   return wide * (passes * FAR_PASS * t.pass + points * FAR_POINT * t.point + products * t.product) + t.call;
 }
 
 function reason(g: ConvGeometry): string {
-  const { multiplications, additions, tile } = workOf(g);
-  const taps = product(g.axes.map((axis) => axis.kernel));
-  const places = product(g.axes.map((axis) => axis.out));
-  const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * taps * places;
-  const saving = (direct / (multiplications + additions)).toPrecision(2);
-  return `Fourier tiles of ${tile.rows}×${tile.columns}, with the whole kernel in each, take ${saving} times less arithmetic`;
+  return tileReason(g, choice.of(g), ', with the whole kernel in each,');
 }

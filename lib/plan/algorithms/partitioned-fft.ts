@@ -9,29 +9,26 @@ import type { ConvGeometry } from '../geometry.js';
 import type { Workload } from '../model/workload.js';
 import { extent } from '../options/axes.js';
 import type { NativeAlgorithm } from './algorithm.js';
-import { type Correlation, correlationOf, denseOut, type Line } from './correlation.js';
-import { BLOCKED_WORKSPACE_BYTES, sizesOf } from './cost.js';
-import { type FftTile, LINE_BYTES, LINES, leastTime, MAX_POINTS, SIDES } from './fft.js';
+import { type Correlation, correlationOf, declinesCorrelation, denseOut, type Line } from './correlation.js';
+import { LINE_BYTES, LINES, leastTime, MAX_POINTS, SIDES } from './fft.js';
+import {
+  type FftTile,
+  fastestTile,
+  TileChoice,
+  type TileWork,
+  tileCost,
+  tileReason,
+} from './fourier-tiles.js';
 
 export const partitionedFft: NativeAlgorithm = {
   name: 'fft',
   gradients: 'as they are',
   declines,
-  variant: (g) => ({ algorithm: 'fft', ...workOf(g).tile }),
+  variant: (g) => ({ algorithm: 'fft', ...choice.of(g).tile }),
   isAccurate: (_g, { accuracy }) => accuracy === 'fast',
   time,
   atLeast: leastTime,
-  cost(g) {
-    const { item, weights, operandBytes } = sizesOf(g);
-    const { multiplications, additions, spectraBytes, workspaceBytes } = workOf(g);
-    return {
-      multiplications,
-      additions,
-      bytes: operandBytes + Math.max(0, spectraBytes - item * weights),
-      extraBytes: spectraBytes + workspaceBytes + BLOCKED_WORKSPACE_BYTES,
-      weightBytes: spectraBytes + item * weights, // those for what is not finite
-    };
-  },
+  cost: (g) => tileCost(g, choice.of(g)),
   reason,
   sparseLimit: null,
   weightGrad: {
@@ -67,21 +64,10 @@ function cutOf(line: Line, points: number, fitsOutputs: boolean): Cut {
   return { parts, outs: ceilDiv(dense, step), tiles: (count) => count + parts - 1 };
 }
 
-interface Work {
-  readonly tile: FftTile;
-  readonly multiplications: number;
-  readonly additions: number;
-  readonly spectraBytes: number;
-  readonly workspaceBytes: number;
-  readonly points: number;
-  readonly passes: number;
-  readonly products: number;
-}
-
 /** Bytes of all spectra at a time: weights', inputs' and outputs'. */
 const MOST_BYTES = 2 ** 30;
 
-function workBy(tile: FftTile, c: Correlation, bytes: number): Work | null {
+function workBy(tile: FftTile, c: Correlation, bytes: number): TileWork | null {
   const isLine = tile.rows === 1;
   const lanes = LINE_BYTES / bytes;
   const columns = tile.columns === 1 ? lanes : tile.columns;
@@ -106,21 +92,11 @@ function workBy(tile: FftTile, c: Correlation, bytes: number): Work | null {
   const points = transforms * size;
   const passes = points * Math.log2(tile.columns === 1 ? tile.rows : size);
   const products = images * c.groups * outputs * c.read * parts * size;
-  return {
-    tile,
-    multiplications: Math.ceil(1.5 * passes) + 4 * products,
-    additions: Math.ceil(2.75 * passes) + 4 * products,
-    spectraBytes,
-    workspaceBytes,
-    points,
-    passes,
-    products,
-  };
+  return { tile, points, passes, products, spectraBytes, workspaceBytes };
 }
 
 /** A point that is gathered or delivered, and a complex product, in passes of a transform: by which the tile is chosen. */
-const POINT = 5;
-const PRODUCT = 1;
+const TIMES = { point: 5, product: 1 };
 
 function* tilesOf({ axes: [, height, width] }: Correlation): Generator<FftTile> {
   if (height.kernel === 1) {
@@ -133,46 +109,22 @@ function* tilesOf({ axes: [, height, width] }: Correlation): Generator<FftTile> 
   }
 }
 
-/** Geometries do not change, and every step of a choice asks. */
-const known = new WeakMap<ConvGeometry, Work | null>();
+const choice = new TileChoice((g) => fastestTile(worksOf(g), TIMES));
 
-function leastWork(g: ConvGeometry): Work | null {
-  const before = known.get(g);
-  if (before !== undefined) return before;
-  let best: Work | null = null;
-  let least = Number.POSITIVE_INFINITY;
+function* worksOf(g: ConvGeometry): Generator<TileWork | null> {
   const c = correlationOf(g);
-  for (const tile of tilesOf(c)) {
-    const work = workBy(tile, c, BYTES[g.dtype]);
-    if (work === null) continue;
-    const cost = work.passes + POINT * work.points + PRODUCT * work.products;
-    if (cost >= least) continue;
-    best = work;
-    least = cost;
-  }
-  known.set(g, best);
-  return best;
-}
-
-/** Of a geometry that is not declined. */
-function workOf(g: ConvGeometry): Work {
-  const work = leastWork(g);
-  if (work === null) throw new RangeError('expected a geometry whose spectra fit the workspace');
-  return work;
+  for (const tile of tilesOf(c)) yield workBy(tile, c, BYTES[g.dtype]);
 }
 
 function declines(g: ConvGeometry): string | null {
-  if (g.op === 'inputGrad' && g.paddingMode !== 'zeros' && g.axes.some((axis) => axis.stride > 1))
-    return 'serves strided gradients of zeros padding only';
-  return fits(g) ? null : 'its spectra exceed the workspace';
+  return declinesCorrelation(g) ?? (fits(g) ? null : 'its spectra exceed the workspace');
 }
 
 /** Whether tiles of some size fit the workspace; most geometries are refused or taken by the first. */
 function fits(g: ConvGeometry): boolean {
-  const before = known.get(g);
+  const before = choice.known(g);
   if (before !== undefined) return before !== null;
-  const c = correlationOf(g);
-  for (const tile of tilesOf(c)) if (workBy(tile, c, BYTES[g.dtype]) !== null) return true;
+  for (const work of worksOf(g)) if (work !== null) return true;
   return false;
 }
 
@@ -180,17 +132,12 @@ function fits(g: ConvGeometry): boolean {
 const SCATTERED = 2;
 
 function time({ g, bytes, times: { fft: t } }: Workload): number {
-  const { tile, passes, points, products } = workOf(g);
+  const { tile, passes, points, products } = choice.of(g);
   const pass = tile.rows === 1 ? t.line : t.pass;
   const wide = bytes / BYTES.float32;
   return wide * (passes * pass + points * SCATTERED * t.point + products * t.product) + t.call;
 }
 
 function reason(g: ConvGeometry): string {
-  const { multiplications, additions, tile } = workOf(g);
-  const taps = product(g.axes.map((axis) => axis.kernel));
-  const places = product(g.axes.map((axis) => axis.out));
-  const direct = 2 * g.batch * g.outChannels * (g.inChannels / g.groups) * taps * places;
-  const saving = (direct / (multiplications + additions)).toPrecision(2);
-  return `Fourier tiles of ${tile.rows}×${tile.columns}, the kernel in parts, take ${saving} times less arithmetic`;
+  return tileReason(g, choice.of(g), ', the kernel in parts,');
 }
