@@ -35,12 +35,15 @@ struct Spares {
     if (block.bytes() > kSpareBytes) return;
     std::vector<Block> freed;  // after the lock is gone
     const Lock lock(mutex);
-    size_t gone = 0;
-    for (; bytes + block.bytes() > kSpareBytes; ++gone) bytes -= blocks[gone].bytes();
+    size_t gone = 0, left = bytes;
+    for (; left + block.bytes() > kSpareBytes; ++gone) left -= blocks[gone].bytes();
+    // What may throw comes before anything changes.
+    freed.reserve(gone);
+    blocks.reserve(blocks.size() - gone + 1);
     const auto end = blocks.begin() + static_cast<std::ptrdiff_t>(gone);
     freed.assign(std::make_move_iterator(blocks.begin()), std::make_move_iterator(end));
     blocks.erase(blocks.begin(), end);
-    bytes += block.bytes();
+    bytes = left + block.bytes();
     blocks.push_back(std::move(block));
   }
 };

@@ -3,6 +3,7 @@
 // while it is told to.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <functional>
@@ -21,6 +22,7 @@
 #include "ops/pool.h"
 #include "ops/unfold.h"
 #include "runtime/executor.h"
+#include "runtime/spare_block.h"
 #include "runtime/thread_pool.h"
 
 #if !defined(_WIN32)
@@ -331,6 +333,28 @@ TEST(Exhaustion, LeavesRoomForOtherTransforms) {
   runs_out(make(1000), kNever);
   EXPECT_EQ(g_allocations.load() - kept, kOfTheThread);
   ThreadPool::shared().set_threads(0);
+}
+
+// A block that cannot be kept is freed, and what is kept stays as it was.
+TEST(Exhaustion, SpareBlocksAreKeptOrFreed) {
+  constexpr size_t kMegabyte = size_t{1} << 20;
+  int refused = 0;
+  for (int64_t number = 0; number < 4; ++number) {
+    for (const size_t size : {20, 30, 9}) {
+      SpareBlock* const block = new SpareBlock(size * kMegabyte);
+      const int64_t before = g_allocations.load();
+      g_until_failure.store(number);
+      block->~SpareBlock();
+      refused += g_allocations.load() - before > number;
+      g_until_failure.store(kNever);
+      ::operator delete(block);
+    }
+  }
+  EXPECT_GT(refused, 0);
+  for (const size_t size : {30, 20, 16, 8, 4}) {
+    const SpareBlock block(size * kMegabyte);
+    std::fill_n(block.data(), size * kMegabyte, '\1');
+  }
 }
 
 TEST_P(ExhaustionTest, TheMatrixOfAConvolution) {
