@@ -1,8 +1,10 @@
 /** A value of a graph, and what is known of its elements before anything runs. */
-import { StoredFloats } from '../onnx-file/stored-floats.js';
+import { describe } from '../check.js';
+import { checkPresent, StoredFloats } from '../onnx-file/stored-floats.js';
 import type { Elements, ElementType } from '../tensor/element-type.js';
 import type { Shape } from '../tensor/tensor.js';
 import { DequantizedFloats } from './dequantized.js';
+import { sizeOf } from './shapes.js';
 
 /** Elements of a constant, or what stands for them. */
 export type Known = Elements | StoredFloats | DequantizedFloats;
@@ -29,9 +31,16 @@ export class Value {
     readonly dequantized?: Dequantized,
   ) {}
 
-  /** The elements of a constant, which may be made for the first who asks: `known` tells without. */
+  /**
+   * The elements of a constant, which may be made for the first who asks: `known` tells without.
+   *
+   * @throws {ArgumentError} when they lay in memory that was taken away, as a view of it then has none.
+   */
   get constant(): Elements | null {
     const { known } = this;
-    return known instanceof StoredFloats || known instanceof DequantizedFloats ? known.elements() : known;
+    const elements =
+      known instanceof StoredFloats || known instanceof DequantizedFloats ? known.elements() : known;
+    if (elements !== null) checkPresent(elements, sizeOf(this.shape), `model: tensor ${describe(this.name)}`);
+    return elements;
   }
 }

@@ -7,7 +7,7 @@ import { type Elements, type ElementType, storageOf } from '../tensor/element-ty
 import { Tensor } from '../tensor/tensor.js';
 import { type FileType, fileType } from './element-types.js';
 import { fromBfloat16, fromFloat16 } from './half.js';
-import { StoredFloats } from './stored-floats.js';
+import { checkPresent, StoredFloats } from './stored-floats.js';
 
 /** Where a tensor's bytes are when they are not in the file itself. */
 export interface ExternalData {
@@ -67,6 +67,7 @@ export class FileTensor {
    */
   elements(): Elements {
     this.#elements ??= this.#read();
+    checkPresent(this.#elements, this.size, this.#place);
     return this.#elements;
   }
 
@@ -80,7 +81,7 @@ export class FileTensor {
       LITTLE_ENDIAN &&
       !isShared(source.bytes.buffer);
     if (!isStored) return this.elements();
-    this.#stored ??= new StoredFloats(source.bytes, () => asFloats(this.elements()));
+    this.#stored ??= new StoredFloats(source.bytes, this.size, this.#place, () => asFloats(this.elements()));
     return this.#stored;
   }
 
@@ -135,6 +136,7 @@ export class FileTensor {
     if (source.kind === 'list') return fromList(source.values, name, type);
     if (source.kind !== 'raw')
       throw new FormatError(`${this.#place}: expected its elements, got ${source.kind}`);
+    checkPresent(source.bytes, this.rawLength, this.#place);
     const aligned = LITTLE_ENDIAN ? source.bytes : swappedBytes(source.bytes, bytes);
     if (name === 'int64' || name === 'uint64') return fromWords(aligned, name === 'int64');
     if (bytes === 2 && type === 'float32') return fromHalves(aligned, name === 'float16');

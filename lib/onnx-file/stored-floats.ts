@@ -2,40 +2,68 @@
  * float32 weights as they lie in a file: in memory of the file's, and rarely where a Float32Array could begin. Kernels
  * take them from there, scaled row by row as they pack them; elements are made for whoever reads them one by one.
  */
+import { ArgumentError } from '../errors.js';
 import { uninitialised } from '../tensor/dtype.js';
 
+/**
+ * A model may be read from memory of the caller's, who may hand it on before every shape of the network has been prepared.
+ *
+ * @param place  The file and the tensor, as in «model.onnx: tensor 'w'».
+ * @throws {ArgumentError} when the bytes are no longer there.
+ */
+export function checkPresent(data: ArrayLike<number>, length: number, place: string): void {
+  if (data.length === length) return;
+  const expected = 'the bytes that the model was read from';
+  throw new ArgumentError(`${place}: expected ${expected}, got a buffer that was taken away or shrunk`);
+}
+
 export class StoredFloats {
-  /** Four little-endian bytes for each. */
-  readonly bytes: Uint8Array;
+  readonly length: number;
   /** A factor for each row: as many rows as there are factors, one behind the other. Null for none. */
   readonly scale: Float32Array | null;
+  readonly #bytes: Uint8Array;
+  readonly #place: string;
   readonly #make: () => Float32Array;
-  readonly #view: DataView;
   #elements: Float32Array | null = null;
 
-  /** @param make  The elements, from the same bytes. */
-  constructor(bytes: Uint8Array, make: () => Float32Array, scale: Float32Array | null = null) {
-    this.bytes = bytes;
+  /**
+   * @param make  The elements, from the same bytes.
+   * @param place  As of checkPresent.
+   */
+  constructor(
+    bytes: Uint8Array,
+    length: number,
+    place: string,
+    make: () => Float32Array,
+    scale: Float32Array | null = null,
+  ) {
+    this.length = length;
     this.scale = scale;
+    this.#bytes = bytes;
+    this.#place = place;
     this.#make = make;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  get length(): number {
-    return this.bytes.length / Float32Array.BYTES_PER_ELEMENT;
+  /** Four little-endian bytes for each. @throws {ArgumentError} as checkPresent. */
+  get bytes(): Uint8Array {
+    checkPresent(this.#bytes, Float32Array.BYTES_PER_ELEMENT * this.length, this.#place);
+    return this.#bytes;
   }
 
   /** One element, to look at. */
   at(index: number): number {
-    const stored = this.#view.getFloat32(Float32Array.BYTES_PER_ELEMENT * index, true);
+    const { buffer, byteOffset, byteLength } = this.bytes;
+    const view = new DataView(buffer, byteOffset, byteLength);
+    const stored = view.getFloat32(Float32Array.BYTES_PER_ELEMENT * index, true);
     return this.scale === null
       ? stored
       : stored * this.scale[Math.floor(index / (this.length / this.scale.length))];
   }
 
-  /** All of them, made once. Not to be written to. */
+  /** All of them, made once: not to be written to. @throws {ArgumentError} as checkPresent. */
   elements(): Float32Array {
     this.#elements ??= this.#scaled(this.#make());
+    checkPresent(this.#elements, this.length, this.#place);
     return this.#elements;
   }
 
@@ -43,7 +71,9 @@ export class StoredFloats {
   scaled(factors: Float32Array): StoredFloats {
     const { scale } = this;
     return new StoredFloats(
-      this.bytes,
+      this.#bytes,
+      this.length,
+      this.#place,
       this.#make,
       scale === null ? factors : factors.map((factor, row) => factor * scale[row]),
     );

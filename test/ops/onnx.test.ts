@@ -143,6 +143,64 @@ describe(`networks as ${source} exports them`, () => {
   });
 });
 
+describe('the memory that a model was read from', () => {
+  const weights = {
+    convolution: { op: 'Conv', dims: [4, 3, 10, 10], x: ['n', 3, 12, 12], y: ['n', 4, 3, 3] },
+    'transposed convolution': {
+      op: 'ConvTranspose',
+      dims: [3, 4, 10, 10],
+      x: ['n', 3, 2, 2],
+      y: ['n', 4, 11, 11],
+    },
+    'small convolution': { op: 'Conv', dims: [2, 3, 1, 1], x: ['n', 3, 4, 4], y: ['n', 2, 4, 4] },
+    product: { op: 'MatMul', dims: [60, 20], x: ['n', 60], y: ['n', 20] },
+    gather: { op: 'Gather', dims: [60, 20], x: ['n'], y: ['n', 20] },
+  } as const;
+
+  test.each(Object.entries(weights))('may be handed on: %s', async (_, { op, dims, x, y }) => {
+    const size = dims.reduce((a: number, b) => a * b, 1);
+    const isGather = op === 'Gather';
+    const bytes = modelBytes({
+      nodes: [node(op, isGather ? ['w', 'x'] : ['x', 'w'], ['y'])],
+      initializers: [
+        stored(
+          'w',
+          dims,
+          numbers(size).map((i) => (i % 17) - 8),
+        ),
+      ],
+      inputs: [value('x', x, isGather ? 'int64' : 'float')],
+      outputs: [value('y', y)],
+    });
+    const inputOf = (n: number) => {
+      const shape = x.map((axis) => (axis === 'n' ? n : axis));
+      const values = numbers(shape.reduce((a, b) => a * b, 1)).map((i) => i % 7);
+      return isGather ? Int32Array.from(values) : tensor(Float32Array.from(values), shape);
+    };
+    const expected = (await prepareNetwork(bytes.slice())).run({ x: inputOf(2) }).y;
+    const network = await prepareNetwork(bytes);
+    expect(network.run({ x: inputOf(2) }).y).toEqual(expected);
+    structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
+    expect(network.run({ x: inputOf(2) }).y).toEqual(expected);
+    const kept = await settled(async () => network.run({ x: inputOf(3) }));
+    expect(await settled(() => network.runAsync({ x: inputOf(3) }))).toEqual(kept);
+    if (kept instanceof Error) {
+      expect(kept).toBeInstanceOf(ArgumentError);
+      expect(kept.message).toMatch(/^model: tensor "w": expected the bytes that the model was read from/);
+    }
+  });
+
+  /** What comes of a call, its error too. */
+  async function settled<T>(call: () => Promise<T>): Promise<T | Error> {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof Error) return error;
+      throw error;
+    }
+  }
+});
+
 describe('values that cross', () => {
   const gather = modelBytes({
     nodes: [

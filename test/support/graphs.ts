@@ -48,7 +48,11 @@ export class GraphOf {
   stored(shape: readonly number[], values: Float32Array): number {
     const bytes = new Uint8Array(values.byteLength + 1).subarray(1);
     bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    return this.#value('float32', shape, new StoredFloats(bytes, () => values.slice()));
+    return this.#value(
+      'float32',
+      shape,
+      new StoredFloats(bytes, values.length, 'test', () => values.slice()),
+    );
   }
   number(value: number): number {
     return this.#value('float32', [1], Float32Array.of(value));

@@ -154,12 +154,15 @@ function scriptStep(
   { clamp, program, result }: Last,
 ): ScriptStep {
   let bound: BoundConv | null = null;
+  const bind = () => {
+    const elements = weight instanceof StoredFloats ? weight.elements() : weight;
+    return backend().bindConv(plan, { weight: elements, bias, clamp });
+  };
   return {
     ...base,
     kind: 'script',
     run(viewOf) {
-      const elements = weight instanceof StoredFloats ? weight.elements() : weight;
-      bound ??= backend().bindConv(plan, { weight: elements, bias, clamp });
+      bound ??= bind();
       const y = float32Of(viewOf(result).data);
       bound.run(float32Of(viewOf(input).data), y);
       if (program === null) return;
