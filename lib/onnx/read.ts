@@ -23,7 +23,8 @@ export interface ReadModelOptions {
 }
 
 /**
- * Reads an ONNX model. Weights stay views of its bytes. External data is looked for beside the path, and nowhere else.
+ * Reads an ONNX model. Weights stay views of its bytes, which may be neither written to nor handed on before the last shape of
+ * a network has been prepared. External data is looked for beside the path, and nowhere else.
  *
  * @throws {FormatError} for a file that is damaged, with the place; {ArgumentError} for a source that is none; errors of
  *   the file system as they are.
