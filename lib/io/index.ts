@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 export type { ComplexTensor } from '../tensor/complex.js';
+export type { BlobLike } from './blob.js';
 export type { ReadOptions } from './budget.js';
 export type { WriteOptions } from './files.js';
 export type { ArrayRead, ArrayToWrite } from './npy.js';

@@ -36,7 +36,7 @@ const WRITE_COMPLEX_AS: Readonly<Record<FloatDType, string>> = { float32: 'c8', 
  * NumPy writes as 2-byte voids) float32, 64-bit integers int32 or as options.int64 says, complex64 and complex128
  * {re, im} of float32 and float64: name that type, as in readNpy<io.ComplexTensor>(path), for files that hold one.
  *
- * @param source  A path, a file URL, the bytes, or a stream of them.
+ * @param source  A path, a file URL, the bytes, a Blob, or a stream of bytes.
  * @throws {FormatError} for damage, with its place; for strings, objects, dates and structures; for integers past 32 bits.
  * @throws {MemoryError} past options.maxBytes.
  * @example const { data, shape } = await io.readNpy('weights.npy');

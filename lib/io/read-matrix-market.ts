@@ -21,7 +21,7 @@ import { Triplets } from './triplets.js';
  * complex one is a ComplexCsrMatrix: name that type, as in readMatrixMarket<ComplexCsrMatrix<Float64Array>>(path), for files
  * that hold one.
  *
- * @param source  A path, a file URL, the bytes, or a stream of them.
+ * @param source  A path, a file URL, the bytes, a Blob, or a stream of bytes.
  * @throws {FormatError} with the line, for damage.
  * @throws {MemoryError} past options.maxBytes.
  * @example const matrix = await io.readMatrixMarket('matrix.mtx');

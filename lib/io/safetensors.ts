@@ -125,7 +125,7 @@ export async function openSafetensors(source: Source, options?: ReadOptions): Pr
  *
  * A tensor that cannot be read keeps its name, and its FormatError is thrown when the property is read, as by readNpz.
  *
- * @param source  A path, a file URL, the bytes, or a stream of them.
+ * @param source  A path, a file URL, the bytes, a Blob, or a stream of bytes.
  * @param options.maxBytes  The most that all tensors together may take.
  * @throws {FormatError} for damage: a header that is not what it should be, tensors that overlap or leave holes.
  * @example net.loadStateDict(await io.readSafetensors('model.safetensors'));

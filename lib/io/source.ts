@@ -5,13 +5,14 @@ import { describe, isObject, mismatch, mistake } from '../check.js';
 import { ArgumentError, FormatError, MemoryError } from '../errors.js';
 import { dtypeOf, isArrayBuffer } from '../tensor/dtype.js';
 import { printable } from '../text.js';
+import { type BlobLike, isBlob } from './blob.js';
 import { checkMaxBytes, type ReadOptions } from './budget.js';
 
 /**
  * What every reader takes: a path, a file URL, the bytes themselves (which must not change before the reader is done),
- * or a stream of them, which is read to its end first.
+ * a Blob (a file of a form, a drop or fs.openAsBlob) or a stream of bytes, which is read to its end first.
  */
-export type Source = string | FileURL | Uint8Array | ArrayBuffer | AsyncIterable<Uint8Array>;
+export type Source = string | FileURL | Uint8Array | ArrayBuffer | BlobLike | AsyncIterable<Uint8Array>;
 
 /** A URL, of any realm, whose protocol is file: */
 export interface FileURL {
@@ -53,11 +54,12 @@ export async function openBytes(source: Source, options: ReadOptions | undefined
   if (typeof source === 'string' || isURL(source)) return openFile(pathOf(source), options);
   const memory = viewOf(source);
   if (memory !== null) return new MemoryBytes('source', memory);
+  if (isBlob(source)) return blobBytes(source);
   if (!isStream(source)) {
     throw mistake(
       ArgumentError,
       'source',
-      'a path, a file URL, a Uint8Array, an ArrayBuffer or a stream',
+      'a path, a file URL, a Uint8Array, an ArrayBuffer, a Blob or a stream',
       source,
     );
   }
@@ -108,7 +110,7 @@ async function openFile(path: string, options: ReadOptions | undefined): Promise
   const handle = await open(path, 'r');
   try {
     const stat = await handle.stat();
-    if (stat.isFile()) return new FileBytes(nameOf(path), stat.size, handle);
+    if (stat.isFile()) return fileBytes(nameOf(path), stat.size, handle);
     // A pipe has no size and no positions.
     const chunks = handle.createReadStream({ autoClose: false });
     const bytes = await collect(nameOf(path), chunks, options);
@@ -172,36 +174,53 @@ class MemoryBytes implements Bytes {
   async close(): Promise<void> {}
 }
 
-/** A file, of which a piece is kept: what lies close together is read at once. */
-class FileBytes implements Bytes {
+function fileBytes(name: string, size: number, handle: FileHandle): Bytes {
+  const readPiece = async (from: number, length: number): Promise<Uint8Array> => {
+    // New memory each time: others may still look at the last piece.
+    const piece = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    while (filled < length) {
+      const { bytesRead } = await handle.read(piece, filled, length - filled, from + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return piece.subarray(0, filled);
+  };
+  return new PiecewiseBytes(name, size, readPiece, () => handle.close());
+}
+
+function blobBytes(blob: BlobLike): Bytes {
+  const { name } = blob as { readonly name?: unknown };
+  const called = typeof name === 'string' && name !== '' ? nameOf(name) : 'source';
+  const readPiece = async (from: number, length: number): Promise<Uint8Array> => {
+    const piece = viewOf(await blob.slice(from, from + length).arrayBuffer());
+    if (piece === null) throw mistake(ArgumentError, called, 'a Blob that gives an ArrayBuffer', blob);
+    return piece.subarray(0, length);
+  };
+  return new PiecewiseBytes(called, blob.size, readPiece, async () => {});
+}
+
+/** Bytes that come from elsewhere, of which a piece is kept: what lies close together is read at once. */
+class PiecewiseBytes implements Bytes {
   #piece: Uint8Array = new Uint8Array(0);
   #start = 0;
 
   constructor(
     readonly name: string,
     readonly size: number,
-    private readonly handle: FileHandle,
+    /** Those from `from` on, in memory of their own: fewer than `length` only at the end. */
+    private readonly readPiece: (from: number, length: number) => Promise<Uint8Array>,
+    readonly close: () => Promise<void>,
   ) {}
 
   async read(from: number, length: number): Promise<Uint8Array> {
     const offset = from - this.#start;
     const kept = this.#piece;
     if (offset >= 0 && offset + length <= kept.length) return kept.subarray(offset, offset + length);
-    // New memory each time: others may still look at the last piece.
-    const piece = Buffer.allocUnsafeSlow(Math.max(0, Math.min(PIECE, this.size - from)));
-    let filled = 0;
-    while (filled < piece.length) {
-      const { bytesRead } = await this.handle.read(piece, filled, piece.length - filled, from + filled);
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    this.#piece = piece.subarray(0, filled);
+    const piece = await this.readPiece(from, Math.max(0, Math.min(PIECE, this.size - from)));
+    this.#piece = piece;
     this.#start = from;
-    return this.#piece.subarray(0, length);
-  }
-
-  async close(): Promise<void> {
-    await this.handle.close();
+    return piece.subarray(0, length);
   }
 }
 

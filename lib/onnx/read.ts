@@ -2,6 +2,7 @@
 import { basename, dirname, joinPath, locate, pathOf, readWhole, writeFile } from '#model-files';
 import { checkBoolean, checkOptions, describe, isInstance, isObject, isRecord, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
+import { type BlobLike, isBlob } from '../io/blob.js';
 import type { FileURL } from '../io/source.js';
 import {
   decodeModel,
@@ -13,8 +14,8 @@ import {
 import type { ExternalData, FileTensor } from '../onnx-file/file-tensor.js';
 import { Model, modelFile } from './model.js';
 
-/** A path, or the bytes, which are not copied and must not change while the model is in use. */
-export type ModelSource = string | FileURL | Uint8Array | ArrayBuffer;
+/** A path, the bytes, which are not copied and must not change while the model is in use, or a Blob of them. */
+export type ModelSource = string | FileURL | Uint8Array | ArrayBuffer | BlobLike;
 
 /** Where the rest of a model is. */
 export interface ReadModelOptions {
@@ -40,16 +41,25 @@ export async function readModel(source: ModelSource, options?: ReadModelOptions)
   const isPath = typeof source === 'string' || (isObject(source) && 'href' in source);
   const path = isPath ? pathOf(source, 'source') : null;
   const file = path ?? 'model';
-  const bytes = path === null ? bytesOf(source) : await readWhole(path);
+  const bytes = path === null ? await bytesOf(source) : await readWhole(path);
   const model = decodeModel(bytes, file);
   await loadExternalData(model, file, path === null ? null : dirname(path), externalData);
   return new Model(model, file);
 }
 
-function bytesOf(source: unknown): Uint8Array {
+async function bytesOf(source: unknown): Promise<Uint8Array> {
   if (isInstance(source, Uint8Array)) return source;
   if (isInstance(source, ArrayBuffer)) return new Uint8Array(source);
-  throw mistake(ArgumentError, 'source', 'a path, a file URL, a Uint8Array or an ArrayBuffer', source);
+  if (isBlob(source)) {
+    const bytes = await source.arrayBuffer();
+    if (isInstance(bytes, ArrayBuffer)) return new Uint8Array(bytes);
+  }
+  throw mistake(
+    ArgumentError,
+    'source',
+    'a path, a file URL, a Uint8Array, an ArrayBuffer or a Blob',
+    source,
+  );
 }
 
 // ───────────────────────────── external data ─────────────────────────────

@@ -68,6 +68,8 @@ describe('files that other programs wrote', () => {
       [one.args.file, pathToFileURL(path)],
       ['source', bytes],
       ['source', Uint8Array.from(bytes).buffer],
+      ['source', new Blob([bytes])],
+      [one.args.file, new File([bytes], one.args.file)],
       ['source', Readable.from([bytes.subarray(0, 7), bytes.subarray(7)])],
     ];
     for (const [name, source] of sources) {
@@ -317,6 +319,24 @@ describe('what goes wrong', () => {
       );
     },
   );
+
+  it('a Blob that holds less than it says, or cannot be read', async () => {
+    const whole = new Blob([io.encodeNpy(new Float64Array(1000))]);
+    const part: io.BlobLike = {
+      size: whole.size,
+      slice: (start, end) => whole.slice(start, Math.min(end, 500)),
+      arrayBuffer: () => whole.arrayBuffer(),
+    };
+    await expect(io.readNpy(part)).rejects.toThrow(
+      /^source: expected bytes up to 8128, got the end at byte 500/,
+    );
+    const gone = new DOMException('the file is gone', 'NotFoundError');
+    const slice = () => ({ arrayBuffer: () => Promise.reject(gone) });
+    await expect(io.readNpy({ ...part, slice })).rejects.toBe(gone);
+    const text = { arrayBuffer: async () => 'text' as unknown as ArrayBuffer };
+    await expect(io.readNpy({ ...part, slice: () => text })).rejects.toThrow(convmat.ArgumentError);
+    await expect(io.readNpy({ ...part, size: -1 })).rejects.toThrow(convmat.ArgumentError);
+  });
 
   it('arrays that together pass maxBytes', async () => {
     await io.writeNpz(draft('sum.npz'), { a: new Float64Array(100), b: new Float64Array(100) });

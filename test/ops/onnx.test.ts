@@ -45,7 +45,7 @@ describe(`networks as ${source} exports them`, () => {
   });
 
   test.each(cases)('$id, written and read again', async (one) => {
-    const model = await readModel(bytesOf(one));
+    const model = await readModel(new Blob([bytesOf(one)]));
     const again = await readModel(model.encode());
     expect(again.nodes.map(({ opType }) => opType)).toEqual(model.nodes.map(({ opType }) => opType));
     expect(again.inputs).toEqual(model.inputs);
