@@ -190,7 +190,7 @@ function fileBytes(name: string, size: number, handle: FileHandle): Bytes {
 }
 
 function blobBytes(blob: BlobLike): Bytes {
-  const { name } = blob as { readonly name?: unknown };
+  const { name } = blob;
   const called = typeof name === 'string' && name !== '' ? nameOf(name) : 'source';
   const readPiece = async (from: number, length: number): Promise<Uint8Array> => {
     const piece = viewOf(await blob.slice(from, from + length).arrayBuffer());
