@@ -43,6 +43,23 @@ export function onAbort(signal: AbortSignalLike, action: () => void): () => void
   };
 }
 
+/** What comes of the work, or a rejection with the signal's reason before: the work itself goes on. */
+export async function untilAborted<Result>(
+  work: Promise<Result>,
+  signal: AbortSignalLike | undefined,
+): Promise<Result> {
+  if (signal === undefined) return work;
+  let ignore = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    ignore = onAbort(signal, () => reject(signal.reason));
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    ignore();
+  }
+}
+
 function listen(signal: AbortSignalLike): Listeners {
   const actions = new Set<() => void>();
   const listener = () => {

@@ -170,6 +170,8 @@ export interface Backend {
   bindConvAsync(plan: ConvPlan, operands: ConvOperands, similar?: BoundConv): Promise<BoundConv>;
   /** Absent where steps are run one by one. `similar` lends packed weights of the same constants. */
   bindNetwork?(program: NetworkProgram, similar: BoundNetwork | null): BoundNetwork;
+  /** As bindNetwork, with nothing packed on the calling thread; nobody else may have seen the constants. */
+  bindNetworkAsync?(program: NetworkProgram, similar: BoundNetwork | null): Promise<BoundNetwork>;
   /** Memory for the runs of networks, where it matters how that lies: not initialised. */
   arena?(bytes: number): Uint8Array;
   convWeightGrad(plan: ConvPlan, input: FloatArray, gradOutput: FloatArray, gradWeight: FloatArray): void;

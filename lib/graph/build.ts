@@ -6,6 +6,7 @@
  * needed, and the next is built when they are there.
  */
 import { ConvmatError, MemoryError, UnsupportedError } from '../errors.js';
+import { atOnce } from '../host/pace.js';
 import { fileType } from '../onnx-file/element-types.js';
 import type { FileModel, FileNode } from '../onnx-file/file.js';
 import type { FileTensor } from '../onnx-file/file-tensor.js';
@@ -93,14 +94,23 @@ export interface Rest {
 /** The most bytes that constants of one graph may take, computed from what a few bytes can ask for. */
 const MOST_CONSTANT_BYTES = 2 ** 32;
 
+/** As buildingSegment, in one go. */
+export function buildSegment(source: Source, entry: Entry, lenient = false): Segment {
+  return atOnce(buildingSegment(source, entry, lenient));
+}
+
 /**
- * Builds from an entry to the network's end, or to where elements are needed.
+ * Builds from an entry to the network's end, or to where elements are needed; pauses between nodes.
  *
  * @param lenient  Leaves out what is not supported or does not fit, instead of throwing: for summaries.
  * @throws {UnsupportedError} for everything that is not supported; {ShapeError} and {FormatError} for nodes whose
  *   operands do not fit; {MemoryError} when constants become too large.
  */
-export function buildSegment(source: Source, entry: Entry, lenient = false): Segment {
+export function buildingSegment(
+  source: Source,
+  entry: Entry,
+  lenient = false,
+): Generator<undefined, Segment, void> {
   return new SegmentBuilder(source, entry, lenient).build();
 }
 
@@ -136,9 +146,10 @@ class SegmentBuilder {
     }
   }
 
-  build(): Segment {
+  *build(): Generator<undefined, Segment, void> {
     const { nodes, file } = this.#source;
     for (let position = this.#entry.position; position < nodes.length; position++) {
+      yield;
       const { node, title } = nodes[position];
       const operands = node.inputs.map((name) => (name === '' ? null : this.#lookUp(name)));
       const present = operands.filter((operand) => operand !== undefined);

@@ -1,22 +1,24 @@
 /** A graph made ready to run: rewritten, lowered to steps, with memory planned and weights packed. */
 import type { AbortSignalLike } from '../backend/abort.js';
-import type { BoundNetwork } from '../backend/backend.js';
+import type { BoundNetwork, NetworkProgram } from '../backend/backend.js';
 import { withOwnOperands } from '../backend/own-operands.js';
 import { backend } from '../backend/select.js';
 import { STEP_KINDS } from '../backend/steps.js';
-import type { Accuracy } from '../plan/algorithms/algorithm.js';
-import { arrayOver, BYTES, uninitialised } from '../tensor/dtype.js';
+import { atOnce, paced } from '../host/pace.js';
+import { checkPresent } from '../onnx-file/stored-floats.js';
+import { arrayOver, BYTES, type TypedArray, uninitialised, uninitialisedLike } from '../tensor/dtype.js';
+import { copyInTurns } from '../tensor/paced-copy.js';
 import { storageOf } from './elements.js';
 import type { View } from './evaluate.js';
 import type { Executable, Preparation, StepReport, StepTime } from './executable.js';
 import type { Elements, Graph, GraphNode, NodeOf, Operation } from './graph.js';
-import { type MemoryPlan, planMemory } from './memory.js';
+import { type MemoryPlan, planningMemory } from './memory.js';
 import { inputOf, outputOf } from './operands.js';
 import { evaluationOf } from './operators/index.js';
 import { Derivations } from './rewrite/derivations.js';
-import { rewrite } from './rewrite/rules.js';
+import { rewriting } from './rewrite/rules.js';
 import { sizeOf } from './shapes.js';
-import { type Lowered, lower } from './steps/lower.js';
+import { type Lowered, lowering } from './steps/lower.js';
 import type { KernelStep, OperationStep, ScriptStep } from './steps/step.js';
 import { Constants, Words } from './steps/words.js';
 
@@ -29,19 +31,148 @@ class Shared {
 
 const sharedBy = new WeakMap<Preparation, Shared>();
 
-/** Prepares a graph for the backend in use: natively, all steps in one call. */
-export function prepareCompiled(graph: Graph, preparation: Preparation): Executable {
+function sharedOf(preparation: Preparation): Shared {
   const shared = sharedBy.get(preparation) ?? new Shared();
   sharedBy.set(preparation, shared);
-  const compiled = new CompiledGraph(graph, preparation.accuracy, shared);
-  shared.latest = compiled;
-  return compiled;
+  return shared;
 }
 
-/** Steps that run in one call, or one that JavaScript runs. */
+/** Prepares a graph for the backend in use: natively, all steps in one call. */
+export function prepareCompiled(graph: Graph, preparation: Preparation): Executable {
+  const shared = sharedOf(preparation);
+  const draft = atOnce(drafting(graph, preparation, shared));
+  const lenders = lendersOf(shared);
+  const segments = draft.sections.map((section) => {
+    if (section.kind === 'script') return section;
+    return bind(section, (program) => backend().bindNetwork?.(program, lenders.shift() ?? null));
+  });
+  return compiled(draft, segments, shared);
+}
+
+/** As prepareCompiled, with nothing packed on the calling thread, of which each turn is short. */
+export async function prepareCompiledInTime(graph: Graph, preparation: Preparation): Promise<Executable> {
+  const shared = sharedOf(preparation);
+  const draft = await paced(drafting(graph, preparation, shared));
+  const lenders = lendersOf(shared);
+  const segments: Segment[] = [];
+  try {
+    // WebAssembly has its own copies of whatever it is given.
+    const isOwn = preparation.isOwn === true || backend().name === 'wasm';
+    let own: readonly TypedArray[] | null = isOwn ? shared.constants.list : null;
+    for (const section of draft.sections) {
+      if (section.kind === 'script') {
+        segments.push(section);
+        continue;
+      }
+      own ??= await copiesOf(section.program.constants);
+      const program = { ...section.program, constants: own };
+      const bound = await backend().bindNetworkAsync?.(program, lenders.shift() ?? null);
+      segments.push(bind(section, () => bound));
+    }
+  } catch (error) {
+    for (const segment of segments) if (segment.kind === 'native') segment.bound.release();
+    throw error;
+  }
+  return compiled(draft, segments, shared);
+}
+
+function compiled(draft: Draft, segments: readonly Segment[], shared: Shared): CompiledGraph {
+  shared.latest = new CompiledGraph(draft, segments);
+  return shared.latest;
+}
+
+/** Other threads read them: nobody else may have seen those. */
+async function copiesOf(constants: readonly TypedArray[]): Promise<readonly TypedArray[]> {
+  const jobs = constants.map((from) => {
+    const { length } = from;
+    const to = uninitialisedLike(from, length);
+    return { from, to, check: () => checkPresent(from, length, 'model') };
+  });
+  await copyInTurns(jobs);
+  return jobs.map(({ to }) => to);
+}
+
+/** Steps for one call, or one that JavaScript runs. */
+type Section =
+  | { readonly kind: 'native'; readonly program: NetworkProgram; readonly steps: readonly KernelStep[] }
+  | { readonly kind: 'script'; readonly step: ScriptStep | OperationStep };
+
+/** The same, ready to run. */
 type Segment =
   | { readonly kind: 'native'; readonly bound: BoundNetwork; readonly steps: readonly KernelStep[] }
-  | { readonly kind: 'script'; readonly step: ScriptStep | OperationStep };
+  | Extract<Section, { kind: 'script' }>;
+
+function bind(
+  { program, steps }: Extract<Section, { kind: 'native' }>,
+  by: (program: NetworkProgram) => BoundNetwork | undefined,
+): Segment {
+  const bound = by(program);
+  if (bound === undefined) throw new Error('kernel steps need the native backend');
+  return { kind: 'native', bound, steps };
+}
+
+/** What the latest graph has packed, call by call. */
+function lendersOf({ latest }: Shared): BoundNetwork[] {
+  return latest === null ? [] : latest.nativeSegments();
+}
+
+/** A graph that is planned, with nothing packed yet. */
+interface Draft {
+  readonly lowered: Lowered;
+  readonly memory: MemoryPlan;
+  readonly sections: readonly Section[];
+}
+
+/** Pauses often enough that turns are short. */
+function* drafting(
+  graph: Graph,
+  { accuracy }: Preparation,
+  { constants, derivations }: Shared,
+): Generator<undefined, Draft, void> {
+  const lowered = yield* lowering(yield* rewriting(graph, derivations), accuracy, derivations);
+  const memory = yield* planningMemory(lowered, constants);
+  return { lowered, memory, sections: yield* encoding(lowered, memory, constants) };
+}
+
+function* encoding(
+  lowered: Lowered,
+  { places, arenaBytes }: MemoryPlan,
+  constants: Constants,
+): Generator<undefined, Section[], void> {
+  const { values, steps, inputs, outputs } = lowered;
+  const placeOf = (value: number) => {
+    const place = places[value];
+    if (place === null) throw new Error(`value ${values[value].name} has no place`);
+    return place;
+  };
+  const bytesOf = (id: number) => lowered.sizeOf(id) * BYTES[storageOf(values[id].type)];
+  const isAlone = steps.every((step) => step.kind !== 'script' && step.kind !== 'operation');
+  const [inputBytes, outputBytes] = [inputs.map(bytesOf), outputs.map(bytesOf)];
+  const sections: Section[] = [];
+  let kernels: KernelStep[] = [];
+  let words = new Words(placeOf, constants);
+  const flush = () => {
+    if (kernels.length === 0) return;
+    const memory = { arenaBytes, inputBytes, outputBytes };
+    const program = { words: words.finish(), ...memory, constants: constants.list, isAlone };
+    sections.push({ kind: 'native', program, steps: kernels });
+    kernels = [];
+    words = new Words(placeOf, constants);
+  };
+  for (const step of steps) {
+    yield;
+    if (step.kind === 'script' || step.kind === 'operation') {
+      flush();
+      sections.push({ kind: 'script', step });
+    } else {
+      kernels.push(step);
+      words.push(STEP_KINDS.indexOf(step.kind));
+      step.encode(words);
+    }
+  }
+  flush();
+  return sections;
+}
 
 /** What a run reads and writes. */
 interface Run {
@@ -63,12 +194,16 @@ export class CompiledGraph implements Executable {
   #running = 0;
   #released = false;
 
-  constructor(graph: Graph, accuracy: Accuracy, shared: Shared) {
-    this.#lowered = lower(rewrite(graph, shared.derivations), accuracy, shared.derivations);
-    this.#memory = planMemory(this.#lowered, shared.constants);
-    this.#segments = this.#bind(shared);
+  constructor({ lowered, memory }: Draft, segments: readonly Segment[]) {
+    this.#lowered = lowered;
+    this.#memory = memory;
+    this.#segments = segments;
     this.steps = this.#report();
     this.peakBytes = this.#peakBytes();
+  }
+
+  nativeSegments(): BoundNetwork[] {
+    return this.#segments.flatMap((segment) => (segment.kind === 'native' ? [segment.bound] : []));
   }
 
   run(inputs: readonly View[]): View[] {
@@ -165,52 +300,6 @@ export class CompiledGraph implements Executable {
       if (segment.kind === 'native') segment.bound.release();
       else if (segment.step.kind === 'script') segment.step.release();
     }
-  }
-
-  #bind({ constants, latest }: Shared): Segment[] {
-    const { values, steps, inputs, outputs } = this.#lowered;
-    const { places, arenaBytes } = this.#memory;
-    const placeOf = (value: number) => {
-      const place = places[value];
-      if (place === null) throw new Error(`value ${values[value].name} has no place`);
-      return place;
-    };
-    const lenders = latest === null ? [] : latest.#segments.filter((s) => s.kind === 'native');
-    const isAlone = steps.every((step) => step.kind !== 'script' && step.kind !== 'operation');
-    const segments: Segment[] = [];
-    let kernels: KernelStep[] = [];
-    const flush = () => {
-      if (kernels.length === 0) return;
-      const words = new Words(placeOf, constants);
-      for (const step of kernels) {
-        words.push(STEP_KINDS.indexOf(step.kind));
-        step.encode(words);
-      }
-      const made = backend().bindNetwork?.(
-        {
-          words: words.finish(),
-          arenaBytes,
-          inputBytes: inputs.map((id) => this.#bytesOf(id)),
-          outputBytes: outputs.map((id) => this.#bytesOf(id)),
-          constants: constants.list,
-          isAlone,
-        },
-        lenders[segments.filter((s) => s.kind === 'native').length]?.bound ?? null,
-      );
-      if (made === undefined) throw new Error('kernel steps need the native backend');
-      segments.push({ kind: 'native', bound: made, steps: kernels });
-      kernels = [];
-    };
-    for (const step of steps) {
-      if (step.kind !== 'script' && step.kind !== 'operation') {
-        kernels.push(step);
-        continue;
-      }
-      flush();
-      segments.push({ kind: 'script', step });
-    }
-    flush();
-    return segments;
   }
 
   #runSegment(segment: Segment, run: Run): void {

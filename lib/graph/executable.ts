@@ -3,7 +3,6 @@ import type { AbortSignalLike } from '../backend/abort.js';
 import type { Accuracy } from '../plan/algorithms/algorithm.js';
 import type { Shape } from '../tensor/tensor.js';
 import type { View } from './evaluate.js';
-import type { Graph } from './graph.js';
 
 /** One step as `explain` tells it. */
 export interface StepReport {
@@ -47,6 +46,6 @@ export interface Executable {
 /** What graphs of one network share, whatever their shapes. */
 export interface Preparation {
   readonly accuracy: Accuracy;
+  /** Whether nobody else can write to the constants, nor hand their memory on. Default false. */
+  readonly isOwn?: boolean;
 }
-
-export type PrepareGraph = (graph: Graph, preparation: Preparation) => Executable;

@@ -25,8 +25,11 @@ interface Block {
 /** Blocks that look for room among others, which takes time that grows with the square; smaller ones lie behind them. */
 const MOST_FITTED = 4096;
 
-/** Places for every value that a step reads or writes: first fit, the largest first. */
-export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
+/** Places for every value that a step reads or writes: first fit, the largest first. Pauses between values. */
+export function* planningMemory(
+  lowered: Lowered,
+  constants: Constants,
+): Generator<undefined, MemoryPlan, void> {
   const { values, steps, inputs, outputs } = lowered;
   const aliases = new Map(lowered.aliases);
   const rootOf = (value: number): [root: number, offset: number] => {
@@ -79,6 +82,7 @@ export function planMemory(lowered: Lowered, constants: Constants): MemoryPlan {
   const placed: Block[] = [];
   const largestFirst = [...blocks.values()].sort((a, b) => b.bytes - a.bytes || a.first - b.first);
   for (const block of largestFirst.slice(0, MOST_FITTED)) {
+    yield;
     let offset = 0;
     for (const other of placed) {
       if (other.first > block.last || block.first > other.last) continue;

@@ -1,9 +1,20 @@
 /** A network over values by name: its segments prepared for each shape that comes, and run one after the other. */
-import type { AbortSignalLike } from '../backend/abort.js';
+import { type AbortSignalLike, untilAborted } from '../backend/abort.js';
+import { withOwnOperands } from '../backend/own-operands.js';
 import { ArgumentError } from '../errors.js';
-import { buildSegment, type Entry, type Given, type Rest, type Segment, type Source } from './build.js';
+import { breathe, paced } from '../host/pace.js';
+import {
+  buildingSegment,
+  buildSegment,
+  type Entry,
+  type Given,
+  type Rest,
+  type Segment,
+  type Source,
+} from './build.js';
+import { prepareCompiled, prepareCompiledInTime } from './compile.js';
 import type { View } from './evaluate.js';
-import type { Executable, Preparation, PrepareGraph, StepReport, StepTime } from './executable.js';
+import type { Executable, Preparation, StepReport, StepTime } from './executable.js';
 
 /** Shapes (and elements that shapes depend on) that a service alternates between; one past these is prepared anew. */
 const MOST_STAGES = 16;
@@ -14,25 +25,57 @@ const LONGEST_KEY = 4096;
 interface Stage {
   readonly segment: Segment;
   readonly executable: Executable;
-  readonly next: Map<string, Stage>;
+  readonly next: Stages;
+}
+
+/** Stages for one place of the network, by what tells them apart; and those that are being prepared. */
+class Stages {
+  readonly ready = new Map<string, Stage>();
+  readonly coming = new Map<string, Promise<Stage>>();
+
+  /** The latest is the last to be dropped. */
+  find(key: string | null): Stage | undefined {
+    const known = key === null ? undefined : this.ready.get(key);
+    if (known === undefined || key === null) return undefined;
+    this.ready.delete(key);
+    this.ready.set(key, known);
+    return known;
+  }
+
+  add(key: string | null, stage: Stage): void {
+    const unkeyed = key === null ? this.ready.get(UNKEYED) : undefined;
+    if (unkeyed !== undefined) release(unkeyed);
+    this.ready.set(key ?? UNKEYED, stage);
+    for (const [oldest, dropped] of this.ready) {
+      if (this.ready.size <= MOST_STAGES) break;
+      this.ready.delete(oldest);
+      release(dropped);
+    }
+  }
+
+  release(): void {
+    for (const stage of this.ready.values()) release(stage);
+    this.ready.clear();
+  }
 }
 
 export class SegmentedNetwork {
   readonly #source: Source;
-  readonly #prepare: PrepareGraph;
   readonly #preparation: Preparation;
-  readonly #first = new Map<string, Stage>();
+  readonly #first = new Stages();
+  /** Asynchronous calls under way, which go on when it is disposed of. */
+  #users = 0;
   #disposed = false;
 
-  constructor(source: Source, prepare: PrepareGraph, preparation: Preparation) {
+  constructor(source: Source, preparation: Preparation) {
     this.#source = source;
-    this.#prepare = prepare;
     this.#preparation = preparation;
   }
 
   /** Prepares for inputs of these types and shapes: the first stage, since others may depend on elements. */
-  warm(given: ReadonlyMap<string, Given>): void {
-    this.#begin(given);
+  async warm(inputs: ReadonlyMap<string, Given>): Promise<void> {
+    const { key, entry } = this.#entryOf(inputs);
+    await this.#stageInTime(this.#first, key, entry);
   }
 
   run(inputs: ReadonlyMap<string, View>): Map<string, View> {
@@ -45,11 +88,26 @@ export class SegmentedNetwork {
   }
 
   async runAsync(inputs: ReadonlyMap<string, View>, signal?: AbortSignalLike): Promise<Map<string, View>> {
-    let feeds = inputs;
-    for (let stage = this.#begin(inputs); ; ) {
-      const outputs = await stage.executable.runAsync(feedsOf(stage, feeds), signal);
-      if (stage.segment.rest === null) return namedOutputs(stage, outputs);
-      ({ stage, feeds } = this.#follow(stage, stage.segment.rest, outputs));
+    signal?.throwIfAborted();
+    let next: Next = { among: this.#first, ...this.#entryOf(inputs), feeds: inputs };
+    this.#users++;
+    try {
+      while (true) {
+        const { among, key, entry, feeds } = next;
+        let [stage, own] = [among.find(key), feeds];
+        if (stage === undefined) {
+          const copying = copiesOf(feeds);
+          // What is prepared serves other calls, too: it goes on when this one is aborted.
+          const coming = Promise.all([this.#stageInTime(among, key, entry), copying]);
+          [stage, own] = await untilAborted(coming, signal);
+        }
+        const outputs = await stage.executable.runAsync(feedsOf(stage, own), signal);
+        if (stage.segment.rest === null) return namedOutputs(stage, outputs);
+        next = this.#nextOf(stage, stage.segment.rest, outputs);
+      }
+    } finally {
+      this.#users--;
+      this.#releaseIfDue();
     }
   }
 
@@ -74,43 +132,76 @@ export class SegmentedNetwork {
     return { steps: executable.steps, peakBytes: executable.peakBytes, whole: segment.rest === null };
   }
 
+  /** Frees what is packed, once calls under way have ended. */
   dispose(): void {
     this.#disposed = true;
-    releaseAll(this.#first);
+    this.#releaseIfDue();
+  }
+
+  #releaseIfDue(): void {
+    if (this.#disposed && this.#users === 0) this.#first.release();
   }
 
   #begin(inputs: ReadonlyMap<string, Given>): Stage {
+    const { key, entry } = this.#entryOf(inputs);
+    return this.#stage(this.#first, key, entry);
+  }
+
+  #entryOf(inputs: ReadonlyMap<string, Given>): { key: string; entry: Entry } {
     if (this.#disposed) throw new ArgumentError('network: expected one in use, got a disposed one');
     const given = new Map<string, Given>();
     for (const [name, { type, shape }] of inputs) given.set(name, { type, shape, data: null });
     const key = [...given.values()].map(({ shape }) => shape.join('x')).join(';');
-    return this.#stage(this.#first, key, { position: 0, given });
+    return { key, entry: { position: 0, given } };
   }
 
-  #stage(among: Map<string, Stage>, key: string | null, entry: Entry): Stage {
-    const known = key === null ? undefined : among.get(key);
-    if (known !== undefined && key !== null) {
-      // The latest is the last to be dropped.
-      among.delete(key);
-      among.set(key, known);
-      return known;
-    }
+  #stage(among: Stages, key: string | null, entry: Entry): Stage {
+    const known = among.find(key);
+    if (known !== undefined) return known;
     const segment = buildSegment(this.#source, entry);
-    const executable = this.#prepare(segment.graph, this.#preparation);
-    const stage = { segment, executable, next: new Map<string, Stage>() };
-    const unkeyed = key === null ? among.get(UNKEYED) : undefined;
-    if (unkeyed !== undefined) release(unkeyed);
-    among.set(key ?? UNKEYED, stage);
-    for (const [oldest, dropped] of among) {
-      if (among.size <= MOST_STAGES) break;
-      among.delete(oldest);
-      release(dropped);
-    }
+    const executable = prepareCompiled(segment.graph, this.#preparation);
+    const stage = { segment, executable, next: new Stages() };
+    among.add(key, stage);
     return stage;
   }
 
-  /** The stage after one, now that elements are known which its shapes depend on. */
-  #follow(stage: Stage, rest: Rest, outputs: readonly View[]): { stage: Stage; feeds: Map<string, View> } {
+  /** As #stage, in short turns, with weights packed by other threads; once, for however many calls. */
+  async #stageInTime(among: Stages, key: string | null, entry: Entry): Promise<Stage> {
+    const prepare = async () => {
+      const segment = await paced(buildingSegment(this.#source, entry));
+      await breathe();
+      const executable = await prepareCompiledInTime(segment.graph, this.#preparation);
+      // A call that could not wait has prepared it meanwhile.
+      const known = among.find(key);
+      if (known !== undefined) {
+        executable.release();
+        return known;
+      }
+      const stage = { segment, executable, next: new Stages() };
+      among.add(key, stage);
+      return stage;
+    };
+    if (key === null) return prepare();
+    const known = among.find(key) ?? among.coming.get(key);
+    if (known !== undefined) return known;
+    this.#users++;
+    const coming = prepare().finally(() => {
+      among.coming.delete(key);
+      this.#users--;
+      this.#releaseIfDue();
+    });
+    among.coming.set(key, coming);
+    return coming;
+  }
+
+  /** The stage after one. */
+  #follow(stage: Stage, rest: Rest, outputs: readonly View[]): { stage: Stage; feeds: Next['feeds'] } {
+    const { among, key, entry, feeds } = this.#nextOf(stage, rest, outputs);
+    return { stage: this.#stage(among, key, entry), feeds };
+  }
+
+  /** What follows a stage, now that elements are known which shapes depend on. */
+  #nextOf(stage: Stage, rest: Rest, outputs: readonly View[]): Next {
     const feeds = new Map(rest.carried.map((name, i) => [name, outputs[i]]));
     const operands = outputs.slice(rest.carried.length);
     const given = new Map<string, Given>(rest.constants);
@@ -126,8 +217,16 @@ export class SegmentedNetwork {
       key = result.shape.join('x');
     }
     for (const [name, { type, shape }] of feeds) given.set(name, { type, shape, data: null });
-    return { stage: this.#stage(stage.next, key, { position: rest.position, given }), feeds };
+    return { among: stage.next, key, entry: { position: rest.position, given }, feeds };
   }
+}
+
+/** Which stage comes next, and what it is fed. */
+interface Next {
+  readonly among: Stages;
+  readonly key: string | null;
+  readonly entry: Entry;
+  readonly feeds: ReadonlyMap<string, View>;
 }
 
 /** Under this name stands the latest of those that too many elements tell apart. */
@@ -139,6 +238,15 @@ function keyOf(operands: readonly View[]): string | null {
   return count > LONGEST_KEY
     ? null
     : operands.map(({ shape, data }) => `${shape.join('x')}:${data.join()}`).join(';');
+}
+
+/** As they are when a call is made that has to wait for its preparation. */
+async function copiesOf(feeds: ReadonlyMap<string, View>): Promise<ReadonlyMap<string, View>> {
+  const operands = Object.fromEntries([...feeds].map(([name, { data }]) => [name, data]));
+  return withOwnOperands(operands, 0, {}, (own) => {
+    const copies = [...feeds].map(([name, view]): [string, View] => [name, { ...view, data: own[name] }]);
+    return new Map(copies);
+  });
 }
 
 function feedsOf({ segment }: Stage, feeds: ReadonlyMap<string, View>): View[] {
@@ -155,10 +263,5 @@ function namedOutputs({ segment }: Stage, outputs: readonly View[]): Map<string,
 
 function release({ executable, next }: Stage): void {
   executable.release();
-  releaseAll(next);
-}
-
-function releaseAll(stages: Map<string, Stage>): void {
-  for (const stage of stages.values()) release(stage);
-  stages.clear();
+  next.release();
 }

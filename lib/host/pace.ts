@@ -22,6 +22,14 @@ export async function breathe(): Promise<void> {
   });
 }
 
+/** Runs work to its end, without a pause. */
+export function atOnce<Result>(work: Generator<undefined, Result, void>): Result {
+  while (true) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
 /** Runs work to its end; where it pauses, the event loop may turn. */
 export async function paced<Result>(work: Generator<undefined, Result, void>): Promise<Result> {
   while (true) {

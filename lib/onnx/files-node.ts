@@ -7,7 +7,7 @@ import { writeNpy } from '../io/npy.js';
 import { type FileURL, pathOf } from '../io/source.js';
 import { writeSparseNpz } from '../io/sparse-npz.js';
 import type { SparseFormats } from '../matrix/operator.js';
-import type { TypedArray } from '../tensor/dtype.js';
+import { type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { quoted } from '../text.js';
 
 export type { FileURL };
@@ -35,7 +35,7 @@ export async function readWhole(path: string): Promise<Uint8Array> {
 
 function allocateBytes(size: number, path: string): Uint8Array {
   try {
-    return new Uint8Array(size);
+    return uninitialised('uint8', size);
   } catch (cause) {
     throw new MemoryError(`${path}: cannot allocate its ${size} bytes`, { cause });
   }

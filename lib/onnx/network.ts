@@ -6,18 +6,18 @@ import { type AsyncOptions, readSignal } from '../conv/options.js';
 import { Disposing, type SelfDisposing } from '../dispose.js';
 import { ArgumentError } from '../errors.js';
 import { sourceOf } from '../graph/build.js';
-import { prepareCompiled } from '../graph/compile.js';
 import { isLong } from '../graph/elements.js';
 import type { View } from '../graph/evaluate.js';
-import type { StepReport, StepTime } from '../graph/executable.js';
+import type { Preparation, StepReport, StepTime } from '../graph/executable.js';
 import { SegmentedNetwork } from '../graph/network.js';
 import { complaintsAbout } from '../graph/support.js';
+import { breathe } from '../host/pace.js';
 import { toInt32Tensor } from '../onnx-file/file-tensor.js';
 import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { checkFeeds, type Feeds, givenShapes, inputsOf, type NetworkInput, readFeeds } from './inputs.js';
 import { Model, type ModelFile, modelFile, type ValueInfo } from './model.js';
-import { type ModelSource, readModel } from './read.js';
+import { isPath, type ModelSource, readModel } from './read.js';
 
 /** Shapes and accuracy that a network is prepared for. */
 export interface PrepareNetworkOptions {
@@ -77,7 +77,8 @@ export interface Network extends SelfDisposing {
 }
 
 /**
- * Prepares a model to run.
+ * Prepares a model to run: in short turns of the event loop, with the weights packed by the library's threads. From a path they
+ * are packed where they were read; those of bytes and of a Model, which others may write to, are copied before.
  *
  * @throws {UnsupportedError} that names every operator, attribute and type that is not supported, all at once;
  *   {FormatError} for a damaged file; {ShapeError} when shapes within it do not fit.
@@ -91,8 +92,10 @@ export async function prepareNetwork(
 ): Promise<Network> {
   const given = checkOptions(options, ['inputShapes', 'accuracy']);
   const accuracy = checkOneOf(given.accuracy ?? 'fast', 'options.accuracy', ACCURACIES);
-  const read = isInstance(model, Model) ? model : await readModel(model);
-  return new PreparedNetwork(read, accuracy, given.inputShapes);
+  if (isInstance(model, Model)) return PreparedNetwork.prepare(model, accuracy, given.inputShapes);
+  // Nobody else sees what is read from a file.
+  const isOwn = isPath(model);
+  return PreparedNetwork.prepare(await readModel(model), accuracy, given.inputShapes, isOwn);
 }
 
 /** A network with what `convmat/ort` needs besides: values of the graph's own types. */
@@ -104,7 +107,31 @@ export class PreparedNetwork extends Disposing implements Network {
   readonly #network: SegmentedNetwork;
   readonly #inputShapes: Readonly<Record<string, Shape>> | undefined;
 
-  constructor(model: Model, accuracy: Accuracy, inputShapes?: Readonly<Record<string, Shape>>) {
+  /**
+   * Prepares what follows from the shapes that are known: in short turns of the event loop, with weights packed by other
+   * threads.
+   *
+   * @param isOwn  Whether nobody else has seen the model's bytes, so that these threads need no copies.
+   */
+  static async prepare(
+    model: Model,
+    accuracy: Accuracy,
+    inputShapes?: Readonly<Record<string, Shape>>,
+    isOwn = false,
+  ): Promise<PreparedNetwork> {
+    await breathe();
+    const prepared = new PreparedNetwork(model, { accuracy, isOwn }, inputShapes);
+    await breathe();
+    const shapes = givenShapes(prepared.#file, inputShapes);
+    if (shapes !== null) await prepared.#network.warm(shapes);
+    return prepared;
+  }
+
+  private constructor(
+    model: Model,
+    preparation: Preparation,
+    inputShapes: Readonly<Record<string, Shape>> | undefined,
+  ) {
     super();
     this.#file = modelFile(model);
     const { model: file, file: name } = this.#file;
@@ -113,9 +140,7 @@ export class PreparedNetwork extends Disposing implements Network {
     this.outputs = model.outputs;
     this.#taken = inputsOf(this.#file);
     this.#inputShapes = inputShapes;
-    this.#network = new SegmentedNetwork(sourceOf(file, name), prepareCompiled, { accuracy });
-    const shapes = givenShapes(this.#file, inputShapes);
-    if (shapes !== null) this.#network.warm(shapes);
+    this.#network = new SegmentedNetwork(sourceOf(file, name), preparation);
   }
 
   run(inputs: Feeds): Record<string, Tensor> {

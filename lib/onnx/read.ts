@@ -2,6 +2,7 @@
 import { basename, dirname, joinPath, locate, pathOf, readWhole, writeFile } from '#model-files';
 import { checkBoolean, checkOptions, describe, isInstance, isObject, isRecord, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import { type BlobLike, isBlob } from '../io/blob.js';
 import type { FileURL } from '../io/source.js';
 import {
@@ -38,13 +39,19 @@ export async function readModel(source: ModelSource, options?: ReadModelOptions)
     if (!isInstance(bytes, Uint8Array))
       throw mistake(ArgumentError, `options.externalData[${describe(location)}]`, 'a Uint8Array', bytes);
   }
-  const isPath = typeof source === 'string' || (isObject(source) && 'href' in source);
-  const path = isPath ? pathOf(source, 'source') : null;
+  const path = isPath(source) ? pathOf(source, 'source') : null;
   const file = path ?? 'model';
   const bytes = path === null ? await bytesOf(source) : await readWhole(path);
+  await breathe();
   const model = decodeModel(bytes, file);
+  await breathe();
   await loadExternalData(model, file, path === null ? null : dirname(path), externalData);
   return new Model(model, file);
+}
+
+/** Whether a model is read from a file. */
+export function isPath(source: unknown): source is string | FileURL {
+  return typeof source === 'string' || (isObject(source) && 'href' in source);
 }
 
 async function bytesOf(source: unknown): Promise<Uint8Array> {

@@ -4,6 +4,7 @@ import { ArgumentError, DTypeError } from '../errors.js';
 import type { View } from '../graph/evaluate.js';
 import { type Model, type ModelSource, readModel, type ValueInfo } from '../onnx/index.js';
 import { PreparedNetwork } from '../onnx/network.js';
+import { isPath } from '../onnx/read.js';
 import { isArrayBuffer } from '../tensor/dtype.js';
 import type { Shape } from '../tensor/tensor.js';
 import { fromView, Tensor, type TensorParts, type TensorType, toView, typeOf } from './tensor.js';
@@ -68,7 +69,9 @@ export class InferenceSession {
     const { externalData = [], freeDimensionOverrides = {} } = options;
     const files = Object.fromEntries(externalData.map(({ path, data }) => [path, data]));
     const model = await readModel(bytes, { externalData: files });
-    return new InferenceSession(new PreparedNetwork(model, 'fast', shapesOf(model, freeDimensionOverrides)));
+    const shapes = shapesOf(model, freeDimensionOverrides);
+    const isOwn = isPath(bytes) && externalData.length === 0;
+    return new InferenceSession(await PreparedNetwork.prepare(model, 'fast', shapes, isOwn));
   }
 
   /**

@@ -56,6 +56,7 @@ constexpr Export kExports[] = {
     {"prepareInteger", entry<prepare_integer>},
     {"releaseInteger", entry<release_integer>},
     {"prepareNetwork", entry<prepare_network>},
+    {"prepareNetworkAsync", entry<prepare_network_async>},
     {"arenaStart", entry<arena_start>},
     {"releaseNetwork", entry<release_network>},
     {"runNetworkAsync", entry<run_network_async>},

@@ -85,19 +85,56 @@ class NetworkCall final : public AsyncCall {
   const RunOperands run_;
 };
 
+Napi::Value bind(Napi::Env env, const KernelTable& kernels, std::shared_ptr<const Network> network) {
+  const size_t bytes = network->bytes();
+  const auto steps = static_cast<double>(network->steps().size());
+  auto run = bind_function(env, kNetworkTag, entry<run_network>,
+                           std::make_unique<PreparedNetwork>(env, kernels, std::move(network)), bytes);
+  run.Set("steps", steps);
+  return run;
+}
+
+std::shared_ptr<const Network> similar_of(const Napi::Value& run) {
+  return is_nullish(run) ? nullptr : PreparedNetwork::unwrap(run).network();
+}
+
+// The packing of a network's weights.
+class NetworkPackCall final : public AsyncCall {
+ public:
+  NetworkPackCall(AsyncCalls* owner, const Napi::CallbackInfo& call)
+      : AsyncCall(owner, call[7]),
+        kernels_(&kernels_of(call)),
+        similar_(similar_of(call[5])),
+        parts_(read_network_parts(call)) {
+    keep(call[0]);
+    const auto constants = call[4].As<Napi::Array>();
+    for (uint32_t i = 0; i < constants.Length(); ++i) keep(constants[i]);
+  }
+
+ private:
+  void work() override { network_ = std::move(parts_).make(*kernels_, similar_.get(), &cancelled()); }
+  Napi::Value take_result(Napi::Env env) override {
+    similar_.reset();
+    return bind(env, *kernels_, std::move(network_));
+  }
+
+  const KernelTable* const kernels_;
+  std::shared_ptr<const Network> similar_;
+  NetworkParts parts_;
+  std::shared_ptr<const Network> network_;
+};
+
 }  // namespace
 
 Napi::Value prepare_network(const Napi::CallbackInfo& call) {
-  const Napi::Env env = call.Env();
-  const PreparedNetwork* const similar = is_nullish(call[5]) ? nullptr : &PreparedNetwork::unwrap(call[5]);
-  auto network = read_network(call, similar == nullptr ? nullptr : similar->network().get());
-  const size_t bytes = network->bytes();
-  const auto steps = static_cast<double>(network->steps().size());
-  auto run =
-      bind_function(env, kNetworkTag, entry<run_network>,
-                    std::make_unique<PreparedNetwork>(env, kernels_of(call), std::move(network)), bytes);
-  run.Set("steps", steps);
-  return run;
+  // Held, since a getter of an operand may release it.
+  const std::shared_ptr<const Network> similar = similar_of(call[5]);
+  return bind(call.Env(), kernels_of(call), read_network(call, similar.get()));
+}
+
+Napi::Value prepare_network_async(const Napi::CallbackInfo& call) {
+  AsyncCalls& calls = Environment::of(call.Env()).async_calls();
+  return Napi::Number::New(call.Env(), calls.start(std::make_shared<NetworkPackCall>(&calls, call)));
 }
 
 Napi::Value arena_start(const Napi::CallbackInfo& call) {

@@ -31,7 +31,17 @@ void* read_bytes_of(const Value& value, int64_t bytes, const char* name) {
 
 }  // namespace
 
+std::shared_ptr<const Network> NetworkParts::make(const KernelTable& kernels, const Network* similar,
+                                                  const std::atomic<bool>* cancelled) && {
+  auto network = std::make_shared<const Network>(kernels, words, std::move(store), similar, cancelled);
+  return words.done() ? network : nullptr;
+}
+
 std::shared_ptr<const Network> read_network(const Call& call, const Network* similar) {
+  return read_network_parts(call).make(kernels_of(call), similar, nullptr);
+}
+
+NetworkParts read_network_parts(const Call& call) {
   const Array words = read_array(call[0], "words");
   if (dtype_of(words, "words") != DType::f64)
     throw Refusal(std::string("words: expected float64, got ") + dtype_name(dtype_of(words, "words")));
@@ -41,10 +51,9 @@ std::shared_ptr<const Network> read_network(const Call& call, const Network* sim
     const Array array = read_array(list_item(call[4], i), "constants");
     constants.push_back({array.data, dtype_of(array, "constants"), static_cast<int64_t>(array.length)});
   }
-  Words reader(static_cast<const double*>(words.data), static_cast<int64_t>(words.length));
-  Store store(read_bytes(call[1], "arenaBytes"), read_sizes(call[2], "inputBytes"),
-              read_sizes(call[3], "outputBytes"), std::move(constants));
-  return std::make_shared<const Network>(kernels_of(call), reader, std::move(store), similar);
+  return {Words(static_cast<const double*>(words.data), static_cast<int64_t>(words.length)),
+          Store(read_bytes(call[1], "arenaBytes"), read_sizes(call[2], "inputBytes"),
+                read_sizes(call[3], "outputBytes"), std::move(constants))};
 }
 
 RunOperands read_run(const Store& store, const Value& arena, const Value& inputs, const Value& outputs) {

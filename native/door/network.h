@@ -1,6 +1,7 @@
 // What a network is made of and what a run of one is called with.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -14,6 +15,17 @@ namespace convmat::door {
 // Float64Array that network/network.h reads; sizes are in bytes, one for each input and output; constants are
 // typed arrays, which nothing refers to afterwards. `similar` is a network of the same constants, or null.
 std::shared_ptr<const Network> read_network(const Call& call, const Network* similar);
+
+// The same arguments, read on JavaScript's thread for another that makes the network.
+struct NetworkParts {
+  Words words;  // over the array that came
+  Store store;
+
+  // Throws Refusal for steps that cannot be run safely. Null when `cancelled`, which may be null, is seen.
+  std::shared_ptr<const Network> make(const KernelTable& kernels, const Network* similar,
+                                      const std::atomic<bool>* cancelled) &&;
+};
+NetworkParts read_network_parts(const Call& call);
 
 // What a run is called with.
 struct RunOperands {

@@ -64,10 +64,14 @@ ReadStep* reader_of(StepKind kind) {
 
 }  // namespace
 
-Network::Network(const KernelTable& kernels, Words& words, Store store, const Network* similar)
+Network::Network(const KernelTable& kernels, Words& words, Store store, const Network* similar,
+                 const std::atomic<bool>* cancelled)
     : store_(std::move(store)) {
   StepSource source{kernels, words, store_, packed_, similar == nullptr ? nullptr : &similar->packed()};
-  while (!words.done()) steps_.push_back(reader_of(words.next_of(kLastStepKind))(source));
+  const auto is_cancelled = [&] {
+    return cancelled != nullptr && cancelled->load(std::memory_order_relaxed);
+  };
+  while (!words.done() && !is_cancelled()) steps_.push_back(reader_of(words.next_of(kLastStepKind))(source));
   store_.forget_arrays();
 }
 

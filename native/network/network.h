@@ -2,6 +2,7 @@
 // once, each with an arena of its own.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -15,8 +16,10 @@ extern const std::vector<Enumeration> kNetworkEnumerations;
 class Network {
  public:
   // Reads the steps; throws Refusal for what cannot be run safely. `similar` is a network of the same
-  // constants, whose packed weights are shared where they are packed alike; they are not kept longer.
-  Network(const KernelTable& kernels, Words& words, Store store, const Network* similar);
+  // constants, whose packed weights are shared where they are packed alike; they are not kept longer. Where
+  // `cancelled`, which may be null, is seen between two steps, words are left over and it cannot run.
+  Network(const KernelTable& kernels, Words& words, Store store, const Network* similar,
+          const std::atomic<bool>* cancelled = nullptr);
 
   // Runs every step, or those before `context.cancelled` is seen. `times`, when given, receives nanoseconds
   // for each step.

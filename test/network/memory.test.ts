@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { planMemory } from '../../dist/graph/memory.js';
+import { planningMemory } from '../../dist/graph/memory.js';
+import { atOnce } from '../../dist/host/pace.js';
 
-type Lowered = Parameters<typeof planMemory>[0];
-type Constants = Parameters<typeof planMemory>[1];
+type Lowered = Parameters<typeof planningMemory>[0];
+type Constants = Parameters<typeof planningMemory>[1];
 
 /** Values of `size` elements that are written one after another, each read for the last time `life` steps later. */
 function chainOf(count: number, life: number, size: (i: number) => number): Lowered {
@@ -24,7 +25,7 @@ test.each([
   { count: 6000, life: 7 },
 ])('$count values that live for $life steps do not overlap', ({ count, life }) => {
   const size = (i: number): number => 1 + ((i * 7919) % 100);
-  const { places, arenaBytes } = planMemory(chainOf(count, life, size), NO_CONSTANTS);
+  const { places, arenaBytes } = atOnce(planningMemory(chainOf(count, life, size), NO_CONSTANTS));
   const spans = places.map((place, i) => {
     if (place?.home !== 'arena') throw new Error(`v${i} has no place in the arena`);
     return { from: place.offset, to: place.offset + 4 * size(i) };

@@ -148,10 +148,7 @@ function networkOf(length) {
   return { modelBytes: joined(encodeModel(file)), x: tensor([1, channels, side, side]) };
 }
 
-/**
- * Each gives what a call needs; `make` makes the object of the call anew, as cold as the first. onnx.prepareNetwork is not among
- * them: it plans and packs on the calling thread, before a service serves.
- */
+/** Each gives what a call needs; `make` makes the object of the call anew, as cold as the first. */
 const FUNCTIONS = {
   conv1dAsync: conv(1),
   conv2dAsync: conv(2),
@@ -218,6 +215,15 @@ const FUNCTIONS = {
     const { modelBytes, x } = networkOf(length);
     const read = await onnx.readModel(modelBytes);
     return { make: () => onnx.prepareNetwork(read), call: (network) => network.runAsync({ x }) };
+  },
+  'onnx.prepareNetwork': async (length) => {
+    const path = newPath('model.onnx');
+    require('node:fs').writeFileSync(path, networkOf(length).modelBytes);
+    return { call: () => onnx.prepareNetwork(path) };
+  },
+  'onnx.prepareNetwork of bytes': async (length) => {
+    const { modelBytes } = networkOf(length);
+    return { call: () => onnx.prepareNetwork(modelBytes) };
   },
   'onnx.readModel of bytes': async (length) => {
     const encoded = await model(length);

@@ -122,6 +122,17 @@ export interface NativeAddon {
     similar: RunNetwork | null,
     isAlone: boolean,
   ): RunNetwork;
+  /** As prepareNetwork, on another thread; nobody else may have seen the constants. Returns a number as runAsync does. */
+  prepareNetworkAsync(
+    words: Float64Array,
+    arenaBytes: number,
+    inputBytes: readonly number[],
+    outputBytes: readonly number[],
+    constants: readonly TypedArray[],
+    similar: RunNetwork | null,
+    isAlone: boolean,
+    callback: AsyncCallback<RunNetwork>,
+  ): number;
   /** Where the first line of the caches begins in memory for arenas that nobody has written to. */
   arenaStart(array: Uint8Array): number;
   releaseNetwork(run: RunNetwork): void;

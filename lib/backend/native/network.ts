@@ -1,34 +1,39 @@
 /** Networks by the addon: all steps of a run in one call. */
 import { type TypedArray, uninitialised } from '../../tensor/dtype.js';
 import type { AbortSignalLike } from '../abort.js';
-import type { Backend, BoundNetwork } from '../backend.js';
+import type { Backend, BoundNetwork, NetworkProgram } from '../backend.js';
 import type { NativeAddon, RunNetwork } from './addon.js';
 import { settled } from './settled.js';
 
 /** Of the caches, in bytes. */
 const LINE = 64;
 
-export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork' | 'arena'> {
+export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork' | 'bindNetworkAsync' | 'arena'> {
   return {
     arena(bytes) {
       const whole = uninitialised('uint8', bytes + LINE);
       const start = addon.arenaStart(whole);
       return whole.subarray(start, start + bytes);
     },
-    bindNetwork({ words, arenaBytes, inputBytes, outputBytes, constants, isAlone }, similar) {
-      const lender = NativeNetwork.lender(similar);
-      const run = addon.prepareNetwork(
-        words,
-        arenaBytes,
-        inputBytes,
-        outputBytes,
-        constants,
-        lender,
-        isAlone,
+    bindNetwork(program, similar) {
+      return new NativeNetwork(addon, addon.prepareNetwork(...argumentsOf(program, similar)));
+    },
+    async bindNetworkAsync(program, similar) {
+      const args = argumentsOf(program, similar);
+      const run = await settled<RunNetwork>(addon, (callback) =>
+        addon.prepareNetworkAsync(...args, callback),
       );
       return new NativeNetwork(addon, run);
     },
   };
+}
+
+function argumentsOf(
+  { words, arenaBytes, inputBytes, outputBytes, constants, isAlone }: NetworkProgram,
+  similar: BoundNetwork | null,
+): Parameters<NativeAddon['prepareNetwork']> {
+  const lender = NativeNetwork.lender(similar);
+  return [words, arenaBytes, inputBytes, outputBytes, constants, lender, isAlone];
 }
 
 class NativeNetwork implements BoundNetwork {

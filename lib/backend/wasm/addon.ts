@@ -131,6 +131,28 @@ export function createWasmAddon(instance: Instance, isa: WasmIsa, module: WasmMo
   };
 
   const wholeNetworks = new WeakSet<RunNetwork>();
+  const boundNetwork = (
+    of: Held,
+    isAlone: boolean,
+    about: Pick<RunNetwork, 'packedBytes' | 'steps'>,
+  ): RunNetwork => {
+    // What other segments of the network see: nothing where it is the whole.
+    const directions = isAlone ? WHOLE_NETWORK : { both: [1, 3], out: [4] };
+    const run: (...args: Parameters<RunNetwork>) => void = (arena, inputs, outputs, times) => {
+      const own = handleOf(heldBy(bound, NETWORK));
+      instance.call('runNetwork', [own, arena, inputs, outputs, times], directions);
+    };
+    const bound: RunNetwork = Object.assign(run, about);
+    if (isAlone) wholeNetworks.add(bound);
+    return hold(bound, of);
+  };
+  const networkHere = (of: Held, isAlone: boolean): RunNetwork => {
+    const handle = handleOf(of);
+    return boundNetwork(of, isAlone, {
+      packedBytes: call('packedBytesOfNetwork', handle),
+      steps: call('stepsOfNetwork', handle),
+    });
+  };
   const underWay = new Set<number>();
   let lastCall = 0;
   /**
@@ -242,20 +264,21 @@ export function createWasmAddon(instance: Instance, isa: WasmIsa, module: WasmMo
     prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, similar, isAlone) {
       const args = [words, arenaBytes, inputBytes, outputBytes, constants] as const;
       const of = unheld('prepareNetwork', 'releaseNetwork', [...args, null]);
-      const handle = call('prepareNetwork', ...args, lent(similar, NETWORK));
-      of.handle = handle;
-      // What other segments of the network see: nothing where it is the whole.
-      const directions = isAlone ? WHOLE_NETWORK : { both: [1, 3], out: [4] };
-      const run: (...args: Parameters<RunNetwork>) => void = (arena, inputs, outputs, times) => {
-        const own = handleOf(heldBy(bound, NETWORK));
-        instance.call('runNetwork', [own, arena, inputs, outputs, times], directions);
+      of.handle = call('prepareNetwork', ...args, lent(similar, NETWORK));
+      return networkHere(of, isAlone);
+    },
+    prepareNetworkAsync(words, arenaBytes, inputBytes, outputBytes, constants, _similar, isAlone, callback) {
+      const args = [words, arenaBytes, inputBytes, outputBytes, constants] as const;
+      const of = unheld('prepareNetwork', 'releaseNetwork', [...args, null]);
+      const here = () => networkHere(of, isAlone);
+      const there = async (other: Remote): Promise<RunNetwork> => {
+        const handle = await remoteHandleOf(of, other);
+        const ask = async (name: string) => (await other.call(name, [handle], {}, false)).number;
+        const packedBytes = await ask('packedBytesOfNetwork');
+        return boundNetwork(of, isAlone, { packedBytes, steps: await ask('stepsOfNetwork') });
       };
-      const bound: RunNetwork = Object.assign(run, {
-        packedBytes: call('packedBytesOfNetwork', handle),
-        steps: call('stepsOfNetwork', handle),
-      });
-      if (isAlone) wholeNetworks.add(bound);
-      return hold(bound, of);
+      // What has several segments runs here.
+      return later(isAlone, here, there, callback);
     },
     // Arenas are copied, or only their size counts.
     arenaStart: () => 0,

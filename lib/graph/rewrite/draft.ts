@@ -43,11 +43,12 @@ export class Draft {
     for (const node of graph.nodes) this.#link(node);
   }
 
-  /** Applies the rules to every node, from the first to the last, until none of them finds anything. */
-  rewrite(rules: readonly Rule[]): void {
+  /** Applies the rules to every node, from the first to the last, until none of them finds anything; pauses between nodes. */
+  *rewrite(rules: readonly Rule[]): Generator<undefined, void, void> {
     for (let changed = true; changed; ) {
       changed = false;
       for (const node of [...this.nodes]) {
+        yield;
         for (const rule of rules) {
           if (!this.#there.has(node)) break;
           if (rule.apply(this, node)) changed = true;

@@ -22,12 +22,12 @@ export const RULES: readonly Rule[] = [
 
 /**
  * The same function in fewer operations. Results differ by rounding alone. Operators of bytes are found first, before
- * something is folded into the floats of their weights.
+ * something is folded into the floats of their weights. Pauses between nodes.
  */
-export function rewrite(graph: Graph, derivations: Derivations): Graph {
+export function* rewriting(graph: Graph, derivations: Derivations): Generator<undefined, Graph, void> {
   const draft = new Draft(graph, derivations);
-  draft.rewrite([fuseQuantized]);
-  draft.rewrite(RULES);
-  draft.rewrite([splitBatchNormalization, splitGemm]);
+  yield* draft.rewrite([fuseQuantized]);
+  yield* draft.rewrite(RULES);
+  yield* draft.rewrite([splitBatchNormalization, splitGemm]);
   return draft.finish();
 }

@@ -43,18 +43,19 @@ export function blockedSize(shape: readonly number[], lanes: number): number {
   return batch * Math.ceil(channels / lanes) * lanes * sizeOf(places);
 }
 
-/** The nodes that write their result in blocks. */
-export function planLayout(
+/** The nodes that write their result in blocks; pauses between nodes. */
+export function* planningLayout(
   units: readonly { readonly node: GraphNode; readonly group: Group | null }[],
   { values, outputs }: Pick<Graph, 'values' | 'outputs'>,
   accuracy: Accuracy,
   lanes: number,
-): ReadonlySet<GraphNode> {
+): Generator<undefined, ReadonlySet<GraphNode>, void> {
   const forms = new Map<GraphNode, Form>();
   const writer = new Map<number, GraphNode>();
   const readers = new Map<number, GraphNode[]>();
   const readsOf = new Map<GraphNode, number[]>();
   for (const { node, group } of units) {
+    yield;
     const members: readonly GraphNode[] = [node, ...(group?.nodes ?? [])];
     const written = new Set(members.flatMap((member) => member.outputs));
     const reads = new Set<number>();
@@ -103,6 +104,7 @@ export function planLayout(
   for (let pass = 0, changed = true; pass < PASSES && changed; pass++) {
     changed = false;
     for (const [node, form] of pass % 2 === 0 ? forms : [...forms].reverse()) {
+      yield;
       const before = costAround(node, form);
       if (!blocked.delete(node)) blocked.add(node);
       if (costAround(node, form) < before) changed = true;

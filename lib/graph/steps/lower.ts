@@ -17,7 +17,7 @@ import {
   tilingConvolution,
 } from './convolution.js';
 import { type Group, Groups, resultOf } from './groups.js';
-import { blockedSize, FEW_CHANNELS, planLayout } from './layout.js';
+import { blockedSize, FEW_CHANNELS, planningLayout } from './layout.js';
 import {
   copyStep,
   lowerBlockedConcat,
@@ -77,7 +77,12 @@ function lanesOf(machine: Machine): number {
   return machine.isa === 'js' ? 1 : machine.tuning.lanes;
 }
 
-export function lower(graph: Graph, accuracy: Accuracy, derivations: Derivations): Lowered {
+/** Pauses between nodes. */
+export function lowering(
+  graph: Graph,
+  accuracy: Accuracy,
+  derivations: Derivations,
+): Generator<undefined, Lowered, void> {
   return new Lowerer(graph, accuracy, derivations).lower();
 }
 
@@ -106,15 +111,18 @@ class Lowerer implements Lowering {
     this.#outputs = new Set(graph.outputs.map(({ value }) => value));
   }
 
-  lower(): Lowered {
+  *lower(): Generator<undefined, Lowered, void> {
     const { nodes, inputs } = this.#graph;
     const groups = new Groups(this.#graph, (node) => this.#isConvolutional(node));
     const units = nodes
       .filter((node) => !groups.absorbed.has(node))
       .map((node) => ({ node, group: groups.bySink.get(node) ?? groups.byConvolution.get(node) ?? null }));
     const inBlocks =
-      this.#lanes > 1 ? planLayout(units, this.#graph, this.#accuracy, this.#lanes) : new Set<GraphNode>();
+      this.#lanes > 1
+        ? yield* planningLayout(units, this.#graph, this.#accuracy, this.#lanes)
+        : new Set<GraphNode>();
     for (const unit of units) {
+      yield;
       if (inBlocks.has(unit.node)) this.#lowerInBlocks(unit.node, unit.group);
       else this.#lowerPlain(unit.node, unit.group);
     }

@@ -1,0 +1,166 @@
+/** Preparation off the event loop: who packs, for whom, and what becomes of it when calls end before it does. */
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { backend } from '../../dist/backend/select.js';
+import { ArgumentError } from '../../dist/errors.js';
+import { prepareNetwork } from '../../dist/onnx/network.js';
+import { readModel } from '../../dist/onnx/read.js';
+import { FileTensor } from '../../dist/onnx-file/file-tensor.js';
+import { modelBytes, node, TYPES, value } from '../support/models';
+
+const [CHANNELS, LAYERS] = [48, 6];
+const WEIGHTS = CHANNELS * CHANNELS * 9;
+
+/** As files have them: weights stay views of these bytes. */
+function floats(name: string, dims: readonly number[], values: Float32Array): FileTensor {
+  const bytes = new Uint8Array(values.buffer);
+  return new FileTensor('test', name, dims, TYPES.float, { kind: 'raw', bytes });
+}
+
+/** Convolutions behind one another, for maps of any size. */
+function model(): Uint8Array {
+  const names = Array.from({ length: LAYERS }, (_, i) => `x${i}`);
+  return modelBytes({
+    inputs: [value('x0', [1, CHANNELS, 'height', 'width'])],
+    outputs: [value('y', [1, CHANNELS, 'height', 'width'])],
+    initializers: names.map((_, i) =>
+      floats(
+        `w${i}`,
+        [CHANNELS, CHANNELS, 3, 3],
+        Float32Array.from({ length: WEIGHTS }, (_, k) => Math.sin(k * 7.13 + i) / 20),
+      ),
+    ),
+    nodes: names.map((name, i) =>
+      node('Conv', [name, `w${i}`], [i === LAYERS - 1 ? 'y' : `x${i + 1}`], {
+        pads: { kind: 'ints', value: [1, 1, 1, 1] },
+      }),
+    ),
+  });
+}
+
+const image = (size: number) => ({
+  shape: [1, CHANNELS, size, size],
+  data: Float32Array.from({ length: CHANNELS * size * size }, (_, i) => Math.cos(i * 3.7)),
+});
+
+/** Counts what the backend packs here, and elsewhere. */
+function counters() {
+  const used = backend();
+  const here = used.bindNetwork === undefined ? null : vi.spyOn(used, 'bindNetwork');
+  const elsewhere = used.bindNetworkAsync === undefined ? null : vi.spyOn(used, 'bindNetworkAsync');
+  const packs = elsewhere === null ? 0 : 1;
+  const counts = () => ({ here: here?.mock.calls.length ?? 0, elsewhere: elsewhere?.mock.calls.length ?? 0 });
+  return { counts, packs };
+}
+
+afterEach(() => vi.restoreAllMocks());
+
+describe('the calling thread packs nothing', () => {
+  test('when a network is prepared and run asynchronously', async () => {
+    const { counts, packs } = counters();
+    const network = await prepareNetwork(model(), { inputShapes: { x0: [1, CHANNELS, 20, 20] } });
+    expect(counts()).toEqual({ here: 0, elsewhere: packs });
+    await network.runAsync(image(20));
+    expect(counts()).toEqual({ here: 0, elsewhere: packs });
+    await network.runAsync(image(12));
+    expect(counts()).toEqual({ here: 0, elsewhere: 2 * packs });
+    network.dispose();
+  });
+
+  test('and calls that come at the same time share what is packed', async () => {
+    const { counts, packs } = counters();
+    const network = await prepareNetwork(model());
+    const [expected, ...others] = await Promise.all(
+      Array.from({ length: 5 }, () => network.runAsync(image(16))),
+    );
+    expect(counts()).toEqual({ here: 0, elsewhere: packs });
+    for (const { y } of others) expect(y.data).toEqual(expected.y.data);
+    expect(network.run(image(16)).y.data).toEqual(expected.y.data);
+    expect(counts()).toEqual({ here: 0, elsewhere: packs });
+    network.dispose();
+  });
+});
+
+test('what is packed elsewhere gives the same bits as what is packed here', async () => {
+  const [here, elsewhere] = await Promise.all([prepareNetwork(model()), prepareNetwork(model())]);
+  for (const size of [9, 20]) {
+    const { y } = await elsewhere.runAsync(image(size));
+    expect(y.data).toEqual(here.run(image(size)).y.data);
+  }
+  here.dispose();
+  elsewhere.dispose();
+});
+
+describe('a preparation goes on', () => {
+  test('when a call that waits for it is aborted', async () => {
+    const { counts, packs } = counters();
+    const network = await prepareNetwork(model());
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const aborted = network.runAsync(image(16), { signal: controller.signal });
+    const other = network.runAsync(image(16));
+    controller.abort(reason);
+    await expect(aborted).rejects.toBe(reason);
+    expect((await other).y.data).toEqual(network.run(image(16)).y.data);
+    expect(counts()).toEqual({ here: 0, elsewhere: packs });
+    network.dispose();
+  });
+
+  test('when a call that cannot wait has made its own', async () => {
+    const { counts, packs } = counters();
+    const network = await prepareNetwork(model());
+    const later = network.runAsync(image(16));
+    const now = network.run(image(16));
+    expect(counts()).toMatchObject({ here: packs });
+    expect((await later).y.data).toEqual(now.y.data);
+    expect((await network.runAsync(image(16))).y.data).toEqual(now.y.data);
+    expect(counts()).toMatchObject({ here: packs });
+    network.dispose();
+  });
+
+  test('for calls that came before the network was let go', async () => {
+    const network = await prepareNetwork(model());
+    const calls = [16, 16, 20].map((size) => network.runAsync(image(size)));
+    network.dispose();
+    await expect(network.runAsync(image(16))).rejects.toThrow(ArgumentError);
+    const [a, b] = await Promise.all(calls);
+    expect(a.y.data).toEqual(b.y.data);
+  });
+
+  test('to no end when its only call was aborted and the network is let go', async () => {
+    const network = await prepareNetwork(model());
+    const controller = new AbortController();
+    const call = network.runAsync(image(16), { signal: controller.signal });
+    controller.abort();
+    network.dispose();
+    await expect(call).rejects.toBe(controller.signal.reason);
+  });
+});
+
+describe('while a call waits for its preparation', () => {
+  test('its inputs may change', async () => {
+    const network = await prepareNetwork(model());
+    const { shape, data } = image(16);
+    const call = network.runAsync({ shape, data });
+    data.fill(Number.NaN);
+    expect((await call).y.data).toEqual(network.run(image(16)).y.data);
+    network.dispose();
+  });
+
+  test('the bytes of the model may be handed on, which is told or does not matter', async () => {
+    const expected = (await (await prepareNetwork(model())).runAsync(image(16))).y.data;
+    for (let turns = 0; turns < 8; turns++) {
+      const bytes = model();
+      const network = await prepareNetwork(await readModel(bytes));
+      const call = network.runAsync(image(16)).then(
+        ({ y }) => y.data,
+        (error: unknown) => error,
+      );
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+      structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] });
+      const end = await call;
+      if (end instanceof Error) expect(end).toBeInstanceOf(ArgumentError);
+      else expect(end).toEqual(expected);
+      network.dispose();
+    }
+  });
+});
