@@ -24,7 +24,7 @@ function targets(): Record<string, string>[] {
 /** What AMX adds to another instruction set, the integers, and what chooses between them; the rest is the other's. */
 const WITH_TILES = [
   'test/{plan,backends,async,network}/**/*.test.ts',
-  'test/ops/{quantized,conv,linear,machine,onnx,onnx-testdata}.test.ts',
+  'test/ops/{bfloat16,quantized,conv,linear,machine,onnx,onnx-testdata}.test.ts',
 ];
 const EVERYTHING = ['test/{ops,plan,backends,async,network,fuzz}/**/*.test.ts'];
 

@@ -10,7 +10,7 @@ export { conv1d, conv1dAsync, conv2d, conv2dAsync, conv3d, conv3dAsync } from '.
 export type { ExplainOptions, Explanation } from './conv/explain.js';
 export { explainConv } from './conv/explain.js';
 export { convBiasGrad, convInputGrad, convWeightGrad } from './conv/gradients.js';
-export { matmul } from './conv/matmul.js';
+export { type MatmulOptions, matmul } from './conv/matmul.js';
 export type {
   Activation,
   AsyncOptions,
@@ -77,7 +77,7 @@ export * as onnx from './onnx/index.js';
 export type { ComplexOperator, Operator } from './operators/index.js';
 export * as operators from './operators/index.js';
 export * as optim from './optim/index.js';
-export type { Accuracy, Algorithm, AlgorithmName } from './plan/algorithms/algorithm.js';
+export type { Accuracy, Algorithm, AlgorithmName, Precision } from './plan/algorithms/algorithm.js';
 export type { Cost } from './plan/algorithms/cost.js';
 export type { Isa, SimdIsa, WasmIsa } from './plan/isa.js';
 export type { Axes, Padding, PaddingMode } from './plan/options/axes.js';

@@ -5,7 +5,7 @@ import { ArgumentError } from '../errors.js';
 import { writeNpy } from '../io/npy.js';
 import { writeNpz } from '../io/npz.js';
 import { prepareNetwork, readModel } from '../onnx/index.js';
-import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
+import { ACCURACIES, type Accuracy, PRECISIONS, type Precision } from '../plan/algorithms/algorithm.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type InputArguments, inputOptions, readInputs, shapesOf } from './network-arguments.js';
 import { print } from './output.js';
@@ -14,6 +14,7 @@ import { withProgress } from './progress.js';
 interface RunArguments extends InputArguments {
   output?: string;
   accuracy: Accuracy;
+  precision: Precision;
 }
 
 export function runCommand(): Command {
@@ -22,6 +23,7 @@ export function runCommand(): Command {
   )
     .option('-o, --output <file>', 'write the outputs: .npz, or .npy for a single one')
     .addOption(new Option('--accuracy <accuracy>', 'as of conv2d').choices(ACCURACIES).default('fast'))
+    .addOption(new Option('--precision <precision>', 'as of conv2d').choices(PRECISIONS).default('float32'))
     .addHelpText(
       'after',
       `
@@ -37,6 +39,7 @@ async function run(path: string, options: RunArguments): Promise<void> {
   const inputs = await readInputs(model, options);
   const network = await prepareNetwork(model, {
     accuracy: options.accuracy,
+    precision: options.precision,
     inputShapes: {
       ...shapesOf(model, options),
       ...Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape])),

@@ -19,6 +19,7 @@ import {
   type AsyncOptions,
   CONV_OPTIONS,
   type ConvOptions,
+  checkPrecision,
   type Manner,
   readManner,
   readSignal,
@@ -207,6 +208,7 @@ function readCall(
   const manner = readManner(options);
   const tensors = takeConvTensors(input, weight, options.bias);
   const { dtype, input: x, weight: w, bias } = tensors;
+  checkPrecision(manner.precision, dtype, 'weight');
   const plan = (weights: Weights) =>
     planForward('forward', dtype, rank, x.shape, w.shape, options, { ...manner, ...weights });
   const planned = plan(

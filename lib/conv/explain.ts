@@ -3,13 +3,7 @@
 import { backend } from '../backend/select.js';
 import { checkOneOf, checkOptions, checkShape, isObject, mistake } from '../check.js';
 import { ArgumentError } from '../errors.js';
-import {
-  ACCURACIES,
-  type Accuracy,
-  type AlgorithmName,
-  type Request,
-  type Weights,
-} from '../plan/algorithms/algorithm.js';
+import type { Accuracy, AlgorithmName, Precision, Request, Weights } from '../plan/algorithms/algorithm.js';
 import type { Cost } from '../plan/algorithms/cost.js';
 import { costsOf } from '../plan/explain.js';
 import type { Machine } from '../plan/isa.js';
@@ -20,6 +14,7 @@ import type { FloatDType } from '../tensor/dtype.js';
 import { isNested, type TensorLike, takeFloat } from '../tensor/take.js';
 import type { Nested, Shape } from '../tensor/tensor.js';
 import { planForward } from './operands.js';
+import { checkPrecision, readExactness } from './options.js';
 
 /** How a convolution would run, and why so. */
 export interface Explanation {
@@ -27,6 +22,8 @@ export interface Explanation {
   readonly chosen: AlgorithmName;
   /** Why that one, in a sentence. */
   readonly reason: string;
+  /** What operands are rounded to before they are multiplied: 'bf16', or 'float32' for nothing. */
+  readonly precision: Precision;
   /** Shape of the result, batch included. */
   readonly outputShape: Shape;
   /**
@@ -44,6 +41,8 @@ export interface Explanation {
 export interface ExplainOptions extends Geometry {
   /** 'strict' keeps to algorithms that err no more than a direct sum in order. Default 'fast'. */
   readonly accuracy?: Accuracy;
+  /** As conv2d's. Default 'float32'. */
+  readonly precision?: Precision;
   /** Of a weight that is given by its shape alone. Default float32. */
   readonly dtype?: FloatDType;
 }
@@ -62,13 +61,14 @@ export function explainConv(
   weight: TensorLike | { readonly shape: Shape },
   options?: ExplainOptions,
 ): Explanation {
-  const given = checkOptions(options, [...GEOMETRY_OPTIONS, 'accuracy', 'dtype']);
-  const accuracy = checkOneOf(given.accuracy ?? 'fast', 'options.accuracy', ACCURACIES);
+  const given = checkOptions(options, [...GEOMETRY_OPTIONS, 'accuracy', 'precision', 'dtype']);
+  const exactness = readExactness(given);
   const dtype = checkOneOf(given.dtype ?? 'float32', 'options.dtype', ['float32', 'float64']);
   const w = weightOf(weight, dtype);
+  checkPrecision(exactness.precision, w.dtype, 'weight');
   const rank = rankOfWeight(w.shape);
   const shape = checkShape(inputShape, 'inputShape');
-  const manner = { algorithm: 'auto', accuracy, ...w.traits } as const;
+  const manner = { algorithm: 'auto', ...exactness, ...w.traits } as const;
   const { plan, input } = planForward('forward', w.dtype, rank, shape, w.shape, given, manner);
   return explainPlan(plan, manner, likeInput(plan.outputShape, input), backend().machine);
 }
@@ -105,12 +105,14 @@ export function explainPlan(
 ): Explanation {
   const {
     reason,
+    precision,
     variant: { algorithm: chosen },
   } = plan;
   const { all: costs, workspace } = costsOf(plan, request, machine);
   return {
     chosen,
     reason,
+    precision,
     outputShape,
     workspace,
     costs,

@@ -75,7 +75,8 @@ export function checkBias(bias: Tensor | null, channels: number): void {
   }
 }
 
-export type PlannedManner = Pick<Manner, 'algorithm' | 'accuracy'> & Partial<Weights>;
+export type PlannedManner = Pick<Manner, 'algorithm' | 'accuracy'> &
+  Partial<Pick<Manner, 'precision'> & Weights>;
 
 /** The forward convolution of these shapes: every disagreement among them is an error here. */
 export function planForward(

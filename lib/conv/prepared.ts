@@ -21,6 +21,7 @@ import { checkBias, type PlannedManner, planWindow, takeConvTensors, wrongWeight
 import {
   type AsyncOptions,
   type ConvOptions,
+  checkPrecision,
   PREPARE_OPTIONS,
   readManner,
   readSignal,
@@ -71,6 +72,7 @@ export function prepareConv(weight: TensorLike, options?: PrepareOptions): Prepa
   const manner = readManner(given);
   const w = takeFloat(weight, 'weight');
   const { dtype } = w;
+  checkPrecision(manner.precision, dtype, 'weight');
   const rank = w.shape.length - 2;
   if (!isRank(rank)) throw wrongWeightRank(w.shape, 2);
   checkNotEmpty(w.shape);
@@ -182,7 +184,12 @@ class Prepared extends Disposing implements PreparedConv {
 
   explain(inputShape: Shape): Explanation {
     const { plan, outputShape } = this.#plan(checkShape(inputShape, 'inputShape'));
-    return explainPlan(plan, { ...UNKNOWN_WEIGHTS, ...this.#manner }, outputShape, backend().machine);
+    return explainPlan(
+      plan,
+      { ...UNKNOWN_WEIGHTS, precision: 'float32', ...this.#manner },
+      outputShape,
+      backend().machine,
+    );
   }
 
   override dispose(): void {

@@ -18,7 +18,7 @@ import { resultTensor } from '../tensor/out.js';
 import type { FloatOf, TensorLike } from '../tensor/take.js';
 import type { FloatTensor, Tensor } from '../tensor/tensor.js';
 import { checkBias, checkWeightRank, takeConvTensors } from './operands.js';
-import { type ConvTransposeOptions, readManner, TRANSPOSE_OPTIONS } from './options.js';
+import { type ConvTransposeOptions, checkPrecision, readManner, TRANSPOSE_OPTIONS } from './options.js';
 
 /**
  * 1-D transposed convolution: as convTranspose2d, over [n, ic, il] and [ic, oc/groups, kl].
@@ -92,6 +92,7 @@ function convTranspose(
   const options = checkOptions(given, TRANSPOSE_OPTIONS);
   const manner = readManner(options);
   const { dtype, input: x, weight: w, bias } = takeConvTensors(input, weight, options.bias);
+  checkPrecision(manner.precision, dtype, 'weight');
   const { batch, channels, spatial, batched } = readBatchShape(x.shape, rank, 'input');
   checkWeightRank(w.shape, rank, 'inChannels, outChannels/groups');
   checkNotEmpty(w.shape);

@@ -90,6 +90,7 @@ export function conv2d(image: FixedTensor, weight: FixedTensor, options: FixedCo
         paddingMode: 'zeros',
         algorithm: 'im2col',
         accuracy: 'strict',
+        precision: 'float32',
         density: 1,
         separable: false,
       },

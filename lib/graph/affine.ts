@@ -207,7 +207,7 @@ function convolutionTerms(
   if (x == null || w == null || w.constant === null) return null;
   const sample = (shape: Shape) => [1, ...shape.slice(1)];
   const from = { type: x.type, shape: sample(x.shape) };
-  const manner = { accuracy: 'strict' } as const;
+  const manner = { accuracy: 'strict', precision: 'float32' } as const;
   const request = requestOf(node.op, 'forward', node.attributes, from, sample(output.shape), manner);
   const matrix = new ConvMatrix(request, floatsOf(w.constant));
   const one = node.op === 'Conv' ? matrix : matrix.T;

@@ -126,10 +126,10 @@ interface Draft {
 /** Pauses often enough that turns are short. */
 function* drafting(
   graph: Graph,
-  { accuracy }: Preparation,
+  { exactness }: Preparation,
   { constants, derivations }: Shared,
 ): Generator<undefined, Draft, void> {
-  const lowered = yield* lowering(yield* rewriting(graph, derivations), accuracy, derivations);
+  const lowered = yield* lowering(yield* rewriting(graph, derivations), exactness, derivations);
   const memory = yield* planningMemory(lowered, constants);
   return { lowered, memory, sections: yield* encoding(lowered, memory, constants) };
 }

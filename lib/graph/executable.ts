@@ -1,6 +1,6 @@
 /** What a prepared graph is to the network that runs it. */
 import type { AbortSignalLike } from '../backend/abort.js';
-import type { Accuracy } from '../plan/algorithms/algorithm.js';
+import type { Exactness } from '../plan/algorithms/algorithm.js';
 import type { Shape } from '../tensor/tensor.js';
 import type { View } from './evaluate.js';
 
@@ -45,7 +45,7 @@ export interface Executable {
 
 /** What graphs of one network share, whatever their shapes. */
 export interface Preparation {
-  readonly accuracy: Accuracy;
+  readonly exactness: Exactness;
   /** Whether nobody else can write to the constants, nor hand their memory on. Default false. */
   readonly isOwn?: boolean;
 }

@@ -1,8 +1,8 @@
 /** Networks: models prepared to run. */
 
 import type { AbortSignalLike } from '../backend/abort.js';
-import { checkOneOf, checkOptions, isInstance } from '../check.js';
-import { type AsyncOptions, readSignal } from '../conv/options.js';
+import { checkOptions, isInstance } from '../check.js';
+import { type AsyncOptions, readExactness, readSignal } from '../conv/options.js';
 import { Disposing, type SelfDisposing } from '../dispose.js';
 import { ArgumentError } from '../errors.js';
 import { sourceOf } from '../graph/build.js';
@@ -13,18 +13,23 @@ import { SegmentedNetwork } from '../graph/network.js';
 import { complaintsAbout } from '../graph/support.js';
 import { breathe } from '../host/pace.js';
 import { toInt32Tensor } from '../onnx-file/file-tensor.js';
-import { ACCURACIES, type Accuracy } from '../plan/algorithms/algorithm.js';
+import type { Accuracy, Exactness, Precision } from '../plan/algorithms/algorithm.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { checkFeeds, type Feeds, givenShapes, inputsOf, type NetworkInput, readFeeds } from './inputs.js';
 import { Model, type ModelFile, modelFile, type ValueInfo } from './model.js';
 import { isPath, type ModelSource, readModel } from './read.js';
 
-/** Shapes and accuracy that a network is prepared for. */
+/** Shapes and exactness that a network is prepared for. */
 export interface PrepareNetworkOptions {
   /** Shapes for inputs that the file leaves open. Without them the first run of each shape prepares it. */
   readonly inputShapes?: Readonly<Record<string, Shape>>;
   /** As conv2d's: 'strict' keeps convolutions to algorithms whose error is no larger than im2col's. Default 'fast'. */
   readonly accuracy?: Accuracy;
+  /**
+   * As conv2d's, of Conv and ConvTranspose by weights that the file holds: 'bf16' rounds what they read to bfloat16. Products of
+   * matrices stay float32, as do convolutions of float64. Default 'float32'.
+   */
+  readonly precision?: Precision;
 }
 
 /** The steps after fusion, and what one run holds in memory at most. */
@@ -90,12 +95,12 @@ export async function prepareNetwork(
   model: Model | ModelSource,
   options?: PrepareNetworkOptions,
 ): Promise<Network> {
-  const given = checkOptions(options, ['inputShapes', 'accuracy']);
-  const accuracy = checkOneOf(given.accuracy ?? 'fast', 'options.accuracy', ACCURACIES);
-  if (isInstance(model, Model)) return PreparedNetwork.prepare(model, accuracy, given.inputShapes);
+  const given = checkOptions(options, ['inputShapes', 'accuracy', 'precision']);
+  const exactness = readExactness(given);
+  if (isInstance(model, Model)) return PreparedNetwork.prepare(model, exactness, given.inputShapes);
   // Nobody else sees what is read from a file.
   const isOwn = isPath(model);
-  return PreparedNetwork.prepare(await readModel(model), accuracy, given.inputShapes, isOwn);
+  return PreparedNetwork.prepare(await readModel(model), exactness, given.inputShapes, isOwn);
 }
 
 /** A network with what `convmat/ort` needs besides: values of the graph's own types. */
@@ -115,12 +120,12 @@ export class PreparedNetwork extends Disposing implements Network {
    */
   static async prepare(
     model: Model,
-    accuracy: Accuracy,
+    exactness: Exactness,
     inputShapes?: Readonly<Record<string, Shape>>,
     isOwn = false,
   ): Promise<PreparedNetwork> {
     await breathe();
-    const prepared = new PreparedNetwork(model, { accuracy, isOwn }, inputShapes);
+    const prepared = new PreparedNetwork(model, { exactness, isOwn }, inputShapes);
     await breathe();
     const shapes = givenShapes(prepared.#file, inputShapes);
     if (shapes !== null) await prepared.#network.warm(shapes);

@@ -1,5 +1,6 @@
 /** onnxruntime-common's InferenceSession over convmat's networks. */
 import { checkInteger, describe, isRecord, mismatch, mistake } from '../check.js';
+import { readExactness } from '../conv/options.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import type { View } from '../graph/evaluate.js';
 import { type Model, type ModelSource, readModel, type ValueInfo } from '../onnx/index.js';
@@ -71,7 +72,7 @@ export class InferenceSession {
     const model = await readModel(bytes, { externalData: files });
     const shapes = shapesOf(model, freeDimensionOverrides);
     const isOwn = isPath(bytes) && externalData.length === 0;
-    return new InferenceSession(await PreparedNetwork.prepare(model, 'fast', shapes, isOwn));
+    return new InferenceSession(await PreparedNetwork.prepare(model, readExactness({}), shapes, isOwn));
   }
 
   /**

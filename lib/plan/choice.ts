@@ -31,7 +31,21 @@ export interface Taken extends Choice {
   readonly algorithm: AnyAlgorithm;
 }
 
-export function choose(geometry: ConvGeometry, request: Request, machine: Machine): Taken {
+export function choose(geometry: ConvGeometry, asked: Request, machine: Machine): Taken {
+  if (asked.precision === 'float32') return chooseFor(geometry, asked, machine);
+  const taken = chooseFor(geometry, ofRoundedOperands(asked), machine);
+  return { ...taken, reason: `${taken.reason}; operands rounded to bfloat16` };
+}
+
+/**
+ * As few bits as they have, their products are summed as they are: transforms would join what rounding keeps apart. Weights that
+ * were a column times a row are none when they are rounded.
+ */
+function ofRoundedOperands(asked: Request): Request {
+  return { ...asked, accuracy: 'strict', separable: false };
+}
+
+function chooseFor(geometry: ConvGeometry, request: Request, machine: Machine): Taken {
   if (request.algorithm !== 'auto') return named(request.algorithm, geometry, request, machine);
   return machine.isa === 'js' ? firstThatSuits(geometry, request) : fastest(geometry, request, machine);
 }

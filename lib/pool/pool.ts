@@ -236,6 +236,7 @@ function sumPool(plan: PoolPlan, rank: Rank, x: FloatTensor, output: FloatTensor
       paddingMode: 'zeros',
       algorithm: 'auto',
       accuracy: 'strict',
+      precision: 'float32',
       density: 1,
       separable: false,
     },

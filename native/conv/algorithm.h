@@ -62,6 +62,10 @@ std::shared_ptr<const ConvRunner> pack_either(const Context& context, const Conv
              : forward(context, plan, weight, bias, lo, hi);
 }
 
+// rounded.cc: operands are rounded to bfloat16, and `pack` computes.
+std::shared_ptr<const ConvRunner> pack_rounded(const Context& context, const ConvPlan& plan, PackConvFn* pack,
+                                               const void* weight, const void* bias, double lo, double hi);
+
 // Whether `serves`, which knows forward plans, serves the plan itself, or the convolution over dy that an
 // input gradient of stride 1 is.
 bool serves_computed(const ConvPlan& plan, bool (*serves)(const ConvPlan& forward));

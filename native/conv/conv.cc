@@ -36,7 +36,8 @@ void check_served(const ConvPlan& plan) {
 
 bool packed_alike(const ConvPlan& a, const ConvPlan& b) {
   const bool same = a.op == b.op && a.dtype == b.dtype && a.algorithm == b.algorithm &&
-                    a.variant == b.variant && a.padding_mode == b.padding_mode && a.groups == b.groups &&
+                    a.variant == b.variant && a.precision == b.precision &&
+                    a.padding_mode == b.padding_mode && a.groups == b.groups &&
                     a.in_channels == b.in_channels && a.out_channels == b.out_channels &&
                     a.input_block == b.input_block && a.output_block == b.output_block;
   return same && std::equal(a.axis, a.axis + 3, b.axis, [](const Axis& p, const Axis& q) {
@@ -47,7 +48,9 @@ bool packed_alike(const ConvPlan& a, const ConvPlan& b) {
 
 std::shared_ptr<const PackedConv> pack_conv(const Context& context, const ConvPlan& plan, const void* weight,
                                             const void* bias, double lo, double hi) {
-  return algorithm_of(plan).pack(context, plan, weight, bias, lo, hi);
+  PackConvFn* const pack = algorithm_of(plan).pack;
+  return plan.precision == Precision::bf16 ? pack_rounded(context, plan, pack, weight, bias, lo, hi)
+                                           : pack(context, plan, weight, bias, lo, hi);
 }
 
 void run_conv(const Context& context, const ConvPlan& plan, const PackedConv& packed, const void* input,

@@ -34,6 +34,9 @@ namespace convmat {
   V(circular, "circular")        \
   V(reflect, "reflect")          \
   V(replicate, "replicate")
+#define CONVMAT_PRECISIONS(V) \
+  V(float32, "float32")       \
+  V(bf16, "bf16")
 #define CONVMAT_ROUNDINGS(V)  \
   V(nearest, "nearest")       \
   V(floor, "floor")           \
@@ -48,6 +51,8 @@ enum class DType : int32_t { CONVMAT_DTYPES(CONVMAT_VALUE) };
 enum class ConvOp : int32_t { CONVMAT_CONV_OPS(CONVMAT_VALUE) };
 enum class Algorithm : int32_t { CONVMAT_ALGORITHMS(CONVMAT_VALUE) };
 enum class PaddingMode : int32_t { CONVMAT_PADDING_MODES(CONVMAT_VALUE) };
+// What float32 operands are rounded to before they are multiplied.
+enum class Precision : int32_t { CONVMAT_PRECISIONS(CONVMAT_VALUE) };
 enum class Rounding : int32_t { CONVMAT_ROUNDINGS(CONVMAT_VALUE) };
 #undef CONVMAT_VALUE
 
@@ -63,6 +68,8 @@ template <>
 inline constexpr int32_t kValues<Algorithm> = CONVMAT_ALGORITHMS(CONVMAT_ONE);
 template <>
 inline constexpr int32_t kValues<PaddingMode> = CONVMAT_PADDING_MODES(CONVMAT_ONE);
+template <>
+inline constexpr int32_t kValues<Precision> = CONVMAT_PRECISIONS(CONVMAT_ONE);
 template <>
 inline constexpr int32_t kValues<Rounding> = CONVMAT_ROUNDINGS(CONVMAT_ONE);
 #undef CONVMAT_ONE
@@ -92,6 +99,7 @@ struct ConvPlan {
   // last block filled up: a vector's lanes, or 1, which is [image][channel][depth][row][column]. They do not
   // cross from TypeScript: steps of networks set them.
   int64_t input_block = 1, output_block = 1;
+  Precision precision = Precision::float32;
 };
 
 // A convolution of 8-bit integers, whose dtype is the input's, i8 or u8. Forward; its algorithm is not read.
@@ -117,9 +125,9 @@ struct PoolPlan {
 #define CONVMAT_AXES_FIELDS \
   CONVMAT_AXIS_FIELDS("depth"), CONVMAT_AXIS_FIELDS("height"), CONVMAT_AXIS_FIELDS("width")
 
-#define CONVMAT_CONV_PLAN_FIELDS                                                                        \
-  "op", "dtype", "algorithm", "variant", "paddingMode", "batch", "groups", "inChannels", "outChannels", \
-      CONVMAT_AXES_FIELDS
+#define CONVMAT_CONV_PLAN_FIELDS                                                                      \
+  "op", "dtype", "algorithm", "variant", "paddingMode", "precision", "batch", "groups", "inChannels", \
+      "outChannels", CONVMAT_AXES_FIELDS
 // An integer convolution's plan is a convolution's, and these.
 #define CONVMAT_INTEGER_PLAN_FIELDS \
   CONVMAT_CONV_PLAN_FIELDS, "weightDType", "outputDType", "inputZeroPoint", "outputZeroPoint"

@@ -11,11 +11,10 @@ const std::vector<const char*> kPoolPlanFields = {CONVMAT_POOL_PLAN_FIELDS};
 const std::vector<const char*> kFixedPlanFields = {CONVMAT_FIXED_PLAN_FIELDS};
 
 #define CONVMAT_NAME(value, name) name,
-const std::vector<Enumeration> kEnumerations = {{"op", {CONVMAT_CONV_OPS(CONVMAT_NAME)}},
-                                                {"dtype", {CONVMAT_DTYPES(CONVMAT_NAME)}},
-                                                {"algorithm", {CONVMAT_ALGORITHMS(CONVMAT_NAME)}},
-                                                {"paddingMode", {CONVMAT_PADDING_MODES(CONVMAT_NAME)}},
-                                                {"rounding", {CONVMAT_ROUNDINGS(CONVMAT_NAME)}}};
+const std::vector<Enumeration> kEnumerations = {
+    {"op", {CONVMAT_CONV_OPS(CONVMAT_NAME)}},          {"dtype", {CONVMAT_DTYPES(CONVMAT_NAME)}},
+    {"algorithm", {CONVMAT_ALGORITHMS(CONVMAT_NAME)}}, {"paddingMode", {CONVMAT_PADDING_MODES(CONVMAT_NAME)}},
+    {"rounding", {CONVMAT_ROUNDINGS(CONVMAT_NAME)}},   {"precision", {CONVMAT_PRECISIONS(CONVMAT_NAME)}}};
 #undef CONVMAT_NAME
 
 const char* op_name(ConvOp op) { return kEnumerations[0].values[static_cast<size_t>(op)]; }
@@ -96,6 +95,10 @@ WirePlan next_conv_plan(Fields& fields, unsigned operations) {
   plan.algorithm = fields.next_of<Algorithm>();
   plan.variant = static_cast<int32_t>(fields.next(0));
   plan.padding_mode = fields.next_of<PaddingMode>();
+  plan.precision = fields.next_of<Precision>();
+  if (plan.precision != Precision::float32 && (plan.dtype != DType::f32 || plan.op == ConvOp::weight_grad)) {
+    throw Refusal("plan.precision: expected float32 but for products of float32 with the weight, got bf16");
+  }
   plan.batch = fields.next(0);
   plan.groups = fields.next(1);
   // Kernels divide by channels. Patches, whose plans name no kernel, may be of none.

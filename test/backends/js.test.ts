@@ -51,6 +51,7 @@ function convPlan(op: ConvPlan['op'], { tensors, args }: GoldenCase): ConvPlan {
       paddingMode: window.paddingMode,
       algorithm: 'auto',
       accuracy: 'strict',
+      precision: 'float32',
       density: 1,
       separable: false,
     },
@@ -82,6 +83,7 @@ function transposePlan({ tensors, args }: GoldenCase): ConvPlan {
       paddingMode: window.paddingMode,
       algorithm: 'auto',
       accuracy: 'strict',
+      precision: 'float32',
       density: 1,
       separable: false,
     },
@@ -156,6 +158,7 @@ test('convolutions that take turns do not disturb one another', async () => {
         paddingMode: 'zeros',
         algorithm,
         accuracy: 'fast',
+        precision: 'float32',
         density: 1,
         separable: false,
       },
@@ -233,6 +236,7 @@ describe('planes of one channel', () => {
             paddingMode: mode,
             algorithm: 'auto',
             accuracy: 'strict',
+            precision: 'float32',
             density: 1,
             separable: false,
           },
@@ -279,6 +283,7 @@ describe('Fourier transforms', () => {
         paddingMode: mode,
         algorithm,
         accuracy: 'fast',
+        precision: 'float32',
         density: 1,
         separable: false,
       },
@@ -301,7 +306,13 @@ describe('Fourier transforms', () => {
   const byBlocksOf = (columns: number): Variant => ({ algorithm: 'fft', rows: 1, columns });
   /** Points of the blocks that the plan takes. */
   const blockOf = ({ plan }: ReturnType<typeof problem>): number => {
-    const variant = jsFft.variant(plan, { algorithm: 'fft', accuracy: 'fast', density: 1, separable: false });
+    const variant = jsFft.variant(plan, {
+      algorithm: 'fft',
+      accuracy: 'fast',
+      precision: 'float32',
+      density: 1,
+      separable: false,
+    });
     return variant.algorithm === 'fft' ? variant.columns : Number.NaN;
   };
 
@@ -427,6 +438,7 @@ describe('Winograd', () => {
         paddingMode,
         algorithm: 'auto',
         accuracy: 'fast',
+        precision: 'float32',
         density: 1,
         separable: false,
       },
@@ -561,6 +573,7 @@ describe('lowering', () => {
         paddingMode: window.paddingMode,
         algorithm: 'auto',
         accuracy: 'strict',
+        precision: 'float32',
         density: 1,
         separable: false,
       },

@@ -9,6 +9,7 @@
 
 #include "conv/weight_grad.h"
 #include "reference.h"
+#include "runtime/bfloat16.h"
 #include "runtime/thread_pool.h"
 #include "support.h"
 
@@ -195,6 +196,29 @@ TEST_P(ConvTest, NanReachesTheOutputsThatReadIt) {
       EXPECT_TRUE(std::isnan(y[i]));
     } else {
       EXPECT_EQ(y[i], 6);
+    }
+  }
+}
+
+TEST_P(ConvTest, OperandsAreRoundedToBfloat16) {
+  const ConvCase problem = {"rounded", 2, 2, 6, 10, {{1, 1}, {7, 3, 2, 1, 1, 1}, {9, 3, 1, 1, 1, 0}}};
+  for (const ConvOp op : {ConvOp::forward, ConvOp::input_grad}) {
+    for (const Algorithm algorithm : {Algorithm::im2col, Algorithm::direct, Algorithm::toeplitz}) {
+      ConvPlan plan = plan_of(problem, op, DType::f32);
+      plan.algorithm = algorithm;
+      const bool is_forward = op == ConvOp::forward;
+      std::vector<float> x = whole_numbers<float>(is_forward ? input_size(plan) : output_size(plan), 1);
+      std::vector<float> w = whole_numbers<float>(weight_size(plan), 2);
+      for (float& value : x) value *= 0.377f;
+      std::vector<float> y(is_forward ? output_size(plan) : input_size(plan)), z(y.size());
+      const Context context{&kernels()};
+      plan.precision = Precision::bf16;
+      run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, -kInf, kInf), x.data(), y.data());
+      round_to_bfloat16(x.data(), static_cast<int64_t>(x.size()), x.data());
+      round_to_bfloat16(w.data(), static_cast<int64_t>(w.size()), w.data());
+      plan.precision = Precision::float32;
+      run_conv(context, plan, *pack_conv(context, plan, w.data(), nullptr, -kInf, kInf), x.data(), z.data());
+      EXPECT_EQ(y, z) << static_cast<int>(op) << static_cast<int>(algorithm);
     }
   }
 }

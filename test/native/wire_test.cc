@@ -29,8 +29,8 @@ Fields joined(const std::vector<Fields>& parts) {
   for (const Fields& part : parts) all.insert(all.end(), part.begin(), part.end());
   return all;
 }
-// op, dtype, algorithm, variant, paddingMode, batch, groups, inChannels, outChannels
-Fields conv_fields() { return joined({{0, 0, 0, 0, 0, 2, 2, 4, 6}, kDepth, kHeight, kWidth}); }
+// op, dtype, algorithm, variant, paddingMode, precision, batch, groups, inChannels, outChannels
+Fields conv_fields() { return joined({{0, 0, 0, 0, 0, 0, 2, 2, 4, 6}, kDepth, kHeight, kWidth}); }
 Fields integer_fields() {
   Fields fields = joined({conv_fields(), {2, 3, -5, 200}});
   fields[1] = static_cast<int32_t>(DType::u8);
@@ -79,6 +79,14 @@ TEST(Wire, RefusalsSayWhatWasExpectedAndWhatCame) {
   EXPECT_EQ(conv_refusal("op", 1, operation(ConvOp::forward)),
             "plan.op: expected an operation of this function, got inputGrad");
   EXPECT_EQ(conv_refusal("dtype", kValues<DType>), "plan.dtype: expected at least 0 and at most 7, got 8");
+  EXPECT_EQ(conv_refusal("precision", 2), "plan.precision: expected at least 0 and at most 1, got 2");
+  for (const DType dtype : {DType::f64, DType::u8}) {
+    Fields fields = conv_fields();
+    fields[place_of(kConvPlanFields, "dtype")] = static_cast<int32_t>(dtype);
+    fields[place_of(kConvPlanFields, "precision")] = static_cast<int32_t>(Precision::bf16);
+    EXPECT_EQ(refusal_of([&] { conv_plan(fields.data(), kEveryOp); }),
+              "plan.precision: expected float32 but for products of float32 with the weight, got bf16");
+  }
   EXPECT_EQ(conv_refusal("groups", 0), "plan.groups: expected at least 1 and at most 2147483647, got 0");
   EXPECT_EQ(conv_refusal("groups", 4),
             "plan.groups: expected a divisor of both channel counts, 4 and 6, got 4");

@@ -111,7 +111,7 @@ function compare(
   let difference = 0;
   let steps = 0;
   for (const accuracy of ['fast', 'strict'] as const) {
-    const network = compiled(graph, { accuracy });
+    const network = compiled(graph, { exactness: { accuracy, precision: 'float32' } });
     const got = network.run(inputs);
     steps = network.executable.steps.filter(({ algorithm }) =>
       algorithm.endsWith('channels in blocks'),

@@ -74,7 +74,7 @@ describe('runs at the same time', () => {
 });
 
 test('networks of other shapes share what is packed', () => {
-  const preparation = { accuracy: 'fast' as const };
+  const preparation = { exactness: { accuracy: 'fast', precision: 'float32' } } as const;
   const shared = new Float32Array(64 * 64 * 9).map((_, i) => Math.sin(i * 7.13));
   const graphs = [20, 36].map((size) => {
     const g = new GraphOf();

@@ -16,7 +16,13 @@ describe.runIf(backendInfo().backend === 'native')('times of Fourier tiles', () 
     if (machine.isa === 'js') return;
     const next = stream(11);
     const pick = <T>(...list: readonly T[]) => list[Math.floor(next() * list.length)];
-    const request = { algorithm: 'auto', accuracy: 'fast', density: 1, separable: false } as const;
+    const request = {
+      algorithm: 'auto',
+      accuracy: 'fast',
+      precision: 'float32',
+      density: 1,
+      separable: false,
+    } as const;
     let compared = 0;
     for (let i = 0; i < CASES; i++) {
       const rank = pick(1, 2, 3);

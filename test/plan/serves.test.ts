@@ -52,6 +52,7 @@ const anyRequest: fc.Arbitrary<ConvRequest> = fc
       axes: fc.array(anyAxis(kernel, stride), { minLength: rank, maxLength: rank }),
       paddingMode: mostly('zeros', fc.constantFrom(...PADDING_MODES)),
       accuracy: fc.constantFrom('fast', 'strict'),
+      precision: fc.constant('float32' as const),
       density: fc.constant(1),
       // Weights that TypeScript looks at and native code takes on trust.
       separable: fc.constant(true),

@@ -89,9 +89,11 @@ function uniform(seed: number, size: number, spread: number, positive: boolean):
   return values.map((v) => (positive ? spread * (Math.abs(v) + 0.1) : spread * v));
 }
 
+const FAST = { accuracy: 'fast', precision: 'float32' } as const;
+
 /** What runs a graph on the backend in use. */
 /** @param preparation  What graphs of one network have in common. */
-export function compiled(graph: Graph, preparation: Preparation = { accuracy: 'fast' }) {
+export function compiled(graph: Graph, preparation: Preparation = { exactness: FAST }) {
   const executable = prepareCompiled(graph as never, preparation);
   const views = (inputs: readonly Elements[]) =>
     graph.inputs.map((id, i) => ({

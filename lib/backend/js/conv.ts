@@ -9,6 +9,7 @@ import type { Axis, AxisTriple } from '../../plan/options/axes.js';
 import type { ConvPlan } from '../../plan/plans/conv.js';
 import type { FloatArray } from '../../tensor/dtype.js';
 import { type ConvOperands, NO_CLAMP } from '../backend.js';
+import { roundingToBfloat16, roundToBfloat16 } from './bfloat16.js';
 import { convolveRows } from './direct.js';
 import { adjointDirection, type Direction, forwardDirection } from './direction.js';
 import { paddedSources } from './gather.js';
@@ -29,6 +30,17 @@ export type Convolution = (input: FloatArray, output: FloatArray, unitSize: numb
  * @param isReused  Whether the convolution is going to run more than once.
  */
 export function makeConvolution(plan: ConvPlan, operands: ConvOperands, isReused: boolean): Convolution {
+  if (plan.precision === 'float32') return makeUnrounded(plan, operands, isReused);
+  const weight = roundToBfloat16(operands.weight);
+  const convolve = makeUnrounded(plan, { ...operands, weight }, isReused);
+  return function* (input, output, unitSize) {
+    const rounded = new Float32Array(input.length);
+    yield* roundingToBfloat16(input, rounded);
+    yield* convolve(rounded, output, unitSize);
+  };
+}
+
+function makeUnrounded(plan: ConvPlan, operands: ConvOperands, isReused: boolean): Convolution {
   if (isFolded(plan)) return makeFolded(plan, operands, isReused);
   const convolveImage = makeImageConvolution(plan, directionOf(plan), operands, isReused);
   return function* (input, output, unitSize) {

@@ -3,7 +3,7 @@ import { type ConvOperands, NO_CLAMP } from '../../backend/backend.js';
 import { backend } from '../../backend/select.js';
 import { describe, describeShape } from '../../check.js';
 import { ShapeError, UnsupportedError } from '../../errors.js';
-import type { Accuracy, Weights } from '../../plan/algorithms/algorithm.js';
+import type { Exactness, Weights } from '../../plan/algorithms/algorithm.js';
 import type { ConvOp } from '../../plan/geometry.js';
 import { type Axis, extent } from '../../plan/options/axes.js';
 import {
@@ -152,7 +152,7 @@ export function requestOf(
   attributes: ConvAttributes,
   x: { readonly type: View['type']; readonly shape: Shape },
   outputShape: Shape,
-  manner: { readonly accuracy: Accuracy } & Partial<Weights>,
+  manner: Exactness & Partial<Weights>,
 ): ConvRequest & { readonly dtype: FloatDType } {
   const [from, to] = node === 'Conv' ? [x.shape, outputShape] : [outputShape, x.shape];
   const sizes = sizesOf(attributes, from, to);
@@ -192,13 +192,13 @@ export function planOf(
   x: { readonly type: View['type']; readonly shape: Shape },
   w: { readonly shape: Shape; readonly data: View['data'] | null },
   outputShape: Shape,
-  accuracy: Accuracy,
+  exactness: Exactness,
 ): ConvPlan {
   const forward = node === 'Conv';
   const weights = forward && w.data !== null ? weightsOf(floatsOf(w.data), w.shape, 'auto') : UNKNOWN_WEIGHTS;
   const op = forward ? 'forward' : 'inputGrad';
   return planConv(
-    requestOf(node, op, attributes, x, outputShape, { accuracy, ...weights }),
+    requestOf(node, op, attributes, x, outputShape, { ...exactness, ...weights }),
     backend().machine,
   );
 }
@@ -213,6 +213,9 @@ export const EVALUATE_CONVOLUTIONS: Evaluations<'Conv' | 'ConvTranspose'> = {
   ConvTranspose: ({ attributes, inputs, outputs }) => convolve('ConvTranspose', attributes, inputs, outputs),
 };
 
+/** Evaluations are what steps are compared with. */
+const EVALUATED: Exactness = { accuracy: 'strict', precision: 'float32' };
+
 function convolve<K extends 'Conv' | 'ConvTranspose'>(
   op: K,
   attributes: Attributes[K],
@@ -220,6 +223,6 @@ function convolve<K extends 'Conv' | 'ConvTranspose'>(
   [y]: readonly (View | null)[],
 ): void {
   if (x === null || w === null || y === null) return;
-  const plan = planOf(op, attributes, x, w, y.shape, 'strict');
+  const plan = planOf(op, attributes, x, w, y.shape, EVALUATED);
   backend().conv(plan, operandsOf(w.data, bias?.data ?? null), floatsOf(x.data), floatsOf(y.data));
 }

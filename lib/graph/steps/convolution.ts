@@ -2,7 +2,7 @@
 import type { BoundConv, Clamp } from '../../backend/backend.js';
 import { backend } from '../../backend/select.js';
 import { StoredFloats } from '../../onnx-file/stored-floats.js';
-import type { Accuracy, Algorithm, Weights } from '../../plan/algorithms/algorithm.js';
+import type { Algorithm, Exactness, Weights } from '../../plan/algorithms/algorithm.js';
 import { type Axis, UNIT_AXIS } from '../../plan/options/axes.js';
 import { type ConvPlan, convRequest, planConv } from '../../plan/plans/conv.js';
 import { UNKNOWN_WEIGHTS, weightsOf, weightsOfSample } from '../../plan/weights.js';
@@ -41,7 +41,7 @@ export function isConvolution(node: GraphNode, values: readonly Value[]): boolea
 export function convolutionOf(
   node: NodeOf<'Conv'> | NodeOf<'ConvTranspose'>,
   values: readonly Value[],
-  accuracy: Accuracy,
+  exactness: Exactness,
   algorithm: Algorithm = 'auto',
 ): Convolution {
   const [input, output] = [inputOf(node, 0), outputOf(node)];
@@ -51,7 +51,7 @@ export function convolutionOf(
   const isForward = node.op === 'Conv';
   const weights = isForward ? knownOf(weight, w.shape) : UNKNOWN_WEIGHTS;
   const request = requestOf(node.op, isForward ? 'forward' : 'inputGrad', node.attributes, x, y.shape, {
-    accuracy,
+    ...exactness,
     ...weights,
   });
   const plan = planConv({ ...request, algorithm }, backend().machine);
@@ -218,7 +218,7 @@ export function isTiling(node: GraphNode, values: readonly Value[]): node is Nod
 export function tilingConvolution(
   node: NodeOf<'ConvTranspose'>,
   to: Lowering,
-  accuracy: Accuracy,
+  exactness: Exactness,
   output: number,
 ): Convolution {
   const input = inputOf(node, 0);
@@ -247,7 +247,7 @@ export function tilingConvolution(
       'float32',
       { rank: 2, groups: 1, paddingMode: 'zeros' },
       { batch, inChannels, outChannels: outChannels * taps, axes },
-      { algorithm: 'auto', accuracy },
+      { algorithm: 'auto', ...exactness },
     ),
     backend().machine,
   );

@@ -3,7 +3,7 @@
  * convolutions and pools of such values neither pack nor transpose. What cannot read blocks gets a copy, so blocks are for
  * chains that save more than their copies cost.
  */
-import type { Accuracy } from '../../plan/algorithms/algorithm.js';
+import type { Exactness } from '../../plan/algorithms/algorithm.js';
 import type { Elements, Graph, GraphNode, NodeOf, Value } from '../graph.js';
 import { inputOf, outputOf } from '../operands.js';
 import { sizeOf } from '../shapes.js';
@@ -47,7 +47,7 @@ export function blockedSize(shape: readonly number[], lanes: number): number {
 export function* planningLayout(
   units: readonly { readonly node: GraphNode; readonly group: Group | null }[],
   { values, outputs }: Pick<Graph, 'values' | 'outputs'>,
-  accuracy: Accuracy,
+  exactness: Exactness,
   lanes: number,
 ): Generator<undefined, ReadonlySet<GraphNode>, void> {
   const forms = new Map<GraphNode, Form>();
@@ -64,7 +64,7 @@ export function* planningLayout(
         if (id !== null && !written.has(id) && values[id].known === null) reads.add(id);
     readsOf.set(node, [...reads]);
     for (const id of reads) readers.set(id, [...(readers.get(id) ?? []), node]);
-    const form = formOf(node, group, values, accuracy, lanes, (id) => hasZeros(id));
+    const form = formOf(node, group, values, exactness, lanes, (id) => hasZeros(id));
     for (const id of written) if (id !== null) writer.set(id, node);
     if (form !== null) {
       forms.set(node, form);
@@ -121,13 +121,13 @@ function formOf(
   node: GraphNode,
   group: Group | null,
   values: readonly Value[],
-  accuracy: Accuracy,
+  exactness: Exactness,
   lanes: number,
   hasZeros: (id: number) => boolean,
 ): Form | null {
   switch (node.op) {
     case 'Conv':
-      return convolutionForm(node, group, values, accuracy, lanes);
+      return convolutionForm(node, group, values, exactness, lanes);
     case 'MaxPool':
     case 'AveragePool':
       return poolForm(node, values, lanes);
@@ -167,7 +167,7 @@ function convolutionForm(
   node: NodeOf<'Conv'>,
   group: Group | null,
   values: readonly Value[],
-  accuracy: Accuracy,
+  exactness: Exactness,
   lanes: number,
 ): Form | null {
   const [x, y] = [values[inputOf(node, 0)], values[outputOf(node)]];
@@ -182,7 +182,7 @@ function convolutionForm(
   if (others.some((id) => values[id].known !== null)) return null;
   const result = group === null ? y.id : resultOf(group.nodes);
   const zerosOf = program === null || keepsZeros(program) ? others : null;
-  const { variant } = convolutionOf(node, values, accuracy).plan;
+  const { variant } = convolutionOf(node, values, exactness).plan;
   if (groups > 1) {
     if (groups !== channels || groups !== outChannels) return null;
     if (variant.algorithm !== 'depthwise' || variant.kernels !== 'any') return null;

@@ -1,6 +1,6 @@
 /** A graph as a list of steps. */
 import { backend } from '../../backend/select.js';
-import type { Accuracy } from '../../plan/algorithms/algorithm.js';
+import type { Exactness } from '../../plan/algorithms/algorithm.js';
 import type { Machine } from '../../plan/isa.js';
 import type { Elements, ElementType, Graph, GraphNode, Known, NodeOf } from '../graph.js';
 import { float32Of, inputOf, outputOf } from '../operands.js';
@@ -80,16 +80,16 @@ function lanesOf(machine: Machine): number {
 /** Pauses between nodes. */
 export function lowering(
   graph: Graph,
-  accuracy: Accuracy,
+  exactness: Exactness,
   derivations: Derivations,
 ): Generator<undefined, Lowered, void> {
-  return new Lowerer(graph, accuracy, derivations).lower();
+  return new Lowerer(graph, exactness, derivations).lower();
 }
 
 class Lowerer implements Lowering {
   readonly values: Value[];
   readonly #graph: Graph;
-  readonly #accuracy: Accuracy;
+  readonly #exactness: Exactness;
   readonly #derivations: Derivations;
   readonly #steps: Step[] = [];
   readonly #aliases = new Map<number, Alias>();
@@ -102,9 +102,9 @@ class Lowerer implements Lowering {
   readonly #isNative = backend().name !== 'js';
   readonly #lanes = lanesOf(backend().machine);
 
-  constructor(graph: Graph, accuracy: Accuracy, derivations: Derivations) {
+  constructor(graph: Graph, exactness: Exactness, derivations: Derivations) {
     this.#graph = graph;
-    this.#accuracy = accuracy;
+    this.#exactness = exactness;
     this.#derivations = derivations;
     this.values = [...graph.values];
     this.#inputs = new Set(graph.inputs);
@@ -119,7 +119,7 @@ class Lowerer implements Lowering {
       .map((node) => ({ node, group: groups.bySink.get(node) ?? groups.byConvolution.get(node) ?? null }));
     const inBlocks =
       this.#lanes > 1
-        ? yield* planningLayout(units, this.#graph, this.#accuracy, this.#lanes)
+        ? yield* planningLayout(units, this.#graph, this.#exactness, this.#lanes)
         : new Set<GraphNode>();
     for (const unit of units) {
       yield;
@@ -182,7 +182,7 @@ class Lowerer implements Lowering {
 
   #lowerBlockedConvolution(node: NodeOf<'Conv'>, group: Group | null): void {
     const x = inputOf(node, 0);
-    const auto = convolutionOf(node, this.values, this.#accuracy);
+    const auto = convolutionOf(node, this.values, this.#exactness);
     const { algorithm } = auto.plan.variant;
     const takesEither = algorithm === 'winograd' || this.values[x].shape[1] <= FEW_CHANNELS;
     // One channel by many kernels is depthwise too, plane by plane.
@@ -190,7 +190,7 @@ class Lowerer implements Lowering {
     const conv =
       algorithm === 'winograd' || isDepthwise
         ? auto
-        : convolutionOf(node, this.values, this.#accuracy, 'direct');
+        : convolutionOf(node, this.values, this.#exactness, 'direct');
     const input = takesEither ? x : this.#blocked(x);
     const blocks = { input: this.#inBlocks.has(input), output: true };
     const finishing = group === null ? null : this.#groupInBlocks(group, this.values[resultOf(group.nodes)]);
@@ -299,8 +299,8 @@ class Lowerer implements Lowering {
     }
     const conv: Convolution | null =
       node.op === 'Conv' || node.op === 'ConvTranspose'
-        ? convolutionOf(node, this.values, this.#accuracy)
-        : rowProductConvolution(node, this, this.#accuracy);
+        ? convolutionOf(node, this.values, this.#exactness)
+        : rowProductConvolution(node, this, this.#exactness.accuracy);
     if (conv === null) {
       this.#lowerOperation(node);
       return;
@@ -328,7 +328,7 @@ class Lowerer implements Lowering {
     const [batch, channels, height, width] = y.shape;
     const [h, w] = [height / kh, width / kw];
     const tiles = this.temporary(`${y.name} by taps`, 'float32', [batch, channels * kh * kw, h, w]);
-    const conv = tilingConvolution(node, this, this.#accuracy, tiles);
+    const conv = tilingConvolution(node, this, this.#exactness, tiles);
     const program = group === null ? null : compileProgram(group.nodes, this.values, y.id);
     const isAlone = program !== null && program.operands.length === 1;
     const finish = group !== null && isAlone ? { program, nodes: group.nodes } : null;

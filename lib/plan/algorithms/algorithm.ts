@@ -15,6 +15,14 @@ export const ALGORITHM_OPTIONS = ['auto', ...ALGORITHMS] as const satisfies read
 export type Accuracy = 'fast' | 'strict';
 export const ACCURACIES = ['fast', 'strict'] as const satisfies readonly Accuracy[];
 
+/**
+ * What a float32 convolution's operands are rounded to before they are multiplied; sums are float32 in either case. 'bf16':
+ * bfloat16, 8 bits of significand, what is below the least normal one becoming 0. 'float32': nothing, and float64 stays what it is.
+ */
+export type Precision = 'float32' | 'bf16';
+/** In the order of the native side's enumeration. */
+export const PRECISIONS = ['float32', 'bf16'] as const satisfies readonly Precision[];
+
 /** An algorithm with the choices within it: what a backend runs. */
 export type Variant =
   | { readonly algorithm: 'im2col' | 'direct' | 'toeplitz' }
@@ -49,10 +57,15 @@ export interface Weights {
   readonly separable: boolean;
 }
 
-/** What the caller asked for, and the weights that came with it. */
-export interface Request extends Weights {
-  readonly algorithm: Algorithm;
+/** How exact a result is to be. */
+export interface Exactness {
   readonly accuracy: Accuracy;
+  readonly precision: Precision;
+}
+
+/** What the caller asked for, and the weights that came with it. */
+export interface Request extends Weights, Exactness {
+  readonly algorithm: Algorithm;
 }
 
 /** What every algorithm tells, of either backend. */

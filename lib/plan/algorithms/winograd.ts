@@ -49,7 +49,7 @@ export const winograd: NativeAlgorithm = {
     const tile = winogradTile(g, request.accuracy);
     const isWorthwhile =
       declines(g) === null &&
-      isAccurate(g) &&
+      isAccurate(g, request) &&
       g.outChannels / g.groups >= MANY_OUT_CHANNELS &&
       winogradSaving(g, tile) >= WORTHWHILE_SAVING;
     return isWorthwhile ? SPARSE[tile] : 1;
@@ -57,8 +57,8 @@ export const winograd: NativeAlgorithm = {
   weightGrad: null,
 };
 
-function isAccurate(g: ConvGeometry): boolean {
-  return g.inChannels / g.groups >= ACCURATE_CHANNELS;
+function isAccurate(g: ConvGeometry, { precision }: Request): boolean {
+  return precision === 'float32' && g.inChannels / g.groups >= ACCURATE_CHANNELS;
 }
 
 /** Why the geometry is not Winograd's; null when it is. */

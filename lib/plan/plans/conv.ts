@@ -2,7 +2,7 @@
 import { elementCount } from '../../check.js';
 import type { DType } from '../../tensor/dtype.js';
 import type { Shape } from '../../tensor/tensor.js';
-import type { Request } from '../algorithms/algorithm.js';
+import type { Precision, Request } from '../algorithms/algorithm.js';
 import { type Choice, choose } from '../choice.js';
 import type { ConvGeometry, ConvOp } from '../geometry.js';
 import type { Machine } from '../isa.js';
@@ -11,6 +11,8 @@ import { UNKNOWN_WEIGHTS } from '../weights.js';
 import { encodeConvPlan } from './wire.js';
 
 export interface ConvPlan extends ConvGeometry, Choice {
+  /** What operands are rounded to: the backend does it, as it reads them. */
+  readonly precision: Precision;
   /** [batch, inChannels, spatial…] of x, [outChannels, inChannels/groups, kernel…] of w, [batch, outChannels, spatial…] of y. */
   readonly inputShape: Shape;
   readonly weightShape: Shape;
@@ -26,13 +28,19 @@ export interface ConvRequest extends Omit<ConvGeometry, 'axes'>, Request {
 /** Batch, channels and axes of the forward convolution. */
 export type ConvSizes = Pick<ConvRequest, 'batch' | 'inChannels' | 'outChannels' | 'axes'>;
 
-/** @param manner  What is left out of the weights is unknown, and the accuracy 'fast'. */
+/** @param manner  What is left out of the weights is unknown, the accuracy 'fast' and the precision 'float32'. */
 export function convRequest<D extends DType>(
   op: ConvOp,
   dtype: D,
   { rank, groups, paddingMode }: Pick<ConvGeometry, 'rank' | 'groups' | 'paddingMode'>,
   { batch, inChannels, outChannels, axes }: ConvSizes,
-  { algorithm, accuracy = 'fast', density, separable }: Pick<Request, 'algorithm'> & Partial<Request>,
+  {
+    algorithm,
+    accuracy = 'fast',
+    precision = 'float32',
+    density,
+    separable,
+  }: Pick<Request, 'algorithm'> & Partial<Request>,
 ): ConvRequest & { readonly dtype: D } {
   return {
     op,
@@ -46,6 +54,7 @@ export function convRequest<D extends DType>(
     paddingMode,
     algorithm,
     accuracy,
+    precision,
     density: density ?? UNKNOWN_WEIGHTS.density,
     separable: separable ?? UNKNOWN_WEIGHTS.separable,
   };
@@ -76,7 +85,7 @@ export function planConv(request: ConvRequest, machine: Machine): ConvPlan {
 }
 
 function makePlan(
-  { axes, algorithm, accuracy, density, separable, ...rest }: ConvRequest,
+  { axes, algorithm, accuracy, precision, density, separable, ...rest }: ConvRequest,
   machine: Machine,
 ): ConvPlan {
   const geometry: ConvGeometry = { ...rest, axes: toTriple(axes) };
@@ -86,20 +95,22 @@ function makePlan(
   elementCount(inputShape, 'input');
   elementCount(weightShape, 'weight');
   elementCount(outputShape, 'output');
-  const { variant, reason } = choose(geometry, { algorithm, accuracy, density, separable }, machine);
+  const request = { algorithm, accuracy, precision, density, separable };
+  const { variant, reason } = choose(geometry, request, machine);
   return Object.freeze({
     ...geometry,
+    precision,
     variant,
     reason,
     inputShape: Object.freeze(inputShape),
     weightShape: Object.freeze(weightShape),
     outputShape: Object.freeze(outputShape),
-    wire: encodeConvPlan(geometry, variant),
+    wire: encodeConvPlan(geometry, precision, variant),
   });
 }
 
 function cacheKey(r: ConvRequest, machine: Machine): string {
-  let key = `${machine.isa} ${r.op} ${r.dtype} ${r.algorithm} ${r.accuracy} ${r.density} ${r.separable} ${r.paddingMode} ${r.rank} ${r.batch} ${r.groups} ${r.inChannels} ${r.outChannels}`;
+  let key = `${machine.isa} ${r.op} ${r.dtype} ${r.algorithm} ${r.accuracy} ${r.precision} ${r.density} ${r.separable} ${r.paddingMode} ${r.rank} ${r.batch} ${r.groups} ${r.inChannels} ${r.outChannels}`;
   for (const a of r.axes) {
     key += ` ${a.in} ${a.kernel} ${a.stride} ${a.dilation} ${a.padBefore} ${a.padAfter} ${a.out}`;
   }

@@ -3,7 +3,13 @@
  * native/plan/plan.h; the lists are compared when the addon loads.
  */
 import { DTYPES } from '../../tensor/dtype.js';
-import { ALGORITHMS, type Variant, variantNumber } from '../algorithms/algorithm.js';
+import {
+  ALGORITHMS,
+  PRECISIONS,
+  type Precision,
+  type Variant,
+  variantNumber,
+} from '../algorithms/algorithm.js';
 import type { ConvGeometry, ConvOp, PoolGeometry } from '../geometry.js';
 import { type AxisTriple, PADDING_MODES } from '../options/axes.js';
 import { ROUNDINGS } from '../options/numeric-type.js';
@@ -17,6 +23,7 @@ export const ENUMERATIONS: Readonly<Record<string, readonly string[]>> = {
   algorithm: ALGORITHMS,
   paddingMode: PADDING_MODES,
   rounding: ROUNDINGS,
+  precision: PRECISIONS,
 };
 
 const HEADER_FIELDS = [
@@ -25,6 +32,7 @@ const HEADER_FIELDS = [
   'algorithm',
   'variant',
   'paddingMode',
+  'precision',
   'batch',
   'groups',
   'inChannels',
@@ -64,13 +72,14 @@ export const FIXED_PLAN_FIELDS = [
   'wordLength',
 ] as const;
 
-export function encodeConvPlan(geometry: ConvGeometry, variant: Variant): Int32Array {
+export function encodeConvPlan(geometry: ConvGeometry, precision: Precision, variant: Variant): Int32Array {
   const header: Record<(typeof HEADER_FIELDS)[number], number> = {
     op: OPS.indexOf(geometry.op),
     dtype: DTYPES.indexOf(geometry.dtype),
     algorithm: ALGORITHMS.indexOf(variant.algorithm),
     variant: variantNumber(variant),
     paddingMode: PADDING_MODES.indexOf(geometry.paddingMode),
+    precision: PRECISIONS.indexOf(precision),
     batch: geometry.batch,
     groups: geometry.groups,
     inChannels: geometry.inChannels,

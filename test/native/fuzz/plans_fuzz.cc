@@ -57,6 +57,7 @@ std::vector<int32_t> sound_conv_fields(FuzzedDataProvider& in) {
                                  algorithm,
                                  0,
                                  0,
+                                 0,
                                  1,
                                  1,
                                  1,
