@@ -6,7 +6,7 @@ import type { AbortSignalLike } from '../backend/abort.js';
 import { breathe, paced } from '../host/pace.js';
 import { dtypeOf, type FloatArray } from '../tensor/dtype.js';
 import { checkProduct, type LinearOperator } from './operator.js';
-import { copyInto } from './vectors.js';
+import { copyInto, Vectors } from './vectors.js';
 
 /** to ← A·from, or Aᵀ·from. */
 export interface ProductStep {
@@ -33,8 +33,37 @@ interface AsyncOperator extends LinearOperator {
   ): Promise<FloatArray>;
 }
 
-/** to ← A·from, or Aᵀ·from, by products of simple operators alone. */
+/**
+ * to ← A·from, or Aᵀ·from, by products of simple operators alone. An operator of another precision than the vectors' gets
+ * copies of them.
+ */
 export function* productOf(
+  A: LinearOperator,
+  transposed: boolean,
+  from: FloatArray,
+  to: FloatArray,
+): Steps<void> {
+  const dtype = 'dtype' in A ? A.dtype : undefined;
+  const isAnother = dtype !== dtypeOf(from) || dtype !== dtypeOf(to);
+  if (!isAnother || (dtype !== 'float32' && dtype !== 'float64')) {
+    yield* productInPrecision(A, transposed, from, to);
+    return;
+  }
+  const vectors = copiesFor.get(A) ?? new Vectors();
+  copiesFor.set(A, vectors);
+  const operand = vectors.lend(from.length, dtype);
+  const product = vectors.lend(to.length, dtype);
+  yield* copyInto(operand, from);
+  yield* productInPrecision(A, transposed, operand, product);
+  yield* copyInto(to, product);
+  vectors.giveBack(operand);
+  vectors.giveBack(product);
+}
+
+/** Kept with the operator, since an iteration asks for the same again and again. */
+const copiesFor = new WeakMap<LinearOperator, Vectors>();
+
+function* productInPrecision(
   A: LinearOperator,
   transposed: boolean,
   from: FloatArray,

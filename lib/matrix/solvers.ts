@@ -7,21 +7,12 @@ import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, mis
 import { readSignal } from '../conv/options.js';
 import { ShapeError } from '../errors.js';
 import { type ComplexVectorLike, isParts, type PartsOf } from '../tensor/complex.js';
-import { dtypeOf, type FloatArray, type FloatDType, holds, uninitialised } from '../tensor/dtype.js';
+import { type FloatArray, type FloatDType, holds, uninitialised } from '../tensor/dtype.js';
 import type { VectorLike } from '../tensor/take.js';
 import { isComplexOperator, type Operand, Planar, partsOfPlanar } from './complex.js';
 import { type ComplexLinearOperator, checkOperator, type LinearOperator, takeAnyVector } from './operator.js';
 import { productOf, runSteps, runStepsAsync, type Steps } from './products.js';
-import {
-  combination,
-  copyInto,
-  dotOf,
-  normOf,
-  ownCopy,
-  type Pauses,
-  Vectors,
-  zerosInSlices,
-} from './vectors.js';
+import { combination, copyInto, dotOf, normOf, ownCopy, type Pauses, zerosInSlices } from './vectors.js';
 
 /** When to stop, where to begin, and how strongly to damp. */
 export interface SolveOptions {
@@ -249,32 +240,6 @@ function* tame(vector: FloatArray, size: number): Pauses<number> {
   return 1;
 }
 
-/** Products in the solver's precision: an operator of the other one gets copies, in vectors that are kept. */
-class Products {
-  readonly #A: LinearOperator;
-  readonly #vectors = new Vectors();
-
-  constructor(A: LinearOperator) {
-    this.#A = A;
-  }
-
-  /** to ← A·from, or Aᵀ·from. */
-  *run(transposed: boolean, from: FloatArray, to: FloatArray): Steps<void> {
-    const dtype = 'dtype' in this.#A ? this.#A.dtype : undefined;
-    if ((dtype !== 'float32' && dtype !== 'float64') || dtype === dtypeOf(to)) {
-      yield* productOf(this.#A, transposed, from, to);
-      return;
-    }
-    const operand = this.#vectors.lend(from.length, dtype);
-    const product = this.#vectors.lend(to.length, dtype);
-    yield* copyInto(operand, from);
-    yield* productOf(this.#A, transposed, operand, product);
-    yield* copyInto(to, product);
-    this.#vectors.giveBack(operand);
-    this.#vectors.giveBack(product);
-  }
-}
-
 /**
  * The vectors u and v of the bidiagonalisation stand as they come out of their sums, with the norms that they have beside
  * them: the unit vectors û and v̂ are never written, which saves two passes over memory an iteration.
@@ -287,14 +252,12 @@ function* lsqrSteps(given: Problem): Steps<Solution> {
   const length = isAugmented ? rows + cols : rows;
   const vector = (size: number): FloatArray => uninitialised(dtype, size);
 
-  const products = new Products(given.A);
-
   function* multiply(x: FloatArray, y: FloatArray): Steps<void> {
-    yield* products.run(false, x, y.subarray(0, rows));
+    yield* productOf(given.A, false, x, y.subarray(0, rows));
     if (isAugmented) yield* combination(given.damp, x, 0, y.subarray(rows));
   }
   function* multiplyTransposed(y: FloatArray, x: FloatArray): Steps<void> {
-    yield* products.run(true, y.subarray(0, rows), x);
+    yield* productOf(given.A, true, y.subarray(0, rows), x);
     if (isAugmented) yield* combination(given.damp, y.subarray(rows), 1, x);
   }
 
@@ -359,7 +322,7 @@ function* lsqrSteps(given: Problem): Steps<Solution> {
       Math.abs(alpha * c) * Math.abs(phiBar / residualNorm) <= tolerance * matrixNorm;
     if (stopped || !Number.isFinite(residualNorm)) break;
   }
-  yield* products.run(false, x, product.subarray(0, rows));
+  yield* productOf(given.A, false, x, product.subarray(0, rows));
   const residualNorm = yield* combination(1, b, -1, product.subarray(0, rows));
   return {
     x: yield* inFloat64(x),
@@ -404,10 +367,8 @@ function* cgSteps(given: Problem): Steps<Solution> {
   const shift = damp * damp;
   const vector = (size: number): FloatArray => uninitialised(dtype, size);
 
-  const products = new Products(given.A);
-
   function* multiply(x: FloatArray, y: FloatArray): Steps<void> {
-    yield* products.run(false, x, y);
+    yield* productOf(given.A, false, x, y);
     if (shift !== 0) yield* combination(shift, x, 1, y);
   }
 

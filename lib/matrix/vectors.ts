@@ -5,7 +5,7 @@
 import { backend } from '../backend/select.js';
 import { describe, mismatch } from '../check.js';
 import { ArgumentError } from '../errors.js';
-import { type FloatArray, type FloatDType, uninitialised, viewOf } from '../tensor/dtype.js';
+import { type FloatArray, type FloatDType, holds, uninitialised, viewOf } from '../tensor/dtype.js';
 
 /** Work that pauses: what it yields asks for nothing. */
 export type Pauses<Result> = Generator<undefined, Result, void>;
@@ -155,7 +155,7 @@ export class Vectors {
   readonly #free: FloatArray[] = [];
 
   lend(length: number, dtype: FloatDType): FloatArray {
-    const found = this.#free.findIndex((vector) => vector.length === length);
+    const found = this.#free.findIndex((vector) => vector.length === length && holds(vector, dtype));
     return found < 0 ? uninitialised(dtype, length) : this.#free.splice(found, 1)[0];
   }
 

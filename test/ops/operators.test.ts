@@ -115,6 +115,76 @@ describe.each(Object.entries(ALL))('%s', (_, operator) => {
   });
 });
 
+describe('of both precisions', () => {
+  type Precision = 'float32' | 'float64';
+  const square = (dtype: Precision) => random([6, 6], dtype, 11);
+  const KINDS: Record<string, (dtype: Precision) => LinearOperator> = {
+    convolution: (dtype) =>
+      convMatrix(random([1, 1, 2, 2], dtype, 4), { inputShape: [2, 3], padding: 'same' }),
+    'transposed convolution': (dtype) =>
+      convMatrix(random([1, 1, 2, 2], dtype, 4), { inputShape: [2, 3], padding: 'same' }).T,
+    'stored entries': (dtype) => CsrMatrix.fromDense(square(dtype)),
+    'transposed entries': (dtype) => CsrMatrix.fromDense(square(dtype)).T,
+    dense: (dtype) => asOperator(square(dtype)),
+    'transposed dense': (dtype) => asOperator(square(dtype)).T,
+    diagonal: (dtype) => diagonal(random([6], dtype, 5)),
+    identity: (dtype) => identity(6, { dtype }),
+    restriction: (dtype) => restriction(6, [5, 0, 0, 2, 1, 4], { dtype }),
+    difference: (dtype) => difference([2, 3], 1, { dtype }),
+    toeplitz: (dtype) => toeplitz(random([6], dtype, 6)),
+    scaled: (dtype) => scale(0.3, toeplitz(random([6], dtype, 6))),
+    'of both': (dtype) => add(asOperator(square(dtype)), asOperator(square('float64'))),
+  };
+  test.each(Object.keys(KINDS))('%s, joined with every other kind', (name) => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      const first = KINDS[name](dtype);
+      const a = denseOf(first);
+      for (const [other, make] of Object.entries(KINDS)) {
+        const second = make(dtype === 'float32' ? 'float64' : 'float32');
+        const b = denseOf(second);
+        const zeros = a.map((row) => row.map(() => 0));
+        const beside = (left: number[][], right: number[][]) => left.map((row, i) => [...row, ...right[i]]);
+        const joined: [operators.Operator, number[][]][] = [
+          [add(first, second), a.map((row, i) => row.map((value, j) => value + b[i][j]))],
+          [compose(first, second), times(a, b)],
+          [vstack(first, second), [...a, ...b]],
+          [hstack(first, second), beside(a, b)],
+          [blockDiag(first, second), [...beside(a, zeros), ...beside(zeros, b)]],
+        ];
+        for (const [operator, expected] of joined) {
+          // An identity drops out of a product, and its precision with it.
+          const isIdentity = [name, other].includes('identity') && operator === joined[1][0];
+          if (!isIdentity) expect(operator.dtype, other).toBe('float64');
+          denseOf(operator).forEach((row, i) => {
+            row.forEach((value, j) => {
+              expect(value, other).toBeCloseTo(expected[i][j], 5);
+            });
+          });
+          expect(dotTest(operator), other).toBeLessThan(1e-5);
+        }
+      }
+    }
+  });
+
+  test('complex ones', () => {
+    const re = diagonal(new Float32Array([1, 2]));
+    const A = add(
+      re,
+      diagonal({ re: [3, 4], im: [5, 6] }),
+      CsrMatrix.fromDense(
+        tensor([
+          [1, 1],
+          [0, 1],
+        ]),
+      ),
+    );
+    const { re: x, im: y } = A.matvec({ re: [1, 1], im: [0, 1] });
+    expect([...x]).toEqual([6, 1]);
+    expect([...y]).toEqual([6, 13]);
+    expect(dotTest(A)).toBeLessThan(1e-5);
+  });
+});
+
 describe('values', () => {
   const [a, b, c] = [A, B, C].map(nested);
   test.each<[string, LinearOperator, number[][]]>([
