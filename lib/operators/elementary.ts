@@ -1,12 +1,13 @@
 /** Operators that multiply, pick or leave single elements. */
 import { checkInteger, checkOneOf, checkOptions, listOf, MAX_ELEMENTS, mismatch, mistake } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
+import { copyInto, type Pauses, slices } from '../matrix/vectors.js';
 import { type ComplexVectorLike, isParts, type PartsOf } from '../tensor/complex.js';
 import { checkFloat, convert, type FloatArray, type FloatDType, uninitialised } from '../tensor/dtype.js';
 import { takeFloats, takeTensor, type VectorLike } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type ComplexOperator, pairOf } from './complex.js';
-import { LinearMap, type Operator } from './operator.js';
+import { Composite, type Operator } from './operator.js';
 
 /** Of operators that have no entries to tell their precision by. */
 export interface PrecisionOptions {
@@ -21,7 +22,7 @@ export function readPrecision(options: PrecisionOptions | undefined): FloatDType
 }
 
 /** x ↦ d ⊙ x. */
-export class Diagonal extends LinearMap {
+export class Diagonal extends Composite {
   readonly elements: FloatArray;
 
   constructor(elements: FloatArray, dtype: FloatDType) {
@@ -33,17 +34,15 @@ export class Diagonal extends LinearMap {
     return this;
   }
 
-  protected multiply(x: FloatArray, y: FloatArray): void {
+  productSteps(_transposed: boolean, from: FloatArray, to: FloatArray): Pauses<void> {
     const { elements } = this;
-    for (let i = 0; i < y.length; i++) y[i] = elements[i] * x[i];
-  }
-
-  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
-    this.multiply(y, x);
+    return slices(to.length, (start, count) => {
+      for (let i = start; i < start + count; i++) to[i] = elements[i] * from[i];
+    });
   }
 }
 
-export class Identity extends LinearMap {
+export class Identity extends Composite {
   constructor(n: number, dtype: FloatDType) {
     super(n, n, dtype);
   }
@@ -52,16 +51,12 @@ export class Identity extends LinearMap {
     return this;
   }
 
-  protected multiply(x: FloatArray, y: FloatArray): void {
-    y.set(x);
-  }
-
-  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
-    x.set(y);
+  productSteps(_transposed: boolean, from: FloatArray, to: FloatArray): Pauses<void> {
+    return copyInto(to, from);
   }
 }
 
-class Restriction extends LinearMap {
+class Restriction extends Composite {
   readonly #indices: Int32Array;
 
   constructor(n: number, indices: Int32Array, dtype: FloatDType) {
@@ -69,15 +64,18 @@ class Restriction extends LinearMap {
     this.#indices = indices;
   }
 
-  protected multiply(x: FloatArray, y: FloatArray): void {
+  *productSteps(transposed: boolean, from: FloatArray, to: FloatArray): Pauses<void> {
     const indices = this.#indices;
-    for (let i = 0; i < y.length; i++) y[i] = x[indices[i]];
-  }
-
-  protected multiplyTransposed(y: FloatArray, x: FloatArray): void {
-    const indices = this.#indices;
-    x.fill(0);
-    for (let i = 0; i < y.length; i++) x[indices[i]] += y[i];
+    if (!transposed) {
+      yield* slices(to.length, (start, count) => {
+        for (let i = start; i < start + count; i++) to[i] = from[indices[i]];
+      });
+      return;
+    }
+    yield* slices(to.length, (start, count) => to.fill(0, start, start + count));
+    yield* slices(from.length, (start, count) => {
+      for (let i = start; i < start + count; i++) to[indices[i]] += from[i];
+    });
   }
 }
 

@@ -286,6 +286,48 @@ describe('asynchronously', () => {
     expect(difference(tall.rmatvec(given), back)).toBeLessThan(1e-4 * norm(back));
   });
 
+  test('the library’s own operators pause: no more than a block of elements at a stretch', async () => {
+    const rows = 3001;
+    const dense = random([rows, 1000], 'float64', 7);
+    const cases: Record<string, { A: LinearOperator; elements: number }> = {
+      dense: { A: operators.asOperator(dense), elements: dense.size },
+      diagonal: { A: operators.diagonal(random([300_001], 'float64', 8).data), elements: 300_001 },
+      identity: { A: operators.identity(300_001), elements: 300_001 },
+      restriction: {
+        A: operators.restriction(
+          9000,
+          Int32Array.from({ length: 300_001 }, (_, i) => (i * 7919) % 9000),
+        ),
+        elements: 300_001,
+      },
+    };
+    for (const [name, { A, elements }] of Object.entries(cases)) {
+      const b = random([A.shape[0]], 'float64', 9).data as Float64Array;
+      expect(await lsqrAsync(A, b, { maxIterations: 2 }), name).toEqual(lsqr(A, b, { maxIterations: 2 }));
+      const { productSteps } = A as {
+        productSteps?(transposed: boolean, from: object, to: object): Iterable<object>;
+      };
+      for (const transposed of [false, true]) {
+        const [from, to] = transposed ? A.shape : [A.shape[1], A.shape[0]];
+        const steps = productSteps?.call(A, transposed, b.slice(0, from), new Float64Array(to)) ?? [];
+        expect([...steps].length, name).toBeGreaterThanOrEqual(Math.ceil(elements / 2 ** 20));
+      }
+    }
+    // By rows, and by the sums of all rows: each entry is read once.
+    const ones = new Float64Array(rows).fill(1);
+    const sums = operators.asOperator(dense).rmatvec(ones);
+    const expected = Float64Array.from({ length: 1000 }, (_, j) => {
+      let sum = 0;
+      for (let i = 0; i < rows; i++) sum += dense.data[i * 1000 + j];
+      return sum;
+    });
+    expect(difference(sums, expected)).toBeLessThan(1e-12 * norm(expected) * rows);
+    const products = operators.asOperator(dense).matvec(new Float64Array(1000).fill(1));
+    const row = Float64Array.from(dense.data.slice(2999 * 1000, 3000 * 1000));
+    const rowSum = row.reduce((a, value) => a + value, 0);
+    expect(products[2999]).toBeCloseTo(rowSum, 10);
+  });
+
   test('an expression of float32 in a solver of float64', async () => {
     const small = convMatrix(random([3, 3], 'float32', 1), { inputShape: [9, 9], padding: 1 });
     const sum = operators.add(small, operators.scale(0.5, operators.add(small, small)));

@@ -204,6 +204,16 @@ const FUNCTIONS = {
     const b = elements(A.shape[0]);
     return { call: () => convmat.lsqrAsync(A, b, { maxIterations: 2 }) };
   },
+  'lsqrAsync of a dense matrix': (length) => {
+    const A = convmat.operators.asOperator(tensor([sideOf(length, 1), sideOf(length, 1)]));
+    const b = elements(A.shape[0]);
+    return { call: () => convmat.lsqrAsync(A, b, { maxIterations: 2 }) };
+  },
+  'lsqrAsync of a diagonal': (length) => {
+    const A = convmat.operators.diagonal(elements(length));
+    const b = elements(A.shape[0]);
+    return { call: () => convmat.lsqrAsync(A, b, { maxIterations: 2 }) };
+  },
   'cgAsync of a convolution': (length) => {
     const side = sideOf(length, 1);
     const w = new Tensor(Float32Array.of(0, -1, 0, -1, 5, -1, 0, -1, 0), [1, 1, 3, 3]);
