@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, isObject, mismatch, mistake } from '../check.js';
 import { ArgumentError, FormatError, MemoryError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import { dtypeOf, isArrayBuffer } from '../tensor/dtype.js';
 import { printable } from '../text.js';
 import { type BlobLike, isBlob } from './blob.js';
@@ -43,6 +44,7 @@ export async function withBytes<R>(
 ): Promise<R> {
   const bytes = await openBytes(source, options);
   try {
+    await breathe();
     return await body(bytes);
   } finally {
     await bytes.close();
@@ -229,6 +231,8 @@ export async function* piecesOf(bytes: Bytes, from: number, to: number): AsyncGe
   for (let at = from; at < to; ) {
     const wanted = Math.min(PIECE, to - at);
     const piece = await bytes.read(at, wanted);
+    // Many files may have come in one turn of the event loop.
+    await breathe();
     if (piece.length < wanted) {
       const got = `${at + piece.length}`;
       throw new FormatError(`${bytes.name}: expected bytes up to ${to}, got the end at byte ${got}`);
