@@ -27,6 +27,7 @@ const MAX_THREADS = 1024;
 /**
  * The backend in use: chosen once, when the module loads. CONVMAT_BACKEND=native|wasm|js and CONVMAT_ISA, the name of an
  * instruction set ({@link Isa}), override the choice; 'native' or 'wasm' that cannot load then throws.
+ * @example const { backend, isa, threads } = backendInfo();
  */
 export function backendInfo(): BackendInfo {
   const { name, machine, fallbackReason, isaReason } = backend();
@@ -45,6 +46,7 @@ export function backendInfo(): BackendInfo {
  * overrides. Results do not depend on it, bit for bit.
  *
  * @throws {ArgumentError} unless n is an integer from 1 to 1024.
+ * @example setNumThreads(1);
  */
 export function setNumThreads(n: number): void {
   backend().setNumThreads(checkInteger(n, 'n', 1, MAX_THREADS));

@@ -2,12 +2,13 @@
  * The documentation's site: docs/*.md, the API reference and the explorer, in one static folder with a search. build-docs/ can
  * be hosted as it is.
  *
- *   npm run docs [-- --check]      --check: nothing is written; fails when a name that users see has no comment
+ *   npm run docs [-- --check]      --check: no pages are written; fails when a name that users see has no comment, or a
+ *                                  function or class no example
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { buildExplorer } from '../docs/site/explorer/build.mjs';
 import { markBuilt } from './built.mjs';
 import { installTools } from './tools.mjs';
@@ -16,6 +17,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const site = join(root, 'docs/site');
 const check = process.argv.includes('--check');
 installTools(site);
+const { ReflectionKind } = await import(
+  pathToFileURL(join(site, 'node_modules/typedoc/dist/models.js')).href
+);
 
 /** README's links lead to the repository, since the package has no docs/; the site has these pages itself. */
 function writeFrontPage() {
@@ -41,9 +45,22 @@ function compare(undocumented) {
   return added.length + gone.length === 0;
 }
 
+/** Functions and classes without an example; of overloads, one has it. */
+function* withoutExample({ children = [] }, path = []) {
+  for (const child of children) {
+    const name = [...path, child.name];
+    const comments = [child.comment, ...(child.signatures ?? []).map(({ comment }) => comment)];
+    const has = comments.some((comment) => comment?.blockTags?.some(({ tag }) => tag === '@example'));
+    if (!has && [ReflectionKind.Function, ReflectionKind.Class].includes(child.kind)) yield name.join('.');
+    if (child.kind === ReflectionKind.Namespace) yield* withoutExample(child, name);
+  }
+}
+
 writeFrontPage();
 const tool = join(site, 'node_modules/typedoc/bin/typedoc');
-const options = ['--options', join(site, 'typedoc.json'), ...(check ? ['--emit', 'none'] : [])];
+const reference = join(root, 'build-docs/reference.json');
+const pages = check ? [] : ['--html', join(root, 'build-docs/site')];
+const options = ['--options', join(site, 'typedoc.json'), '--json', reference, ...pages];
 const { status, stdout, stderr } = spawnSync(process.execPath, [tool, ...options], {
   cwd: site,
   encoding: 'utf8',
@@ -59,7 +76,9 @@ const others = messages.filter(
   (line) => /^\[(warning|error)\]/.test(line) && !MISSING.test(line) && !/ Found /.test(line),
 );
 for (const line of others) console.error(line);
-const isComplete = compare([...new Set(undocumented)].sort());
+const plain = status === 0 ? [...withoutExample(JSON.parse(readFileSync(reference, 'utf8')))] : [];
+for (const name of plain) console.error(`${name}: has no example`);
+const isComplete = compare([...new Set(undocumented)].sort()) && plain.length === 0;
 if (!check && status === 0) {
   // TypeDoc empties the folder first.
   await buildExplorer(join(root, 'build-docs/site/explorer'));

@@ -35,7 +35,11 @@ export function add(a: FixedTensor, b: FixedTensor, type: NumericType): FixedTen
   });
 }
 
-/** a·b, element by element, in `type`: the exact product is rounded and limited once. Operands as add's. */
+/**
+ * a·b, element by element, in `type`: the exact product is rounded and limited once. Operands as add's.
+ *
+ * @example fixed.multiply(x, y, { signed: true, wordLength: 16, fractionLength: 8 }).toFloat().toNested()   // [3, 8]
+ */
 export function multiply(a: FixedTensor, b: FixedTensor, type: NumericType): FixedTensor {
   const full = readNumericType(type, 'type');
   const types = [a, b].map((t, i) => takeFixed(t, 'ab'[i]).type);
@@ -52,6 +56,7 @@ export function multiply(a: FixedTensor, b: FixedTensor, type: NumericType): Fix
  * The same numbers in another type, rounded and limited as it says.
  *
  * @throws {ArgumentError} when a is no FixedTensor, or for a type that is none.
+ * @example fixed.cast(fixed.fi([0.75, 9], x.type), { signed: true, wordLength: 4, fractionLength: 1 }).raw   // Int8Array [2, 7]
  */
 export function cast(a: FixedTensor, type: NumericType): FixedTensor {
   const full = readNumericType(type, 'type');
@@ -62,7 +67,12 @@ export function cast(a: FixedTensor, type: NumericType): FixedTensor {
   return new FixedTensor(new Tensor(result, raw.shape), full);
 }
 
-/** max(a, 0), element by element, of a's type. @throws {ArgumentError} when a is no FixedTensor. */
+/**
+ * max(a, 0), element by element, of a's type.
+ *
+ * @throws {ArgumentError} when a is no FixedTensor.
+ * @example fixed.relu(fixed.fi([-1, 2], { signed: true, wordLength: 8, fractionLength: 4 })).raw   // Int8Array [0, 32]
+ */
 export function relu(a: FixedTensor): FixedTensor {
   const { raw, type } = takeFixed(a, 'a');
   const result = uninitialised(raw.dtype, raw.size);

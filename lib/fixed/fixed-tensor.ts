@@ -15,7 +15,11 @@ import { type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import { Tensor } from '../tensor/tensor.js';
 
-/** Values raw·2^(−type.fractionLength). */
+/**
+ * Values raw·2^(−type.fractionLength).
+ *
+ * @example fixed.fi([0.5, -1.25], { signed: true, wordLength: 8, fractionLength: 4 }).raw   // Int8Array [8, -20]
+ */
 export class FixedTensor {
   /** Stored integers, in the narrowest integer dtype that holds the word. */
   readonly raw: Tensor;

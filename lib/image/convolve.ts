@@ -53,6 +53,8 @@ export function convolve(pixels: Pixels, layer: PreparedConv, options?: Convolve
  * many at once take less time and memory than fromPixelsAsync, runAsync and toPixelsAsync one after the other.
  *
  * The pixels are copied, as conv2dAsync's operands are, or handed over (`transfer`).
+ *
+ * @example const blurred = await image.convolveAsync(pixels, blur);
  */
 export async function convolveAsync(
   pixels: Pixels,

@@ -104,7 +104,11 @@ export function fromPixels(
   return planes;
 }
 
-/** As fromPixels, off the event loop. The pixels are copied, as conv2dAsync's operands are, or handed over (`transfer`). */
+/**
+ * As fromPixels, off the event loop. The pixels are copied, as conv2dAsync's operands are, or handed over (`transfer`).
+ *
+ * @example const x = await image.fromPixelsAsync(pixels, { scale: 1 / 255 });
+ */
 export async function fromPixelsAsync(
   pixels: Pixels,
   options?: FromPixelsOptions & AsyncOptions,
@@ -131,6 +135,7 @@ export async function fromPixelsAsync(
  * @returns data of `options.dtype`, which is `out` where that is given, width, height and channels, as sharp and ImageData
  *   take them.
  * @throws {ShapeError} for another shape, {DTypeError} for integers, {ArgumentError} for a bad option.
+ * @example image.toPixels(grey, { scale: 255 }).width   // 32
  */
 export function toPixels(
   t: TensorLike,
@@ -155,7 +160,11 @@ function takeOut(out: Pixels['data'], { to, count, channels }: ToPixelsPlan): Pi
   return data;
 }
 
-/** As toPixels, off the event loop. The tensor is copied, as conv2dAsync's operands are, or handed over (`transfer`). */
+/**
+ * As toPixels, off the event loop. The tensor is copied, as conv2dAsync's operands are, or handed over (`transfer`).
+ *
+ * @example const { data, width, height } = await image.toPixelsAsync(grey, { scale: 255 });
+ */
 export async function toPixelsAsync(
   t: TensorLike,
   options?: ToPixelsOptions & AsyncOptions,

@@ -61,6 +61,7 @@ export type ArrayToWrite = TensorLike | PartsOf<TensorLike>;
  * float32 and float64 as complex64 and complex128.
  *
  * @throws {ShapeError} for parts of different shapes, {DTypeError} for parts that are not float32 or float64, both alike.
+ * @example await io.writeNpy('result.npy', tensor([[1, 2], [3, 4]]));
  */
 export async function writeNpy(path: string | FileURL, t: ArrayToWrite): Promise<void> {
   await writeFile(path, npyPieces(t));

@@ -127,12 +127,20 @@ async function readMember(
   }
 }
 
-/** Writes an uncompressed .npz file, as numpy.savez does: names get the suffix .npy inside; arrays are those of writeNpy. */
+/**
+ * Writes an uncompressed .npz file, as numpy.savez does: names get the suffix .npy inside; arrays are those of writeNpy.
+ *
+ * @example await io.writeNpz('results.npz', { weight, bias: [1, 2] });
+ */
 export async function writeNpz(path: string | FileURL, arrays: Record<string, ArrayToWrite>): Promise<void> {
   await writeArchive(path, membersFrom(arrays), false);
 }
 
-/** The bytes that writeNpz writes. */
+/**
+ * The bytes that writeNpz writes.
+ *
+ * @example const bytes = io.encodeNpz({ weight, bias: [1, 2] });
+ */
 export function encodeNpz(arrays: Record<string, ArrayToWrite>): Uint8Array {
   return encodeArchive(membersFrom(arrays));
 }

@@ -93,6 +93,11 @@ interface Header {
  * Opens a safetensors file: its header is read, its tensors when they are asked for. It is closed by close().
  *
  * @param options.maxBytes  The most that one tensor may take.
+ * @example
+ *   const file = await io.openSafetensors('model.safetensors');
+ *   for (const name of file.names) console.log(name);
+ *   const weight = await file.read('0.weight');
+ *   await file.close();
  */
 export async function openSafetensors(source: Source, options?: ReadOptions): Promise<OpenSafetensors> {
   readInt64(options);
@@ -288,6 +293,7 @@ function checkOffsets(name: string, entries: readonly Entry[], available: number
  * Writes a safetensors file that every reader of the format takes.
  *
  * @param options.metadata  What the file is to say of itself; PyTorch's loaders ask for { format: 'pt' }.
+ * @example await io.writeSafetensors('trained.safetensors', net.stateDict(), { metadata: { format: 'pt' } });
  */
 export async function writeSafetensors(
   path: string | FileURL,
@@ -297,7 +303,11 @@ export async function writeSafetensors(
   await writeFile(path, piecesOfParts(partsOf(tensors, options)));
 }
 
-/** The bytes that writeSafetensors writes. */
+/**
+ * The bytes that writeSafetensors writes.
+ *
+ * @example const bytes = io.encodeSafetensors(net.stateDict());
+ */
 export function encodeSafetensors(
   tensors: Record<string, TensorLike>,
   options?: SafetensorsOptions,

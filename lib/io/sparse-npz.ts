@@ -31,6 +31,7 @@ import { archivePieces } from './zip-writer.js';
  * Writes a compressed .npz that scipy.sparse.load_npz reads as a CSR matrix.
  *
  * @param m  A CsrMatrix, or what has toCSR(), such as a ConvMatrix; a complex one too.
+ * @example await io.writeSparseNpz('B.npz', convMatrix(kernel, { inputShape: [1, 3, 3] }));
  */
 export async function writeSparseNpz(
   path: string | FileURL,
@@ -82,6 +83,7 @@ const ARRAYS: Readonly<Record<string, readonly string[]>> = {
  * complex one is a ComplexCsrMatrix: name that type, as in readSparseNpz<ComplexCsrMatrix>(path), for files that hold one.
  *
  * @throws {FormatError} for damage, and for matrices in the formats bsr and dia: in Python, save_npz(path, m.tocsr()).
+ * @example const matrix = await io.readSparseNpz('matrix.npz');
  */
 export async function readSparseNpz<T extends CsrMatrix | ComplexCsrMatrix = CsrMatrix>(
   source: Source,

@@ -10,6 +10,8 @@ import { takeRows } from './sparse-npz.js';
 /**
  * Writes «coordinate real general», or «complex» of a ComplexCsrMatrix: one line per stored entry, every digit kept; compressed by gzip where the path ends
  * in .gz.
+ *
+ * @example await io.writeMatrixMarket('B.mtx.gz', convMatrix(kernel, { inputShape: [1, 3, 3] }));
  */
 export async function writeMatrixMarket(
   path: string | FileURL,

@@ -12,6 +12,8 @@ import type { SpyOptions } from './spy.js';
 /**
  * B such that B·vec(input) = vec(conv(input, weight)) for a complex weight, which is neither flipped nor conjugated; `re` and
  * `im` are the matrices of its parts. `rmatvec` is the product with Bᴴ. Made by `convMatrix` of { re, im }.
+ *
+ * @example convMatrix({ re: [[1, 2]], im: [[0, 1]] }, { inputShape: [1, 1, 3] }).shape   // [2, 3]
  */
 export class ComplexConvMatrix<A extends FloatArray = FloatArray> extends ComplexMatrix<A, ConvMatrix<A>> {
   readonly #weight: PartsOf<A>;
@@ -171,7 +173,11 @@ function spread(columns: Int32Array, values: FloatArray, among: Int32Array, to: 
   }
 }
 
-/** Bᵀ of a complex convolution matrix: rows in input order, columns in output order. */
+/**
+ * Bᵀ of a complex convolution matrix: rows in input order, columns in output order.
+ *
+ * @example convMatrix({ re: [[1, 2]], im: [[0, 1]] }, { inputShape: [1, 1, 3] }).T.shape   // [3, 2]
+ */
 export class ComplexTransposedConvMatrix<A extends FloatArray = FloatArray> extends ComplexMatrix<
   A,
   TransposedConvMatrix<A>

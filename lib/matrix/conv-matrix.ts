@@ -50,6 +50,8 @@ export type ConvMatrixRequest = ConvRequest & { readonly dtype: FloatDType };
  * output order, columns in input order, both row-major (C, spatial…).
  *
  * It stores the kernel, whatever the input's size, and multiplies by structure. Made by `convMatrix`.
+ *
+ * @example convMatrix(kernel, { inputShape: [1, 3, 3] }).shape   // [4, 9]
  */
 export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOperator<A>, SparseFormats<A> {
   /** Rows and columns. */
@@ -261,7 +263,11 @@ export class ConvMatrix<A extends FloatArray = FloatArray> implements TypedOpera
   }
 }
 
-/** Bᵀ of a convolution matrix: rows in input order, columns in output order. */
+/**
+ * Bᵀ of a convolution matrix: rows in input order, columns in output order.
+ *
+ * @example convMatrix(kernel, { inputShape: [1, 3, 3] }).T.matvec([1, 0, 0, 0])   // Float32Array [1, 2, 0, 3, 4, 0, 0, 0, 0]
+ */
 export class TransposedConvMatrix<A extends FloatArray = FloatArray>
   implements TypedOperator<A>, SparseFormats<A>
 {

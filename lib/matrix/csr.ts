@@ -72,6 +72,8 @@ const SOUND = Symbol('sound parts');
  * Row i holds data[p] in column indices[p] for indptr[i] ≤ p < indptr[i + 1]. The arrays are shared, not copied.
  * Column indices ascend within a row in every matrix that the library makes; unsorted ones are accepted, and entries
  * of one place count as their sum.
+ *
+ * @example new CsrMatrix([2, 2], Int32Array.of(0, 1, 2), Int32Array.of(1, 0), Float32Array.of(3, 4)).matvec([1, 2])   // Float32Array [6, 4]
  */
 export class CsrMatrix<A extends FloatArray = FloatArray> implements TypedOperator<A>, SparseFormats<A> {
   /** Rows and columns. */
@@ -504,6 +506,8 @@ export interface ComplexSparseFormats<A extends FloatArray = FloatArray> {
 /**
  * A CsrMatrix of complex entries: both parts lie in the same places, `re` and `im` are their matrices, and all arrays are
  * shared. `rmatvec` is the product with the conjugate transpose.
+ *
+ * @example CsrMatrix.fromDense({ re: [[1, 0]], im: [[2, 0]] }).nnz   // 1
  */
 export class ComplexCsrMatrix<A extends FloatArray = FloatArray>
   extends ComplexMatrix<A, CsrMatrix<A>>

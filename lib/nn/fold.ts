@@ -19,6 +19,7 @@ import { Sequential } from './sequential.js';
  *
  * @returns a network of its own in evaluation mode; outputs are those of `net` in that mode, to rounding.
  * @throws {ArgumentError} when net is no Module.
+ * @example const folded = nn.foldBatchNorm(new nn.Sequential(new nn.Conv2d(1, 6, 3), new nn.BatchNorm2d(6)));
  */
 export function foldBatchNorm(net: Module): Module {
   if (!isInstance(net, Module)) throw mistake(ArgumentError, 'net', 'a Module', net);

@@ -48,6 +48,7 @@ export interface LinearizeOptions {
  * @param inputShape  Of one sample: [c, spatial…].
  * @returns a network with parameters of its own; of each sample it takes exactly that shape.
  * @throws {ShapeError} where a layer cannot take what the one before it gives; {MemoryError} for a matrix too large.
+ * @example nn.linearize(net, [1, 4, 4]).stateDict()['0.weight'].shape   // [24, 16]
  */
 export function linearize(net: Sequential, inputShape: Shape, options?: LinearizeOptions): Sequential {
   if (!isInstance(net, Sequential)) throw mistake(ArgumentError, 'net', 'a Sequential', net);

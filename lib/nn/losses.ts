@@ -112,6 +112,7 @@ export function crossEntropyLoss(logits: TensorLike, labels: Labels, options?: C
  * step instead, which stops at zero exactly.
  *
  * @throws {ArgumentError} for a parameter that is none, or λ negative, infinite or NaN.
+ * @example const penalty = nn.l1Penalty(parameters[0], 1e-4);
  */
 export function l1Penalty(parameter: Parameter, lambda: number): number {
   checkNumber(lambda, 'lambda', 0, Number.MAX_VALUE);

@@ -56,6 +56,14 @@ export interface LoadedState {
  *
  * `forward` keeps what `backward` needs, by reference: an input must not be written to between the two.
  * A layer of your own implements forward, backward and outputShape, and whatever else it has something to say on.
+ *
+ * @example
+ *   class Negated extends nn.Module {
+ *     forward(x) { return tensor(x.data.map((value) => -value), x.shape); }
+ *     backward(gradient) { return this.forward(gradient); }
+ *     outputShape(inputShape) { return inputShape; }
+ *   }
+ *   const y = new nn.Sequential(net, new Negated()).forward(images);
  */
 export abstract class Module {
   /** The result for a batch; in training, what backward() needs is kept. */

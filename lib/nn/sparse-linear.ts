@@ -33,6 +33,7 @@ export interface SparseLinearOptions {
  * learned: it has no parameters, and backward gives the gradient of the input alone.
  *
  * @throws {ArgumentError} when weight is no CsrMatrix; {ShapeError} when shapes do not have its sizes.
+ * @example new nn.SparseLinear(A, { bias: [1, 0] }).forward([[1, 1]])   // [[3, 4]]
  */
 export class SparseLinear extends Module {
   static override readonly name: string = 'SparseLinear';

@@ -84,7 +84,13 @@ export interface NetworkOutput extends StageValue {
 /** One step of a network as matrices. */
 export type Stage = AffineStage | OtherStage;
 
-/** A network as matrices, and what of it is not affine. */
+/**
+ * A network as matrices, and what of it is not affine.
+ *
+ * @example
+ *   const linear = await linearize('model.onnx');
+ *   const { logits } = linear.run({ image });
+ */
 export class LinearizedNetwork {
   /** What a run takes. */
   readonly inputs: readonly StageValue[];

@@ -54,7 +54,11 @@ export interface ModelFile {
 
 let fileOf: (model: Model) => ModelFile;
 
-/** A graph as it stands in the file: nothing folded, nothing renamed. Unknown operators are kept. */
+/**
+ * A graph as it stands in the file: nothing folded, nothing renamed. Unknown operators are kept.
+ *
+ * @example const { inputs, nodes } = await readModel('model.onnx');
+ */
 export class Model {
   /** The version of ONNX's own operators. */
   readonly opset: number;

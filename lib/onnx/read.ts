@@ -30,6 +30,9 @@ export interface ReadModelOptions {
  *
  * @throws {FormatError} for a file that is damaged, with the place; {ArgumentError} for a source that is none; errors of
  *   the file system as they are.
+ * @example
+ *   const model = await readModel('model.onnx');
+ *   console.log(`${model.summary()}`);
  */
 export async function readModel(source: ModelSource, options?: ReadModelOptions): Promise<Model> {
   const { externalData = {} } = checkOptions(options, ['externalData']);
@@ -131,7 +134,12 @@ export interface WriteModelOptions {
   readonly externalData?: boolean;
 }
 
-/** A file whole or not at all. @throws errors of the file system as they are. */
+/**
+ * A file whole or not at all.
+ *
+ * @throws errors of the file system as they are.
+ * @example await writeModel('copy.onnx', await readModel('model.onnx'));
+ */
 export async function writeModel(path: string, model: Model, options?: WriteModelOptions): Promise<void> {
   const { externalData } = checkOptions(options, ['externalData']);
   const { model: file } = modelFile(model);

@@ -31,6 +31,13 @@ export type Feeds = Readonly<Record<string, TensorParts>>;
 export type Fetches = readonly string[] | Readonly<Record<string, Tensor | null>>;
 export type Results = Record<string, Tensor>;
 
+/**
+ * A prepared network behind onnxruntime-common's InferenceSession.
+ *
+ * @example
+ *   const session = await InferenceSession.create('model.onnx');
+ *   const { logits } = await session.run({ image: new Tensor(new Float32Array(3072), [1, 3, 32, 32]) });
+ */
 export class InferenceSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];

@@ -53,6 +53,11 @@ const KINDS: Readonly<Record<TensorType, Kind>> = {
 /** The type of data that come without one: the first that they could be. */
 const INFERRED = Object.entries(KINDS).filter(([type]) => type !== 'bool' && type !== 'float16');
 
+/**
+ * onnxruntime-common's Tensor: elements of a type, and the sizes of their axes.
+ *
+ * @example new Tensor('int64', [1, 2, 3], [3]).data   // BigInt64Array
+ */
 export class Tensor {
   readonly type: TensorType;
   readonly data: TensorData;

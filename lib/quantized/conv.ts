@@ -109,6 +109,8 @@ export function convInteger(
  * @param weight  w, int8 or uint8, [oc, ic/groups, kernel…]; nested arrays are int8.
  * @returns y, of outputDType.
  * @throws as convInteger; {ArgumentError} for a scale that is not a positive number.
+ * @example qlinearConv(image, weight, { inputScale: 0.02, weightScale: 0.01, outputScale: 0.1, outputZeroPoint: 128 }).dtype
+ *
  * Source: ONNX operators, QLinearConv-10.
  */
 export function qlinearConv(

@@ -54,7 +54,11 @@ export function fftAlong(A: ComplexTensorLike, axis: number): ComplexTensor {
   return tensors(alongAxis(A, axis, false));
 }
 
-/** The inverse of `fftAlong`: divided by the axis's length. Parameters and errors as there. */
+/**
+ * The inverse of `fftAlong`: divided by the axis's length. Parameters and errors as there.
+ *
+ * @example ifftAlong(fftAlong([[1, 2], [3, 4]], 1), 1).re   // [[1, 2], [3, 4]]
+ */
 export function ifftAlong(A: ComplexTensorLike, axis: number): ComplexTensor {
   return tensors(alongAxis(A, axis, true));
 }

@@ -74,7 +74,11 @@ const ORDERS = ['C', 'F'] as const satisfies readonly Order[];
 /** A tensor of a floating dtype. */
 export type FloatTensor = Tensor<FloatArray>;
 
-/** Dense, row-major, contiguous: `data.length === product(shape)`. Shares its data with whoever made it. */
+/**
+ * Dense, row-major, contiguous: `data.length === product(shape)`. Shares its data with whoever made it.
+ *
+ * @example new Tensor(Float32Array.of(1, 2, 3, 4), [2, 2]).toNested()   // [[1, 2], [3, 4]]
+ */
 export class Tensor<A extends TypedArray = TypedArray> {
   /** The elements in row-major order; shared with whoever gave them. */
   readonly data: A;

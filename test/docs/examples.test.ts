@@ -1,5 +1,6 @@
 /** Runs the @example of every docstring: it must not throw, and give what the comment behind it says. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as convmat from 'convmat';
@@ -8,6 +9,9 @@ import * as models from '../support/models';
 import { random } from '../support/random';
 
 const { io, nn, tensor } = convmat;
+const ort = createRequire(import.meta.url)(
+  '../../dist/ort/index.js',
+) as typeof import('../../dist/ort/index.js');
 const lib = join(import.meta.dirname, '../../lib');
 const scratch = mkdtempSync(join(tmpdir(), 'convmat-examples-'));
 // Examples read and write where they stand.
@@ -99,7 +103,14 @@ const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
 const byte = { signed: true, wordLength: 8, fractionLength: 4 };
 const { fi } = convmat.fixed;
 const givenIn: Record<string, Record<string, unknown>> = {
-  image: { image: convmat.image, grey: random([1, 1, 32, 32]) },
+  image: {
+    image: convmat.image,
+    grey: random([1, 1, 32, 32]),
+    pixels: { data: new Uint8Array(8 * 6 * 3), width: 8, height: 6, channels: 3 },
+    blur: convmat.prepareConv(tensor(Array(3).fill([convmat.image.gaussian(1, 5).toNested()])), {
+      groups: 3,
+    }),
+  },
   fixed: { ...convmat.fixed, image: given.kernel, x: fi([1, 2], byte), y: fi([3, 4], byte) },
   'fixed/conv2d.ts': {
     image: fi(random([3, 8, 8]), byte),
@@ -109,6 +120,9 @@ const givenIn: Record<string, Record<string, unknown>> = {
   operators: convmat.operators,
   'tensor/tensor.ts': { image: random([32, 32, 3]) },
   onnx: convmat.onnx,
+  ort,
+  signal: convmat.signal,
+  'errors.ts': convmat.operators,
   quantized: {
     weight: tensor(new Int8Array(8 * 3 * 3 * 3), [8, 3, 3, 3]),
     image: tensor(new Uint8Array(3 * 32 * 32), [1, 3, 32, 32]),
@@ -151,7 +165,7 @@ function literal(text: string): unknown {
   }
 }
 
-test('docstrings have examples', () => expect(examples.length).toBeGreaterThan(30));
+test('docstrings have examples', () => expect(examples.length).toBeGreaterThan(150));
 
 test.each(examples)('$place', async (example) => {
   const value = await evaluate(example);
