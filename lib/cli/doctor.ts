@@ -1,11 +1,11 @@
 /** `convmat doctor`: what this machine has, what convmat found, and what it runs on. */
 import { availableParallelism, cpus } from 'node:os';
 import { Command } from 'commander';
-import { runningLibc } from '../backend/native/libc.js';
 import { addonReport, wasmIsas } from '../backend/select.js';
 import { lackOf } from '../backend/wasm/loader.js';
 import { backendInfo } from '../machine.js';
 import { ISAS } from '../plan/isa-list.js';
+import { runningLibc } from './libc.js';
 import { print } from './output.js';
 
 export function doctorCommand(): Command {

@@ -3,10 +3,12 @@
 const MACHINES = { 62: 'x64', 183: 'arm64' };
 const SYMTAB = 2;
 const DYNAMIC = 6;
+const NEEDED = 1n;
 const DYNSYM = 11;
 const VERNEED = 0x6ffffffe;
 const VERSYM = 0x6fffffff;
 const GNU_STACK = 0x6474e551;
+const LIBC = 'libc.so.6';
 
 export function isElf(bytes) {
   return bytes.readUInt32BE(0) === 0x7f454c46;
@@ -40,6 +42,26 @@ export function readElf(bytes) {
     executableStack: hasExecutableStack(bytes),
     hasSymbolTable: sections.some(({ type }) => type === SYMTAB),
   };
+}
+
+/**
+ * The same library without the names of those that it needs, as both C libraries load it: what it wants of them, the program
+ * has that loads it. glibc still gives each symbol in the version that it was linked with; every version is asked of the C
+ * library, which has had each of them first, since the others may not be there under their names.
+ */
+export function withoutLibraries(bytes) {
+  const copy = Buffer.from(bytes);
+  const sections = readSections(copy);
+  const { offset, size } = sections.find(({ type }) => type === DYNAMIC);
+  const end = offset + size;
+  for (let at = offset; at < end; ) {
+    if (copy.readBigUInt64LE(at) === NEEDED) copy.copyWithin(at, at + 16, end).fill(0, end - 16, end);
+    else at += 16;
+  }
+  const files = versionFiles(copy, sections);
+  const libc = files.find(({ library }) => library === LIBC);
+  for (const { at } of files) copy.copyWithin(at + 4, libc.at + 4, libc.at + 8);
+  return copy;
 }
 
 /** Every symbol that an object defines for others: { name, weak }. */
@@ -84,21 +106,29 @@ function readSymbols(bytes, sections, { offset, size, link }) {
 /** Version index → { version, library }, e.g. GLIBC_2.17 of libc.so.6. */
 function readVersions(bytes, sections) {
   const versions = new Map();
-  const section = sections.find(({ type }) => type === VERNEED);
-  if (section === undefined) return versions;
-  const strings = sections[section.link].offset;
-  let at = section.offset;
-  for (let left = section.info; left > 0; left -= 1) {
-    const library = text(bytes, strings + bytes.readUInt32LE(at + 4));
+  for (const { at, library, strings } of versionFiles(bytes, sections)) {
     let auxiliary = at + bytes.readUInt32LE(at + 8);
     for (let i = bytes.readUInt16LE(at + 2); i > 0; i -= 1) {
       const version = text(bytes, strings + bytes.readUInt32LE(auxiliary + 8));
       versions.set(bytes.readUInt16LE(auxiliary + 6), { version, library });
       auxiliary += bytes.readUInt32LE(auxiliary + 12);
     }
-    at += bytes.readUInt32LE(at + 12);
   }
   return versions;
+}
+
+/** The libraries of which versions are asked: where each entry is, and where the names in it are. */
+function versionFiles(bytes, sections) {
+  const section = sections.find(({ type }) => type === VERNEED);
+  if (section === undefined) return [];
+  const strings = sections[section.link].offset;
+  const files = [];
+  let at = section.offset;
+  for (let left = section.info; left > 0; left -= 1) {
+    files.push({ at, strings, library: text(bytes, strings + bytes.readUInt32LE(at + 4)) });
+    at += bytes.readUInt32LE(at + 12);
+  }
+  return files;
 }
 
 function readNeeded(bytes, sections) {
@@ -107,7 +137,7 @@ function readNeeded(bytes, sections) {
   const strings = sections[section.link].offset;
   const needed = [];
   for (let at = section.offset; at < section.offset + section.size; at += 16) {
-    if (bytes.readBigUInt64LE(at) === 1n) {
+    if (bytes.readBigUInt64LE(at) === NEEDED) {
       needed.push(text(bytes, strings + Number(bytes.readBigUInt64LE(at + 8))));
     }
   }

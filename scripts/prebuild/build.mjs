@@ -1,12 +1,13 @@
-// Builds the addon for every platform, on Linux x64: prebuilds/<platform>-<arch>/convmat[.glibc|.musl].node.
+// Builds the addon for every platform, on Linux x64: prebuilds/<platform>-<arch>/convmat.node.
 //
-//   npm run prebuild [-- TARGET…]      TARGET as in targets.mjs, e.g. linux-arm64-musl; all of them by default
+//   npm run prebuild [-- TARGET…]      TARGET as in targets.mjs, e.g. linux-arm64; all of them by default
 //
 // The compiler is Zig's Clang, which carries the headers and C libraries of all of them. It keeps what it has compiled
 // by content (headers included) in build-prebuild/cache, so that building again takes seconds.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { withoutLibraries } from '../binary/elf.mjs';
 import { stripped } from '../binary/macho.mjs';
 import { withOnlyExports as peWithOnlyExports, withoutTimestamp } from '../binary/pe.mjs';
 import { EXPORTS, NODE_API, targets } from './targets.mjs';
@@ -44,7 +45,10 @@ const KERNELS = [
 // Nothing is thrown through a kernel. Windows wants tables of every function.
 const KERNEL_TABLES = { linux: ['-fno-unwind-tables'], darwin: ['-fno-unwind-tables'], win32: [] };
 
-// Objects of a shared library. Zig takes those of musl for a program's unless told; on the others there is nothing else.
+// What the binaries of one system have besides.
+const OWN_SOURCES = { linux: ['either_libc.cc'], darwin: [], win32: ['host_imports.cc'] };
+
+// Objects of a shared library; on the others there is nothing else.
 const SHARED = { linux: ['-fPIC'], darwin: [], win32: [] };
 
 const LINK = {
@@ -58,7 +62,7 @@ const LINK = {
 
 // What the linker leaves to do.
 const FINISH = {
-  linux: (binary) => binary,
+  linux: withoutLibraries,
   darwin: (binary) => stripped(binary, EXPORTS),
   win32: (binary) => peWithOnlyExports(withoutTimestamp(binary), EXPORTS),
 };
@@ -67,14 +71,15 @@ function relative(file) {
   return join('scripts/prebuild', file);
 }
 
-/** What is to be compiled for a target: object → the compiler's arguments. Targets may share objects. */
-function objects({ name, platform, triple, kernelTriple, isas }) {
+/** What is to be compiled for a target: object → the compiler's arguments. */
+function objects({ name, platform, triple, isas }) {
+  const objectOf = (source) => join('build-prebuild', name, source.replace(/\.cc$/, '.o'));
   const compiled = new Map();
   for (const { source, flags } of isas) {
-    const object = join('build-prebuild', kernelTriple, source.replace(/\.cc$/, '.o'));
+    const object = objectOf(source);
     compiled.set(object, [
       '-target',
-      kernelTriple,
+      triple,
       ...COMMON,
       ...KERNELS,
       ...KERNEL_TABLES[platform],
@@ -86,10 +91,9 @@ function objects({ name, platform, triple, kernelTriple, isas }) {
       object,
     ]);
   }
-  const baseline = [...sources.core, ...sources.door, ...sources.addon, relative('no_demangler.cc')];
-  if (platform === 'win32') baseline.push(relative('host_imports.cc'));
-  for (const source of baseline) {
-    const object = join('build-prebuild', name, source.replace(/\.cc$/, '.o'));
+  const own = ['no_demangler.cc', ...OWN_SOURCES[platform]].map(relative);
+  for (const source of [...sources.core, ...sources.door, ...sources.addon, ...own]) {
+    const object = objectOf(source);
     const flags = [...COMMON, ...BASELINE, ...optimisation(source), ...SHARED[platform], '-Ibuild-prebuild'];
     compiled.set(object, ['-target', triple, ...flags, '-c', source, '-o', object]);
   }

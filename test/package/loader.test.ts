@@ -13,19 +13,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { libcAmong, runningLibc } from '../../dist/backend/native/libc.js';
 import { loadAddon } from '../../dist/backend/native/loader.js';
 import { wasmIsas } from '../../dist/backend/select.js';
+import { libcAmong } from '../../dist/cli/libc.js';
 import { ISAS } from '../../dist/plan/isa-list.js';
 import { binary, withoutAddon } from '../support/addon';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const linux = process.platform === 'linux';
-const libc = runningLibc();
 const target = `${process.platform}-${process.arch}`;
-const name = libc === undefined ? target : `${target}-${libc}`;
 const LOCAL = 'build/Release/convmat.node';
-const prebuilt = (of = libc) => `prebuilds/${target}/convmat${of === undefined ? '' : `.${of}`}.node`;
+const PREBUILT = `prebuilds/${target}/convmat.node`;
 
 const { dependencies, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
@@ -106,7 +104,7 @@ function load(env: Readonly<Record<string, string>> = {}): Outcome {
 }
 
 describe('no binary', () => {
-  const noBinary = `there is no binary for ${name}, neither built here nor prebuilt`;
+  const noBinary = `there is no binary for ${target}, neither built here nor prebuilt`;
 
   test.skipIf(wasm === undefined)('falls back to WebAssembly and says why', () => {
     install({});
@@ -139,7 +137,7 @@ describe('no binary', () => {
     install({});
     const { error } = load({ CONVMAT_BACKEND: 'native' });
     expect(error).toMatchObject({ name: 'UnsupportedError', code: 'ERR_CONVMAT_UNSUPPORTED' });
-    expect(error?.message).toMatch(`there is no binary for ${name}`);
+    expect(error?.message).toMatch(`there is no binary for ${target}`);
     expect(error?.message).toMatch('reinstall convmat');
   });
 
@@ -152,26 +150,26 @@ describe('no binary', () => {
 });
 
 describe('a binary that does not load', () => {
-  test.each([LOCAL, prebuilt()])('%s: falls back and keeps the cause', (path) => {
+  test.each([LOCAL, PREBUILT])('%s: falls back and keeps the cause', (path) => {
     install({ [path]: 'broken' });
     const info = running();
     expect(info.backend).toBe(second);
-    const place = path === LOCAL ? 'build/Release' : name;
+    const place = path === LOCAL ? 'build/Release' : target;
     expect(info.fallbackReason).toMatch(`the binary in ${place} does not load: `);
     expect(info.fallbackReason).toMatch('convmat');
   });
 
   test('is not passed over for the next one', () => {
-    install({ [LOCAL]: 'broken', [prebuilt()]: 'sound' });
+    install({ [LOCAL]: 'broken', [PREBUILT]: 'sound' });
     const info = running();
     expect(info.fallbackReason).toMatch('the binary in build/Release does not load: ');
   });
 
   test('and CONVMAT_BACKEND=native: its error is the cause', () => {
-    install({ [prebuilt()]: 'broken' });
+    install({ [PREBUILT]: 'broken' });
     const { error } = load({ CONVMAT_BACKEND: 'native' });
     expect(error).toMatchObject({ name: 'UnsupportedError', code: 'ERR_CONVMAT_UNSUPPORTED' });
-    expect(error?.message).toMatch(`the binary in ${name} does not load: `);
+    expect(error?.message).toMatch(`the binary in ${target} does not load: `);
     expect(error?.cause).toMatch('Error');
   });
 });
@@ -194,42 +192,13 @@ describe.skipIf(withoutAddon || !linux)('a binary that was cut short', () => {
 describe.skipIf(withoutAddon)('a sound binary', () => {
   test.each([
     ['built here', { [LOCAL]: 'sound' }],
-    ['prebuilt', { [prebuilt()]: 'sound' }],
-    ['built here, before a prebuilt one', { [LOCAL]: 'sound', [prebuilt()]: 'broken' }],
+    ['prebuilt', { [PREBUILT]: 'sound' }],
+    ['built here, before a prebuilt one', { [LOCAL]: 'sound', [PREBUILT]: 'broken' }],
   ] as const)('%s: runs', (_, binaries) => {
     install(binaries);
     const info = running();
     expect(info.backend).toBe('native');
     expect(info).not.toHaveProperty('fallbackReason');
-  });
-
-  test.skipIf(!linux)('of the other C library is left alone', () => {
-    install({ [prebuilt(libc === 'musl' ? 'glibc' : 'musl')]: 'sound' });
-    expect(running().fallbackReason).toMatch(`there is no binary for ${name}`);
-  });
-
-  test.skipIf(!linux)('is found among those of both C libraries where nothing tells which one runs', () => {
-    const hook = join(folder, 'deny.cjs');
-    writeFileSync(
-      hook,
-      `const fs = require('node:fs');
-       const { readFileSync } = fs;
-       fs.readFileSync = (path, ...rest) => {
-         if (path === '/proc/self/maps') throw new Error('denied');
-         return readFileSync(path, ...rest);
-       };`,
-    );
-    const denied = { NODE_OPTIONS: `--require ${JSON.stringify(hook)}` };
-    install({ [prebuilt('musl')]: 'sound' });
-    expect(running(denied).backend).toBe('native');
-    install({ [prebuilt('musl')]: 'sound', [prebuilt('glibc')]: 'broken' });
-    expect(running(denied).backend).toBe('native');
-    install({ [prebuilt('glibc')]: 'broken' });
-    expect(running(denied).fallbackReason).toMatch(`the binary in ${target}-glibc does not load: `);
-    install({});
-    expect(running(denied).fallbackReason).toMatch(
-      `there is no binary for ${target}-glibc or ${target}-musl, neither`,
-    );
   });
 
   test.each([

@@ -10,9 +10,7 @@ export const LOCAL = 'build/Release';
 
 /** Where `requireBinary` finds it, unless a bundler has put it elsewhere. */
 export function pathOf(name: string): string {
-  const [platform, arch, libc] = name.split('-');
-  const file = libc === undefined ? 'convmat.node' : `convmat.${libc}.node`;
-  return `${__dirname}/../../../${name === LOCAL ? `${LOCAL}/convmat.node` : `prebuilds/${platform}-${arch}/${file}`}`;
+  return `${__dirname}/../../../${name === LOCAL ? LOCAL : `prebuilds/${name}`}/convmat.node`;
 }
 
 /** Null when there is no such binary; throws when it does not load. */
@@ -23,14 +21,10 @@ export function requireBinary(name: string): NativeAddon | null {
     switch (name) {
       case LOCAL:
         return require('../../../build/Release/convmat.node');
-      case 'linux-x64-glibc':
-        return require('../../../prebuilds/linux-x64/convmat.glibc.node');
-      case 'linux-x64-musl':
-        return require('../../../prebuilds/linux-x64/convmat.musl.node');
-      case 'linux-arm64-glibc':
-        return require('../../../prebuilds/linux-arm64/convmat.glibc.node');
-      case 'linux-arm64-musl':
-        return require('../../../prebuilds/linux-arm64/convmat.musl.node');
+      case 'linux-x64':
+        return require('../../../prebuilds/linux-x64/convmat.node');
+      case 'linux-arm64':
+        return require('../../../prebuilds/linux-arm64/convmat.node');
       case 'darwin-x64':
         return require('../../../prebuilds/darwin-x64/convmat.node');
       case 'darwin-arm64':

@@ -4,7 +4,6 @@ import { messageOf } from '../../errors.js';
 import type { NativeAddon } from './addon.js';
 import { LOCAL, pathOf, requireBinary } from './binaries.cjs';
 import { differingPlan } from './differing.js';
-import { type Libc, runningLibc } from './libc.js';
 import { refuseTruncated } from './truncated.js';
 
 /** The addon, or why there is none. `cause` is the error of one that is there but does not load. */
@@ -15,21 +14,8 @@ export type Loaded =
 export function loadAddon(): Loaded {
   const local = attempt(LOCAL);
   if (local !== null) return local;
-  const names = prebuiltNames();
-  // Where both libraries are possible, the other's binary does not load.
-  const found = names.map(attempt).filter((result) => result !== null);
-  const loaded = found.find(({ addon }) => addon !== undefined) ?? found[0];
-  return (
-    loaded ?? { reason: `there is no binary for ${names.join(' or ')}, neither built here nor prebuilt` }
-  );
-}
-
-function prebuiltNames(): readonly string[] {
   const target = `${process.platform}-${process.arch}`;
-  if (process.platform !== 'linux') return [target];
-  const libc = runningLibc();
-  const possible: readonly Libc[] = libc === undefined ? ['glibc', 'musl'] : [libc];
-  return possible.map((name) => `${target}-${name}`);
+  return attempt(target) ?? { reason: `there is no binary for ${target}, neither built here nor prebuilt` };
 }
 
 /** Null when there is no such binary. */
