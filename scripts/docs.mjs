@@ -52,7 +52,8 @@ function* withoutExample({ children = [] }, path = []) {
     const comments = [child.comment, ...(child.signatures ?? []).map(({ comment }) => comment)];
     const has = comments.some((comment) => comment?.blockTags?.some(({ tag }) => tag === '@example'));
     if (!has && [ReflectionKind.Function, ReflectionKind.Class].includes(child.kind)) yield name.join('.');
-    if (child.kind === ReflectionKind.Namespace) yield* withoutExample(child, name);
+    if ([ReflectionKind.Module, ReflectionKind.Namespace].includes(child.kind))
+      yield* withoutExample(child, name);
   }
 }
 
