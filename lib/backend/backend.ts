@@ -146,6 +146,24 @@ export interface BoundNetwork {
 /** C++, the same in WebAssembly, and JavaScript. */
 export type BackendName = 'native' | 'wasm' | 'js';
 
+/** Of [batch, channels, places]. */
+export interface ChannelShape {
+  readonly batch: number;
+  readonly channels: number;
+  readonly places: number;
+}
+
+/** What normalised each channel: y = x·factor + offset, factor being scale·weight. */
+export interface Normalisation {
+  readonly mean: Float64Array;
+  /** 1/√(variance + eps). */
+  readonly scale: Float64Array;
+  readonly factor: Float64Array;
+  readonly offset: Float64Array;
+  /** Whether mean and scale are x's own, so that gradients flow through them. */
+  readonly ofBatch: boolean;
+}
+
 export interface Backend {
   readonly name: BackendName;
   readonly machine: Machine;
@@ -214,6 +232,45 @@ export interface Backend {
     gradInput: FloatArray,
   ): void;
   avgPool(plan: PoolPlan, input: FloatArray, output: FloatArray): void;
+
+  /** Of each channel, which must not be empty, the mean and Σ (x − mean)², in float64. */
+  batchMoments(shape: ChannelShape, x: FloatArray, mean: Float64Array, squares: Float64Array): void;
+  /** y ← x·factor + offset of its channel, computed in float64, and max(y, 0) when it is rectified; y may be x. */
+  channelAffine(
+    shape: ChannelShape,
+    x: FloatArray,
+    factor: Float64Array,
+    offset: Float64Array,
+    rectified: boolean,
+    y: FloatArray,
+  ): void;
+  /**
+   * The adjoint of y = (x − mean)·scale·weight + bias by channels: sums ← Σ g, products ← Σ g·(x − mean)·scale, and
+   *
+   *   dx ← factor·(g − sums/n − (x − mean)·scale·products/n)   with statistics of the batch, of n elements a channel
+   *   dx ← factor·g                                            with others
+   *
+   * Where y was rectified, g counts where x·factor + offset, rounded to the dtype, is above 0 or NaN. dx may be g.
+   */
+  batchNormGrad(
+    shape: ChannelShape,
+    g: FloatArray,
+    x: FloatArray,
+    by: Normalisation,
+    rectified: boolean,
+    dx: FloatArray,
+    sums: Float64Array,
+    products: Float64Array,
+  ): void;
+
+  // Arrays of one floating dtype and one length; results may be operands.
+
+  /** y ← max(x, 0); NaN stays NaN, and of zeros the positive one. */
+  rectify(x: FloatArray, y: FloatArray): void;
+  /** dx ← g where the rectified y is not 0, else 0. */
+  rectifyGrad(g: FloatArray, y: FloatArray, dx: FloatArray): void;
+  /** y ← a + b, and max(y, 0) when it is rectified. */
+  sumElements(a: FloatArray, b: FloatArray, rectified: boolean, y: FloatArray): void;
 
   /**
    * out[k] = scale·Σ_j x[j]·e^(−2πi·jk/n), n = re.length ≥ 1; `im` null means real data. One floating dtype, one length,

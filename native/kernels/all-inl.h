@@ -2,9 +2,11 @@
 #pragma once
 
 #include "kernels/blocked-inl.h"
+#include "kernels/channels-inl.h"
 #include "kernels/csr-inl.h"
 #include "kernels/depthwise-inl.h"
 #include "kernels/direct-inl.h"
+#include "kernels/elements-inl.h"
 #include "kernels/fft-inl.h"
 #include "kernels/fixed-inl.h"
 #include "kernels/frame-inl.h"

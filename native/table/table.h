@@ -3,9 +3,11 @@
 #pragma once
 
 #include "table/blocked.h"
+#include "table/channels.h"
 #include "table/csr.h"
 #include "table/depthwise.h"
 #include "table/direct.h"
+#include "table/elements.h"
 #include "table/fft.h"
 #include "table/fixed.h"
 #include "table/frame.h"

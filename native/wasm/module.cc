@@ -7,8 +7,10 @@
 #include <type_traits>
 #include <vector>
 
+#include "door/batch_norm.h"
 #include "door/call.h"
 #include "door/conv.h"
+#include "door/elements.h"
 #include "door/fixed.h"
 #include "door/integer.h"
 #include "door/lowering.h"

@@ -11,10 +11,12 @@ import { copyOf, type FloatArray, type FloatDType, zeros } from '../../tensor/dt
 import type { AbortSignalLike } from '../abort.js';
 import type { Backend, BoundConv, ConvOperands, CsrParts } from '../backend.js';
 import { bindIntegerInFloat64, convIntegerInFloat64 } from '../integer-conv.js';
+import { batchMoments, batchNormGrad, channelAffine } from './batch-norm.js';
 import { convBiasGrad } from './bias-grad.js';
 import { type Convolution, makeConvolution } from './conv.js';
 import { convEntries, csrMatmat, csrMatvec, csrRmatvec } from './csr.js';
 import { csrCombine, csrCombinedSizes } from './csr-combine.js';
+import { rectify, rectifyGrad, sumElements } from './elements.js';
 import { fft, fftConvolve, fftConvolveComplex } from './fft.js';
 import { fixedConv2 } from './fixed.js';
 import { matmul } from './matmul.js';
@@ -49,6 +51,12 @@ export function createJsBackend(): Backend {
     maxPool,
     maxPoolGrad,
     avgPool,
+    batchMoments,
+    channelAffine,
+    batchNormGrad,
+    rectify,
+    rectifyGrad,
+    sumElements,
     fft,
     fftConvolve,
     fftConvolveComplex,

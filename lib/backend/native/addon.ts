@@ -23,6 +23,8 @@ export type ToPixelsArguments = [
   offset: number,
 ];
 
+export type ChannelArguments = [batch: number, channels: number, places: number];
+
 export interface NativeAddon {
   /** What this machine can run, the fastest first. */
   readonly isas: readonly SimdIsa[];
@@ -185,6 +187,39 @@ export interface NativeAddon {
   ): void;
   maxPool(plan: Int32Array, input: TypedArray, output: TypedArray, indices: Int32Array | null): void;
   avgPool(plan: Int32Array, input: FloatArray, output: FloatArray): void;
+
+  batchMoments(
+    ...args: [...ChannelArguments, x: FloatArray, mean: Float64Array, squares: Float64Array]
+  ): void;
+  channelAffine(
+    ...args: [
+      ...ChannelArguments,
+      x: FloatArray,
+      factor: Float64Array,
+      offset: Float64Array,
+      rectified: boolean,
+      y: FloatArray,
+    ]
+  ): void;
+  batchNormGrad(
+    ...args: [
+      ...ChannelArguments,
+      gradOutput: FloatArray,
+      x: FloatArray,
+      mean: Float64Array,
+      scale: Float64Array,
+      factor: Float64Array,
+      offset: Float64Array,
+      rectified: boolean,
+      ofBatch: boolean,
+      gradInput: FloatArray,
+      sums: Float64Array,
+      products: Float64Array,
+    ]
+  ): void;
+  rectify(x: FloatArray, y: FloatArray): void;
+  rectifyGrad(gradOutput: FloatArray, y: FloatArray, gradInput: FloatArray): void;
+  sumElements(a: FloatArray, b: FloatArray, rectified: boolean, y: FloatArray): void;
 
   /** Writes the matrix of a forward plan, whose batch is 1; `indices` and `data` have one element per entry of it. */
   convEntries(

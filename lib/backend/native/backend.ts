@@ -7,6 +7,7 @@ import { integersBy } from './integer.js';
 import { matricesBy } from './matrix.js';
 import { networksBy } from './network.js';
 import { pixelsBy } from './pixels.js';
+import { trainingBy } from './training.js';
 
 export function createNativeBackend(
   addon: NativeAddon,
@@ -31,6 +32,7 @@ export function createNativeBackend(
     ...matricesBy(addon),
     ...networksBy(addon),
     ...pixelsBy(addon),
+    ...trainingBy(addon),
     unfold: (plan, input, columns) => addon.unfold(plan.wire, input, columns),
     fold: (plan, columns, output) => addon.fold(plan.wire, columns, output),
     matmul: addon.matmul,

@@ -64,6 +64,7 @@ const sparse = (indptr = [0, 1, 2], indices = [0, 1]) => [
   Int32Array.from(indices),
   w,
 ];
+const numbers = (count) => Array.from({ length: count }, () => new Float64Array(2));
 const pair = () => [new Float32Array(2), new Float32Array(2)];
 
 const [x, w, y] = [new Float32Array(4), new Float32Array(2), new Float32Array(3)];
@@ -152,6 +153,12 @@ const RIGHT = {
   maxPool: () => [pool(), x, y, null],
   avgPool: () => [pool(), x, y],
   maxPoolGrad: () => [1, 2, 4, w, Int32Array.of(0, 3), x],
+  batchMoments: () => [2, 2, 1, x, ...numbers(2)],
+  channelAffine: () => [2, 2, 1, x, ...numbers(2), true, new Float32Array(4)],
+  batchNormGrad: () => [2, 2, 1, x, x, ...numbers(4), true, true, new Float32Array(4), ...numbers(2)],
+  rectify: () => [x, new Float32Array(4)],
+  rectifyGrad: () => [x, x, new Float32Array(4)],
+  sumElements: () => [x, x, true, new Float32Array(4)],
   fft: () => [x, null, new Float32Array(4), new Float32Array(4), 1],
   fftConvolve: () => [x, w, 4, 0, new Float32Array(5)],
   fftConvolveComplex: () => [x, x, w, w, 4, 0, new Float32Array(5), new Float32Array(5)],
