@@ -21,6 +21,7 @@ import { GRAD_OPTIONS, type GradOptions, type Manner } from './options.js';
  * @param inputShape  Of x: [n, ic, spatial…], or without n; one to three spatial axes.
  * @param weight      w, [oc, ic/groups, kernel…].
  * @param gradOutput  g, of the convolution's output shape.
+ * @param options.out  A Tensor that receives the result.
  * @returns dx, of inputShape.
  * @throws {ShapeError} when shapes disagree, otherwise as convNd.
  * @example convInputGrad([1, 1, 3], [[[1, 2]]], [[[1, 1]]]).toNested()   // [[[1, 3, 2]]]
@@ -44,7 +45,7 @@ export function convInputGrad(
   const rank = rankOfWeight(w.shape);
   const { plan, input } = planForward('inputGrad', dtype, rank, shape, w.shape, given, readAccuracy(given));
   checkSameShape(g.shape, likeInput(plan.outputShape, input), 'gradOutput');
-  const result = resultTensor(undefined, shape, dtype, {});
+  const result = resultTensor(given.out, shape, dtype, { weight: w, gradOutput: g });
   backend().conv(plan, { weight: w.data, bias: null, clamp: NO_CLAMP }, g.data, result.data);
   return result;
 }
@@ -57,6 +58,7 @@ export function convInputGrad(
  * @param input        x, [n, ic, spatial…], or without n.
  * @param weightShape  Of w: [oc, ic/groups, kernel…].
  * @param gradOutput   g, of the convolution's output shape.
+ * @param options.out  A Tensor that receives the result.
  * @returns dw, of weightShape; zeros for an empty batch.
  * @throws {ShapeError} when shapes disagree, otherwise as convNd.
  * @example convWeightGrad([[[1, 2, 3]]], [1, 1, 2], [[[1, 1]]]).toNested()   // [[[3, 5]]]
@@ -80,7 +82,7 @@ export function convWeightGrad(
   const rank = rankOfWeight(shape, 'weightShape');
   const planned = planForward('weightGrad', dtype, rank, x.shape, shape, given, readAccuracy(given));
   checkSameShape(g.shape, likeInput(planned.plan.outputShape, planned.input), 'gradOutput');
-  const result = resultTensor(undefined, shape, dtype, {});
+  const result = resultTensor(given.out, shape, dtype, { input: x, gradOutput: g });
   backend().convWeightGrad(planned.plan, x.data, g.data, result.data);
   return result;
 }

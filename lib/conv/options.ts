@@ -73,6 +73,8 @@ export interface AsyncOptions {
 export interface GradOptions extends Geometry {
   /** 'strict' keeps to algorithms that err no more than a direct sum in order. Default 'fast'. */
   readonly accuracy?: Accuracy;
+  /** Receives the gradient: of its shape and dtype, in memory of its own. */
+  readonly out?: Tensor;
 }
 
 export const CONV_OPTIONS = [
@@ -87,7 +89,7 @@ export const CONV_OPTIONS = [
 export const PREPARE_OPTIONS = [...CONV_OPTIONS.filter((name) => name !== 'out'), 'inputShape'] as const;
 export const TRANSPOSE_OPTIONS = [...CONV_OPTIONS, 'outputPadding', 'outputSize'] as const;
 export const ASYNC_OPTIONS = [...CONV_OPTIONS, 'signal', 'transfer'] as const;
-export const GRAD_OPTIONS = [...GEOMETRY_OPTIONS, 'accuracy'] as const;
+export const GRAD_OPTIONS = [...GEOMETRY_OPTIONS, 'accuracy', 'out'] as const;
 
 /** How to compute, as opposed to what: the part of the options that is no geometry and no tensor. */
 export interface Manner extends Exactness {

@@ -1,5 +1,13 @@
 import * as convmat from 'convmat';
-import { convBiasGrad, convInputGrad, convWeightGrad, type Tensor } from 'convmat';
+import {
+  ArgumentError,
+  convBiasGrad,
+  convInputGrad,
+  convWeightGrad,
+  DTypeError,
+  ShapeError,
+  type Tensor,
+} from 'convmat';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { biasGrad, inputGrad, outputShape, weightGrad } from '../oracle/conv';
@@ -9,6 +17,7 @@ import { check } from '../support/fuzz';
 import { golden } from '../support/golden';
 import { anyProblem, edgeProblems, layerProblems, type Problem } from '../support/problems';
 import { random } from '../support/random';
+import { expectRefusal } from '../support/refusals';
 import { type Float, sums, type Tolerance, transformed } from '../support/tolerance';
 
 type Accuracy = 'fast' | 'strict';
@@ -113,6 +122,39 @@ function dot(a: Values, b: Values): number {
 }
 
 const CONV = { 1: convmat.conv1d, 2: convmat.conv2d, 3: convmat.conv3d };
+
+describe('out', () => {
+  const options = { stride: 2, padding: 1 };
+  const [x, w, g] = [random([2, 3, 7, 5]), random([4, 3, 3, 3]), random([2, 4, 4, 3])];
+
+  test('receives the gradients, whatever it held, and is returned', () => {
+    const dx = random(x.shape);
+    const dw = random(w.shape);
+    expect(convInputGrad(x.shape, w, g, { ...options, out: dx })).toBe(dx);
+    expect(convWeightGrad(x, w.shape, g, { ...options, out: dw })).toBe(dw);
+    expect(dx.data).toEqual(convInputGrad(x.shape, w, g, options).data);
+    expect(dw.data).toEqual(convWeightGrad(x, w.shape, g, options).data);
+  });
+
+  test('is refused where it does not fit, and where it shares memory', () => {
+    const wrong = random([2, 3, 7, 6]);
+    expectRefusal(
+      () => convInputGrad(x.shape, w, g, { ...options, out: wrong }),
+      ShapeError,
+      /^out: expected/,
+    );
+    const same = { stride: 1, padding: 1 };
+    const y = random([1, 3, 4, 4]);
+    const kernel = random([3, 3, 3, 3]);
+    expectRefusal(
+      () => convInputGrad(y.shape, kernel, y, { ...same, out: y }),
+      ArgumentError,
+      /^out: expected memory of its own, got memory shared with gradOutput/,
+    );
+    const double = random(w.shape, 'float64');
+    expectRefusal(() => convWeightGrad(x, w.shape, g, { ...options, out: double }), DTypeError, /^out: /);
+  });
+});
 
 describe('properties', () => {
   test('any geometry agrees with the oracle', () => {
