@@ -6,6 +6,7 @@ import { readBatchShape } from '../plan/options/window.js';
 import { type FloatArray, uninitialisedLike, zerosLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import type { GradientMemory, Passed } from './memory.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 import { by } from './words.js';
 
@@ -45,25 +46,30 @@ export class AdaptiveAvgPool2d extends Module {
     const shape = this.#shapeOf(input.shape, 'x');
     const [rows, cols] = this.#windows(input.shape, shape);
     const y = uninitialisedLike(input.data, product(shape));
-    forEachWindow(product(shape.slice(0, -2)), rows, cols, (at, count, lines, width) => {
-      let sum = 0;
-      for (const line of lines) for (let j = line; j < line + width; j++) sum += input.data[j];
-      y[at] = sum / count;
-    });
+    averageInto(input.data, y, product(shape.slice(0, -2)), rows, cols);
     const output = new Tensor(y, shape);
     this.#kept = { inputShape: input.shape, rows, cols, output: { shape, dtype: output.dtype } };
     return output;
+  }
+
+  /** @internal */
+  override forwardInto(x: FloatTensor): FloatTensor {
+    return this.forward(x);
   }
 
   backward(gradOutput: TensorLike): FloatTensor {
     const { inputShape, rows, cols, output } = keptBy(this, this.#kept);
     const { data: g } = takeGradient(gradOutput, output);
     const dx: FloatArray = zerosLike(g, product(inputShape));
-    forEachWindow(product(inputShape.slice(0, -2)), rows, cols, (at, count, lines, width) => {
-      const share = g[at] / count;
-      for (const line of lines) for (let j = line; j < line + width; j++) dx[j] += share;
-    });
+    spreadInto(g, dx, product(inputShape.slice(0, -2)), rows, cols);
     return new Tensor(dx, inputShape);
+  }
+
+  /** @internal */
+  override backwardInto(passed: Passed, memory: GradientMemory): Passed {
+    const gradient = this.backward(passed.gradient);
+    memory.giveBack(passed);
+    return { gradient, isOwn: true };
   }
 
   #windows(from: Shape, to: Shape): [Windows, Windows] {
@@ -108,22 +114,37 @@ function windowsOf(size: number, out: number): Windows {
   };
 }
 
-/** Calls `run` for each output with how many elements it has, where its lines start in the input, and their length. */
-function forEachWindow(
-  planes: number,
-  rows: Windows,
-  cols: Windows,
-  run: (at: number, count: number, lines: readonly number[], width: number) => void,
-): void {
+// Loops without calls within, which a global pooling of many small planes would mostly be.
+
+function averageInto(x: FloatArray, y: FloatArray, planes: number, rows: Windows, cols: Windows): void {
   let at = 0;
   for (let plane = 0; plane < planes; plane++) {
     for (let i = 0; i < rows.first.length; i++) {
       for (let j = 0; j < cols.first.length; j++) {
         const width = cols.end[j] - cols.first[j];
-        const lines: number[] = [];
-        for (let row = rows.first[i]; row < rows.end[i]; row++)
-          lines.push((plane * rows.size + row) * cols.size + cols.first[j]);
-        run(at++, lines.length * width, lines, width);
+        let sum = 0;
+        for (let row = rows.first[i]; row < rows.end[i]; row++) {
+          const start = (plane * rows.size + row) * cols.size + cols.first[j];
+          for (let k = start; k < start + width; k++) sum += x[k];
+        }
+        y[at++] = sum / ((rows.end[i] - rows.first[i]) * width);
+      }
+    }
+  }
+}
+
+/** The adjoint: each output's gradient, over the size of its window, is added to all of that. */
+function spreadInto(g: FloatArray, dx: FloatArray, planes: number, rows: Windows, cols: Windows): void {
+  let at = 0;
+  for (let plane = 0; plane < planes; plane++) {
+    for (let i = 0; i < rows.first.length; i++) {
+      for (let j = 0; j < cols.first.length; j++) {
+        const width = cols.end[j] - cols.first[j];
+        const share = g[at++] / ((rows.end[i] - rows.first[i]) * width);
+        for (let row = rows.first[i]; row < rows.end[i]; row++) {
+          const start = (plane * rows.size + row) * cols.size + cols.first[j];
+          for (let k = start; k < start + width; k++) dx[k] += share;
+        }
       }
     }
   }

@@ -1,4 +1,6 @@
 /** Batch normalisation over one to three spatial axes. */
+import type { ChannelShape, Normalisation } from '../backend/backend.js';
+import { backend } from '../backend/select.js';
 import {
   checkBoolean,
   checkInteger,
@@ -11,9 +13,9 @@ import {
 import { ShapeError } from '../errors.js';
 import { product } from '../numbers.js';
 import type { Rank } from '../plan/options/axes.js';
-import { type FloatArray, uninitialisedLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import { FRESH, type GradientMemory, type Memory, type Passed, resultIn } from './memory.js';
 import {
   accumulate,
   keptBy,
@@ -43,14 +45,12 @@ interface Running {
   readonly batches: StateBuffer<Tensor<Int32Array>>;
 }
 
-/** The statistics that a forward pass normalised by. */
-interface Kept {
+type Statistics = Pick<Normalisation, 'mean' | 'scale'>;
+type Affine = Pick<Normalisation, 'factor' | 'offset'>;
+
+/** What a forward pass normalised, and how. */
+interface Kept extends Normalisation {
   readonly input: FloatTensor;
-  readonly mean: Float64Array;
-  /** 1/√(variance + eps). */
-  readonly scale: Float64Array;
-  /** Whether they are the input's own, so that gradients flow through them. */
-  readonly ofBatch: boolean;
 }
 
 /**
@@ -111,63 +111,78 @@ export class BatchNorm1d extends Module {
 
   /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
-    const input = takeInput(x, this.weight?.data.dtype);
+    return this.#run(this.#take(x), false, FRESH);
+  }
+
+  /** @internal */
+  override forwardInto(x: FloatTensor, memory: Memory): FloatTensor {
+    return this.#run(x, false, memory);
+  }
+
+  /** As forward with a ReLU after it, in one pass: each value is rectified as it is written. */
+  forwardRectified(x: TensorLike, memory = FRESH): FloatTensor {
+    return this.#run(this.#take(x), true, memory);
+  }
+
+  #take(x: TensorLike): FloatTensor {
+    return takeInput(x, this.weight?.data.dtype);
+  }
+
+  #run(input: FloatTensor, rectified: boolean, memory: Memory): FloatTensor {
     this.#check(input.shape, 'x');
-    const kept: Kept =
-      this.training || this.#running === null
-        ? { input, ofBatch: true, ...this.#measure(input) }
-        : { input, ofBatch: false, ...this.#remembered(this.#running) };
+    const ofBatch = this.training || this.#running === null;
+    const statistics =
+      ofBatch || this.#running === null ? this.#measure(input) : this.#remembered(this.#running);
+    const kept: Kept = { input, ofBatch, ...statistics, ...this.#affineOf(statistics) };
     this.#kept = kept;
-    const y = uninitialisedLike(input.data);
-    forEachPlane(input, (channel, start, end) => {
-      const { factor, offset } = affineOf(kept, channel, this.weight?.data.data, this.bias?.data.data);
-      scaleInto(input.data, y, start, end, factor, offset);
-    });
-    return new Tensor(y, input.shape);
+    const y = resultIn(memory, input.dtype, input.shape);
+    backend().channelAffine(channelsOf(input), input.data, kept.factor, kept.offset, rectified, y.data);
+    return y;
   }
 
   backward(gradOutput: TensorLike): FloatTensor {
+    return this.#back({ gradient: this.#gradient(gradOutput), isOwn: false }, false, FRESH);
+  }
+
+  /** @internal */
+  override backwardInto({ gradient, isOwn }: Passed, memory: GradientMemory): Passed {
+    const g = this.#gradient(gradient);
+    return { gradient: this.#back({ gradient: g, isOwn }, false, memory), isOwn: true };
+  }
+
+  /** The gradient of forwardRectified: as backwardInto, after that of the ReLU. @internal */
+  backwardRectified({ gradient, isOwn }: Passed, memory: GradientMemory): Passed {
+    const g = this.#gradient(gradient);
+    return { gradient: this.#back({ gradient: g, isOwn }, true, memory), isOwn: true };
+  }
+
+  #gradient(gradOutput: TensorLike): FloatTensor {
+    return takeGradient(gradOutput, keptBy(this, this.#kept).input);
+  }
+
+  #back({ gradient: g, isOwn }: Passed, rectified: boolean, memory: Memory): FloatTensor {
     const kept = keptBy(this, this.#kept);
-    const { input, mean, scale, ofBatch } = kept;
-    const { data: g } = takeGradient(gradOutput, input);
-    const x = input.data;
+    const { input } = kept;
     // Of each channel Σ g and Σ g·x̂: the gradients of bias and weight, and what the statistics pass back.
     const sums = new Float64Array(this.numFeatures);
     const products = new Float64Array(this.numFeatures);
-    forEachPlane(input, (channel, start, end) => {
-      sums[channel] += sumOf(g, start, end);
-      products[channel] += momentOf(g, x, start, end, mean[channel]) * scale[channel];
-    });
-    const count = x.length / this.numFeatures;
-    const dx = uninitialisedLike(x);
-    forEachPlane(input, (channel, start, end) => {
-      const weight = this.weight === null ? 1 : this.weight.data.data[channel];
-      const factor = weight * scale[channel];
-      const level = ofBatch ? sums[channel] / count : 0;
-      const slope = ofBatch ? (products[channel] * scale[channel]) / count : 0;
-      passBack(g, x, dx, start, end, factor, level - slope * mean[channel], slope);
-    });
+    const dx = isOwn ? g : resultIn(memory, input.dtype, input.shape);
+    backend().batchNormGrad(channelsOf(input), g.data, input.data, kept, rectified, dx.data, sums, products);
     if (this.weight !== null) accumulate(this.weight, new Tensor(products, [this.numFeatures]));
     if (this.bias !== null) accumulate(this.bias, new Tensor(sums, [this.numFeatures]));
-    return new Tensor(dx, input.shape);
+    return dx;
   }
 
   /** Mean and variance of each channel of the batch, which the running ones move towards. */
-  #measure(input: FloatTensor): Pick<Kept, 'mean' | 'scale'> {
+  #measure(input: FloatTensor): Statistics {
     const count = input.size / this.numFeatures;
     if (count < 2) {
       const expected = 'more than one value per channel to train on';
       throw mismatch(ShapeError, 'x', expected, describeShape(input.shape));
     }
-    const { data } = input;
     const mean = new Float64Array(this.numFeatures);
-    forEachPlane(input, (channel, start, end) => {
-      mean[channel] += sumOf(data, start, end) / count;
-    });
     const squares = new Float64Array(this.numFeatures);
-    forEachPlane(input, (channel, start, end) => {
-      squares[channel] += squaresOf(data, start, end, mean[channel]);
-    });
+    backend().batchMoments(channelsOf(input), input.data, mean, squares);
     if (this.training) this.#follow(mean, squares, count);
     return { mean, scale: squares.map((sum) => 1 / Math.sqrt(sum / count + this.eps)) };
   }
@@ -185,7 +200,7 @@ export class BatchNorm1d extends Module {
   }
 
   /** The running statistics as they normalise. */
-  #remembered({ mean, variance }: Running): Pick<Kept, 'mean' | 'scale'> {
+  #remembered({ mean, variance }: Running): Statistics {
     return {
       mean: Float64Array.from(mean.data.data),
       scale: Float64Array.from(variance.data.data, (value) => 1 / Math.sqrt(value + this.eps)),
@@ -196,16 +211,15 @@ export class BatchNorm1d extends Module {
    * y = factor·x + offset per channel, as evaluation computes it; null when each batch is normalised by its own
    * statistics.
    */
-  affine(): { factor: Float64Array; offset: Float64Array } | null {
-    if (this.#running === null) return null;
-    const kept = this.#remembered(this.#running);
-    const all = Array.from(kept.mean, (_, channel) =>
-      affineOf(kept, channel, this.weight?.data.data, this.bias?.data.data),
-    );
-    return {
-      factor: Float64Array.from(all, ({ factor }) => factor),
-      offset: Float64Array.from(all, ({ offset }) => offset),
-    };
+  affine(): Affine | null {
+    return this.#running === null ? null : this.#affineOf(this.#remembered(this.#running));
+  }
+
+  #affineOf({ mean, scale }: Statistics): Affine {
+    const [weight, bias] = [this.weight?.data.data, this.bias?.data.data];
+    const factor = scale.map((value, c) => value * (weight === undefined ? 1 : weight[c]));
+    const offset = mean.map((value, c) => (bias === undefined ? 0 : bias[c]) - value * factor[c]);
+    return { factor, offset };
   }
 
   outputShape(inputShape: Shape): Shape {
@@ -289,79 +303,6 @@ export class BatchNorm3d extends BatchNorm1d {
 
 const NORM_OF_RANK = { 1: BatchNorm1d, 2: BatchNorm2d, 3: BatchNorm3d } as const;
 
-/** Calls `run` with each channel plane's elements, [start, end). */
-function forEachPlane(
-  { shape, size }: FloatTensor,
-  run: (channel: number, start: number, end: number) => void,
-): void {
-  const [batch, channels] = shape;
-  const places = size / (batch * channels);
-  for (let plane = 0, start = 0; plane < batch * channels && places > 0; plane++, start += places)
-    run(plane % channels, start, start + places);
-}
-
-function affineOf(
-  { mean, scale }: Pick<Kept, 'mean' | 'scale'>,
-  channel: number,
-  weight: FloatArray | undefined,
-  bias: FloatArray | undefined,
-): { factor: number; offset: number } {
-  const factor = scale[channel] * (weight === undefined ? 1 : weight[channel]);
-  return { factor, offset: (bias === undefined ? 0 : bias[channel]) - mean[channel] * factor };
-}
-
-// The loops over a plane, each a function of its own, so that it is compiled once and for one kind of array. Two sums side
-// by side do not wait for one another.
-
-function scaleInto(
-  x: FloatArray,
-  y: FloatArray,
-  start: number,
-  end: number,
-  factor: number,
-  offset: number,
-): void {
-  for (let i = start; i < end; i++) y[i] = x[i] * factor + offset;
-}
-
-function sumOf(x: FloatArray, start: number, end: number): number {
-  let even = 0;
-  let odd = 0;
-  let i = start;
-  for (; i + 1 < end; i += 2) {
-    even += x[i];
-    odd += x[i + 1];
-  }
-  return i < end ? even + odd + x[i] : even + odd;
-}
-
-/** Σ (x − mean)². */
-function squaresOf(x: FloatArray, start: number, end: number, mean: number): number {
-  return momentOf(x, x, start, end, mean, mean);
-}
-
-/** Σ (g − level)·(x − mean). */
-function momentOf(g: FloatArray, x: FloatArray, start: number, end: number, mean: number, level = 0): number {
-  let even = 0;
-  let odd = 0;
-  let i = start;
-  for (; i + 1 < end; i += 2) {
-    even += (g[i] - level) * (x[i] - mean);
-    odd += (g[i + 1] - level) * (x[i + 1] - mean);
-  }
-  return i < end ? even + odd + (g[i] - level) * (x[i] - mean) : even + odd;
-}
-
-/** dx = factor·(g − offset − slope·x). */
-function passBack(
-  g: FloatArray,
-  x: FloatArray,
-  dx: FloatArray,
-  start: number,
-  end: number,
-  factor: number,
-  offset: number,
-  slope: number,
-): void {
-  for (let i = start; i < end; i++) dx[i] = factor * (g[i] - offset - slope * x[i]);
+function channelsOf({ shape: [batch, channels, ...spatial] }: FloatTensor): ChannelShape {
+  return { batch, channels, places: product(spatial) };
 }

@@ -14,6 +14,7 @@ import {
 import type { TensorLike } from '../tensor/take.js';
 import type { FloatTensor, Shape } from '../tensor/tensor.js';
 import { type ConvLayerOptions, makeConvParts } from './conv-parts.js';
+import { FRESH, type GradientMemory, type Memory, type Passed, resultIn } from './memory.js';
 import {
   accumulate,
   keptBy,
@@ -75,17 +76,26 @@ export class Conv1d extends Module {
 
   /** @param x  [n, ic, spatial…], or without n. @returns [n, oc, spatial…], or without n. */
   forward(x: TensorLike): FloatTensor {
-    return this.#run(x, 'none');
+    return this.#run(this.#take(x), 'none', FRESH);
+  }
+
+  /** @internal */
+  override forwardInto(x: FloatTensor, memory: Memory): FloatTensor {
+    return this.#run(x, 'none', memory);
   }
 
   /** As forward with a ReLU after it, in one pass: each value is rectified as it is written. */
-  forwardRectified(x: TensorLike): FloatTensor {
-    return this.#run(x, 'relu');
+  forwardRectified(x: TensorLike, memory = FRESH): FloatTensor {
+    return this.#run(this.#take(x), 'relu', memory);
   }
 
-  #run(x: TensorLike, activation: 'none' | 'relu'): FloatTensor {
-    const input = takeInput(x, this.weight.data.dtype);
-    const options = { ...this.geometry, bias: this.bias?.data, activation };
+  #take(x: TensorLike): FloatTensor {
+    return takeInput(x, this.weight.data.dtype);
+  }
+
+  #run(input: FloatTensor, activation: 'none' | 'relu', memory: Memory): FloatTensor {
+    const out = memory === FRESH ? undefined : resultIn(memory, input.dtype, this.outputShape(input.shape));
+    const options = { ...this.geometry, bias: this.bias?.data, activation, out };
     const output = CONV_OF_RANK[this.rank](input, this.weight.data, options);
     const batched = input.shape.length === this.rank + 2;
     const { shape, dtype } = output;
@@ -94,12 +104,24 @@ export class Conv1d extends Module {
   }
 
   backward(gradOutput: TensorLike): FloatTensor {
-    const { input, batched, output } = keptBy(this, this.#kept);
-    const given = takeGradient(gradOutput, output);
+    return this.#back(takeGradient(gradOutput, keptBy(this, this.#kept).output), FRESH);
+  }
+
+  /** @internal */
+  override backwardInto(passed: Passed, memory: GradientMemory): Passed {
+    const given = takeGradient(passed.gradient, keptBy(this, this.#kept).output);
+    const gradient = this.#back(given, memory);
+    memory.giveBack(passed);
+    return { gradient, isOwn: true };
+  }
+
+  #back(given: FloatTensor, memory: Memory): FloatTensor {
+    const { input, batched } = keptBy(this, this.#kept);
     const x = batched ? input : input.reshape([1, ...input.shape]);
     const g = batched ? given : given.reshape([1, ...given.shape]);
     const weight = this.weight.data;
-    const inputGrad = convInputGrad(x.shape, weight, g, this.geometry);
+    const out = resultIn(memory, x.dtype, x.shape);
+    const inputGrad = convInputGrad(x.shape, weight, g, { ...this.geometry, out });
     const weightGrad = convWeightGrad(x, weight.shape, g, this.geometry);
     if (this.bias !== null) accumulate(this.bias, convBiasGrad(g));
     accumulate(this.weight, weightGrad);

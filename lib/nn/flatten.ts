@@ -3,6 +3,7 @@ import { checkShape, describeShape, mismatch } from '../check.js';
 import { ShapeError } from '../errors.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { FloatTensor, Shape } from '../tensor/tensor.js';
+import type { Passed } from './memory.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 import { by } from './words.js';
 
@@ -29,6 +30,16 @@ export class Flatten extends Module {
   backward(gradOutput: TensorLike): FloatTensor {
     const { inputShape, output } = keptBy(this, this.#kept);
     return takeGradient(gradOutput, output).reshape(inputShape);
+  }
+
+  /** What it passes on is the gradient itself. @internal */
+  override hidesGradient(): boolean {
+    return false;
+  }
+
+  /** @internal */
+  override backwardInto({ gradient, isOwn }: Passed): Passed {
+    return { gradient: this.backward(gradient), isOwn };
   }
 
   outputShape(inputShape: Shape): Shape {

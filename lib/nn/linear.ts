@@ -7,6 +7,7 @@ import type { TensorLike } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
 import { defaultInit } from './init.js';
 import { product, productTransposed, transposedProduct } from './linear-algebra.js';
+import type { GradientMemory, Passed } from './memory.js';
 import {
   accumulate,
   keptBy,
@@ -76,6 +77,11 @@ export class Linear extends Module {
     return new Tensor(values, shape);
   }
 
+  /** @internal */
+  override forwardInto(x: FloatTensor): FloatTensor {
+    return this.forward(x);
+  }
+
   backward(gradOutput: TensorLike): FloatTensor {
     const { input, output } = keptBy(this, this.#kept);
     const { data: g } = takeGradient(gradOutput, output);
@@ -86,6 +92,13 @@ export class Linear extends Module {
     if (bias !== null) accumulate(bias, sumOfRows(g, outFeatures));
     accumulate(weight, new Tensor(weightGrad, weight.data.shape));
     return new Tensor(inputGrad, input.shape);
+  }
+
+  /** @internal */
+  override backwardInto(passed: Passed, memory: GradientMemory): Passed {
+    const gradient = this.backward(passed.gradient);
+    memory.giveBack(passed);
+    return { gradient, isOwn: true };
   }
 
   outputShape(inputShape: Shape): Shape {

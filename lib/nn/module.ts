@@ -15,6 +15,7 @@ import { ArgumentError, DTypeError, ShapeError, UnsupportedError } from '../erro
 import { copyOf, type FloatDType, zerosLike } from '../tensor/dtype.js';
 import { isNested, type TensorLike, takeFloat, takeTensor } from '../tensor/take.js';
 import { asFloat, type FloatTensor, isFloat, isTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import type { GradientMemory, Memory, Passed } from './memory.js';
 
 /** A tensor that training changes, and the gradient that backward passes accumulate in it. */
 export interface Parameter {
@@ -77,6 +78,21 @@ export abstract class Module {
    *   {DTypeError} for one of another dtype. A refused call adds nothing.
    */
   abstract backward(gradOutput: TensorLike): Tensor;
+
+  /**
+   * As forward, of a checked input, with the result in memory that is given or in other that the input has no part in.
+   * @internal
+   */
+  forwardInto?(x: FloatTensor, memory: Memory): FloatTensor;
+
+  /** Of modules that have forwardInto: whether they show its input to none but layers that have it, too. @internal */
+  hidesInput?(): boolean;
+
+  /** As backward, of a gradient that may be written to where it is the network's own. @internal */
+  backwardInto?(passed: Passed, memory: GradientMemory): Passed;
+
+  /** Of modules that have backwardInto: whether they show the gradient to none but layers that have it, too. @internal */
+  hidesGradient?(): boolean;
 
   /** The shape that `forward` gives for an input of this shape, batch axis as given. @throws as forward. */
   abstract outputShape(inputShape: Shape): Shape;

@@ -14,9 +14,10 @@ import {
   maxPool2dWithIndices,
   maxPool3dWithIndices,
 } from '../pool/pool.js';
-import { type FloatArray, uninitialisedLike, zerosLike } from '../tensor/dtype.js';
+import { type FloatArray, zerosLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
 import { type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import { FRESH, type GradientMemory, type Memory, type Passed, resultIn } from './memory.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 import { passWhereOn } from './relu.js';
 import { by, explainAxes } from './words.js';
@@ -62,19 +63,32 @@ export class MaxPool1d extends Module {
     return output;
   }
 
+  /** @internal */
+  override forwardInto(x: FloatTensor): FloatTensor {
+    return this.forward(x);
+  }
+
   backward(gradOutput: TensorLike): FloatTensor {
     const kept = keptBy(this, this.#kept);
-    return scatter(kept, takeGradient(gradOutput, kept.output).data);
+    return scatter(kept, takeGradient(gradOutput, kept.output).data, FRESH);
+  }
+
+  /** @internal */
+  override backwardInto(passed: Passed, memory: GradientMemory): Passed {
+    const kept = keptBy(this, this.#kept);
+    const gradient = scatter(kept, takeGradient(passed.gradient, kept.output).data, memory);
+    memory.giveBack(passed);
+    return { gradient, isOwn: true };
   }
 
   /**
    * As backward with that of a ReLU after it, when the input came from one: only maxima have a gradient, so the ReLU need
    * look at nothing else.
    */
-  backwardRectified(gradOutput: TensorLike): FloatTensor {
+  backwardRectified(gradOutput: TensorLike, memory = FRESH): FloatTensor {
     const kept = keptBy(this, this.#kept);
     const { data: g } = takeGradient(gradOutput, kept.output);
-    return scatter(kept, passWhereOn(g, kept.output.data));
+    return scatter(kept, passWhereOn(g, kept.output.data), memory);
   }
 
   outputShape(inputShape: Shape): Shape {
@@ -236,13 +250,13 @@ interface Maxima {
   readonly output: FloatTensor;
 }
 
-function scatter({ rank, inputShape, indices, output }: Maxima, g: FloatArray): FloatTensor {
-  const dx = uninitialisedLike(g, product(inputShape));
+function scatter({ rank, inputShape, indices, output }: Maxima, g: FloatArray, memory: Memory): FloatTensor {
+  const dx = resultIn(memory, output.dtype, inputShape);
   const outputs = product(output.shape.slice(-rank));
   // Without outputs there is nothing to scatter, and perhaps no plane either.
   const planes = outputs === 0 ? 0 : g.length / outputs;
-  backend().maxPoolGrad(planes, outputs, product(inputShape.slice(-rank)), g, indices, dx);
-  return new Tensor(dx, inputShape);
+  backend().maxPoolGrad(planes, outputs, product(inputShape.slice(-rank)), g, indices, dx.data);
+  return dx;
 }
 
 function planOf(

@@ -1,10 +1,12 @@
 /** Two ways through a network, summed. */
+import { backend } from '../backend/select.js';
 import { checkShape, describeShape, isInstance, mismatch, mistake, sameShape } from '../check.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { uninitialisedLike } from '../tensor/dtype.js';
 import type { TensorLike } from '../tensor/take.js';
-import { asFloat, type FloatTensor, type Shape, Tensor } from '../tensor/tensor.js';
+import type { FloatTensor, Shape } from '../tensor/tensor.js';
+import { FRESH, GradientMemory, type Memory, type Passed, resultIn, SameMemory } from './memory.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
+import { backInto, hidesGradient, hidesInput, runInto } from './passing.js';
 import { inPart } from './summary.js';
 
 /**
@@ -26,6 +28,9 @@ export class Residual extends Module {
   /** What the input goes through beside it; null adds the input itself. */
   readonly shortcut: Module | null;
   #output: Output | undefined;
+  // Of the two ways' results, which nobody but their own layers reads once they are summed.
+  readonly #through = new SameMemory();
+  readonly #past = new SameMemory();
 
   /**
    * @param body      What is learned.
@@ -48,22 +53,66 @@ export class Residual extends Module {
 
   /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
-    const input = takeInput(x, this.parameters()[0]?.data.dtype);
+    return this.#run(this.#take(x), false, FRESH);
+  }
+
+  /** @internal */
+  override hidesInput(): boolean {
+    return hidesInput(this.body) && (this.shortcut === null || hidesInput(this.shortcut));
+  }
+
+  /** @internal */
+  override forwardInto(x: FloatTensor, memory: Memory): FloatTensor {
+    return this.#run(x, false, memory);
+  }
+
+  /** As forward with a ReLU after it, in one pass: each sum is rectified as it is written. */
+  forwardRectified(x: TensorLike, memory = FRESH): FloatTensor {
+    return this.#run(this.#take(x), true, memory);
+  }
+
+  #take(x: TensorLike): FloatTensor {
+    return takeInput(x, this.parameters()[0]?.data.dtype);
+  }
+
+  #run(input: FloatTensor, rectified: boolean, memory: Memory): FloatTensor {
     // A way that refuses its input must do so before the other one forgets its last one.
     this.outputShape(input.shape);
-    const through = asFloat(this.body.forward(input), "the body's output");
+    const through = runInto(this.body, input, this.#through, "the body's output");
     const past =
-      this.shortcut === null ? input : asFloat(this.shortcut.forward(input), "the shortcut's output");
-    const y = sum(through, past);
+      this.shortcut === null ? input : runInto(this.shortcut, input, this.#past, "the shortcut's output");
+    const y = resultIn(memory, through.dtype, through.shape);
+    backend().sumElements(through.data, past.data, rectified, y.data);
     this.#output = { shape: y.shape, dtype: y.dtype };
     return y;
   }
 
   backward(gradOutput: TensorLike): FloatTensor {
-    const g = takeGradient(gradOutput, keptBy(this, this.#output));
-    const through = asFloat(this.body.backward(g), "the body's gradient");
-    const past = this.shortcut === null ? g : asFloat(this.shortcut.backward(g), "the shortcut's gradient");
-    return sum(through, past);
+    const gradient = takeGradient(gradOutput, keptBy(this, this.#output));
+    return this.#back({ gradient, isOwn: false }, new GradientMemory()).gradient;
+  }
+
+  /** @internal */
+  override hidesGradient(): boolean {
+    return hidesGradient(this.body) && (this.shortcut === null || hidesGradient(this.shortcut));
+  }
+
+  /** @internal */
+  override backwardInto({ gradient, isOwn }: Passed, memory: GradientMemory): Passed {
+    return this.#back({ gradient: takeGradient(gradient, keptBy(this, this.#output)), isOwn }, memory);
+  }
+
+  #back({ gradient, isOwn }: Passed, memory: GradientMemory): Passed {
+    // Both ways read it: the second may write there if the first showed it to nobody.
+    const through = backInto(this.body, { gradient, isOwn: false }, memory, "the body's gradient");
+    const passed = { gradient, isOwn: isOwn && hidesGradient(this.body) };
+    const past =
+      this.shortcut === null ? passed : backInto(this.shortcut, passed, memory, "the shortcut's gradient");
+    const { dtype, shape } = through.gradient;
+    const sum = through.isOwn ? through.gradient : resultIn(memory, dtype, shape);
+    backend().sumElements(through.gradient.data, past.gradient.data, false, sum.data);
+    memory.giveBack(past);
+    return { gradient: sum, isOwn: true };
   }
 
   outputShape(inputShape: Shape): Shape {
@@ -80,6 +129,8 @@ export class Residual extends Module {
   override forget(): void {
     super.forget();
     this.#output = undefined;
+    this.#through.clear();
+    this.#past.clear();
   }
 
   override copy(): Residual {
@@ -94,10 +145,4 @@ export class Residual extends Module {
   override multiplications(inputShape: Shape): number {
     return this.children().reduce((count, [, child]) => count + child.multiplications(inputShape), 0);
   }
-}
-
-function sum({ data: a, shape }: FloatTensor, { data: b }: FloatTensor): FloatTensor {
-  const values = uninitialisedLike(a);
-  for (let i = 0; i < values.length; i++) values[i] = a[i] + b[i];
-  return new Tensor(values, shape);
 }

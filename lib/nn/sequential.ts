@@ -2,11 +2,15 @@
 import { checkShape, isInstance, mistake, sameShape } from '../check.js';
 import { ArgumentError } from '../errors.js';
 import type { TensorLike } from '../tensor/take.js';
-import { asFloat, type FloatTensor, type Shape } from '../tensor/tensor.js';
+import type { FloatTensor, Shape } from '../tensor/tensor.js';
+import { BatchNorm1d, BatchNorm2d, BatchNorm3d } from './batch-norm.js';
 import { Conv1d, Conv2d, Conv3d } from './conv.js';
+import { FRESH, GradientMemory, type Memory, type Passed, SameMemory } from './memory.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
+import { backInto, hidesGradient, hidesInput, runInto } from './passing.js';
 import { MaxPool1d, MaxPool2d, MaxPool3d } from './pool.js';
 import { ReLU } from './relu.js';
+import { Residual } from './residual.js';
 import { inLayer, type Summary, summarize } from './summary.js';
 
 /**
@@ -26,6 +30,9 @@ export class Sequential extends Module {
   /** The input shape that the layers were last found to agree on. */
   #checked: Shape | undefined;
   #output: Output | undefined;
+  /** Of each layer's result, for the layer after it. */
+  readonly #between: readonly SameMemory[];
+  readonly #gradients = new GradientMemory();
 
   /** @param modules  In the order in which they run. */
   constructor(...modules: Module[]) {
@@ -35,38 +42,83 @@ export class Sequential extends Module {
     });
     checkDistinct(modules);
     this.modules = Object.freeze([...modules]);
+    this.#between = modules.map(() => new SameMemory());
   }
 
   /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
-    const input = takeInput(x, this.parameters()[0]?.data.dtype);
+    return this.#run(takeInput(x, this.parameters()[0]?.data.dtype), FRESH);
+  }
+
+  /** @internal */
+  override hidesInput(): boolean {
+    return this.modules.length > 0 && hidesInput(this.modules[0]);
+  }
+
+  /** @internal */
+  override forwardInto(x: FloatTensor, memory: Memory): FloatTensor {
+    return this.#run(takeInput(x, this.parameters()[0]?.data.dtype), memory);
+  }
+
+  #run(input: FloatTensor, memory: Memory): FloatTensor {
     // A layer that refuses its input must do so before the ones above it forget their last one.
     if (this.#checked === undefined || !sameShape(this.#checked, input.shape)) {
       this.outputShape(input.shape);
       this.#checked = input.shape;
+      this.#gradients.clear();
     }
     let y: FloatTensor = input;
     for (let i = 0; i < this.modules.length; i++) {
       const [module, next] = [this.modules[i], this.modules[i + 1]];
-      if (isPlainConv(module) && isPlain(next, ReLU)) {
-        y = next.keep(module.forwardRectified(y));
+      if (isRectifying(module) && isPlain(next, ReLU)) {
         i++;
-      } else y = asFloat(module.forward(y), `layer ${i}'s output`);
+        y = next.keep(module.forwardRectified(y, this.#memoryAfter(i, memory)));
+      } else y = runInto(module, y, this.#memoryAfter(i, memory), `layer ${i}'s output`);
     }
     this.#output = { shape: y.shape, dtype: y.dtype };
     return y;
   }
 
+  /** Where the result of layer i goes: somebody else may keep it unless the next layer hides it. */
+  #memoryAfter(i: number, memory: Memory): Memory {
+    if (i === this.modules.length - 1) return memory;
+    return hidesInput(this.modules[i + 1]) ? this.#between[i] : FRESH;
+  }
+
   backward(gradOutput: TensorLike): FloatTensor {
-    let g = takeGradient(gradOutput, keptBy(this, this.#output));
+    return this.#back({ gradient: this.#take(gradOutput), isOwn: false }, this.#gradients).gradient;
+  }
+
+  /** @internal */
+  override hidesGradient(): boolean {
+    const last = this.modules.at(-1);
+    return last !== undefined && hidesGradient(last);
+  }
+
+  /** @internal */
+  override backwardInto({ gradient, isOwn }: Passed, memory: GradientMemory): Passed {
+    return this.#back({ gradient: this.#take(gradient), isOwn }, memory);
+  }
+
+  #take(gradOutput: TensorLike): FloatTensor {
+    return takeGradient(gradOutput, keptBy(this, this.#output));
+  }
+
+  #back(given: Passed, memory: GradientMemory): Passed {
+    let passed = given;
     for (let i = this.modules.length - 1; i >= 0; i--) {
       const [module, before] = [this.modules[i], this.modules[i - 1]];
       if (isPlainMaxPool(module) && isPlain(before, ReLU)) {
-        g = module.backwardRectified(g);
+        const gradient = module.backwardRectified(passed.gradient, memory);
+        memory.giveBack(passed);
+        passed = { gradient, isOwn: true };
         i--;
-      } else g = asFloat(module.backward(g), `layer ${i}'s gradient`);
+      } else if (isPlain(module, ReLU) && isPlainNorm(before)) {
+        passed = before.backwardRectified(passed, memory);
+        i--;
+      } else passed = backInto(module, passed, memory, `layer ${i}'s gradient`);
     }
-    return g;
+    return passed;
   }
 
   outputShape(inputShape: Shape): Shape {
@@ -84,6 +136,8 @@ export class Sequential extends Module {
     super.forget();
     this.#output = undefined;
     this.#checked = undefined;
+    this.#gradients.clear();
+    for (const memory of this.#between) memory.clear();
   }
 
   override copy(): Sequential {
@@ -123,6 +177,15 @@ function isPlain<M extends Module>(
 
 function isPlainConv(module: Module): module is Conv1d {
   return isPlain(module, Conv1d) || isPlain(module, Conv2d) || isPlain(module, Conv3d);
+}
+
+function isPlainNorm(module: Module | undefined): module is BatchNorm1d {
+  return isPlain(module, BatchNorm1d) || isPlain(module, BatchNorm2d) || isPlain(module, BatchNorm3d);
+}
+
+/** Layers that rectify what they write. */
+function isRectifying(module: Module): module is Conv1d | BatchNorm1d | Residual {
+  return isPlainConv(module) || isPlainNorm(module) || isPlain(module, Residual);
 }
 
 function isPlainMaxPool(module: Module): module is MaxPool1d {

@@ -103,6 +103,15 @@ def cases():
     net = [['Residual', block, ['Conv2d', 2, 4, 1, {'stride': 2}]], ['ReLU'], ['Residual', [['Conv2d', 4, 4, 1], ['SiLU']]], ['AdaptiveAvgPool2d', 1], ['Flatten'], ['Linear', 4, 3], ['BatchNorm1d', 3], ['Softmax']]
     for mode in ('train', 'eval'):
         yield layer('a residual network', net, [3, 2, 6, 6], mode)
+    # Planes longer and shorter than vectors, and no multiple of them; one channel; a batch of one.
+    for shape in ([2, 3, 5, 7], [1, 5, 4, 9], [3, 1, 5, 5], [3, 17, 1, 2]):
+        for mode, dtype in (('train', 'float64'), ('train', 'float32'), ('eval', 'float32')):
+            yield layer(f'BatchNorm2d of {shape}, rectified', [['BatchNorm2d', shape[1]], ['ReLU']], shape, mode, dtype)
+    odd = [['Conv2d', 1, 5, 3, {'stride': 2, 'padding': 1, 'bias': False}], ['BatchNorm2d', 5], ['ReLU'],
+           ['Residual', [['Conv2d', 5, 5, 3, {'padding': 1}], ['BatchNorm2d', 5]]], ['ReLU'],
+           ['Residual', [['BatchNorm2d', 5], ['ReLU'], ['Flatten']], ['Flatten']], ['ReLU'], ['Linear', 90, 4]]
+    for batch in (2, 3):
+        yield layer(f'an odd residual network, batch of {batch}', odd, [batch, 1, 11, 5])
 
 
 write_family('torch_layers', SOURCE, list(cases()))
