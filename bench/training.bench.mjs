@@ -1,8 +1,8 @@
-// One training step of LeNet (forward, loss, backward, SGD) at batch 64, beside PyTorch and TensorFlow.js: interleaved in
-// rounds, each in a process of its own. All start from the same weights and batch, and must report the same losses over
-// five steps before they are timed.
+// One training step (forward, loss, backward, SGD) of LeNet, or of the residual network with momentum and weight decay, at
+// batch 64, beside PyTorch and TensorFlow.js (which is there for LeNet alone): interleaved in rounds, each in a process of
+// its own. All start from the same weights and batch, and must report the same losses over five steps before they are timed.
 //
-//   node bench/training.bench.mjs [--threads 1] [--rounds 5] [--ms 300]
+//   node bench/training.bench.mjs [--network lenet] [--threads 1] [--rounds 5] [--ms 300]
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -10,18 +10,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Contender, installed, node, PYTHON } from './contenders.mjs';
-import { makeLeNet } from './peers/training/lenet.mjs';
+import { NETWORKS } from './peers/training/networks.mjs';
 import { figuresOf } from './timing.mjs';
 
 const { nn, tensor } = createRequire(import.meta.url)('../dist/index.js');
 
 const { values: options } = parseArgs({
   options: {
+    network: { type: 'string', default: 'lenet' },
     threads: { type: 'string', default: '1' },
     rounds: { type: 'string', default: '5' },
     ms: { type: 'string', default: '300' },
   },
 });
+const { network } = options;
+const { title, make } = NETWORKS[network];
 const BATCH = 64;
 const ALLOWED = 1e-4;
 
@@ -35,7 +38,7 @@ const contenders = {
       env: {},
     },
   }),
-  ...(installed('@tensorflow/tfjs') && { 'tfjs-cpu': node('training/tfjs') }),
+  ...(network === 'lenet' && installed('@tensorflow/tfjs') && { 'tfjs-cpu': node('training/tfjs') }),
 };
 
 const folder = mkdtempSync(join(tmpdir(), 'convmat-bench-'));
@@ -48,7 +51,7 @@ const samples = Object.fromEntries(running.map(({ name }) => [name, []]));
 try {
   const expected = writeProblem();
   for (const contender of running)
-    verify(contender.name, await contender.ask({ do: 'losses', folder }), expected);
+    verify(contender.name, await contender.ask({ do: 'losses', network, folder }), expected);
   for (let round = 0; round < Number(options.rounds); round++) {
     for (const contender of running) {
       samples[contender.name].push(await contender.ask({ do: 'time', ms: Number(options.ms) }));
@@ -67,7 +70,7 @@ function writeProblem() {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-  const net = makeLeNet();
+  const net = make();
   const parameters = net.parameters().map(({ data }) => data);
   const images = Float32Array.from({ length: BATCH * 1024 }, random);
   const labels = Float32Array.from({ length: BATCH }, () => Math.floor(10 * random()));
@@ -77,8 +80,9 @@ function writeProblem() {
   );
   writeFileSync(join(folder, 'images.f32'), images);
   writeFileSync(join(folder, 'labels.f32'), labels);
-  const wide = (t) => tensor(Float64Array.from(t.data), t.shape);
-  net.loadStateDict(Object.fromEntries(Object.entries(net.stateDict()).map(([name, t]) => [name, wide(t)])));
+  // Counts of batches stay what they are.
+  const wide = ([name, t]) => [name, t.dtype === 'float32' ? t.cast('float64') : t];
+  net.loadStateDict(Object.fromEntries(Object.entries(net.stateDict()).map(wide)));
   return nn.crossEntropyLoss(net.forward(tensor(Float64Array.from(images), [BATCH, 1, 32, 32])), labels)
     .value;
 }
@@ -97,7 +101,7 @@ function verify(name, { losses }, first) {
 function print() {
   const rows = Object.entries(samples).map(([name, taken]) => ({ name, ...figuresOf(taken) }));
   const [{ median, min }] = rows;
-  console.log(`One LeNet training step, batch ${BATCH}, ${options.threads} thread(s), ms:`);
+  console.log(`One training step of a ${title}, batch ${BATCH}, ${options.threads} thread(s), ms:`);
   for (const row of rows) {
     const ratios = `${(row.median / median).toFixed(2)} / ${(row.min / min).toFixed(2)}`;
     console.log(

@@ -1,5 +1,6 @@
 // The far end of a training contender: one line of JSON per request on standard input, one per answer on standard output.
-//   {"do":"losses","folder":…}  reads parameters.f32, images.f32, labels.f32; answers {losses} of the first five steps
+//   {"do":"losses","network":…,"folder":…}  reads parameters.f32, images.f32, labels.f32 for a network of networks.mjs;
+//                               answers {losses} of the first five steps
 //   {"do":"time","ms":…}        trains on for about that long; answers {median, min} in milliseconds per step
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,16 +8,17 @@ import { createInterface } from 'node:readline';
 
 const STEPS = 5;
 
-/** makeStep({parameters, images, labels}) → a function that trains one step and returns its loss. */
+/** makeStep({network, parameters, images, labels}) → a function that trains one step and returns its loss. */
 export async function serve(makeStep) {
   let step;
   const handlers = {
-    losses({ folder }) {
+    losses({ network, folder }) {
       const read = (name) => {
         const bytes = readFileSync(join(folder, `${name}.f32`));
         return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
       };
-      step = makeStep({ parameters: read('parameters'), images: read('images'), labels: read('labels') });
+      const [parameters, images, labels] = ['parameters', 'images', 'labels'].map(read);
+      step = makeStep({ network, parameters, images, labels });
       return { losses: Array.from({ length: STEPS }, () => step()) };
     },
     time({ ms }) {
