@@ -14,7 +14,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { need } from './needs.mjs';
 
+need('cmake', 'clang');
 const root = join(import.meta.dirname, '..');
 const build = join(root, 'build-fuzz');
 const kept = join(root, 'test/native/fuzz/corpus');

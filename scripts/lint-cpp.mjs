@@ -9,12 +9,14 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { need } from './needs.mjs';
 import { nodeHeaders } from './node-headers.mjs';
 
 const root = join(import.meta.dirname, '..');
 const build = join(root, 'build-lint');
 const wanted = process.argv.slice(2);
 
+need('cmake', 'compiler', 'clang-tidy');
 // What is compiled how: nothing is built.
 const options = ['-DCONVMAT_TESTS=OFF', '-DCONVMAT_BENCHES=OFF', `-DCONVMAT_NODE_INCLUDE=${nodeHeaders()}`];
 execFileSync('cmake', ['-S', root, '-B', build, ...options], { stdio: ['ignore', 'ignore', 'inherit'] });
