@@ -1,19 +1,17 @@
 // Who is measured: each in a process of its own, which speaks one line of JSON per request (see peers/serve.mjs).
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { pythonWith } from './python.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const require = createRequire(import.meta.url);
 const { nativeIsas, wasmIsas } = require('../dist/backend/select.js');
 
 export const installed = (name) => existsSync(here(`./node_modules/${name}/package.json`));
-/** Debian's PyTorch is for the system's Python, whatever else is on the path. */
-export const PYTHON = ['/usr/bin/python3', 'python3'].find(
-  (python) => spawnSync(python, ['-c', 'import torch']).status === 0,
-);
+export const PYTHON = pythonWith('torch');
 
 export const node = (peer, env = {}) => ({
   command: process.execPath,

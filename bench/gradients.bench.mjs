@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Contender, node, PYTHON } from './contenders.mjs';
+import { Contender, node } from './contenders.mjs';
+import { needPython } from './python.mjs';
 import { figuresOf } from './timing.mjs';
 
 const { values: options } = parseArgs({
@@ -37,11 +38,11 @@ const WHAT = ['input', 'weight', 'both'];
 /** Of the largest magnitude: float32 sums of up to 50,000 products, in different orders and by Winograd. */
 const ALLOWED = 2e-5;
 
-if (PYTHON === undefined) throw new Error('needs Python with PyTorch');
+const python = needPython('torch');
 const peer = fileURLToPath(new URL('./peers/gradients/pytorch.py', import.meta.url));
 const contenders = {
   convmat: node('gradients/convmat'),
-  pytorch: { command: PYTHON, args: [peer], env: {} },
+  pytorch: { command: python, args: [peer], env: {} },
 };
 const folder = mkdtempSync(join(tmpdir(), 'convmat-bench-'));
 const running = Object.entries(contenders).map(

@@ -4,13 +4,11 @@
 //   npm run bench:long -- [--rounds 3] [--js] [--largest 1000000]
 //
 // All of the machine's threads, as each contender uses them by default; CONVMAT_NUM_THREADS=1 for one.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { needPython, startPython } from './python.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -33,17 +31,8 @@ function noise(shape, dtype) {
 }
 
 function startSciPy() {
-  const script = fileURLToPath(new URL('./peers/scipy_long.py', import.meta.url));
-  const child = spawn('/usr/bin/python3', [script], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout });
-  return {
-    async time(request) {
-      child.stdin.write(`${JSON.stringify({ runs: 1, ...request })}\n`);
-      const [line] = await once(lines, 'line');
-      return JSON.parse(line);
-    },
-    stop: () => child.stdin.end(),
-  };
+  const { ask, stop } = startPython(needPython('scipy'), 'scipy_long.py');
+  return { time: (request) => ask({ runs: 1, ...request }), stop };
 }
 
 const conv = [conv1d, conv2d, conv3d];

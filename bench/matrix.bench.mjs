@@ -5,12 +5,9 @@
 //   node bench/matrix.bench.mjs [--rounds 15] [--only <part of a name>]
 //
 // Peers are SciPy (Debian's python3-scipy) and onnxruntime-node (npm ci in bench/).
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { needPython, ONE_THREAD, startPython } from './python.mjs';
 import { figures } from './timing.mjs';
 
 process.env.CONVMAT_NUM_THREADS ??= '1';
@@ -55,24 +52,7 @@ const show = ({ median, min }) => `${median.toPrecision(4)} (${min.toPrecision(4
 const ratio = (peer, own) =>
   `${(peer.median / own.median).toFixed(1)}× (${(peer.min / own.min).toFixed(1)}×)`;
 
-function startSciPy() {
-  const python = ['/usr/bin/python3', 'python3'].find(
-    (p) => spawnSync(p, ['-c', 'import scipy.sparse']).status === 0,
-  );
-  if (python === undefined) throw new Error('needs Python with SciPy');
-  const script = fileURLToPath(new URL('./peers/scipy_matrix.py', import.meta.url));
-  const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
-  const child = spawn(python, [script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout });
-  return {
-    async ask(request) {
-      child.stdin.write(`${JSON.stringify(request)}\n`);
-      const [line] = await once(lines, 'line');
-      return JSON.parse(line);
-    },
-    stop: () => child.stdin.end(),
-  };
-}
+const startSciPy = () => startPython(needPython('scipy'), 'scipy_matrix.py', { env: ONE_THREAD });
 
 const floats = (base64) => new Float32Array(Uint8Array.from(Buffer.from(base64, 'base64')).buffer);
 

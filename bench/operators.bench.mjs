@@ -4,15 +4,12 @@
 //   npm run bench:operators [-- --rounds 7 --iterations 100]
 //
 // SciPy is Debian's python3-scipy.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { needPython, startPython } from './python.mjs';
 import { stream } from './random.mjs';
 import { figures } from './timing.mjs';
 
@@ -28,16 +25,7 @@ const rounds = Number(options.rounds);
 const iterations = Number(options.iterations);
 
 const folder = mkdtempSync(join(tmpdir(), 'convmat-bench-'));
-const python = spawn('/usr/bin/python3', [
-  fileURLToPath(new URL('peers/scipy_operators.py', import.meta.url)),
-]);
-python.stderr.pipe(process.stderr);
-const lines = createInterface({ input: python.stdout });
-async function ask(request) {
-  python.stdin.write(`${JSON.stringify(request)}\n`);
-  const [line] = await once(lines, 'line');
-  return JSON.parse(line);
-}
+const { ask, stop } = startPython(needPython('scipy'), 'scipy_operators.py');
 
 /** Uniform in [−1, 1). */
 function random(length, seed) {
@@ -137,6 +125,6 @@ try {
   row(`lsqr, 15×15 reflected on ${size}², ${iterations} iterations`, own, peer);
   console.log(`\nIn products: ${((100 * products) / own[own.length - 1]).toFixed(0)} % of lsqr's time.`);
 } finally {
-  python.stdin.end();
+  stop();
   rmSync(folder, { recursive: true });
 }

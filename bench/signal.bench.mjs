@@ -5,12 +5,9 @@
 //
 // One thread unless CONVMAT_NUM_THREADS says otherwise. Peers are fft.js and ml-convolution (npm ci in bench/), SciPy
 // (Debian's python3-scipy), and for fixed point the loop that people write.
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ONE_THREAD, pythonWith, startPython } from './python.mjs';
 import { figures } from './timing.mjs';
 
 process.env.CONVMAT_NUM_THREADS ??= '1';
@@ -98,21 +95,15 @@ async function raceTransform(n) {
 
 /** SciPy in a process of its own, one thread; null where there is none. */
 function startSciPy() {
-  const python = ['/usr/bin/python3', 'python3'].find(
-    (p) => spawnSync(p, ['-c', 'import scipy.signal']).status === 0,
-  );
+  const python = pythonWith('scipy');
   if (python === undefined) return null;
-  const script = fileURLToPath(new URL('./peers/scipy_signal.py', import.meta.url));
-  const env = { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
-  const child = spawn(python, [script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout });
+  const { ask, stop } = startPython(python, 'scipy_signal.py', { env: ONE_THREAD });
   return {
     async time(a, b, complex = false) {
-      child.stdin.write(`${JSON.stringify({ signal: a, kernel: b, runs: 1, complex })}\n`);
-      const [line] = await once(lines, 'line');
-      return JSON.parse(line)[0];
+      const [time] = await ask({ signal: a, kernel: b, runs: 1, complex });
+      return time;
     },
-    stop: () => child.stdin.end(),
+    stop,
   };
 }
 
