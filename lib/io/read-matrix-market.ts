@@ -41,8 +41,9 @@ export async function readMatrixMarket(source: Source, options?: ReadOptions): P
     const text = new Budget(name, size, options);
     for await (const piece of isGzip ? inflated(file, 'gzip', name) : file) {
       text.take(piece.length);
-      for (let at = 0; at < piece.length; at += PARSED_AT_ONCE) {
-        reader.push(piece.subarray(at, at + PARSED_AT_ONCE));
+      const chars = Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+      for (let at = 0; at < chars.length; at += PARSED_AT_ONCE) {
+        reader.push(chars.subarray(at, at + PARSED_AT_ONCE));
         await breathe();
       }
     }
@@ -73,7 +74,7 @@ const LONGEST_LINE = 1 << 16;
 class LineReader {
   #number = 0;
   /** The beginning of a line whose end has not come yet. */
-  #carried: Uint8Array = new Uint8Array(0);
+  #carried: Buffer = Buffer.alloc(0);
   /** Whether the rest of the line that is being read is of no interest. */
   #skipping = false;
   #banner: Banner | undefined;
@@ -85,7 +86,7 @@ class LineReader {
     private readonly budget: Budget,
   ) {}
 
-  push(piece: Uint8Array): void {
+  push(piece: Buffer): void {
     let from = 0;
     for (let at = 0; at < piece.length; at++) {
       if (piece[at] !== NEWLINE) continue;
@@ -107,23 +108,23 @@ class LineReader {
   }
 
   /** A line ends at `to`: it began at `from`, or with what was carried. */
-  #end(piece: Uint8Array, from: number, to: number): void {
+  #end(piece: Buffer, from: number, to: number): void {
     this.#number++;
     if (this.#skipping) this.#skipping = false;
     else if (this.#carried.length > 0) {
       const line = this.#carried === piece ? piece : Buffer.concat([this.#carried, piece.subarray(from, to)]);
-      this.#carried = new Uint8Array(0);
+      this.#carried = Buffer.alloc(0);
       this.#line(line, 0, line.length);
     } else this.#line(piece, from, to);
   }
 
-  #carry(rest: Uint8Array): void {
+  #carry(rest: Buffer): void {
     if (this.#skipping || rest.length === 0) return;
     this.#carried = this.#carried.length > 0 ? Buffer.concat([this.#carried, rest]) : rest;
     if (this.#carried.length <= LONGEST_LINE) return;
     if (this.#banner === undefined || this.#carried[0] !== PERCENT) throw this.#tooLong(this.#number + 1);
     this.#skipping = true;
-    this.#carried = new Uint8Array(0);
+    this.#carried = Buffer.alloc(0);
   }
 
   #tooLong(number: number): FormatError {
@@ -131,7 +132,7 @@ class LineReader {
     return new FormatError(`${place}: expected lines of at most ${LONGEST_LINE} bytes, got a longer one`);
   }
 
-  #line(bytes: Uint8Array, from: number, to: number): void {
+  #line(bytes: Buffer, from: number, to: number): void {
     if (this.#banner === undefined) {
       this.#banner = readBanner(bytes.subarray(from, to), this.#place);
       return;
@@ -255,7 +256,7 @@ class EntryReader {
   }
 
   /** The entry in bytes[from … to − 1], which begin with a word. */
-  add(bytes: Uint8Array, from: number, to: number): void {
+  add(bytes: Buffer, from: number, to: number): void {
     if (this.#seen === this.#expected) {
       const got = shown(bytes.subarray(from, to));
       throw new LineMistake(`expected ${this.#expected} entries, got another: ${got}`);
@@ -265,7 +266,7 @@ class EntryReader {
     this.#seen++;
   }
 
-  #addCoordinate(bytes: Uint8Array, from: number, to: number): void {
+  #addCoordinate(bytes: Buffer, from: number, to: number): void {
     const { numbers } = this.#banner;
     const rowEnd = wordEnd(bytes, from, to);
     const colStart = wordStart(bytes, rowEnd, to);
@@ -290,7 +291,7 @@ class EntryReader {
   }
 
   /** Arrays are column-major; of symmetric ones only the lower triangle is there. */
-  #addArrayEntry(bytes: Uint8Array, from: number, to: number): void {
+  #addArrayEntry(bytes: Buffer, from: number, to: number): void {
     const { numbers } = this.#banner;
     const end = wordEnd(bytes, from, to);
     const nextStart = wordStart(bytes, end, to);
@@ -356,7 +357,7 @@ function readIndex(bytes: Uint8Array, from: number, to: number, size: number, wh
   return index - 1;
 }
 
-function readValue(bytes: Uint8Array, from: number, to: number): number {
+function readValue(bytes: Buffer, from: number, to: number): number {
   const value = parseNumber(bytes, from, to);
   if (value === undefined) throw new LineMistake(`expected a number, got ${shown(bytes.subarray(from, to))}`);
   return value;

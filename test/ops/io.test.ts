@@ -8,6 +8,7 @@ import * as convmat from 'convmat';
 import { io } from 'convmat';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden.js';
+import { stream } from '../support/random.js';
 import { expectRefusal } from '../support/refusals.js';
 
 const files = join(import.meta.dirname, '../golden/files');
@@ -292,6 +293,30 @@ describe('round trips', () => {
     const original = convmat.CsrMatrix.fromCOO([3, 3], rows, cols, data);
     await io.writeMatrixMarket(draft('m.mtx'), original);
     expect((await io.readMatrixMarket(draft('m.mtx'))).data).toEqual(original.data);
+  });
+});
+
+describe('decimal numbers', () => {
+  it('are the nearest ones, ties to even, at every length and exponent', async () => {
+    const below = stream(7);
+    const digits = (count: number) => Array.from({ length: count }, () => Math.floor(10 * below())).join('');
+    const texts: string[] = [];
+    for (let i = 0; i < 4000; i++) {
+      const length = 14 + (i % 8);
+      texts.push(
+        `0.${digits(length)}`,
+        `-${digits(1)}.${digits(length)}e${(i % 141) - 70}`,
+        `${digits(length)}E+${i % 30}`,
+      );
+      // Half-way between two neighbours, and a unit of the last place beside it.
+      const odd = 2n * BigInt(Math.floor(below() * 2 ** 52) + 2 ** 52) + 1n;
+      const half = odd << BigInt(i % 10);
+      texts.push(`${half}`, `${half + 1n}`, `${half - 1n}`);
+    }
+    const header = `%%MatrixMarket matrix array real general\n${texts.length} 1\n`;
+    const read = await io.readMatrixMarket(Buffer.from(`${header}${texts.join('\n')}\n`));
+    const stored = texts.map(Number).filter((value) => value !== 0);
+    expect(read.data).toEqual(Float64Array.from(stored));
   });
 });
 
