@@ -172,14 +172,14 @@ class LaneConv final : public PanelConv {
     }
   }
 
-  Sharing share() const override {
+  PanelSharing share() const override {
     const double words_per_pixel =
         static_cast<double>(padded_channels_ * std::max<int64_t>(words_, 1)) * static_cast<double>(p_.taps);
     const auto fits = [this](int64_t rows, int64_t columns) {
       return frame_elements(p_.axis, words_, rows, columns, 1) * static_cast<int64_t>(sizeof(int32_t)) <=
-             kIntegerFrameBytes;
+             kChunkFrameBytes;
     };
-    return share_blocks(words_per_pixel / p_.kernels->f32.gemm_blocking.fma_per_ns,
+    return share_panels(outputs(), words_per_pixel / p_.kernels->f32.gemm_blocking.fma_per_ns,
                         blocking_.max_pixels(static_cast<int32_t>(vectors_of(0))), fits);
   }
 

@@ -30,31 +30,11 @@ void PanelConv::set_channel(int64_t lane, int32_t offset, int32_t weight_zero, d
 
 void PanelConv::run(const Context& context, const void* input, void* output) const {
   const ConvPlan& plan = p_.plan.conv;
-  const Sharing s = share();
-  const int64_t chunks = plan.batch * plan.groups * p_.axis[0].out * s.panel_parts * s.blocks.row_blocks *
-                         s.blocks.column_blocks;
-  parallel_for(chunks, s.cost_ns, [&](int64_t index) {
-    if (context.is_cancelled()) return;
-    const auto next = [&index](int64_t count) {
-      const int64_t i = index % count;
-      index /= count;
-      return i;
-    };
-    Chunk chunk;
-    const int64_t part = next(s.panel_parts);
-    chunk.first_panel = part * panels_ / s.panel_parts;
-    chunk.end_panel = (part + 1) * panels_ / s.panel_parts;
-    chunk.column = next(s.blocks.column_blocks) * s.blocks.columns;
-    chunk.row = next(s.blocks.row_blocks) * s.blocks.rows;
-    chunk.depth = next(p_.axis[0].out);
-    chunk.rows = std::min(s.blocks.rows, p_.axis[1].out - chunk.row);
-    chunk.columns = std::min(s.blocks.columns, p_.axis[2].out - chunk.column);
-    chunk.group = next(plan.groups);
-    if (chunk.rows <= 0 || chunk.columns <= 0) return;
-    const int64_t image = index;
-    chunk.input = static_cast<const uint8_t*>(input) + (image * plan.groups + chunk.group) * group_bytes_;
+  for_each_chunk(context, outputs(), share(), [&](const PanelChunk& of) {
+    Chunk chunk{of, nullptr, nullptr};
+    chunk.input = static_cast<const uint8_t*>(input) + (of.image * plan.groups + of.group) * group_bytes_;
     chunk.output =
-        p_.output_at(output, (image * plan.out_channels + chunk.group * p_.out_channels) * p_.out_plane());
+        p_.output_at(output, (of.image * plan.out_channels + of.group * p_.out_channels) * p_.out_plane());
     run_chunk(chunk);
   });
 }

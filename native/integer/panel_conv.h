@@ -16,38 +16,17 @@ class PanelConv : public PackedIntegerConv {
   // A group's output channels are filled up to `padded_channels`, in so many panels.
   PanelConv(const Context&, const IntegerConvPlan&, bool scaled, int64_t padded_channels, int64_t panels);
 
-  struct Sharing {
-    OutputBlocks blocks;
-    int64_t panel_parts;  // panels are dealt out to so many chunks
-    double cost_ns;
-  };
-  // A block of outputs of one image and group, of some panels.
-  struct Chunk {
-    int64_t depth, row, rows, column, columns;
-    int64_t first_panel, end_panel, group;
+  // As PanelChunk, of one image and group.
+  struct Chunk : PanelChunk {
     const uint8_t* input;  // of the group
     void* output;
   };
 
   virtual size_t weight_bytes() const = 0;
-  virtual Sharing share() const = 0;
+  virtual PanelSharing share() const = 0;
   virtual void run_chunk(const Chunk&) const = 0;
 
-  // `pixel_ns`: of all channels. `fits(rows, columns)`: whether the frame of such a block does.
-  template <class Fits>
-  Sharing share_blocks(double pixel_ns, int64_t tile, Fits&& fits) const {
-    Sharing s;
-    const ConvPlan& plan = p_.plan.conv;
-    const double images = static_cast<double>(plan.batch) * static_cast<double>(plan.groups * p_.axis[0].out);
-    s.cost_ns = images * static_cast<double>(p_.axis[1].out) * static_cast<double>(p_.axis[2].out) * pixel_ns;
-    s.blocks = OutputBlocks::make(p_.axis, tile, integer_chunk_ns(s.cost_ns) / pixel_ns, fits);
-    const double chunks = images * static_cast<double>(s.blocks.row_blocks * s.blocks.column_blocks);
-    const double wanted = s.cost_ns / integer_chunk_ns(s.cost_ns);
-    s.panel_parts = chunks > 0 ? std::clamp<int64_t>(static_cast<int64_t>(wanted / chunks), 1,
-                                                     std::max<int64_t>(panels_, 1))
-                               : 1;
-    return s;
-  }
+  PanelOutputs outputs() const { return {p_.axis, p_.plan.conv.batch, p_.plan.conv.groups, panels_}; }
 
   // Of channel `lane`, counted through all groups with what fills them up.
   void set_channel(int64_t lane, int32_t offset, int32_t weight_zero, double multiplier);

@@ -77,12 +77,12 @@ class RowConv final : public PackedIntegerConv {
     s.cost_ns = images * image_ns;
     const auto fits = [this](int64_t rows, int64_t columns) {
       return frame_elements(p_.axis, 1, rows, columns, 1) * static_cast<int64_t>(sizeof(int32_t)) <=
-             kIntegerFrameBytes;
+             kChunkFrameBytes;
     };
     s.blocks = OutputBlocks::make(p_.axis, 4 * p_.kernels->integer.blocking.lanes,
-                                  integer_chunk_ns(s.cost_ns) * per_ns / words_per_pixel, fits);
-    const double groups = std::clamp(integer_chunk_ns(s.cost_ns) / std::max(image_ns, 1.0), 1.0,
-                                     static_cast<double>(plan.groups));
+                                  chunk_ns(s.cost_ns) * per_ns / words_per_pixel, fits);
+    const double groups =
+        std::clamp(chunk_ns(s.cost_ns) / std::max(image_ns, 1.0), 1.0, static_cast<double>(plan.groups));
     s.group_parts = ceil_div(plan.groups, static_cast<int64_t>(groups));
     return s;
   }

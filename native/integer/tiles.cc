@@ -1,7 +1,4 @@
-// Integer convolution on a tile unit. A kernel of one tap that reads every pixel once is a plain product of
-// weights by pixels: the pixels are its columns. Any other reads a frame of lines, one for 64 channels of a
-// pixel, padding among them: a tap is a shift by whole lines, so that 16 neighbouring lines are a tile of the
-// product's rows. Pixels that lie on the padding between rows are computed, too, and left out of the result.
+// Integer convolution on a tile unit: lines of a frame hold 64 channels of a pixel.
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -10,6 +7,7 @@
 #include "geometry/lowering.h"
 #include "integer/panel_conv.h"
 #include "integer/ways.h"
+#include "product/tile_geometry.h"
 #include "runtime/arena.h"
 #include "runtime/tile_unit.h"
 #include "simd/compiler.h"
@@ -20,39 +18,6 @@ namespace {
 // Of one core, about: the product of two tiles, and what becomes of one sum.
 constexpr double kTileNs = 6;
 constexpr double kFinishNs = 0.15;
-
-// How the taps of one axis find a chunk's inputs. Inputs first + t of the padded axis lie in the phase t mod
-// stride, at t div stride; tap r of output i reads phase r * dilation mod stride at i + shift(r).
-struct TileAxis {
-  TileAxis() = default;
-  TileAxis(const Axis& axis, int64_t first_output, int64_t outputs)
-      : first(first_output * axis.stride - axis.pad_before),
-        stride(axis.stride),
-        dilation(axis.dilation),
-        kernel(axis.kernel),
-        length(outputs + (axis.kernel - 1) * axis.dilation / axis.stride),
-        phases(std::min(axis.kernel, phase_period())) {}
-
-  // Taps r and r + period read one phase.
-  int64_t phase_period() const {
-    int64_t a = stride, b = dilation % stride;
-    while (b != 0) {
-      const int64_t rest = a % b;
-      a = b;
-      b = rest;
-    }
-    return stride / a;
-  }
-  // Which of the phases that are read, in the order of the taps.
-  int64_t slot(int64_t tap) const { return tap % phases; }
-  int64_t shift(int64_t tap) const { return tap * dilation / stride; }
-  // The input that element i of a phase holds, before padding.
-  int64_t input(int64_t of_slot, int64_t i) const { return first + i * stride + of_slot * dilation % stride; }
-
-  int64_t first = 0, stride = 1, dilation = 1, kernel = 1;
-  int64_t length = 0;  // of a phase
-  int64_t phases = 1;  // that are read
-};
 
 // An image whose channels and taps of a row are the channels that tiles see: of channel c and tap r, element
 // j of a row is what output j reads there.
@@ -69,10 +34,10 @@ class TileConv final : public PanelConv {
       : PanelConv(context, plan, multipliers != nullptr, kTileLanes * weight_tiles(plan),
                   ceil_div<int64_t>(weight_tiles(plan), kMaxWeightTiles)),
         tiles_(*p_.kernels->integer.tiles),
-        is_product_(p_.axis[0].out == 1 && p_.axis[1].out == 1 && is_plain(p_.axis[2]) &&
-                    is_plain(p_.axis[0]) && is_plain(p_.axis[1])),
-        blocks_(ceil_div(p_.channels, kTileDepth)),
-        steps_(blocks_ * p_.taps),
+        geometry_(p_.axis, plan.conv.padding_mode, p_.channels, kTileDepth),
+        is_product_(geometry_.is_product()),
+        blocks_(geometry_.blocks()),
+        steps_(geometry_.steps()),
         weight_tiles_(weight_tiles(plan)),
         folded_(folded) {
     if (folded_) group_bytes_ = folded_->channels * p_.axis[0].in * p_.axis[1].in * folded_->width.in;
@@ -93,9 +58,6 @@ class TileConv final : public PanelConv {
   }
   size_t weight_bytes() const override { return weights_.bytes() + ones_.bytes(); }
 
-  static bool is_plain(const Axis& axis) {
-    return axis.kernel == 1 && axis.stride == 1 && axis.pad_before == 0 && axis.pad_after == 0;
-  }
   bool signed_pixels() const { return p_.plan.conv.dtype == DType::i8; }
   int64_t products() const { return p_.channels * p_.taps; }
   int32_t value_of(uint8_t byte) const {
@@ -249,140 +211,32 @@ class TileConv final : public PanelConv {
     }
   }
 
-  Sharing share() const override {
+  PanelSharing share() const override {
     const double pixel_ns = static_cast<double>(weight_tiles_ * std::max<int64_t>(steps_, 1)) * kTileNs /
                                 static_cast<double>(kTileLanes) +
                             static_cast<double>(padded_channels_) * kFinishNs;
     const auto fits = [this](int64_t rows, int64_t columns) {
-      const TileAxis height(p_.axis[1], 0, rows), width(p_.axis[2], 0, columns);
-      return p_.axis[0].kernel * frame_lines(height, width) * blocks_ * kTileDepth <= kIntegerFrameBytes;
+      return geometry_.frame_bytes(rows, columns) <= kChunkFrameBytes;
     };
-    return share_blocks(pixel_ns, kMaxTilePixels, fits);
+    return share_panels(outputs(), pixel_ns, kMaxTilePixels, fits);
   }
 
   void run_chunk(const Chunk& chunk) const override {
     ArenaFrame arena;
-    Pixels pixels = is_product_ ? columns_of(chunk, arena) : lines_of(chunk, arena);
-    pixels.steps = arena.take<int64_t>(steps_);
-    list_steps(pixels);
-    multiply(chunk, pixels, arena);
+    multiply(chunk, is_product_ ? columns_of(chunk, arena) : lines_of(chunk, arena), arena);
   }
 
-  // The operand that a chunk multiplies by all its weights.
-  struct Pixels {
-    const uint8_t* data;
-    int64_t count;      // pixels, those between rows of outputs among them
-    int64_t next_tile;  // bytes
-    int64_t pitch;      // from one row of outputs to the next
-    TileAxis height, width;
-    int64_t* steps;
-  };
-
-  Pixels columns_of(const Chunk& chunk, ArenaFrame& arena) const {
-    Pixels pixels{};
-    pixels.count = chunk.columns;
-    pixels.pitch = chunk.columns;
-    pixels.next_tile = blocks_ * kTileBytes;
-    const int64_t tiles = ceil_div(pixels.count, kTileLanes);
-    uint8_t* const to = arena.take<uint8_t>(tiles * pixels.next_tile);
+  TilePixels columns_of(const Chunk& chunk, ArenaFrame& arena) const {
+    const int64_t tiles = ceil_div(chunk.columns, kTileLanes);
+    uint8_t* const to = arena.take<uint8_t>(tiles * blocks_ * kTileBytes);
     tiles_.columns(
-        {chunk.input + chunk.column, p_.in_plane(), p_.channels, pixels.count, blocks_ * kTileLanes, to});
-    pixels.data = to;
-    return pixels;
+        {chunk.input + chunk.column, p_.in_plane(), p_.channels, chunk.columns, blocks_ * kTileLanes, to});
+    return geometry_.columns(chunk, to, arena);
   }
 
-  // Of a frame, for one depth of taps and 64 channels.
-  static int64_t frame_lines(const TileAxis& height, const TileAxis& width) {
-    return height.phases * width.phases * height.length * width.length;
-  }
-
-  // frame[depth of taps][block][phase of rows][phase of columns][row][column]
-  Pixels lines_of(const Chunk& chunk, ArenaFrame& arena) const {
-    const Axis &depth = p_.axis[0], &in_height = p_.axis[1], &in_width = p_.axis[2];
-    Pixels pixels{};
-    pixels.height = TileAxis(in_height, chunk.row, chunk.rows);
-    pixels.width = TileAxis(in_width, chunk.column, chunk.columns);
-    const TileAxis &height = pixels.height, &width = pixels.width;
-    pixels.pitch = width.length;
-    pixels.count = (chunk.rows - 1) * pixels.pitch + chunk.columns;
-    pixels.next_tile = kTileBytes;
-    const int64_t phase_lines = height.length * width.length;
-    const int64_t lines = depth.kernel * blocks_ * frame_lines(height, width);
-    // The last tile of the last phase reads beyond it.
-    uint8_t* const frame = arena.take<uint8_t>(lines * kTileDepth + kTileBytes);
-    std::memset(frame + lines * kTileDepth, 0, kTileBytes);
-    pixels.data = frame;
-
-    // Where in a row of the frame each column of the input goes, and which columns are padding.
-    const PaddingMode mode = p_.plan.conv.padding_mode;
-    int32_t* const line_of = arena.take<int32_t>(in_width.in);
-    std::fill(line_of, line_of + in_width.in, -1);
-    struct Border {
-      int64_t line, source;  // -1 for what stands for 0
-    };
-    Border* const borders = arena.take<Border>(width.phases * width.length);
-    int64_t border_count = 0, first_column = in_width.in, end_column = 0;
-    for (int64_t slot = 0; slot < width.phases; ++slot) {
-      for (int64_t i = 0; i < width.length; ++i) {
-        const int64_t line = slot * phase_lines + i, column = width.input(slot, i);
-        if (column >= 0 && column < in_width.in) {
-          line_of[column] = static_cast<int32_t>(line);
-          first_column = std::min(first_column, column);
-          end_column = std::max(end_column, column + 1);
-        } else {
-          borders[border_count++] = {line, padded_position(mode, column, in_width.in)};
-        }
-      }
-    }
-    // A border may repeat a column that no output of this chunk reads.
-    for (int64_t b = 0; b < border_count; ++b) {
-      if (borders[b].source < 0) continue;
-      if (line_of[borders[b].source] < 0) {
-        line_of[borders[b].source] = static_cast<int32_t>(borders[b].line);
-        first_column = std::min(first_column, borders[b].source);
-        end_column = std::max(end_column, borders[b].source + 1);
-      }
-    }
-
+  TilePixels lines_of(const Chunk& chunk, ArenaFrame& arena) const {
     const Fold fold = folded_ ? make_fold(chunk.columns, arena) : Fold{};
-    for (int64_t p = 0; p < depth.kernel; ++p) {
-      const int64_t z =
-          padded_position(mode, chunk.depth * depth.stride - depth.pad_before + p * depth.dilation, depth.in);
-      for (int64_t block = 0; block < blocks_; ++block) {
-        const int64_t channel = block * kTileDepth;
-        uint8_t* phase = frame + (p * blocks_ + block) * frame_lines(height, width) * kTileDepth;
-        for (int64_t slot = 0; slot < height.phases; ++slot) {
-          for (int64_t i = 0; i < height.length; ++i) {
-            uint8_t* const to = phase + i * width.length * kTileDepth;
-            const int64_t y = padded_position(mode, height.input(slot, i), in_height.in);
-            if (z < 0 || y < 0) {
-              for (int64_t s = 0; s < width.phases; ++s)
-                fill_lines(to + s * phase_lines * kTileDepth, width.length);
-              continue;
-            }
-            if (folded_) {
-              fold_row(chunk, z * in_height.in + y, fold);
-              tiles_.lines({fold.rows, fold.pitch, p_.channels, chunk.columns, line_of + chunk.column, to});
-            } else if (first_column < end_column) {
-              tiles_.lines({chunk.input + channel * p_.in_plane() + (z * in_height.in + y) * in_width.in +
-                                first_column,
-                            p_.in_plane(), std::min(kTileDepth, p_.channels - channel),
-                            end_column - first_column, line_of + first_column, to});
-            }
-            for (int64_t b = 0; b < border_count; ++b) {
-              uint8_t* const line = to + borders[b].line * kTileDepth;
-              if (borders[b].source < 0) {
-                fill_lines(line, 1);
-              } else if (line_of[borders[b].source] != borders[b].line) {
-                std::memcpy(line, to + line_of[borders[b].source] * kTileDepth, kTileDepth);
-              }
-            }
-          }
-          phase += width.phases * phase_lines * kTileDepth;
-        }
-      }
-    }
-    return pixels;
+    return geometry_.frame(chunk, Lines(*this, chunk, fold), arena);
   }
 
   // Where one row of a folded image is made.
@@ -446,58 +300,38 @@ class TileConv final : public PanelConv {
     }
   }
 
-  void fill_lines(uint8_t* to, int64_t count) const {
-    std::memset(to, static_cast<uint8_t>(p_.plan.input_zero_point), static_cast<size_t>(count * kTileDepth));
-  }
+  class Lines final : public TileLineSource {
+   public:
+    Lines(const TileConv& conv, const Chunk& chunk, const Fold& fold)
+        : conv_(conv), chunk_(chunk), fold_(fold) {}
 
-  // Where each step's pixels begin, in the order of the weights: [block][tap].
-  void list_steps(const Pixels& pixels) const {
-    int64_t* to = pixels.steps;
-    if (is_product_) {
-      for (int64_t block = 0; block < blocks_; ++block) *to++ = block * kTileBytes;
-      return;
+    void fill(uint8_t* to, int64_t lines) const override {
+      std::memset(to, static_cast<uint8_t>(conv_.p_.plan.input_zero_point),
+                  static_cast<size_t>(lines * kTileDepth));
     }
-    const TileAxis &height = pixels.height, &width = pixels.width;
-    const int64_t phase_lines = height.length * width.length;
-    for (int64_t block = 0; block < blocks_; ++block) {
-      for (int64_t p = 0; p < p_.axis[0].kernel; ++p) {
-        for (int64_t q = 0; q < height.kernel; ++q) {
-          for (int64_t r = 0; r < width.kernel; ++r) {
-            const int64_t phase = height.slot(q) * width.phases + width.slot(r);
-            const int64_t line = (p * blocks_ + block) * frame_lines(height, width) + phase * phase_lines +
-                                 height.shift(q) * pixels.pitch + width.shift(r);
-            *to++ = line * kTileDepth;
-          }
-        }
+    void write(int64_t block, int64_t row, int64_t column, int64_t columns, const int32_t* lines,
+               uint8_t* to) const override {
+      const IntegerProblem& p = conv_.p_;
+      if (conv_.folded_) {
+        conv_.fold_row(chunk_, row, fold_);
+        return conv_.tiles_.lines(
+            {fold_.rows + (column - chunk_.column), fold_.pitch, p.channels, columns, lines, to});
       }
+      const int64_t channel = block * kTileDepth;
+      conv_.tiles_.lines({chunk_.input + channel * p.in_plane() + row * p.axis[2].in + column, p.in_plane(),
+                          std::min(kTileDepth, p.channels - channel), columns, lines, to});
     }
-  }
 
-  // The runs of results among pixels [first, end).
-  int64_t list_runs(const Chunk& chunk, const Pixels& pixels, int64_t first, int64_t end,
-                    TileRun* runs) const {
-    const int64_t plane = (chunk.depth * p_.axis[1].out + chunk.row) * p_.axis[2].out + chunk.column;
-    int64_t count = 0;
-    for (int64_t row = first / pixels.pitch; row < chunk.rows && row * pixels.pitch < end; ++row) {
-      const int64_t row_first = row * pixels.pitch;
-      const int64_t from = std::max(first, row_first), to = std::min(end, row_first + chunk.columns);
-      if (from >= to) continue;
-      runs[count++] = {static_cast<int32_t>(from - first), static_cast<int32_t>(to - from),
-                       plane + row * p_.axis[2].out + from - row_first};
-    }
-    return count;
-  }
+   private:
+    const TileConv& conv_;
+    const Chunk& chunk_;
+    const Fold& fold_;
+  };
 
-  void multiply(const Chunk& chunk, const Pixels& pixels, ArenaFrame& arena) const {
-    const int64_t groups = ceil_div(pixels.count, kMaxTilePixels);
-    TileRun* const runs = arena.take<TileRun>(groups * kMaxTilePixels);
-    int64_t* const run_counts = arena.take<int64_t>(groups);
-    for (int64_t i = 0; i < groups; ++i) {
-      const int64_t first = i * kMaxTilePixels, end = std::min(first + kMaxTilePixels, pixels.count);
-      run_counts[i] = list_runs(chunk, pixels, first, end, runs + first);
-    }
+  void multiply(const Chunk& chunk, const TilePixels& pixels, ArenaFrame& arena) const {
     int32_t* const sums = arena.take<int32_t>(kMaxTilePixels * kMaxTileChannels);
-    int32_t* const input_sums = needs_input_sums_ ? arena.take<int32_t>(groups * kMaxTilePixels) : nullptr;
+    int32_t* const input_sums =
+        needs_input_sums_ ? arena.take<int32_t>(pixels.calls * kMaxTilePixels) : nullptr;
 
     const TileForm form = {!is_product_, signed_pixels(), signed_weights_};
     TileProduct product{pixels.data,
@@ -521,21 +355,21 @@ class TileConv final : public PanelConv {
       finish_with(finish, lane0);
       finish.weight_zeros = needs_input_sums_ ? weight_zeros(lane0) : nullptr;
       finish.y = p_.output_at(chunk.output, first * p_.out_plane());
-      for (int64_t i = 0; i < groups; ++i) {
+      for (int64_t i = 0; i < pixels.calls; ++i) {
         const int64_t pixel = i * kMaxTilePixels;
         finish.pixels = std::min(kMaxTilePixels, pixels.count - pixel);
         product.pixels = pixels.data + i * kMaxPixelTiles * pixels.next_tile;
         tiles_.product(form, static_cast<int>(ceil_div(finish.pixels, kTileLanes)),
                        static_cast<int>(panel_tiles(panel)), product);
         finish.input_sums = needs_input_sums_ ? input_sums + pixel : nullptr;
-        finish.runs = runs + pixel;
-        finish.run_count = run_counts[i];
+        finish.runs = pixels.runs + pixel;
+        finish.run_count = pixels.run_counts[i];
         tiles_.finish(finish);
       }
     }
   }
 
-  void sum_inputs(const Pixels& pixels, TileProduct product, int32_t* input_sums) const {
+  void sum_inputs(const TilePixels& pixels, TileProduct product, int32_t* input_sums) const {
     const TileForm form = {!is_product_, signed_pixels(), true};
     product.weights = ones_.data();
     for (int64_t pixel = 0; pixel < pixels.count; pixel += kMaxTilePixels) {
@@ -549,8 +383,9 @@ class TileConv final : public PanelConv {
   }
 
   const TileKernels& tiles_;
-  const bool is_product_;         // weights by pixels, without a frame
-  const int64_t blocks_, steps_;  // of 64 input channels; and of each tap
+  const TileGeometry geometry_;
+  const bool is_product_;
+  const int64_t blocks_, steps_;  // as of the geometry
   const int64_t weight_tiles_;    // of a group's outputs
   const std::optional<FoldedColumns> folded_;
   bool signed_weights_ = true;
