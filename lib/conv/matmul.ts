@@ -80,9 +80,9 @@ function multiplyRounded(
   { data: result }: Tensor<Float32Array>,
 ): void {
   const sizes = { batch: 1, inChannels: k, outChannels: m, axes: [{ ...UNIT_AXIS, in: n, out: n }] };
-  const manner = { algorithm: 'im2col', precision: 'bf16' } as const;
   const window = { rank: 1, groups: 1, paddingMode: 'zeros' } as const;
-  const plan = planConv(convRequest('forward', 'float32', window, sizes, manner), backend().machine);
+  const request = convRequest('forward', 'float32', window, sizes, { algorithm: 'auto', precision: 'bf16' });
+  const plan = planConv(request, backend().machine);
   backend().conv(plan, { weight, bias: null, clamp: NO_CLAMP }, pixels, result);
 }
 

@@ -33,9 +33,24 @@ export interface Taken extends Choice {
 
 export function choose(geometry: ConvGeometry, asked: Request, machine: Machine): Taken {
   if (asked.precision === 'float32') return chooseFor(geometry, asked, machine);
-  const taken = chooseFor(geometry, ofRoundedOperands(asked), machine);
+  const request = ofRoundedOperands(asked);
+  const tiled = onTiles(geometry, request, machine);
+  if (tiled !== null) return tiled;
+  const taken = chooseFor(geometry, request, machine);
   return { ...taken, reason: `${taken.reason}; operands rounded to bfloat16` };
 }
+
+/** The algorithm that goes by tiles of bfloat16, if it is not another that was named. */
+function onTiles(geometry: ConvGeometry, request: Request, machine: Machine): Taken | null {
+  if (machine.isa === 'js') return null;
+  for (const algorithm of ALL_NATIVE) {
+    const variant = algorithm.onTiles?.(geometry, machine) ?? null;
+    const isWanted = request.algorithm === 'auto' || request.algorithm === algorithm.name;
+    if (variant !== null && isWanted) return { algorithm, variant, reason: ON_TILES };
+  }
+  return null;
+}
+const ON_TILES = 'a unit of tiles multiplies bfloat16, to which operands are rounded as they are packed';
 
 /**
  * As few bits as they have, their products are summed as they are: transforms would join what rounding keeps apart. Weights that

@@ -32,6 +32,9 @@ struct ConvAlgorithm {
   PackConvFn* pack;
   // The same where channels of the input or output lie in blocks; null where it serves no such plan.
   bool (*serves_blocks)(const ConvPlan& plan) = nullptr;
+  // Of operands that are rounded to bfloat16, where it goes another way about those: null where it does not,
+  // or would take no less time.
+  PackConvFn* pack_bf16 = nullptr;
 };
 
 // One for each value of the enumeration: im2col_algorithm in im2col.cc, and so on.
@@ -62,9 +65,10 @@ std::shared_ptr<const ConvRunner> pack_either(const Context& context, const Conv
              : forward(context, plan, weight, bias, lo, hi);
 }
 
-// rounded.cc: operands are rounded to bfloat16, and `pack` computes.
-std::shared_ptr<const ConvRunner> pack_rounded(const Context& context, const ConvPlan& plan, PackConvFn* pack,
-                                               const void* weight, const void* bias, double lo, double hi);
+// rounded.cc: operands are rounded to bfloat16, and `algorithm` computes.
+std::shared_ptr<const ConvRunner> pack_rounded(const Context& context, const ConvPlan& plan,
+                                               const ConvAlgorithm& algorithm, const void* weight,
+                                               const void* bias, double lo, double hi);
 
 // Whether `serves`, which knows forward plans, serves the plan itself, or the convolution over dy that an
 // input gradient of stride 1 is.

@@ -48,9 +48,9 @@ bool packed_alike(const ConvPlan& a, const ConvPlan& b) {
 
 std::shared_ptr<const PackedConv> pack_conv(const Context& context, const ConvPlan& plan, const void* weight,
                                             const void* bias, double lo, double hi) {
-  PackConvFn* const pack = algorithm_of(plan).pack;
-  return plan.precision == Precision::bf16 ? pack_rounded(context, plan, pack, weight, bias, lo, hi)
-                                           : pack(context, plan, weight, bias, lo, hi);
+  const ConvAlgorithm& algorithm = algorithm_of(plan);
+  return plan.precision == Precision::bf16 ? pack_rounded(context, plan, algorithm, weight, bias, lo, hi)
+                                           : algorithm.pack(context, plan, weight, bias, lo, hi);
 }
 
 void run_conv(const Context& context, const ConvPlan& plan, const PackedConv& packed, const void* input,

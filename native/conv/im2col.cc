@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "conv/algorithm.h"
+#include "conv/bf16_tiles.h"
 #include "plan/dispatch.h"
 #include "product/lowered_product.h"
 #include "product/partition.h"
@@ -84,7 +85,17 @@ std::shared_ptr<const ConvRunner> pack_im2col_forward(const Context& context, co
   });
 }
 
+namespace {
+
+std::shared_ptr<const ConvRunner> pack_on_tiles(const Context& context, const ConvPlan& plan,
+                                                const void* weight, const void* bias, double lo, double hi) {
+  if (!worth_bf16_tiles(context, plan)) return nullptr;
+  return pack_bf16_tiles(context, plan, weight, bias, lo, hi);
+}
+
+}  // namespace
+
 const ConvAlgorithm im2col_algorithm = {[](const ConvPlan&) { return true; }, "any geometry",
-                                        pack_either<pack_im2col_forward>};
+                                        pack_either<pack_im2col_forward>, nullptr, pack_on_tiles};
 
 }  // namespace convmat

@@ -1,5 +1,5 @@
 // Convolutions of operands that are rounded to bfloat16: weights when they are packed, the input into scratch
-// memory in front of each run, of the algorithm as it is.
+// memory in front of each run, of the algorithm as it is, unless it rounds for itself.
 #include <algorithm>
 #include <utility>
 
@@ -45,15 +45,20 @@ class RoundedConv final : public ConvRunner {
 
 }  // namespace
 
-std::shared_ptr<const ConvRunner> pack_rounded(const Context& context, const ConvPlan& plan, PackConvFn* pack,
-                                               const void* weight, const void* bias, double lo, double hi) {
+std::shared_ptr<const ConvRunner> pack_rounded(const Context& context, const ConvPlan& plan,
+                                               const ConvAlgorithm& algorithm, const void* weight,
+                                               const void* bias, double lo, double hi) {
+  if (algorithm.pack_bf16 != nullptr) {
+    auto packed = algorithm.pack_bf16(context, plan, weight, bias, lo, hi);
+    if (packed != nullptr) return packed;
+  }
   const int64_t count = weights_of(plan);
   AlignedArray<float> rounded(count);
   round_to_bfloat16(static_cast<const float*>(weight), count, rounded.data());
   // The rounded weights last no longer than this call.
   Context own = context;
   own.ownership = Ownership::owned;
-  return std::make_shared<RoundedConv>(pack(own, plan, rounded.data(), bias, lo, hi));
+  return std::make_shared<RoundedConv>(algorithm.pack(own, plan, rounded.data(), bias, lo, hi));
 }
 
 }  // namespace convmat

@@ -1,5 +1,5 @@
-// Convolution and products of 8-bit integers on tiles. `Tiles` is the unit's instructions, or a model of
-// them.
+// Convolution and products of 8-bit integers, and of bfloat16, on tiles. `Tiles` is the unit's instructions,
+// or a model of them.
 #pragma once
 
 #include "kernels/scale-inl.h"
@@ -8,17 +8,27 @@
 namespace convmat::CONVMAT_ISA {
 namespace {
 
-// Sums of NP by NW tiles are registers 0 to 3; 4 and 5 are tiles of pixels, 6 and 7 of weights.
-template <class Tiles, bool pixels_are_rows, bool signed_pixels, bool signed_weights, int SUM, int P, int W>
-CONVMAT_INLINE void tile_dot() {
-  if constexpr (pixels_are_rows) {
-    Tiles::template dot<SUM, P, W, signed_pixels, signed_weights>();
-  } else {
-    Tiles::template dot<SUM, W, P, signed_weights, signed_pixels>();
+// What tiles hold: bytes, or pairs of bfloat16.
+template <bool signed_pixels, bool signed_weights>
+struct ByteTiles {
+  template <class Tiles, bool pixels_are_rows, int SUM, int P, int W>
+  static CONVMAT_INLINE void dot() {
+    if constexpr (pixels_are_rows) {
+      Tiles::template dot<SUM, P, W, signed_pixels, signed_weights>();
+    } else {
+      Tiles::template dot<SUM, W, P, signed_weights, signed_pixels>();
+    }
   }
-}
+};
+struct Bf16Tiles {
+  template <class Tiles, bool pixels_are_rows, int SUM, int P, int W>
+  static CONVMAT_INLINE void dot() {
+    Tiles::template dot_bf16<SUM, pixels_are_rows ? P : W, pixels_are_rows ? W : P>();
+  }
+};
 
-template <class Tiles, bool pixels_are_rows, bool signed_pixels, bool signed_weights, int NP, int NW>
+// Sums of NP by NW tiles are registers 0 to 3; 4 and 5 are tiles of pixels, 6 and 7 of weights.
+template <class Tiles, class Numbers, bool pixels_are_rows, int NP, int NW>
 CONVMAT_NOINLINE void tile_block(const TileProduct& f, const uint8_t* pixels, int32_t* sums) {
   Tiles::template zero<0>();
   if constexpr (NW > 1) Tiles::template zero<1>();
@@ -30,15 +40,15 @@ CONVMAT_NOINLINE void tile_block(const TileProduct& f, const uint8_t* pixels, in
     const uint8_t* const from = pixels + f.pixel_steps[step];
     Tiles::template load<4>(from, kTileDepth);
     Tiles::template load<6>(weights, kTileDepth);
-    tile_dot<Tiles, pixels_are_rows, signed_pixels, signed_weights, 0, 4, 6>();
+    Numbers::template dot<Tiles, pixels_are_rows, 0, 4, 6>();
     if constexpr (NW > 1) {
       Tiles::template load<7>(weights + kTileBytes, kTileDepth);
-      tile_dot<Tiles, pixels_are_rows, signed_pixels, signed_weights, 1, 4, 7>();
+      Numbers::template dot<Tiles, pixels_are_rows, 1, 4, 7>();
     }
     if constexpr (NP > 1) {
       Tiles::template load<5>(from + next, kTileDepth);
-      tile_dot<Tiles, pixels_are_rows, signed_pixels, signed_weights, 2, 5, 6>();
-      if constexpr (NW > 1) tile_dot<Tiles, pixels_are_rows, signed_pixels, signed_weights, 3, 5, 7>();
+      Numbers::template dot<Tiles, pixels_are_rows, 2, 5, 6>();
+      if constexpr (NW > 1) Numbers::template dot<Tiles, pixels_are_rows, 3, 5, 7>();
     }
     weights += NW * kTileBytes;
   }
@@ -52,25 +62,25 @@ CONVMAT_NOINLINE void tile_block(const TileProduct& f, const uint8_t* pixels, in
   if constexpr (NP > 1 && NW > 1) Tiles::template store<3>(sums + to_pixels + to_weights, row_bytes);
 }
 
-template <class Tiles, bool pixels_are_rows, bool signed_pixels, bool signed_weights>
+template <class Tiles, class Numbers, bool pixels_are_rows>
 void tile_blocks(int pixel_tiles, int weight_tiles, const TileProduct& f) {
   const int64_t pair = 2 * kTileLanes * (pixels_are_rows ? f.sums_row : 1);
   const uint8_t* pixels = f.pixels;
   int32_t* sums = f.sums;
   for (; pixel_tiles >= 2; pixel_tiles -= 2) {
     if (weight_tiles > 1) {
-      tile_block<Tiles, pixels_are_rows, signed_pixels, signed_weights, 2, 2>(f, pixels, sums);
+      tile_block<Tiles, Numbers, pixels_are_rows, 2, 2>(f, pixels, sums);
     } else {
-      tile_block<Tiles, pixels_are_rows, signed_pixels, signed_weights, 2, 1>(f, pixels, sums);
+      tile_block<Tiles, Numbers, pixels_are_rows, 2, 1>(f, pixels, sums);
     }
     pixels += 2 * f.next_pixels;
     sums += pair;
   }
   if (pixel_tiles == 0) return;
   if (weight_tiles > 1) {
-    tile_block<Tiles, pixels_are_rows, signed_pixels, signed_weights, 1, 2>(f, pixels, sums);
+    tile_block<Tiles, Numbers, pixels_are_rows, 1, 2>(f, pixels, sums);
   } else {
-    tile_block<Tiles, pixels_are_rows, signed_pixels, signed_weights, 1, 1>(f, pixels, sums);
+    tile_block<Tiles, Numbers, pixels_are_rows, 1, 1>(f, pixels, sums);
   }
 }
 
@@ -78,16 +88,17 @@ template <class Tiles>
 void tile_product(const TileForm& form, int pixel_tiles, int weight_tiles, const TileProduct& f) {
   using Blocks = void(int, int, const TileProduct&);
   static constexpr Blocks* forms[2][2][2] = {
-      {{tile_blocks<Tiles, false, false, false>, tile_blocks<Tiles, false, false, true>},
-       {tile_blocks<Tiles, false, true, false>, tile_blocks<Tiles, false, true, true>}},
-      {{tile_blocks<Tiles, true, false, false>, tile_blocks<Tiles, true, false, true>},
-       {tile_blocks<Tiles, true, true, false>, tile_blocks<Tiles, true, true, true>}}};
+      {{tile_blocks<Tiles, ByteTiles<false, false>, false>,
+        tile_blocks<Tiles, ByteTiles<false, true>, false>},
+       {tile_blocks<Tiles, ByteTiles<true, false>, false>, tile_blocks<Tiles, ByteTiles<true, true>, false>}},
+      {{tile_blocks<Tiles, ByteTiles<false, false>, true>, tile_blocks<Tiles, ByteTiles<false, true>, true>},
+       {tile_blocks<Tiles, ByteTiles<true, false>, true>, tile_blocks<Tiles, ByteTiles<true, true>, true>}}};
   forms[form.pixels_are_rows][form.signed_pixels][form.signed_weights](pixel_tiles, weight_tiles, f);
 }
 
 // Those of `runs` that lie within `width` pixels from `begin` on: body(first from begin, count, to).
-template <class Body>
-CONVMAT_INLINE void each_run(const TileFinish& f, int64_t begin, int64_t width, const Body& body) {
+template <class Finish, class Body>
+CONVMAT_INLINE void each_run(const Finish& f, int64_t begin, int64_t width, const Body& body) {
   for (int64_t r = 0; r < f.run_count; ++r) {
     const TileRun& run = f.runs[r];
     const int64_t from = run.first > begin ? run.first : begin;
@@ -297,6 +308,126 @@ void tile_lines(const TileLines& f) {
 }
 
 template <class Tiles>
+void bf16_tile_product(bool pixels_are_rows, int pixel_tiles, int weight_tiles, const TileProduct& f) {
+  if (pixels_are_rows) {
+    tile_blocks<Tiles, Bf16Tiles, true>(pixel_tiles, weight_tiles, f);
+  } else {
+    tile_blocks<Tiles, Bf16Tiles, false>(pixel_tiles, weight_tiles, f);
+  }
+}
+
+// y <-- lanes [first, first + count).
+CONVMAT_INLINE void store_run(float* y, Vec<float> values, int64_t first, int64_t count) {
+  if (count == Vec<float>::lanes) return store(y, values);
+  store(y - first, mask_of<float>(((1u << count) - 1) << first), values);
+}
+
+CONVMAT_INLINE Vec<float> finished(Vec<float> sums, Vec<float> bias, Vec<float> lo, Vec<float> hi) {
+  // NaN passes through: the sum is the second operand.
+  return min(hi, max(lo, add(sums, bias)));
+}
+
+CONVMAT_NOINLINE void bf16_finish_pixel_rows(const Bf16Finish& f) {
+  using V = Vec<float>;
+  constexpr int lanes = V::lanes;
+  const V lo = broadcast(f.lo), hi = broadcast(f.hi);
+  for (int64_t channel = 0; channel < f.channels; channel += lanes) {
+    const int64_t channels = f.channels - channel < lanes ? f.channels - channel : lanes;
+    const V bias = load(f.bias + channel);
+    for (int64_t begin = 0; begin < f.pixels; begin += lanes) {
+      V rows[lanes];
+      CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) {
+        rows[i] = finished(load(f.sums + (begin + i) * f.sums_row + channel), bias, lo, hi);
+      }
+      transpose(rows);
+      float* const y = f.y + channel * f.y_channel;
+      each_run(f, begin, lanes, [&](int64_t first, int64_t count, int64_t to) {
+        for (int64_t c = 0; c < channels; ++c) store_run(y + c * f.y_channel + to, rows[c], first, count);
+      });
+    }
+  }
+}
+
+CONVMAT_NOINLINE void bf16_finish_channel_rows(const Bf16Finish& f) {
+  using V = Vec<float>;
+  constexpr int lanes = V::lanes;
+  const V lo = broadcast(f.lo), hi = broadcast(f.hi);
+  for (int64_t c = 0; c < f.channels; ++c) {
+    const V bias = broadcast(f.bias[c]);
+    const float* const sums = f.sums + c * f.sums_row;
+    float* const y = f.y + c * f.y_channel;
+    for (int64_t begin = 0; begin < f.pixels; begin += lanes) {
+      const V values = finished(load(sums + begin), bias, lo, hi);
+      each_run(f, begin, lanes,
+               [&](int64_t first, int64_t count, int64_t to) { store_run(y + to, values, first, count); });
+    }
+  }
+}
+
+void bf16_finish(const Bf16Finish& f) {
+  if (f.pixels_are_rows) {
+    bf16_finish_pixel_rows(f);
+  } else {
+    bf16_finish_channel_rows(f);
+  }
+}
+
+// to[pixel] <-- two planes' pixels from `plane` on, a tile's lanes or fewer; zeros beyond.
+template <class Tiles>
+CONVMAT_INLINE void bf16_words(const float* from, int64_t from_plane, int64_t planes, int count,
+                               int32_t* to) {
+  if (planes > 1) {
+    Tiles::pair_bf16(from, from + from_plane, count, to);
+  } else {
+    Tiles::pair_bf16(from, nullptr, planes > 0 ? count : 0, to);
+  }
+}
+
+template <class Tiles>
+void bf16_columns(const Bf16Columns& f) {
+  // Tiles side by side, as long as a plane's lines of the caches are neighbours.
+  constexpr int64_t kTogether = 4 * kTileLanes;
+  const int64_t tile_words = f.groups * kTileLanes;
+  int32_t* to = reinterpret_cast<int32_t*>(f.to);
+  for (int64_t first = 0; first < f.pixels; first += kTogether, to += 4 * tile_words) {
+    const int64_t end = first + kTogether < f.pixels ? first + kTogether : f.pixels;
+    for (int64_t g = 0; g < f.groups; ++g) {
+      const float* const from = f.from + 2 * g * f.from_plane;
+      int32_t* tile = to + g * kTileLanes;
+      for (int64_t pixel = first; pixel < end; pixel += kTileLanes, tile += tile_words) {
+        const int count = static_cast<int>(end - pixel < kTileLanes ? end - pixel : kTileLanes);
+        bf16_words<Tiles>(from + pixel, f.from_plane, f.planes - 2 * g, count, tile);
+      }
+    }
+  }
+}
+
+template <class Tiles>
+void bf16_lines(const Bf16Lines& f) {
+  using V = Vec<int32_t>;
+  constexpr int lanes = V::lanes;
+  constexpr int64_t line_words = kTileDepth / 4;
+  for (int64_t pixel = 0; pixel < f.pixels; pixel += kTileLanes) {
+    const int count = static_cast<int>(f.pixels - pixel < kTileLanes ? f.pixels - pixel : kTileLanes);
+    alignas(64) int32_t words[line_words][kTileLanes];
+    for (int64_t w = 0; w < line_words; ++w)
+      bf16_words<Tiles>(f.from + 2 * w * f.from_plane + pixel, f.from_plane, f.planes - 2 * w, count,
+                        words[w]);
+    for (int part = 0; part < count; part += lanes) {
+      for (int64_t w = 0; w < line_words; w += lanes) {
+        V rows[lanes];
+        CONVMAT_UNROLL for (int i = 0; i < lanes; ++i) rows[i] = load(words[w + i] + part);
+        transpose(rows);
+        for (int i = 0; i < lanes && part + i < count; ++i) {
+          const int32_t line = f.lines[pixel + part + i];
+          if (line >= 0) store(reinterpret_cast<int32_t*>(f.to) + line * line_words + w, rows[i]);
+        }
+      }
+    }
+  }
+}
+
+template <class Tiles>
 constexpr TileKernels tile_kernels() {
   return {Tiles::need_permission,
           [] { Tiles::configure(); },
@@ -304,7 +435,8 @@ constexpr TileKernels tile_kernels() {
           tile_product<Tiles>,
           tile_finish,
           tile_columns,
-          tile_lines};
+          tile_lines,
+          {bf16_tile_product<Tiles>, bf16_finish, bf16_columns<Tiles>, bf16_lines<Tiles>}};
 }
 
 }  // namespace

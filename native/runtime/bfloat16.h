@@ -7,12 +7,12 @@
 namespace convmat {
 
 // The nearest bfloat16, halves to even, as the bits of a float. What is too large becomes infinite, a NaN
-// stays one, and what is below the least normal number, after rounding, becomes a zero of its sign: units
-// that multiply bfloat16 take it for one.
+// stays one, and what is below the least normal number becomes a zero of its sign: so instructions have it
+// that round to bfloat16 and multiply such numbers.
 inline uint32_t rounded_to_bfloat16(uint32_t bits) {
   constexpr uint32_t kSign = 0x80000000u, kUpper = 0xffff0000u, kExponent = 0x7f800000u, kQuiet = 0x00400000u;
   const uint32_t nearest = (bits + 0x7fffu + (bits >> 16 & 1)) & kUpper;
-  const uint32_t flushed = (nearest & kExponent) == 0 ? nearest & kSign : nearest;
+  const uint32_t flushed = (bits & kExponent) == 0 ? bits & kSign : nearest;
   const uint32_t nan = (bits | kQuiet) & kUpper;
   // Without the sign, bits of floats are in the order of their magnitudes.
   return static_cast<int32_t>(bits & ~kSign) > static_cast<int32_t>(kExponent) ? nan : flushed;

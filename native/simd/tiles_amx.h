@@ -3,6 +3,8 @@
 // call of something that uses them.
 #pragma once
 
+#include <immintrin.h>
+
 #include <cstdint>
 
 #include "simd/compiler.h"
@@ -52,6 +54,28 @@ struct Tiles {
     } else {
       __asm__ volatile("tdpbuud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(SUM), "i"(ROWS), "i"(COLUMNS));
     }
+  }
+  // The same of pairs of bfloat16: sums are floats.
+  template <int SUM, int ROWS, int COLUMNS>
+  static CONVMAT_INLINE void dot_bf16() {
+    __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(SUM), "i"(ROWS), "i"(COLUMNS));
+  }
+
+  // to[i] <-- low[i] and, in the upper half, high[i] as bfloat16, of `count` up to 16; zeros beyond, and for
+  // a null.
+  static CONVMAT_INLINE void pair_bf16(const float* low, const float* high, int count, int32_t* to) {
+    const auto mask = static_cast<__mmask16>((1u << count) - 1);
+    const __m512i lower = narrowed(_mm512_maskz_loadu_ps(mask, low));
+    const __m512i upper =
+        high == nullptr ? _mm512_setzero_si512() : narrowed(_mm512_maskz_loadu_ps(mask, high));
+    _mm512_store_si512(to, _mm512_or_si512(lower, _mm512_slli_epi32(upper, 16)));
+  }
+
+ private:
+  static CONVMAT_INLINE __m512i narrowed(__m512 values) {
+    __m256i halves;
+    __asm__("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(values));
+    return _mm512_cvtepu16_epi32(halves);
   }
 };
 

@@ -1,6 +1,6 @@
-// Products of 8-bit integers on a unit of matrix tiles: registers of 16 lines of 64 bytes, of which one
-// instruction multiplies two and sums into a third. A thread configures the unit before the products of a job
-// and releases it after them.
+// Products of 8-bit integers, and of bfloat16, on a unit of matrix tiles: registers of 16 lines of 64 bytes,
+// of which one instruction multiplies two and sums into a third. A thread configures the unit before the
+// products of a job and releases it after them.
 //
 // Of the two operands one consists of pixels, the other of weights (output channels). Either may be the
 // product's rows, whose lines hold 64 consecutive bytes of the sum; the columns' lines hold 4 bytes for each
@@ -25,7 +25,7 @@ struct TileForm {
 };
 
 // pixels_are_rows: sums[pixel][sums_row: channel], else sums[channel][sums_row: pixel]
-//   = sum over steps and bytes of pixels . weights, modulo 2^32
+//   = sum over steps and bytes of pixels . weights, modulo 2^32; of bfloat16, the bits of floats
 struct TileProduct {
   const uint8_t* pixels;       // lines of 64 bytes, aligned
   const int64_t* pixel_steps;  // bytes from `pixels` to each step's first tile
@@ -81,6 +81,51 @@ struct TileLines {
 };
 using TileLinesFn = void(const TileLines&);
 
+// The same of bfloat16, which are made of floats as runtime/bfloat16.h has it; sums are floats. The unit
+// rounds products and sums as float does, but takes what is below the least normal number for zero.
+constexpr int64_t kTileBf16 = kTileDepth / 2;
+using Bf16ProductFn = void(bool pixels_are_rows, int pixel_tiles, int weight_tiles, const TileProduct&);
+
+// y <-- sums + bias, clamped, of the channels and runs of TileFinish.
+struct Bf16Finish {
+  bool pixels_are_rows;
+  const float* sums;
+  int64_t sums_row;
+  int64_t pixels, channels;
+  const float* bias;  // per channel, with a vector behind them
+  float lo, hi;
+  float* y;
+  int64_t y_channel;
+  const TileRun* runs;
+  int64_t run_count;
+};
+using Bf16FinishFn = void(const Bf16Finish&);
+
+// As TileColumns, of groups of 2 planes.
+struct Bf16Columns {
+  const float* from;
+  int64_t from_plane, planes, pixels;
+  int64_t groups;  // of planes, a multiple of 16
+  uint8_t* to;
+};
+using Bf16ColumnsFn = void(const Bf16Columns&);
+
+// As TileLines, of up to 32 planes.
+struct Bf16Lines {
+  const float* from;
+  int64_t from_plane, planes, pixels;
+  const int32_t* lines;
+  uint8_t* to;
+};
+using Bf16LinesFn = void(const Bf16Lines&);
+
+struct Bf16TileKernels {
+  Bf16ProductFn* product;
+  Bf16FinishFn* finish;
+  Bf16ColumnsFn* columns;
+  Bf16LinesFn* lines;
+};
+
 struct TileKernels {
   bool need_permission;  // of the system: runtime/tile_unit.h
   void (*configure)();
@@ -89,6 +134,7 @@ struct TileKernels {
   TileFinishFn* finish;
   TileColumnsFn* columns;
   TileLinesFn* lines;
+  Bf16TileKernels bf16;
 };
 
 }  // namespace convmat

@@ -11,9 +11,9 @@ LEAST_NORMAL = 2.0**-126
 
 
 def rounded(values):
-    """The nearest bfloat16, halves to even; below the least normal one, a zero of the sign."""
-    nearest = torch.tensor(np.asarray(values, dtype=np.float32)).bfloat16().double()
-    return torch.where(nearest.abs() < LEAST_NORMAL, nearest * 0, nearest)
+    """The nearest bfloat16, halves to even; what is below the least normal number, a zero of the sign."""
+    exact = torch.tensor(np.asarray(values, dtype=np.float32))
+    return torch.where(exact.abs() < LEAST_NORMAL, exact * 0, exact.bfloat16().float()).double()
 
 
 def finish(case, y):

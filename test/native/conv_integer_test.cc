@@ -297,14 +297,7 @@ class ConvIntegerTilesTest : public EachIsa {
  protected:
   void SetUp() override {
     table_ = kernels();
-    if (table_.integer.tiles != nullptr) {
-      if (!tiles_permitted()) GTEST_SKIP() << "the system grants no tiles";
-      return;
-    }
-#define CONVMAT_PROBED_ISA(isa) \
-  if (std::string(#isa) == table_.name) table_.integer.tiles = &convmat::isa::tile_model;
-    CONVMAT_PROBED_ISAS
-#undef CONVMAT_PROBED_ISA
+    if (!give_tiles(table_)) GTEST_SKIP() << "the system grants no tiles";
   }
   void check(const ConvCase& conv, const Dtypes& dtypes, WeightZeros zeros, Data data = Data::random) const {
     const bool with_bias = dtypes.output != DType::i32;

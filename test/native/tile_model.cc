@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels/tiles-inl.h"
+#include "runtime/bfloat16.h"
 
 namespace convmat::CONVMAT_ISA {
 namespace {
@@ -67,6 +68,47 @@ struct TileModel {
         }
       }
       memcpy(tile(SUM)[i], sums, sizeof sums);
+    }
+  }
+  static float value_of(uint16_t bits) {
+    const uint32_t wide = uint32_t{bits} << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    return value;
+  }
+  // Below the least normal number there is zero.
+  static float flushed(float value) {
+    const float size = value < 0 ? -value : value;
+    return size < 0x1p-126f ? value * 0 : value;
+  }
+  template <int SUM, int ROWS, int COLUMNS>
+  static void dot_bf16() {
+    for (int64_t i = 0; i < kTileLanes; ++i) {
+      uint16_t row[kTileBf16];
+      float sums[kTileLanes], even[kTileLanes] = {}, odd[kTileLanes] = {};
+      memcpy(row, tile(ROWS)[i], sizeof row);
+      memcpy(sums, tile(SUM)[i], sizeof sums);
+      for (int64_t line = 0; line < kTileLanes; ++line) {
+        uint16_t columns[kTileBf16];
+        memcpy(columns, tile(COLUMNS)[line], sizeof columns);
+        const float factors[2] = {flushed(value_of(row[2 * line])), flushed(value_of(row[2 * line + 1]))};
+        for (int64_t j = 0; j < kTileLanes; ++j) {
+          // Products of bfloat16 are exact in float but for overflow and underflow.
+          even[j] = flushed(even[j] + factors[0] * flushed(value_of(columns[2 * j])));
+          odd[j] = flushed(odd[j] + factors[1] * flushed(value_of(columns[2 * j + 1])));
+        }
+      }
+      for (int64_t j = 0; j < kTileLanes; ++j) sums[j] = flushed(sums[j] + flushed(even[j] + odd[j]));
+      memcpy(tile(SUM)[i], sums, sizeof sums);
+    }
+  }
+  static void pair_bf16(const float* low, const float* high, int count, int32_t* to) {
+    for (int i = 0; i < kTileLanes; ++i) {
+      uint32_t bits[2] = {0, 0};
+      if (i < count) memcpy(&bits[0], low + i, sizeof bits[0]);
+      if (i < count && high != nullptr) memcpy(&bits[1], high + i, sizeof bits[1]);
+      const uint32_t word = rounded_to_bfloat16(bits[0]) >> 16 | rounded_to_bfloat16(bits[1]);
+      memcpy(to + i, &word, sizeof word);
     }
   }
 };

@@ -128,6 +128,22 @@ describe.each(layers)('$input by $weight', ({ input, weight, options }) => {
   });
 });
 
+test('a unit of tiles takes what fills its tiles, and nothing else', () => {
+  const reasonOf = (input: readonly number[], weight: readonly number[], options: ConvOptions) =>
+    explainConv([...input], { shape: [...weight] }, options).reason;
+  const { isa } = convmat.backendInfo();
+  const onTiles = /unit of tiles/;
+  const large = [
+    [1, 64, 14, 14],
+    [64, 64, 3, 3],
+  ] as const;
+  if (isa === 'amx') expect(reasonOf(...large, BF16)).toMatch(onTiles);
+  else expect(reasonOf(...large, BF16)).not.toMatch(onTiles);
+  expect(reasonOf(...large, {})).not.toMatch(onTiles);
+  expect(reasonOf([1, 3, 56, 56], [64, 3, 7, 7], BF16)).not.toMatch(onTiles);
+  expect(reasonOf([1, 64, 1, 1], [64, 64, 1, 1], BF16)).not.toMatch(onTiles);
+});
+
 test('weights that are a column times a row are none when they are rounded', () => {
   const line = normal([15], 4).data;
   const outer = Float32Array.from({ length: 225 }, (_, i) => line[Math.floor(i / 15)] * line[i % 15]);

@@ -11,7 +11,7 @@ const PART = 2 ** 16;
 
 /**
  * The nearest bfloat16 of each element, halves to even, as float32: 8 bits of significand. What is too large becomes infinite, a
- * NaN stays one, and what is below the least normal number, after rounding, becomes a zero of its sign.
+ * NaN stays one, and what is below the least normal number becomes a zero of its sign.
  */
 export function* roundingToBfloat16(from: FloatArray, to: Float32Array): Work {
   const bits = new Int32Array(to.buffer, to.byteOffset, to.length);
@@ -34,8 +34,7 @@ function roundPart(bits: Int32Array, begin: number, end: number): void {
     if ((given & ~SIGN) > EXPONENT) {
       bits[i] = (given | QUIET) & UPPER;
     } else {
-      const nearest = (given + 0x7fff + ((given >>> 16) & 1)) & UPPER;
-      bits[i] = (nearest & EXPONENT) === 0 ? nearest & SIGN : nearest;
+      bits[i] = (given & EXPONENT) === 0 ? given & SIGN : (given + 0x7fff + ((given >>> 16) & 1)) & UPPER;
     }
   }
 }

@@ -188,6 +188,8 @@ function convolutionForm(
     if (variant.algorithm !== 'depthwise' || variant.kernels !== 'any') return null;
     return form([x.id, ...others], result, SAVED.depthwise, values, lanes, zerosOf);
   }
+  // Tiles are packed plane by plane.
+  if ('onTiles' in variant && variant.onTiles) return null;
   const w = values[inputOf(node, 1)];
   const { density } = knownOf(weightOf(w), w.shape);
   if (variant.algorithm === 'fft' || density < LEAST_DENSITY) return null;

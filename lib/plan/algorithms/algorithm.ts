@@ -1,5 +1,6 @@
 /** What an algorithm is: its name, the choices within it, and what the choice among algorithms asks of each. */
 import type { ConvGeometry } from '../geometry.js';
+import type { NativeMachine } from '../isa.js';
 import type { Workload } from '../model/workload.js';
 import type { Counts } from './cost.js';
 
@@ -25,7 +26,9 @@ export const PRECISIONS = ['float32', 'bf16'] as const satisfies readonly Precis
 
 /** An algorithm with the choices within it: what a backend runs. */
 export type Variant =
-  | { readonly algorithm: 'im2col' | 'direct' | 'toeplitz' }
+  | { readonly algorithm: 'direct' | 'toeplitz' }
+  /** Whether a unit of tiles multiplies bfloat16 for it, where the system grants it. */
+  | { readonly algorithm: 'im2col'; readonly onTiles?: boolean }
   /** 'separable' goes in two passes, a column and a row of taps: for kernels of rank one. */
   | { readonly algorithm: 'depthwise'; readonly kernels: 'any' | 'separable' }
   /** Outputs along one side of a tile. */
@@ -107,6 +110,8 @@ export interface NativeAlgorithm extends AnyAlgorithm {
    * @param isSparse  Whether so few weights are nonzero that it decides.
    */
   reason(g: ConvGeometry, request: Request, isSparse: boolean): string;
+  /** How it goes about operands rounded to bfloat16 on a unit of tiles; null where vectors take no longer. */
+  onTiles?(g: ConvGeometry, machine: NativeMachine): Variant | null;
   /** How it computes gradients of the weight; null where it does not. */
   readonly weightGrad: WeightGradAlgorithm | null;
 }

@@ -1,5 +1,6 @@
 /** One product of matrices over patches that are packed straight into its panels: serves every geometry. */
 import { ceilDiv, product } from '../../numbers.js';
+import type { ConvGeometry } from '../geometry.js';
 import type { Workload } from '../model/workload.js';
 import { pageShare } from '../model/workload.js';
 import type { NativeAlgorithm } from './algorithm.js';
@@ -11,6 +12,7 @@ export const im2col: NativeAlgorithm = {
   gradients: 'every stride',
   declines: () => null,
   variant: () => ({ algorithm: 'im2col' }),
+  onTiles: (g, { isa }) => (isa === 'amx' && fillsTiles(g) ? { algorithm: 'im2col', onTiles: true } : null),
   isAccurate: () => true,
   time,
   cost: blockedCost,
@@ -28,6 +30,21 @@ export const im2col: NativeAlgorithm = {
       'output channels leave most of the vectors empty: patches packed into the panels of a product fill them',
   },
 };
+
+/** Channels of a tile's line, and its lanes. */
+const LINE = 32;
+const LANES = 16;
+/** What a unit of tiles is faster by than vectors, with what packs and stores. */
+const GAIN = 4;
+
+/** Whether tiles are so full that they take less time than vectors: native/conv/bf16_tiles.cc finds the same. */
+function fillsTiles({ op, inChannels, outChannels, groups, axes }: ConvGeometry): boolean {
+  if (op !== 'forward') return false;
+  const filled = (count: number, tile: number) => count / (ceilDiv(Math.max(count, 1), tile) * tile);
+  const pixels = product(axes.map(({ out }) => out));
+  const used = filled(inChannels / groups, LINE) * filled(outChannels / groups, LANES);
+  return used * Math.min(1, pixels / LANES) * GAIN >= 1;
+}
 
 /**
  * Share of useful lanes of the direct algorithm below which im2col computes gradients of the weight faster, although it
