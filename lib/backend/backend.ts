@@ -116,8 +116,10 @@ export interface NetworkProgram {
   readonly arenaBytes: number;
   readonly inputBytes: readonly number[];
   readonly outputBytes: readonly number[];
-  /** By number; nothing refers to them afterwards. */
+  /** By number; nothing refers to them afterwards, unless they last. */
   readonly constants: readonly TypedArray[];
+  /** Whether nobody writes to the constants nor hands their memory on, so that weights may be read where they are. */
+  readonly constantsLast: boolean;
   /** Whether nobody else reads or writes the arena between runs. */
   readonly isAlone: boolean;
 }

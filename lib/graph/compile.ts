@@ -126,18 +126,19 @@ interface Draft {
 /** Pauses often enough that turns are short. */
 function* drafting(
   graph: Graph,
-  { exactness }: Preparation,
+  { exactness, isOwn = false }: Preparation,
   { constants, derivations }: Shared,
 ): Generator<undefined, Draft, void> {
   const lowered = yield* lowering(yield* rewriting(graph, derivations), exactness, derivations);
   const memory = yield* planningMemory(lowered, constants);
-  return { lowered, memory, sections: yield* encoding(lowered, memory, constants) };
+  return { lowered, memory, sections: yield* encoding(lowered, memory, constants, isOwn) };
 }
 
 function* encoding(
   lowered: Lowered,
   { places, arenaBytes }: MemoryPlan,
   constants: Constants,
+  constantsLast: boolean,
 ): Generator<undefined, Section[], void> {
   const { values, steps, inputs, outputs } = lowered;
   const placeOf = (value: number) => {
@@ -154,7 +155,7 @@ function* encoding(
   const flush = () => {
     if (kernels.length === 0) return;
     const memory = { arenaBytes, inputBytes, outputBytes };
-    const program = { words: words.finish(), ...memory, constants: constants.list, isAlone };
+    const program = { words: words.finish(), ...memory, constants: constants.list, constantsLast, isAlone };
     sections.push({ kind: 'native', program, steps: kernels });
     kernels = [];
     words = new Words(placeOf, constants);

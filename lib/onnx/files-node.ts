@@ -1,6 +1,7 @@
 /** Models and what lies beside them in files: in Node.js, Bun and Deno. files-browser.ts stands in for it where there are none. */
 import { mkdir, open, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
+import { backend } from '../backend/select.js';
 import { FormatError, MemoryError } from '../errors.js';
 import { writeFile } from '../io/files.js';
 import { writeNpy } from '../io/npy.js';
@@ -35,7 +36,8 @@ export async function readWhole(path: string): Promise<Uint8Array> {
 
 function allocateBytes(size: number, path: string): Uint8Array {
   try {
-    return uninitialised('uint8', size);
+    // Steps that read weights where they are cross few pages there.
+    return backend().arena?.(size) ?? uninitialised('uint8', size);
   } catch (cause) {
     throw new MemoryError(`${path}: cannot allocate its ${size} bytes`, { cause });
   }

@@ -17,12 +17,18 @@ namespace {
 
 constexpr napi_type_tag kNetworkTag = {0x3f6a1c8e57d24b90, 0xa85e0d73c1924f6b};
 
+// Constants that a network reads in place, and those of the network that lent it weights.
+using KeptArrays = std::vector<Napi::Value>;
+
 class PreparedNetwork {
  public:
-  PreparedNetwork(Napi::Env env, const KernelTable& kernels, std::shared_ptr<const Network> network)
+  PreparedNetwork(Napi::Env env, const KernelTable& kernels, std::shared_ptr<const Network> network,
+                  const KeptArrays& kept)
       : kernels_(&kernels),
         network_(std::move(network)),
-        reported_(std::make_unique<ReportedMemory>(env, network_->bytes())) {}
+        reported_(std::make_unique<ReportedMemory>(env, network_->bytes())) {
+    for (const Napi::Value& array : kept) kept_.push_back(Napi::Persistent(array.As<Napi::Object>()));
+  }
 
   static PreparedNetwork& unwrap(const Napi::Value& run) {
     auto* const prepared = find_prepared<PreparedNetwork>(run, kNetworkTag);
@@ -33,15 +39,23 @@ class PreparedNetwork {
 
   const KernelTable& kernels() const { return *kernels_; }
   const std::shared_ptr<const Network>& network() const { return network_; }
+  // Whoever holds these may run the network after it has been released.
+  KeptArrays kept() const {
+    KeptArrays arrays;
+    for (const Napi::ObjectReference& array : kept_) arrays.push_back(array.Value());
+    return arrays;
+  }
   void release() {
     network_.reset();
     reported_.reset();
+    kept_.clear();
   }
 
  private:
   const KernelTable* const kernels_;
   std::shared_ptr<const Network> network_;  // null when released
   std::unique_ptr<ReportedMemory> reported_;
+  std::vector<Napi::ObjectReference> kept_;
 };
 
 // run(arena, inputs, outputs, times | null)
@@ -50,6 +64,7 @@ void run_network(const Napi::CallbackInfo& call) {
   if (prepared.network() == nullptr) throw Refusal("prepared: expected a network that is not released");
   // Held, since a getter of an operand may release it.
   const std::shared_ptr<const Network> network = prepared.network();
+  const KeptArrays kept = prepared.kept();
   const RunOperands run = read_run(network->store(), call[0], call[1], call[2]);
   double* times = nullptr;
   if (!is_nullish(call[3])) {
@@ -74,6 +89,7 @@ class NetworkCall final : public AsyncCall {
       const auto arrays = call[list].As<Napi::Array>();
       for (uint32_t i = 0; i < arrays.Length(); ++i) keep(arrays[i]);
     }
+    for (const Napi::Value& array : prepared.kept()) keep(array);
   }
 
  private:
@@ -85,42 +101,70 @@ class NetworkCall final : public AsyncCall {
   const RunOperands run_;
 };
 
-Napi::Value bind(Napi::Env env, const KernelTable& kernels, std::shared_ptr<const Network> network) {
-  const size_t bytes = network->bytes();
+// `kept`: of the network that lent weights; those of its own are among the constants.
+Napi::Value run_of(Napi::Env env, const KernelTable& kernels, std::shared_ptr<const Network> network,
+                   KeptArrays kept, const KeptArrays& constants) {
+  const Store& store = network->store();
+  for (const int64_t index : store.kept_constants()) kept.push_back(constants[static_cast<size_t>(index)]);
+  const size_t bytes = network->bytes() + store.kept_constant_bytes();
   const auto steps = static_cast<double>(network->steps().size());
   auto run = bind_function(env, kNetworkTag, entry<run_network>,
-                           std::make_unique<PreparedNetwork>(env, kernels, std::move(network)), bytes);
+                           std::make_unique<PreparedNetwork>(env, kernels, std::move(network), kept), bytes);
   run.Set("steps", steps);
   return run;
 }
 
-std::shared_ptr<const Network> similar_of(const Napi::Value& run) {
-  return is_nullish(run) ? nullptr : PreparedNetwork::unwrap(run).network();
+// The network that may lend weights, and the arrays that these lie in.
+struct Lender {
+  explicit Lender(const Napi::Value& run) {
+    if (is_nullish(run)) return;
+    const PreparedNetwork& prepared = PreparedNetwork::unwrap(run);
+    network = prepared.network();
+    kept = prepared.kept();
+  }
+
+  std::shared_ptr<const Network> network;  // null when there is none
+  KeptArrays kept;
+};
+
+KeptArrays items_of(const Napi::Value& list) {
+  const auto array = list.As<Napi::Array>();
+  KeptArrays items;
+  for (uint32_t i = 0; i < array.Length(); ++i) items.push_back(array[i]);
+  return items;
 }
 
 // The packing of a network's weights.
 class NetworkPackCall final : public AsyncCall {
  public:
   NetworkPackCall(AsyncCalls* owner, const Napi::CallbackInfo& call)
-      : AsyncCall(owner, call[7]),
-        kernels_(&kernels_of(call)),
-        similar_(similar_of(call[5])),
-        parts_(read_network_parts(call)) {
+      : AsyncCall(owner, call[7]), kernels_(&kernels_of(call)), parts_(read_network_parts(call, true)) {
+    const Lender lender(call[5]);
+    similar_ = lender.network;
     keep(call[0]);
-    const auto constants = call[4].As<Napi::Array>();
-    for (uint32_t i = 0; i < constants.Length(); ++i) keep(constants[i]);
+    const KeptArrays constants = items_of(call[4]);
+    constants_ = constants.size();
+    for (const Napi::Value& array : constants) keep(array);
+    for (const Napi::Value& array : lender.kept) keep(array);
+    lent_ = lender.kept.size();
   }
 
  private:
   void work() override { network_ = std::move(parts_).make(*kernels_, similar_.get(), &cancelled()); }
   Napi::Value take_result(Napi::Env env) override {
     similar_.reset();
-    return bind(env, *kernels_, std::move(network_));
+    return run_of(env, *kernels_, std::move(network_), arrays(1 + constants_, lent_), arrays(1, constants_));
+  }
+  KeptArrays arrays(size_t first, size_t count) const {
+    KeptArrays values;
+    for (size_t i = 0; i < count; ++i) values.push_back(kept(first + i).Value());
+    return values;
   }
 
   const KernelTable* const kernels_;
   std::shared_ptr<const Network> similar_;
   NetworkParts parts_;
+  size_t constants_ = 0, lent_ = 0;
   std::shared_ptr<const Network> network_;
 };
 
@@ -128,8 +172,10 @@ class NetworkPackCall final : public AsyncCall {
 
 Napi::Value prepare_network(const Napi::CallbackInfo& call) {
   // Held, since a getter of an operand may release it.
-  const std::shared_ptr<const Network> similar = similar_of(call[5]);
-  return bind(call.Env(), kernels_of(call), read_network(call, similar.get()));
+  const Lender lender(call[5]);
+  const bool constants_last = !is_nullish(call[7]) && read_boolean(call[7]);
+  auto network = read_network(call, lender.network.get(), constants_last);
+  return run_of(call.Env(), kernels_of(call), std::move(network), lender.kept, items_of(call[4]));
 }
 
 Napi::Value prepare_network_async(const Napi::CallbackInfo& call) {

@@ -5,9 +5,10 @@
 
 namespace convmat::addon {
 
-// prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, similar | null) → run, with
-// run.packedBytes and run.steps. `words` is a Float64Array that network/network.h reads; sizes are in bytes,
-// one for each input and output; constants are typed arrays, which nothing refers to afterwards. `similar` is
+// prepareNetwork(words, arenaBytes, inputBytes, outputBytes, constants, similar | null, isAlone,
+// constantsLast) → run, with run.packedBytes and run.steps. `words` is a Float64Array that network/network.h
+// reads; sizes are in bytes, one for each input and output; constants are typed arrays, which nothing refers
+// to afterwards, unless nobody writes to them nor hands their memory on (`constantsLast`). `similar` is
 // another run function of the same constants.
 //
 // run(arena, inputs, outputs, times | null): lists of typed arrays, and an Uint8Array for the arena, that

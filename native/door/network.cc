@@ -37,11 +37,11 @@ std::shared_ptr<const Network> NetworkParts::make(const KernelTable& kernels, co
   return words.done() ? network : nullptr;
 }
 
-std::shared_ptr<const Network> read_network(const Call& call, const Network* similar) {
-  return read_network_parts(call).make(kernels_of(call), similar, nullptr);
+std::shared_ptr<const Network> read_network(const Call& call, const Network* similar, bool constants_last) {
+  return read_network_parts(call, constants_last).make(kernels_of(call), similar, nullptr);
 }
 
-NetworkParts read_network_parts(const Call& call) {
+NetworkParts read_network_parts(const Call& call, bool constants_last) {
   const Array words = read_array(call[0], "words");
   if (dtype_of(words, "words") != DType::f64)
     throw Refusal(std::string("words: expected float64, got ") + dtype_name(dtype_of(words, "words")));
@@ -53,7 +53,7 @@ NetworkParts read_network_parts(const Call& call) {
   }
   return {Words(static_cast<const double*>(words.data), static_cast<int64_t>(words.length)),
           Store(read_bytes(call[1], "arenaBytes"), read_sizes(call[2], "inputBytes"),
-                read_sizes(call[3], "outputBytes"), std::move(constants))};
+                read_sizes(call[3], "outputBytes"), std::move(constants), constants_last)};
 }
 
 RunOperands read_run(const Store& store, const Value& arena, const Value& inputs, const Value& outputs) {

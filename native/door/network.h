@@ -14,7 +14,8 @@ namespace convmat::door {
 // prepareNetwork's arguments: words, arenaBytes, inputBytes, outputBytes, constants. `words` is a
 // Float64Array that network/network.h reads; sizes are in bytes, one for each input and output; constants are
 // typed arrays, which nothing refers to afterwards. `similar` is a network of the same constants, or null.
-std::shared_ptr<const Network> read_network(const Call& call, const Network* similar);
+std::shared_ptr<const Network> read_network(const Call& call, const Network* similar,
+                                            bool constants_last = false);
 
 // The same arguments, read on JavaScript's thread for another that makes the network.
 struct NetworkParts {
@@ -25,7 +26,8 @@ struct NetworkParts {
   std::shared_ptr<const Network> make(const KernelTable& kernels, const Network* similar,
                                       const std::atomic<bool>* cancelled) &&;
 };
-NetworkParts read_network_parts(const Call& call);
+// `constants_last` as network/operand.h has it.
+NetworkParts read_network_parts(const Call& call, bool constants_last);
 
 // What a run is called with.
 struct RunOperands {

@@ -18,12 +18,13 @@ constexpr double kNsPerCopiedWeight = 0.5;
 }  // namespace
 
 Store::Store(int64_t arena_bytes, std::vector<int64_t> input_bytes, std::vector<int64_t> output_bytes,
-             std::vector<Constant> constants)
+             std::vector<Constant> constants, bool constants_last)
     : arena_bytes_(arena_bytes),
       input_bytes_(std::move(input_bytes)),
       output_bytes_(std::move(output_bytes)),
       constants_(std::move(constants)),
-      kept_(constants_.size()) {}
+      kept_(constants_.size()),
+      constants_last_(constants_last) {}
 
 const Constant& Store::find(int64_t index) const { return constants_[static_cast<size_t>(index)]; }
 
@@ -105,6 +106,12 @@ void Store::copy_weights(int64_t index, int64_t scale, int64_t length, float* to
     const float factor = factors[i / parts];
     for (int64_t k = 0; k < count; ++k) part[k] *= factor;
   });
+}
+
+void Store::note_kept(int64_t index) {
+  const Constant& constant = find(index);
+  kept_constants_.push_back(index);
+  kept_constant_bytes_ += static_cast<size_t>(constant.length * bytes_of(constant.dtype));
 }
 
 }  // namespace convmat

@@ -45,11 +45,14 @@ struct Constant {
   int64_t length;
 };
 
-// What operands lie in, and constants that steps refer to: copies, which outlive the arrays they came in.
+// What operands lie in, and constants that steps refer to: copies, which outlive the arrays they came in, but
+// for weights that are read as they are stored, of constants that last.
 class Store {
  public:
+  // `constants_last`: nobody writes to the arrays, and those that are kept() stay there as long as the
+  // network and all that has been lent its weights.
   Store(int64_t arena_bytes, std::vector<int64_t> input_bytes, std::vector<int64_t> output_bytes,
-        std::vector<Constant> constants);
+        std::vector<Constant> constants, bool constants_last = false);
 
   // An operand of `length` elements; refused where it reaches out of its home or is not aligned.
   Operand read(Words& words, DType dtype, int64_t length, bool is_written);
@@ -70,6 +73,15 @@ class Store {
   // than they are wanted they are in memory that the next call takes again.
   const float* weights(int64_t index, int64_t scale, int64_t length);
   void copy_weights(int64_t index, int64_t scale, int64_t length, float* to) const;
+  // `length` floats where they are, at whatever byte they begin.
+  const std::byte* stored_weights(int64_t index, int64_t length) const {
+    return static_cast<const std::byte*>(find_weights(index, length).data);
+  }
+  bool constants_last() const { return constants_last_; }
+  // The constants that runs read in place, and their size.
+  void note_kept(int64_t index);
+  const std::vector<int64_t>& kept_constants() const { return kept_constants_; }
+  size_t kept_constant_bytes() const { return kept_constant_bytes_; }
 
   template <typename T>
   const T* resolve(const Operand& operand, const Memory& memory) const {
@@ -114,6 +126,9 @@ class Store {
   std::vector<Constant> constants_;
   std::vector<std::unique_ptr<AlignedArray<std::byte>>> kept_;  // null for those that no step reads in place
   size_t kept_bytes_ = 0;
+  bool constants_last_;
+  std::vector<int64_t> kept_constants_;
+  size_t kept_constant_bytes_ = 0;
   AlignedArray<float> prepared_;  // weights that are being packed
 };
 

@@ -1,6 +1,7 @@
 // What is packed of a network's constant weights: networks of one model, for other input shapes, share it.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -24,6 +25,7 @@ struct RowPacking {
   bool is_transposed;  // the constant is [n][count]
 };
 struct PackedRows {
+  const std::byte* data;  // in `rows`, or in a constant that lasts
   AlignedArray<float> rows, bias;
 };
 

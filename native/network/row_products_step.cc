@@ -30,6 +30,7 @@ class RowProductsStep final : public Step {
     is_lent_ = packed_ != nullptr;
     if (!is_lent_) packed_ = pack(source);
     source.packed.rows.add(packing_, packed_);
+    if (!is_lent_ && packed_->rows.size() == 0) source.store.note_kept(packing_.weight);
     lo_ = static_cast<float>(words.next());
     hi_ = static_cast<float>(words.next());
     input_ = source.store.input(words, packing_.n);
@@ -50,12 +51,13 @@ class RowProductsStep final : public Step {
   void run(const Context& context, const Store& store, const Memory& memory) const override {
     const float* const x = store.resolve<float>(input_, memory);
     float* const y = store.resolve_output<float>(output_, memory);
+    constexpr int64_t kBytes = sizeof(float);
     const int64_t rows = std::max<int64_t>(1, kChunkWeights / packing_.n / 4) * 4;
     const double cost = kNsPerWeight * static_cast<double>(packing_.count * packing_.n);
     parallel_for(ceil_div(packing_.count, rows), cost, [&](int64_t i) {
       if (context.is_cancelled()) return;
       const int64_t first = i * rows;
-      context.kernels->steps.row_products({packed_->rows.data() + first * packing_.n,
+      context.kernels->steps.row_products({packed_->data + first * packing_.n * kBytes,
                                            std::min(rows, packing_.count - first), packing_.n, x,
                                            packed_->bias.data() + first, lo_, hi_, y + first});
     });
@@ -67,13 +69,18 @@ class RowProductsStep final : public Step {
     const auto [weight, scale, bias, count, n, is_transposed] = packing_;
     const int64_t length = checked_product({count, n});
     const auto* const given = static_cast<const float*>(source.store.constant(bias, DType::f32, count));
-    auto packed =
-        std::make_shared<PackedRows>(PackedRows{AlignedArray<float>(length), AlignedArray<float>(count)});
-    if (is_transposed) {
-      source.kernels.f32.transpose(n, count, source.store.weights(weight, scale, length), count,
-                                   packed->rows.data(), n);
+    auto packed = std::make_shared<PackedRows>(PackedRows{nullptr, {}, AlignedArray<float>(count)});
+    if (!is_transposed && scale < 0 && source.store.constants_last()) {
+      packed->data = source.store.stored_weights(weight, length);
     } else {
-      source.store.copy_weights(weight, scale, length, packed->rows.data());
+      packed->rows = AlignedArray<float>(length);
+      packed->data = reinterpret_cast<const std::byte*>(packed->rows.data());
+      if (is_transposed) {
+        source.kernels.f32.transpose(n, count, source.store.weights(weight, scale, length), count,
+                                     packed->rows.data(), n);
+      } else {
+        source.store.copy_weights(weight, scale, length, packed->rows.data());
+      }
     }
     if (given == nullptr)
       std::fill_n(packed->bias.data(), count, 0.0f);

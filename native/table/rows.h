@@ -1,6 +1,7 @@
 // What kernels over one row of elements take: reductions, softmax, normalisation.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace convmat {
@@ -39,9 +40,9 @@ struct RowNormalise {
 using RowNormaliseFn = void(const RowNormalise& f);
 
 // y[i] <-- the product of row i and x, plus bias[i], clamped to [lo, hi]; NaN passes through. Rows are read
-// once, from memory.
+// once, from memory, where they may begin at any byte.
 struct RowProducts {
-  const float* rows;  // [count][n]
+  const std::byte* rows;  // [count][n], floats
   int64_t count, n;
   const float* x;
   const float* bias;

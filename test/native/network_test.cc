@@ -142,9 +142,11 @@ TEST_P(NetworkTest, ProductsOfRows) {
   for (const int64_t count : {1, 3, 4, 9}) {
     for (const int64_t n : {1, 2, 15, 31, 32, 33, 64, 100, 607}) {
       const std::vector<float> rows = image(count * n), x = image(n + 1), bias = image(count);
+      std::vector<std::byte> stored(rows.size() * sizeof(float) + 1);
+      std::memcpy(stored.data() + 1, rows.data(), rows.size() * sizeof(float));
       std::vector<float> y(static_cast<size_t>(count) + 2, 77);
       const float *const from = x.data() + 1, lo = -1.5f, hi = 2;
-      kernels().steps.row_products({rows.data(), count, n, from, bias.data(), lo, hi, y.data() + 1});
+      kernels().steps.row_products({stored.data() + 1, count, n, from, bias.data(), lo, hi, y.data() + 1});
       for (int64_t r = 0; r < count; ++r) {
         double sum = bias[r], magnitude = 0;
         for (int64_t i = 0; i < n; ++i) {
@@ -185,6 +187,32 @@ TEST_P(NetworkTest, WeightsComeAsBytes) {
   EXPECT_THROW(made(40, 3), Refusal);
   EXPECT_THROW(made(36, 2), Refusal);
   EXPECT_THROW(made(36, 0), Refusal);
+}
+
+// The same without factors: constants that last are read where they are, by a network that is lent them, too.
+TEST_P(NetworkTest, WeightsThatLastAreReadInPlace) {
+  std::vector<std::byte> bytes(kWeights.size() * sizeof(float) + 1);
+  std::memcpy(bytes.data() + 1, kWeights.data(), kWeights.size() * sizeof(float));
+  Case c{{kind(StepKind::row_products), 3, 3, 0, 0, kNoIndex, kNoIndex, -inf, inf}, 0, 3, 3};
+  append(&c.words, kInput);
+  append(&c.words, kOutput);
+  append(&c.words, {0});
+  const auto made = [&](bool last, const Network* similar) {
+    Words words(c.words.data(), static_cast<int64_t>(c.words.size()));
+    const std::vector<Constant> constants = {{bytes.data() + 1, DType::u8, 36}};
+    return Network(kernels(), words, Store(0, {12}, {12}, constants, last), similar);
+  };
+  const Network copied = made(false, nullptr), in_place = made(true, nullptr), lent = made(false, &in_place);
+  EXPECT_TRUE(copied.store().kept_constants().empty());
+  EXPECT_EQ(in_place.store().kept_constants(), std::vector<int64_t>{0});
+  EXPECT_EQ(in_place.store().kept_constant_bytes(), 36u);
+  EXPECT_TRUE(lent.store().kept_constants().empty());
+  const std::vector<float> expected = run(kernels(), copied, c);
+  EXPECT_EQ(run(kernels(), in_place, c), expected);
+  std::fill(bytes.begin(), bytes.end(), std::byte{0});
+  EXPECT_EQ(run(kernels(), copied, c), expected);
+  EXPECT_EQ(run(kernels(), in_place, c), std::vector<float>(3, 0));
+  EXPECT_EQ(run(kernels(), lent, c), std::vector<float>(3, 0));
 }
 
 TEST_P(NetworkTest, FunctionsOfOneElement) {

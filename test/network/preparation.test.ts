@@ -1,4 +1,7 @@
 /** Preparation off the event loop: who packs, for whom, and what becomes of it when calls end before it does. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { backend } from '../../dist/backend/select.js';
 import { ArgumentError } from '../../dist/errors.js';
@@ -88,6 +91,57 @@ test('what is packed elsewhere gives the same bits as what is packed here', asyn
   }
   here.dispose();
   elsewhere.dispose();
+});
+
+describe('rows of a matrix that nobody else sees', () => {
+  /** A classifier over maps of any size, as bytes and in a file. */
+  function classifier() {
+    const [classes, channels] = [40, 300];
+    const rows = Float32Array.from({ length: classes * channels }, (_, k) => Math.sin(k * 3.1));
+    const bytes = modelBytes({
+      inputs: [value('x', [1, channels, 'height', 'width'])],
+      outputs: [value('y', [1, classes])],
+      initializers: [floats('w', [classes, channels], rows)],
+      nodes: [
+        node('GlobalAveragePool', ['x'], ['mean']),
+        node('Flatten', ['mean'], ['row']),
+        node('Gemm', ['row', 'w'], ['y'], { transB: { kind: 'int', value: 1 } }),
+      ],
+    });
+    const path = join(mkdtempSync(join(tmpdir(), 'convmat-test-')), 'classifier.onnx');
+    writeFileSync(path, bytes);
+    const map = (size: number) => ({
+      shape: [1, channels, size, size],
+      data: Float32Array.from({ length: channels * size * size }, (_, i) => Math.cos(i * 0.7)),
+    });
+    return { path, bytes, map };
+  }
+
+  test('are the same read in place and copied, for every shape, after the network was let go', async () => {
+    const { path, bytes, map } = classifier();
+    const copied = await prepareNetwork(bytes);
+    const inPlace = await prepareNetwork(path);
+    const expected = [3, 5].map((size) => copied.run(map(size)).y.data);
+    const first = inPlace.run(map(3)).y.data;
+    expect(first).toEqual(expected[0]);
+    const calls = [3, 5, 5].map((size) => inPlace.runAsync(map(size)));
+    inPlace.dispose();
+    // Memory that nobody held would be another's by now.
+    for (let i = 0; i < 50; i++) new Float32Array(2 ** 20).fill(i);
+    const results = await Promise.all(calls);
+    expect(results.map(({ y }) => y.data)).toEqual([expected[0], expected[1], expected[1]]);
+    rmSync(dirname(path), { recursive: true });
+    copied.dispose();
+  });
+
+  test('of bytes that others see are copied', async () => {
+    const { bytes, map } = classifier();
+    const network = await prepareNetwork(bytes);
+    const before = (await network.runAsync(map(3))).y.data;
+    bytes.fill(0);
+    expect((await network.runAsync(map(3))).y.data).toEqual(before);
+    network.dispose();
+  });
 });
 
 describe('a preparation goes on', () => {

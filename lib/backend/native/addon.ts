@@ -113,7 +113,7 @@ export interface NativeAddon {
 
   /**
    * `similar`: a network of the same constants, whose packed weights are shared if they fit. `isAlone`: nobody reads the arena
-   * after a run, nor writes to it before one.
+   * after a run, nor writes to it before one. `constantsLast`: nobody writes to the constants nor hands their memory on.
    */
   prepareNetwork(
     words: Float64Array,
@@ -123,8 +123,9 @@ export interface NativeAddon {
     constants: readonly TypedArray[],
     similar: RunNetwork | null,
     isAlone: boolean,
+    constantsLast: boolean,
   ): RunNetwork;
-  /** As prepareNetwork, on another thread; nobody else may have seen the constants. Returns a number as runAsync does. */
+  /** As prepareNetwork, on another thread, of constants that last. Returns a number as runAsync does. */
   prepareNetworkAsync(
     words: Float64Array,
     arenaBytes: number,

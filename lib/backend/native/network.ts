@@ -16,7 +16,8 @@ export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork' | 'b
       return whole.subarray(start, start + bytes);
     },
     bindNetwork(program, similar) {
-      return new NativeNetwork(addon, addon.prepareNetwork(...argumentsOf(program, similar)));
+      const args = argumentsOf(program, similar);
+      return new NativeNetwork(addon, addon.prepareNetwork(...args, program.constantsLast));
     },
     async bindNetworkAsync(program, similar) {
       const args = argumentsOf(program, similar);
@@ -31,9 +32,9 @@ export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork' | 'b
 function argumentsOf(
   { words, arenaBytes, inputBytes, outputBytes, constants, isAlone }: NetworkProgram,
   similar: BoundNetwork | null,
-): Parameters<NativeAddon['prepareNetwork']> {
+) {
   const lender = NativeNetwork.lender(similar);
-  return [words, arenaBytes, inputBytes, outputBytes, constants, lender, isAlone];
+  return [words, arenaBytes, inputBytes, outputBytes, constants, lender, isAlone] as const;
 }
 
 class NativeNetwork implements BoundNetwork {
