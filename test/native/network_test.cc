@@ -33,7 +33,7 @@ const std::vector<double> kInput = {2, 0, 0}, kOutput = {3, 0, 0}, kArena = {0, 
 
 // arena <-- a 3 x 3 convolution of a 1 x 6 x 7 image, tanh of its sum with the input; output <-- its maxima.
 Case residual_block() {
-  Case c{{kind(StepKind::conv), 0, 0, 1, 0, 0, 1, 1, 1, 1}, 42, 42, 7};
+  Case c{{kind(StepKind::conv), 0, 0, 1, 0, 0, 0, 1, 1, 1, 1}, 42, 42, 7};
   append(&c.words, {1, 1, 1, 1, 0, 0, 1, 6, 3, 1, 1, 1, 1, 6, 7, 3, 1, 1, 1, 1, 7});
   append(&c.words, {0, 0, 0, kNoIndex, kNoIndex, -inf, inf});
   append(&c.words, kInput);
