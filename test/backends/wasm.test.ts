@@ -103,7 +103,16 @@ describe.skipIf(backend !== 'wasm')('WebAssembly', () => {
       () => addon.matmul(2, 2, 2, new Float32Array(3), new Float32Array(4), new Float32Array(4)),
       () => addon.conv(good, new Float32Array(16), null, -1, 1, new Float32Array(5), new Float32Array(1)),
       () =>
-        addon.prepareNetwork(Float64Array.of(3, 1, 2, 77), 64, [4], [4], [new Float32Array(9)], null, true),
+        addon.prepareNetwork(
+          Float64Array.of(3, 1, 2, 77),
+          64,
+          [4],
+          [4],
+          [new Float32Array(9)],
+          null,
+          true,
+          false,
+        ),
     ];
     for (const call of refuse) expect(call).toThrow(ArgumentError);
     const before = instance.memoryBytes;
