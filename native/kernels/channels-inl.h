@@ -1,4 +1,4 @@
-// Kernels over a channel of a batch, in double: the moments of its elements, affine maps, and the adjoint of
+// Kernels over channels of a batch, in double: the moments of their elements, affine maps, and the adjoint of
 // both together.
 #pragma once
 
@@ -7,47 +7,62 @@
 namespace convmat::CONVMAT_ISA {
 namespace {
 
-// Vectors of an element's way through the sums: as many as additions take cycles.
+// Vectors of sums: as many as an addition takes cycles.
 constexpr int kChannelSums = 4;
 
-// The sums of several terms over the planes of a channel: of(from, first) gives one vector of them, of the
-// elements from `first` on of a plane that begins at `from`; of_one(from, i) those of element i.
+// run(channel, where its plane begins) for each plane, in the order of memory.
+template <typename Run>
+CONVMAT_INLINE void each_plane(const ChannelGroup& group, const Run& run) {
+  for (int64_t n = 0; n < group.batch; ++n) {
+    for (int64_t c = 0; c < group.channels; ++c) run(c, n * group.step + c * group.places);
+  }
+}
+
+// The sum of a plane's terms: of(i) gives a vector of those of the elements from i on, of_one(i) the one of
+// element i.
 template <typename Of, typename OfOne>
-CONVMAT_INLINE double channel_sum(const ChannelPlanes& planes, const Of& of, const OfOne& of_one) {
+CONVMAT_INLINE double plane_sum(int64_t begin, int64_t places, const Of& of, const OfOne& of_one) {
   constexpr int lanes = Vec<double>::lanes;
-  Vec<double> sums[kChannelSums];
-  CONVMAT_UNROLL for (int k = 0; k < kChannelSums; ++k) sums[k] = zero<double>();
+  const int64_t end = begin + places;
   double rest = 0;
-  for (int64_t plane = 0; plane < planes.count; ++plane) {
-    const int64_t begin = plane * planes.step, end = begin + planes.places;
-    int64_t i = begin;
+  int64_t i = begin;
+  if (places >= lanes) {
+    Vec<double> sums[kChannelSums];
+    CONVMAT_UNROLL for (int k = 0; k < kChannelSums; ++k) sums[k] = zero<double>();
     for (; i + kChannelSums * lanes <= end; i += kChannelSums * lanes) {
       CONVMAT_UNROLL for (int k = 0; k < kChannelSums; ++k) sums[k] = add(sums[k], of(i + k * lanes));
     }
     for (; i + lanes <= end; i += lanes) sums[0] = add(sums[0], of(i));
-    for (; i < end; ++i) rest += of_one(i);
+    rest = sum(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
   }
-  return sum(add(add(sums[0], sums[1]), add(sums[2], sums[3]))) + rest;
+  for (; i < end; ++i) rest += of_one(i);
+  return rest;
 }
 
 template <typename T>
-void channel_moments(const ChannelPlanes& planes, const T* x, double* mean, double* squares) {
-  const double total = channel_sum(
-      planes, [=](int64_t i) { return load_widened(x + i); },
-      [=](int64_t i) { return static_cast<double>(x[i]); });
-  const double middle = total / static_cast<double>(planes.count * planes.places);
-  const Vec<double> middles = broadcast(middle);
-  *mean = middle;
-  *squares = channel_sum(
-      planes,
-      [=](int64_t i) {
-        const Vec<double> distance = sub(load_widened(x + i), middles);
-        return mul(distance, distance);
-      },
-      [=](int64_t i) {
-        const double distance = static_cast<double>(x[i]) - middle;
-        return distance * distance;
-      });
+void channel_moments(const ChannelGroup& group, const T* x, double* mean, double* squares) {
+  for (int64_t c = 0; c < group.channels; ++c) mean[c] = squares[c] = 0;
+  each_plane(group, [=](int64_t c, int64_t begin) {
+    mean[c] += plane_sum(
+        begin, group.places, [=](int64_t i) { return load_widened(x + i); },
+        [=](int64_t i) { return static_cast<double>(x[i]); });
+  });
+  const auto count = static_cast<double>(group.batch * group.places);
+  for (int64_t c = 0; c < group.channels; ++c) mean[c] /= count;
+  each_plane(group, [=](int64_t c, int64_t begin) {
+    const double middle = mean[c];
+    const Vec<double> middles = broadcast(middle);
+    squares[c] += plane_sum(
+        begin, group.places,
+        [=](int64_t i) {
+          const Vec<double> distance = sub(load_widened(x + i), middles);
+          return mul(distance, distance);
+        },
+        [=](int64_t i) {
+          const double distance = static_cast<double>(x[i]) - middle;
+          return distance * distance;
+        });
+  });
 }
 
 // NaN stays, and of zeros the positive one.
@@ -57,21 +72,22 @@ CONVMAT_INLINE double rectified(double a) { return (0 > a ? 0 : a) + 0.0; }
 template <typename T, bool RECTIFIED>
 CONVMAT_NOINLINE void channel_affine_of(const ChannelAffine<T>& f) {
   constexpr int lanes = Vec<double>::lanes;
-  const double factor = f.factor, offset = f.offset;
-  const Vec<double> factors = broadcast(factor), offsets = broadcast(offset);
-  for (int64_t plane = 0; plane < f.planes.count; ++plane) {
-    const T* const x = f.x + plane * f.planes.step;
-    T* const y = f.y + plane * f.planes.step;
+  each_plane(f.group, [&](int64_t c, int64_t begin) {
+    const T* const x = f.x + begin;
+    T* const y = f.y + begin;
+    const int64_t places = f.group.places;
+    const double factor = f.factor[c], offset = f.offset[c];
+    const Vec<double> factors = broadcast(factor), offsets = broadcast(offset);
     int64_t i = 0;
-    for (; i + lanes <= f.planes.places; i += lanes) {
+    for (; i + lanes <= places; i += lanes) {
       const Vec<double> value = add(mul(load_widened(x + i), factors), offsets);
       store_narrowed(y + i, RECTIFIED ? rectified(value) : value);
     }
-    for (; i < f.planes.places; ++i) {
+    for (; i < places; ++i) {
       const double value = static_cast<double>(x[i]) * factor + offset;
       y[i] = static_cast<T>(RECTIFIED ? rectified(value) : value);
     }
-  }
+  });
 }
 
 template <typename T>
@@ -105,47 +121,94 @@ struct PassedGrad {
   }
 };
 
+// Of a plane: the sum of g, and that of g * (x - mean), in one pass.
 template <typename T, bool RECTIFIED>
-CONVMAT_NOINLINE void channel_grad_of(const ChannelGrad<T>& f, double* sum_of_g, double* sum_of_products) {
+CONVMAT_INLINE void plane_grad_sums(const PassedGrad<T, RECTIFIED>& passed, double mean, int64_t begin,
+                                    int64_t places, double* sum_of_g, double* sum_of_products) {
   constexpr int lanes = Vec<double>::lanes;
-  const PassedGrad<T, RECTIFIED> passed = {f.g, f.x, f.factor, f.offset};
-  const T* const x = f.x;
-  const double mean = f.mean, factor = f.factor;
+  const int64_t end = begin + places;
+  const Vec<double> means = broadcast(mean);
+  Vec<double> sums[2] = {zero<double>(), zero<double>()}, products[2] = {zero<double>(), zero<double>()};
+  const auto accumulate = [&](int k, int64_t i) {
+    const Vec<double> g = passed.vector(i);
+    sums[k] = add(sums[k], g);
+    products[k] = fma(g, sub(load_widened(passed.x + i), means), products[k]);
+  };
+  int64_t i = begin;
+  for (; i + 2 * lanes <= end; i += 2 * lanes) {
+    accumulate(0, i);
+    accumulate(1, i + lanes);
+  }
+  if (i + lanes <= end) {
+    accumulate(0, i);
+    i += lanes;
+  }
+  double total = 0, product = 0;
+  for (; i < end; ++i) {
+    const double g = passed.one(i);
+    total += g;
+    product += g * (static_cast<double>(passed.x[i]) - mean);
+  }
+  *sum_of_g += sum(add(sums[0], sums[1])) + total;
+  *sum_of_products += sum(add(products[0], products[1])) + product;
+}
+
+// Of a plane: dx <-- factor * (g - level - slope * (x - mean)).
+template <typename T, bool RECTIFIED>
+CONVMAT_INLINE void plane_grad(const PassedGrad<T, RECTIFIED>& passed, double mean, double level,
+                               double slope, int64_t begin, int64_t places, T* dx) {
+  constexpr int lanes = Vec<double>::lanes;
+  const int64_t end = begin + places;
+  const double factor = passed.factor;
   const Vec<double> means = broadcast(mean), factors = broadcast(factor);
-  const double total = channel_sum(
-      f.planes, [&](int64_t i) { return passed.vector(i); }, [&](int64_t i) { return passed.one(i); });
-  const double product =
-      f.scale * channel_sum(
-                    f.planes,
-                    [&](int64_t i) { return mul(passed.vector(i), sub(load_widened(x + i), means)); },
-                    [&](int64_t i) { return passed.one(i) * (static_cast<double>(x[i]) - mean); });
-  *sum_of_g = total;
-  *sum_of_products = product;
-  const auto count = static_cast<double>(f.planes.count * f.planes.places);
-  const double level = total / count, slope = product * f.scale / count;
   const Vec<double> levels = broadcast(level), slopes = broadcast(slope);
-  for (int64_t plane = 0; plane < f.planes.count; ++plane) {
-    const int64_t begin = plane * f.planes.step, end = begin + f.planes.places;
-    int64_t i = begin;
-    if (f.is_of_batch) {
-      for (; i + lanes <= end; i += lanes) {
-        const Vec<double> along = mul(slopes, sub(load_widened(x + i), means));
-        store_narrowed(f.dx + i, mul(factors, sub(sub(passed.vector(i), levels), along)));
-      }
-      for (; i < end; ++i) {
-        const double along = slope * (static_cast<double>(x[i]) - mean);
-        f.dx[i] = static_cast<T>(factor * ((passed.one(i) - level) - along));
-      }
-    } else {
-      for (; i + lanes <= end; i += lanes) store_narrowed(f.dx + i, mul(factors, passed.vector(i)));
-      for (; i < end; ++i) f.dx[i] = static_cast<T>(factor * passed.one(i));
-    }
+  int64_t i = begin;
+  for (; i + lanes <= end; i += lanes) {
+    const Vec<double> along = mul(slopes, sub(load_widened(passed.x + i), means));
+    store_narrowed(dx + i, mul(factors, sub(sub(passed.vector(i), levels), along)));
+  }
+  for (; i < end; ++i) {
+    const double along = slope * (static_cast<double>(passed.x[i]) - mean);
+    dx[i] = static_cast<T>(factor * ((passed.one(i) - level) - along));
+  }
+}
+
+// Of a plane: dx <-- factor * g.
+template <typename T, bool RECTIFIED>
+CONVMAT_INLINE void plane_scale(const PassedGrad<T, RECTIFIED>& passed, int64_t begin, int64_t places,
+                                T* dx) {
+  constexpr int lanes = Vec<double>::lanes;
+  const int64_t end = begin + places;
+  const Vec<double> factors = broadcast(passed.factor);
+  int64_t i = begin;
+  for (; i + lanes <= end; i += lanes) store_narrowed(dx + i, mul(factors, passed.vector(i)));
+  for (; i < end; ++i) dx[i] = static_cast<T>(passed.factor * passed.one(i));
+}
+
+template <typename T, bool RECTIFIED>
+CONVMAT_NOINLINE void channel_grad_of(const ChannelGrad<T>& f) {
+  const ChannelGroup& group = f.group;
+  const int64_t places = group.places;
+  const auto passed = [&](int64_t c) { return PassedGrad<T, RECTIFIED>{f.g, f.x, f.factor[c], f.offset[c]}; };
+  for (int64_t c = 0; c < group.channels; ++c) f.sums[c] = f.products[c] = 0;
+  each_plane(group, [&](int64_t c, int64_t begin) {
+    plane_grad_sums(passed(c), f.mean[c], begin, places, f.sums + c, f.products + c);
+  });
+  for (int64_t c = 0; c < group.channels; ++c) f.products[c] *= f.scale[c];
+  if (f.is_of_batch) {
+    const auto count = static_cast<double>(group.batch * places);
+    each_plane(group, [&](int64_t c, int64_t begin) {
+      const double slope = f.products[c] * f.scale[c] / count;
+      plane_grad(passed(c), f.mean[c], f.sums[c] / count, slope, begin, places, f.dx);
+    });
+  } else {
+    each_plane(group, [&](int64_t c, int64_t begin) { plane_scale(passed(c), begin, places, f.dx); });
   }
 }
 
 template <typename T>
-void channel_grad(const ChannelGrad<T>& f, double* sum, double* product) {
-  f.is_rectified ? channel_grad_of<T, true>(f, sum, product) : channel_grad_of<T, false>(f, sum, product);
+void channel_grad(const ChannelGrad<T>& f) {
+  f.is_rectified ? channel_grad_of<T, true>(f) : channel_grad_of<T, false>(f);
 }
 
 }  // namespace

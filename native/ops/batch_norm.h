@@ -20,7 +20,7 @@ void batch_moments(const Context&, const ChannelShape&, const void* x, double* m
 void channel_affine(const Context&, const ChannelShape&, const void* x, const double* factor,
                     const double* offset, bool is_rectified, void* y);
 
-// The adjoint of normalisation: see ChannelGrad, whose numbers these are, one of each per channel. dx may be
+// The adjoint of normalisation: see ChannelGrad, whose numbers these are. dx may be
 // g.
 struct BatchNormGrad {
   ChannelShape shape;
