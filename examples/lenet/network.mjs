@@ -32,7 +32,7 @@ export function trainEpoch(net, loader, vary, step, report) {
   for (const [images, labels] of loader) {
     net.zeroGrad();
     const { value, grad } = nn.crossEntropyLoss(net.forward(vary(images)), labels);
-    net.backward(grad);
+    net.backwardParameters(grad);
     step();
     total += value;
     batches++;

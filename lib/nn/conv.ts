@@ -116,16 +116,30 @@ export class Conv1d extends Module {
   }
 
   #back(given: FloatTensor, memory: Memory): FloatTensor {
-    const { input, batched } = keptBy(this, this.#kept);
-    const x = batched ? input : input.reshape([1, ...input.shape]);
-    const g = batched ? given : given.reshape([1, ...given.shape]);
-    const weight = this.weight.data;
+    const { input } = keptBy(this, this.#kept);
+    const { x, g } = this.#batched(given);
     const out = resultIn(memory, x.dtype, x.shape);
-    const inputGrad = convInputGrad(x.shape, weight, g, { ...this.geometry, out });
-    const weightGrad = convWeightGrad(x, weight.shape, g, this.geometry);
+    const inputGrad = convInputGrad(x.shape, this.weight.data, g, { ...this.geometry, out });
+    this.#accumulate(x, g);
+    return inputGrad.reshape(input.shape);
+  }
+
+  override backwardParameters(gradOutput: TensorLike): void {
+    const { x, g } = this.#batched(takeGradient(gradOutput, keptBy(this, this.#kept).output));
+    this.#accumulate(x, g);
+  }
+
+  /** Input and gradient with the axis of the batch. */
+  #batched(given: FloatTensor): { x: FloatTensor; g: FloatTensor } {
+    const { input, batched } = keptBy(this, this.#kept);
+    if (batched) return { x: input, g: given };
+    return { x: input.reshape([1, ...input.shape]), g: given.reshape([1, ...given.shape]) };
+  }
+
+  #accumulate(x: FloatTensor, g: FloatTensor): void {
+    const weightGrad = convWeightGrad(x, this.weight.data.shape, g, this.geometry);
     if (this.bias !== null) accumulate(this.bias, convBiasGrad(g));
     accumulate(this.weight, weightGrad);
-    return batched ? inputGrad : inputGrad.reshape(input.shape);
   }
 
   outputShape(inputShape: Shape): Shape {

@@ -80,6 +80,14 @@ export abstract class Module {
   abstract backward(gradOutput: TensorLike): Tensor;
 
   /**
+   * As backward, for the parameters' gradients alone: of a network's first convolution, the gradient of its input is work
+   * that training has no use for.
+   */
+  backwardParameters(gradOutput: TensorLike): void {
+    this.backward(gradOutput);
+  }
+
+  /**
    * As forward, of a checked input, with the result in memory that is given or in other that the input has no part in.
    * @internal
    */

@@ -7,7 +7,7 @@ import { BatchNorm1d, BatchNorm2d, BatchNorm3d } from './batch-norm.js';
 import { Conv1d, Conv2d, Conv3d } from './conv.js';
 import { FRESH, GradientMemory, type Memory, type Passed, SameMemory } from './memory.js';
 import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
-import { backInto, hidesGradient, hidesInput, runInto } from './passing.js';
+import { backInto, backIntoParameters, hidesGradient, hidesInput, runInto } from './passing.js';
 import { MaxPool1d, MaxPool2d, MaxPool3d } from './pool.js';
 import { ReLU } from './relu.js';
 import { Residual } from './residual.js';
@@ -95,6 +95,18 @@ export class Sequential extends Module {
     return last !== undefined && hidesGradient(last);
   }
 
+  override backwardParameters(gradOutput: TensorLike): void {
+    const given = { gradient: this.#take(gradOutput), isOwn: false };
+    const [first, second] = this.modules;
+    // Where the two run together, there is no gradient between them.
+    if (first === undefined || isPair(first, second)) this.#back(given, this.#gradients);
+    else {
+      const passed = this.#back(given, this.#gradients, 1);
+      backIntoParameters(first, passed.gradient);
+      if (hidesGradient(first)) this.#gradients.giveBack(passed);
+    }
+  }
+
   /** @internal */
   override backwardInto({ gradient, isOwn }: Passed, memory: GradientMemory): Passed {
     return this.#back({ gradient: this.#take(gradient), isOwn }, memory);
@@ -104,9 +116,10 @@ export class Sequential extends Module {
     return takeGradient(gradOutput, keptBy(this, this.#output));
   }
 
-  #back(given: Passed, memory: GradientMemory): Passed {
+  /** The gradient of the input of layer `first`. */
+  #back(given: Passed, memory: GradientMemory, first = 0): Passed {
     let passed = given;
-    for (let i = this.modules.length - 1; i >= 0; i--) {
+    for (let i = this.modules.length - 1; i >= first; i--) {
       const [module, before] = [this.modules[i], this.modules[i - 1]];
       if (isPlainMaxPool(module) && isPlain(before, ReLU)) {
         const gradient = module.backwardRectified(passed.gradient, memory);
@@ -173,6 +186,12 @@ function isPlain<M extends Module>(
   Layer: new (...args: never[]) => M,
 ): module is M {
   return module !== undefined && module.constructor === Layer;
+}
+
+/** Whether backward runs them as one. */
+function isPair(module: Module, next: Module | undefined): boolean {
+  if (next === undefined) return false;
+  return (isPlain(module, ReLU) && isPlainMaxPool(next)) || (isPlainNorm(module) && isPlain(next, ReLU));
 }
 
 function isPlainConv(module: Module): module is Conv1d {

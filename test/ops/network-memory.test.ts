@@ -140,6 +140,41 @@ describe.each(networks)('a network that %s', (_name, make) => {
   });
 });
 
+describe('backwardParameters', () => {
+  const first: [string, () => nn.Module[]][] = [
+    ['a convolution', () => [conv(2, 4, 1)]],
+    ['a convolution without the axis of a batch', () => [conv(2, 4, 1), new nn.ReLU()]],
+    ['a BatchNorm with its ReLU', () => [new nn.BatchNorm2d(2), new nn.ReLU(), conv(2, 4, 1)]],
+    ['a ReLU with its pool', () => [new nn.ReLU(), new nn.MaxPool2d(2), conv(2, 4, 1)]],
+    ['a residual block', () => [new nn.Residual(conv(2, 2, 1)), conv(2, 4, 2)]],
+    ['a network', () => [new nn.Sequential(conv(2, 4, 1), new nn.BatchNorm2d(4)), conv(4, 4, 2)]],
+    ['nothing', () => []],
+  ];
+  test.each(first)('adds what backward adds, of a network that begins with %s', (name, make) => {
+    const [net, twin] = [new nn.Sequential(...make()), new nn.Sequential(...make())];
+    for (let step = 0; step < 2; step++) {
+      const x = name.includes('without') ? drawn(2, 6, 6) : drawn(2, 2, 6, 6);
+      const g = drawn(...net.forward(x).shape);
+      twin.forward(x);
+      net.backwardParameters(g);
+      twin.backward(g);
+      const grads = (of: nn.Sequential) => of.parameters().map(({ grad }) => copy(grad));
+      expect(grads(net)).toEqual(grads(twin));
+    }
+  });
+
+  test('calls the backward of a layer that has one of its own', () => {
+    const watched = new Watched(2, 4, 3, { seed: 1 });
+    const net = new nn.Sequential(watched, ...norm());
+    net.backwardParameters(drawn(...net.forward(drawn(2, 2, 6, 6)).shape));
+    const [first] = watched.gradients;
+    const before = copy(first);
+    net.backwardParameters(drawn(...net.forward(drawn(2, 2, 6, 6)).shape));
+    expect(watched.gradients).toHaveLength(2);
+    expect(copy(first)).toEqual(before);
+  });
+});
+
 test('a layer whose forward was replaced is called by that', () => {
   const layer = conv(4, 4, 2);
   const net = new nn.Sequential(conv(2, 4, 1), ...norm(), layer);

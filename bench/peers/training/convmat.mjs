@@ -18,7 +18,7 @@ serve(({ network, parameters, images, labels }) => {
   return () => {
     optimizer.zeroGrad();
     const { value, grad } = nn.crossEntropyLoss(net.forward(batch), labels);
-    net.backward(grad);
+    net.backwardParameters(grad);
     optimizer.step();
     return value;
   };
