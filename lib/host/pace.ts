@@ -13,9 +13,12 @@ let isServing = false;
 
 const hasTime = () => now() - since < LONGEST_TURN_MS;
 
+/** Whether there is time left in this turn, and nobody waits for it. */
+const mayGoOn = () => waiting.length === 0 && hasTime();
+
 /** Lets the event loop turn when this turn's time is used up. To be called every tenth of a millisecond or so. */
 export async function breathe(): Promise<void> {
-  if (waiting.length === 0 && hasTime()) return;
+  if (mayGoOn()) return;
   await new Promise<void>((resume) => {
     waiting.push(resume);
     if (!isServing) void serve();
@@ -35,7 +38,7 @@ export async function paced<Result>(work: Generator<undefined, Result, void>): P
   while (true) {
     const { done, value } = work.next();
     if (done) return value;
-    await breathe();
+    if (!mayGoOn()) await breathe();
   }
 }
 
