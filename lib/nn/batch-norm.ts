@@ -116,11 +116,11 @@ export class BatchNorm1d extends Module {
 
   /** @internal */
   override forwardInto(x: FloatTensor, memory: Memory): FloatTensor {
-    return this.#run(x, false, memory);
+    return this.#run(this.#take(x), false, memory);
   }
 
-  /** As forward with a ReLU after it, in one pass: each value is rectified as it is written. */
-  forwardRectified(x: TensorLike, memory = FRESH): FloatTensor {
+  /** As forward with a ReLU after it, in one pass: each value is rectified as it is written. @internal */
+  forwardRectifiedInto(x: FloatTensor, memory: Memory): FloatTensor {
     return this.#run(this.#take(x), true, memory);
   }
 
@@ -150,8 +150,8 @@ export class BatchNorm1d extends Module {
     return { gradient: this.#back({ gradient: g, isOwn }, false, memory), isOwn: true };
   }
 
-  /** The gradient of forwardRectified: as backwardInto, after that of the ReLU. @internal */
-  backwardRectified({ gradient, isOwn }: Passed, memory: GradientMemory): Passed {
+  /** The gradient of forwardRectifiedInto: as backwardInto, after that of the ReLU. @internal */
+  backwardRectifiedInto({ gradient, isOwn }: Passed, memory: GradientMemory): Passed {
     const g = this.#gradient(gradient);
     return { gradient: this.#back({ gradient: g, isOwn }, true, memory), isOwn: true };
   }
@@ -211,7 +211,7 @@ export class BatchNorm1d extends Module {
    * y = factor·x + offset per channel, as evaluation computes it; null when each batch is normalised by its own
    * statistics.
    */
-  affine(): Affine | null {
+  affine(): { factor: Float64Array; offset: Float64Array } | null {
     return this.#running === null ? null : this.#affineOf(this.#remembered(this.#running));
   }
 

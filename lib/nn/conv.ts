@@ -81,11 +81,16 @@ export class Conv1d extends Module {
 
   /** @internal */
   override forwardInto(x: FloatTensor, memory: Memory): FloatTensor {
-    return this.#run(x, 'none', memory);
+    return this.#run(this.#take(x), 'none', memory);
   }
 
   /** As forward with a ReLU after it, in one pass: each value is rectified as it is written. */
-  forwardRectified(x: TensorLike, memory = FRESH): FloatTensor {
+  forwardRectified(x: TensorLike): FloatTensor {
+    return this.#run(this.#take(x), 'relu', FRESH);
+  }
+
+  /** @internal */
+  forwardRectifiedInto(x: FloatTensor, memory: Memory): FloatTensor {
     return this.#run(this.#take(x), 'relu', memory);
   }
 

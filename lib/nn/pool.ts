@@ -85,7 +85,18 @@ export class MaxPool1d extends Module {
    * As backward with that of a ReLU after it, when the input came from one: only maxima have a gradient, so the ReLU need
    * look at nothing else.
    */
-  backwardRectified(gradOutput: TensorLike, memory = FRESH): FloatTensor {
+  backwardRectified(gradOutput: TensorLike): FloatTensor {
+    return this.#backRectified(gradOutput, FRESH);
+  }
+
+  /** @internal */
+  backwardRectifiedInto(passed: Passed, memory: GradientMemory): Passed {
+    const gradient = this.#backRectified(passed.gradient, memory);
+    memory.giveBack(passed);
+    return { gradient, isOwn: true };
+  }
+
+  #backRectified(gradOutput: TensorLike, memory: Memory): FloatTensor {
     const kept = keptBy(this, this.#kept);
     const { data: g } = takeGradient(gradOutput, kept.output);
     return scatter(kept, passWhereOn(g, kept.output.data), memory);

@@ -63,11 +63,11 @@ export class Residual extends Module {
 
   /** @internal */
   override forwardInto(x: FloatTensor, memory: Memory): FloatTensor {
-    return this.#run(x, false, memory);
+    return this.#run(this.#take(x), false, memory);
   }
 
-  /** As forward with a ReLU after it, in one pass: each sum is rectified as it is written. */
-  forwardRectified(x: TensorLike, memory = FRESH): FloatTensor {
+  /** As forward with a ReLU after it, in one pass: each sum is rectified as it is written. @internal */
+  forwardRectifiedInto(x: FloatTensor, memory: Memory): FloatTensor {
     return this.#run(this.#take(x), true, memory);
   }
 

@@ -72,7 +72,7 @@ export class Sequential extends Module {
       const [module, next] = [this.modules[i], this.modules[i + 1]];
       if (isRectifying(module) && isPlain(next, ReLU)) {
         i++;
-        y = next.keep(module.forwardRectified(y, this.#memoryAfter(i, memory)));
+        y = next.keep(module.forwardRectifiedInto(y, this.#memoryAfter(i, memory)));
       } else y = runInto(module, y, this.#memoryAfter(i, memory), `layer ${i}'s output`);
     }
     this.#output = { shape: y.shape, dtype: y.dtype };
@@ -122,12 +122,10 @@ export class Sequential extends Module {
     for (let i = this.modules.length - 1; i >= first; i--) {
       const [module, before] = [this.modules[i], this.modules[i - 1]];
       if (isPlainMaxPool(module) && isPlain(before, ReLU)) {
-        const gradient = module.backwardRectified(passed.gradient, memory);
-        memory.giveBack(passed);
-        passed = { gradient, isOwn: true };
+        passed = module.backwardRectifiedInto(passed, memory);
         i--;
       } else if (isPlain(module, ReLU) && isPlainNorm(before)) {
-        passed = before.backwardRectified(passed, memory);
+        passed = before.backwardRectifiedInto(passed, memory);
         i--;
       } else passed = backInto(module, passed, memory, `layer ${i}'s gradient`);
     }
