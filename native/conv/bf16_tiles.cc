@@ -27,6 +27,7 @@ class Bf16TileConv final : public ConvRunner {
   Bf16TileConv(const Context& context, const ConvPlan& plan, const float* weight, const float* bias, float lo,
                float hi)
       : tiles_(*context.kernels->integer.tiles),
+        transpose_(context.kernels->f32.transpose),
         channels_(plan.in_channels / plan.groups),
         out_channels_(plan.out_channels / plan.groups),
         weight_tiles_(ceil_div(out_channels_, kTileLanes)),
@@ -39,12 +40,26 @@ class Bf16TileConv final : public ConvRunner {
     weights_ = AlignedArray<uint16_t>(plan.groups * weight_tiles_ * steps_ * kTileElements);
     std::memset(weights_.data(), 0, sizeof(uint16_t) * static_cast<size_t>(weights_.size()));
     std::fill_n(bias_.data(), bias_.size(), 0.0f);
+    const int64_t taps = taps_of(plan), products = channels_ * taps;
+    ArenaFrame arena;
+    auto* const staged = geometry.is_product()
+                             ? nullptr
+                             : arena.take<uint8_t>(kTileLanes * ceil_div(taps, kTileLanes) * kTileBytes);
     for (int64_t g = 0; g < plan.groups; ++g) {
-      for (int64_t o = 0; o < out_channels_; ++o) {
-        const int64_t channel = g * out_channels_ + o;
-        if (bias != nullptr) bias_.data()[g * weight_tiles_ * kTileLanes + o] = bias[channel];
-        pack_channel(weight + channel * channels_ * taps_of(plan), taps_of(plan), geometry.is_product(), g,
-                     o);
+      for (int64_t tile = 0; tile < weight_tiles_; ++tile) {
+        const int64_t first = g * out_channels_ + tile * kTileLanes;
+        const int64_t used = std::min(kTileLanes, out_channels_ - tile * kTileLanes);
+        const int64_t panel = tile / kMaxWeightTiles;
+        uint16_t* const to =
+            weights_.data() + panel_weights(g, panel) + tile % kMaxWeightTiles * kTileElements;
+        const int64_t step_elements = panel_tiles(panel) * kTileElements;
+        if (geometry.is_product()) {
+          pack_rows(weight + first * products, used, to, step_elements);
+        } else {
+          pack_columns(weight + first * products, used, taps, to, step_elements, staged);
+        }
+        if (bias != nullptr)
+          std::copy_n(bias + first, used, bias_.data() + (g * weight_tiles_ + tile) * kTileLanes);
       }
     }
   }
@@ -104,23 +119,39 @@ class Bf16TileConv final : public ConvRunner {
     return (g * weight_tiles_ + panel * kMaxWeightTiles) * steps_ * kTileElements;
   }
 
-  // weight: [channel][tap] of output channel o of the group.
-  void pack_channel(const float* weight, int64_t taps, bool is_row, int64_t g, int64_t o) {
-    const int64_t tile = o / kTileLanes, lane = o % kTileLanes, panel = tile / kMaxWeightTiles;
-    const int64_t step_elements = panel_tiles(panel) * kTileElements;
-    uint16_t* const first =
-        weights_.data() + panel_weights(g, panel) + tile % kMaxWeightTiles * kTileElements;
-    for (int64_t c = 0; c < channels_; ++c) {
-      const int64_t within = c % kTileBf16;
-      // A line of the product's rows, or a pair of each of its columns' lines.
-      const int64_t place =
-          is_row ? lane * kTileBf16 + within : within / 2 * kTileBf16 + 2 * lane + within % 2;
-      uint16_t* to = first + c / kTileBf16 * taps * step_elements + place;
-      for (int64_t t = 0; t < taps; ++t, to += step_elements) {
-        uint32_t bits;
-        std::memcpy(&bits, weight + c * taps + t, sizeof bits);
-        *to = static_cast<uint16_t>(rounded_to_bfloat16(bits) >> 16);
+  // weight: [used][channel] of a tile's output channels, the product's rows.
+  void pack_rows(const float* weight, int64_t used, uint16_t* to, int64_t step_elements) const {
+    for (int64_t channel = 0; channel < channels_; channel += kTileBf16, to += step_elements) {
+      const int64_t channels = std::min(kTileBf16, channels_ - channel);
+      for (int64_t lane = 0; lane < used; ++lane)
+        narrow_to_bfloat16(weight + lane * channels_ + channel, channels, to + lane * kTileBf16);
+    }
+  }
+
+  // weight: [used][channel][tap]. Pairs of channels are staged as [output channel][16 taps][pair][tap]; then
+  // the output channels go side by side.
+  void pack_columns(const float* weight, int64_t used, int64_t taps, uint16_t* to, int64_t step_elements,
+                    uint8_t* staged) const {
+    const int64_t lane_bytes = ceil_div(taps, kTileLanes) * kTileBytes;
+    std::memset(staged, 0, static_cast<size_t>(kTileLanes * lane_bytes));
+    for (int64_t channel = 0; channel < channels_; channel += kTileBf16) {
+      const int64_t channels = std::min(kTileBf16, channels_ - channel);
+      for (int64_t lane = 0; lane < used; ++lane) {
+        tiles_.bf16.columns({weight + (lane * channels_ + channel) * taps, taps, channels, taps, kTileLanes,
+                             staged + lane * lane_bytes});
       }
+      for (int64_t tap = 0; tap < taps; tap += kTileLanes) {
+        const int64_t count = std::min(kTileLanes, taps - tap);
+        for (int64_t pair = 0; pair < kTileLanes; ++pair) {
+          // Floats are moved bit by bit.
+          transpose_(
+              kTileLanes, count,
+              reinterpret_cast<const float*>(staged + tap / kTileLanes * kTileBytes + pair * kTileDepth),
+              lane_bytes / static_cast<int64_t>(sizeof(float)),
+              reinterpret_cast<float*>(to + tap * step_elements + pair * kTileBf16), step_elements / 2);
+        }
+      }
+      to += taps * step_elements;
     }
   }
 
@@ -205,6 +236,7 @@ class Bf16TileConv final : public ConvRunner {
   }
 
   const TileKernels& tiles_;
+  TransposeFn<float>* const transpose_;
   const int64_t channels_, out_channels_;  // of a group
   const int64_t weight_tiles_, panels_;
   int64_t steps_;

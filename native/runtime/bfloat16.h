@@ -27,4 +27,13 @@ inline void round_to_bfloat16(const float* from, int64_t count, float* to) {
   }
 }
 
+// The same as bfloat16 themselves.
+inline void narrow_to_bfloat16(const float* from, int64_t count, uint16_t* to) {
+  for (int64_t i = 0; i < count; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, from + i, sizeof bits);
+    to[i] = static_cast<uint16_t>(rounded_to_bfloat16(bits) >> 16);
+  }
+}
+
 }  // namespace convmat
