@@ -120,6 +120,8 @@ export interface NetworkProgram {
   readonly constants: readonly TypedArray[];
   /** Whether nobody writes to the constants nor hands their memory on, so that weights may be read where they are. */
   readonly constantsLast: boolean;
+  /** Numbers of those that nobody reads once their weights are packed: bindNetworkAsync gives their memory back. */
+  readonly spent: readonly number[];
   /** Whether nobody else reads or writes the arena between runs. */
   readonly isAlone: boolean;
 }

@@ -49,8 +49,16 @@ export function prepareCompiled(graph: Graph, preparation: Preparation): Executa
   return compiled(draft, segments, shared);
 }
 
-/** As prepareCompiled, with nothing packed on the calling thread, of which each turn is short. */
-export async function prepareCompiledInTime(graph: Graph, preparation: Preparation): Promise<Executable> {
+/**
+ * As prepareCompiled, with nothing packed on the calling thread, of which each turn is short.
+ *
+ * @param isOnly  Whether nobody reads constants of the network afterwards: memory of those that are packed is given back.
+ */
+export async function prepareCompiledInTime(
+  graph: Graph,
+  preparation: Preparation,
+  isOnly = false,
+): Promise<Executable> {
   const shared = sharedOf(preparation);
   const draft = await paced(drafting(graph, preparation, shared));
   const lenders = lendersOf(shared);
@@ -65,7 +73,8 @@ export async function prepareCompiledInTime(graph: Graph, preparation: Preparati
         continue;
       }
       own ??= await copiesOf(section.program.constants);
-      const program = { ...section.program, constants: own };
+      const spent = isOnly && section.program.isAlone ? spentOf(shared.constants) : [];
+      const program = { ...section.program, constants: own, spent };
       const bound = await backend().bindNetworkAsync?.(program, lenders.shift() ?? null);
       segments.push(bind(section, () => bound));
     }
@@ -79,6 +88,13 @@ export async function prepareCompiledInTime(graph: Graph, preparation: Preparati
 function compiled(draft: Draft, segments: readonly Segment[], shared: Shared): CompiledGraph {
   shared.latest = new CompiledGraph(draft, segments);
   return shared.latest;
+}
+
+/** Weights as they lie in a file that one step is packed from. */
+function spentOf({ list, uses }: Constants): number[] {
+  return list.flatMap((constant, number) =>
+    constant instanceof Uint8Array && uses[number] === 1 ? [number] : [],
+  );
 }
 
 /** Other threads read them: nobody else may have seen those. */
@@ -155,7 +171,14 @@ function* encoding(
   const flush = () => {
     if (kernels.length === 0) return;
     const memory = { arenaBytes, inputBytes, outputBytes };
-    const program = { words: words.finish(), ...memory, constants: constants.list, constantsLast, isAlone };
+    const program = {
+      words: words.finish(),
+      ...memory,
+      constants: constants.list,
+      constantsLast,
+      isAlone,
+      spent: [],
+    };
     sections.push({ kind: 'native', program, steps: kernels });
     kernels = [];
     words = new Words(placeOf, constants);

@@ -48,4 +48,6 @@ export interface Preparation {
   readonly exactness: Exactness;
   /** Whether nobody else can write to the constants, nor hand their memory on. Default false. */
   readonly isOwn?: boolean;
+  /** Whether nothing is prepared but for the first shapes, nor are constants read for anything else. Default false. */
+  readonly isFixed?: boolean;
 }

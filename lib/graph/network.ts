@@ -66,6 +66,8 @@ export class SegmentedNetwork {
   /** Asynchronous calls under way, which go on when it is disposed of. */
   #users = 0;
   #disposed = false;
+  /** Whether constants are gone: the one stage that there can be has been prepared. */
+  #isSpent = false;
 
   constructor(source: Source, preparation: Preparation) {
     this.#source = source;
@@ -158,6 +160,7 @@ export class SegmentedNetwork {
   #stage(among: Stages, key: string | null, entry: Entry): Stage {
     const known = among.find(key);
     if (known !== undefined) return known;
+    this.#checkConstants();
     const segment = buildSegment(this.#source, entry);
     const executable = prepareCompiled(segment.graph, this.#preparation);
     const stage = { segment, executable, next: new Stages() };
@@ -168,9 +171,11 @@ export class SegmentedNetwork {
   /** As #stage, in short turns, with weights packed by other threads; once, for however many calls. */
   async #stageInTime(among: Stages, key: string | null, entry: Entry): Promise<Stage> {
     const prepare = async () => {
+      this.#checkConstants();
       const segment = await paced(buildingSegment(this.#source, entry));
       await breathe();
-      const executable = await prepareCompiledInTime(segment.graph, this.#preparation);
+      this.#isSpent = this.#preparation.isFixed === true && segment.rest === null;
+      const executable = await prepareCompiledInTime(segment.graph, this.#preparation, this.#isSpent);
       // A call that could not wait has prepared it meanwhile.
       const known = among.find(key);
       if (known !== undefined) {
@@ -192,6 +197,10 @@ export class SegmentedNetwork {
     });
     among.coming.set(key, coming);
     return coming;
+  }
+
+  #checkConstants(): void {
+    if (this.#isSpent) throw new Error('a network of fixed shapes is prepared once');
   }
 
   /** The stage after one. */

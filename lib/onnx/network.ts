@@ -12,12 +12,13 @@ import type { Preparation, StepReport, StepTime } from '../graph/executable.js';
 import { SegmentedNetwork } from '../graph/network.js';
 import { complaintsAbout } from '../graph/support.js';
 import { breathe } from '../host/pace.js';
+import type { FileModel } from '../onnx-file/file.js';
 import { toInt32Tensor } from '../onnx-file/file-tensor.js';
 import type { Accuracy, Exactness, Precision } from '../plan/algorithms/algorithm.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import { checkFeeds, type Feeds, givenShapes, inputsOf, type NetworkInput, readFeeds } from './inputs.js';
 import { Model, type ModelFile, modelFile, type ValueInfo } from './model.js';
-import { isPath, type ModelSource, readModel } from './read.js';
+import { isPath, type ModelSource, readModel, tensorsOf } from './read.js';
 
 /** Shapes and exactness that a network is prepared for. */
 export interface PrepareNetworkOptions {
@@ -125,7 +126,9 @@ export class PreparedNetwork extends Disposing implements Network {
     isOwn = false,
   ): Promise<PreparedNetwork> {
     await breathe();
-    const prepared = new PreparedNetwork(model, { exactness, isOwn }, inputShapes);
+    const file = modelFile(model);
+    const isFixed = isOwn && givenShapes(file, undefined) !== null && liesApart(file.model);
+    const prepared = new PreparedNetwork(model, { exactness, isOwn, isFixed }, inputShapes);
     await breathe();
     const shapes = givenShapes(prepared.#file, inputShapes);
     if (shapes !== null) await prepared.#network.warm(shapes);
@@ -187,6 +190,21 @@ export class PreparedNetwork extends Disposing implements Network {
   override dispose(): void {
     this.#network.dispose();
   }
+}
+
+/** Whether no byte belongs to two tensors, as stretches of one file beside the model might. */
+function liesApart(model: FileModel): boolean {
+  const stretches = [...tensorsOf(model)].flatMap(({ source }) =>
+    source.kind === 'raw' ? [source.bytes] : [],
+  );
+  const ends = new Map<ArrayBufferLike, number>();
+  return stretches
+    .sort((a, b) => a.byteOffset - b.byteOffset)
+    .every(({ buffer, byteOffset, byteLength }) => {
+      const isApart = byteOffset >= (ends.get(buffer) ?? 0);
+      ends.set(buffer, byteOffset + byteLength);
+      return isApart;
+    });
 }
 
 function toTensors(views: ReadonlyMap<string, View>): Record<string, Tensor> {

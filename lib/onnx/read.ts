@@ -99,7 +99,7 @@ async function loadExternalData(
 }
 
 /** Initializers, and the tensors in attributes. */
-function* tensorsOf({ graph }: FileModel): Generator<FileTensor> {
+export function* tensorsOf({ graph }: FileModel): Generator<FileTensor> {
   yield* graph.initializers;
   for (const node of graph.nodes) {
     for (const attribute of node.attributes.values()) {

@@ -138,7 +138,8 @@ KeptArrays items_of(const Napi::Value& list) {
 class NetworkPackCall final : public AsyncCall {
  public:
   NetworkPackCall(AsyncCalls* owner, const Napi::CallbackInfo& call)
-      : AsyncCall(owner, call[7]), kernels_(&kernels_of(call)), parts_(read_network_parts(call, true)) {
+      : AsyncCall(owner, call[8]), kernels_(&kernels_of(call)), parts_(read_network_parts(call, true)) {
+    read_spent(call[7], &parts_.store);
     const Lender lender(call[5]);
     similar_ = lender.network;
     keep(call[0]);

@@ -14,9 +14,10 @@ namespace convmat::addon {
 // run(arena, inputs, outputs, times | null): lists of typed arrays, and an Uint8Array for the arena, that
 // nobody else uses meanwhile. times, a Float64Array, receives nanoseconds for each step.
 Napi::Value prepare_network(const Napi::CallbackInfo& call);
-// prepareNetworkAsync(words, arenaBytes, inputBytes, outputBytes, constants, similar | null, isAlone,
+// prepareNetworkAsync(words, arenaBytes, inputBytes, outputBytes, constants, similar | null, isAlone, spent,
 // callback) → number: calls back with what prepareNetwork returns. Nobody else may have seen words and
-// constants.
+// constants; those whose indices are in `spent` hold zeros once they are packed, and their memory is given
+// back.
 Napi::Value prepare_network_async(const Napi::CallbackInfo& call);
 // arenaStart(array) → number: where in an Uint8Array of arenas, which nobody has written to yet, the first
 // line of the caches begins. Kernels read and write whole lines from there. Asks for huge pages.

@@ -56,6 +56,13 @@ NetworkParts read_network_parts(const Call& call, bool constants_last) {
                 read_sizes(call[3], "outputBytes"), std::move(constants), constants_last)};
 }
 
+void read_spent(const Value& list, Store* store) {
+  const size_t length = list_length(list, "spent");
+  std::vector<int64_t> indices;
+  for (size_t i = 0; i < length; ++i) indices.push_back(read_size(list_item(list, i), "spent"));
+  store->expect_spent(indices);
+}
+
 RunOperands read_run(const Store& store, const Value& arena, const Value& inputs, const Value& outputs) {
   RunOperands run;
   run.arena = static_cast<std::byte*>(read_elements(arena, DType::u8, store.arena_bytes(), "arena"));

@@ -29,6 +29,9 @@ struct NetworkParts {
 // `constants_last` as network/operand.h has it.
 NetworkParts read_network_parts(const Call& call, bool constants_last);
 
+// A list of indices of constants that nobody reads once they are packed.
+void read_spent(const Value& list, Store* store);
+
 // What a run is called with.
 struct RunOperands {
   std::byte* arena;

@@ -73,6 +73,7 @@ std::unique_ptr<Step> read_conv_step(StepSource& source) {
   if (!is_lent) {
     const float* const weight = source.store.weights(packing.weight, packing.scale, wire.weight_length);
     packed = pack_conv(Context{&source.kernels}, packing.plan, weight, bias, packing.lo, packing.hi);
+    source.store.spend(packing.weight);
   }
   source.packed.convs.add(packing, packed);
   auto step = std::make_unique<ConvStep>(packing, std::move(packed));

@@ -6,6 +6,7 @@
 
 #include "plan/arith.h"
 #include "plan/dispatch.h"
+#include "runtime/pages.h"
 #include "runtime/thread_pool.h"
 
 namespace convmat {
@@ -106,6 +107,21 @@ void Store::copy_weights(int64_t index, int64_t scale, int64_t length, float* to
     const float factor = factors[i / parts];
     for (int64_t k = 0; k < count; ++k) part[k] *= factor;
   });
+}
+
+void Store::expect_spent(const std::vector<int64_t>& indices) {
+  spent_.assign(constants_.size(), false);
+  for (const int64_t index : indices) {
+    if (index < 0 || index >= static_cast<int64_t>(constants_.size()))
+      throw Refusal("network: expected constants that are spent among the constants");
+    spent_[static_cast<size_t>(index)] = true;
+  }
+}
+
+void Store::spend(int64_t index) const {
+  if (spent_.empty() || !spent_[static_cast<size_t>(index)]) return;
+  const Constant& constant = find(index);
+  discard(const_cast<void*>(constant.data), static_cast<size_t>(constant.length * bytes_of(constant.dtype)));
 }
 
 void Store::note_kept(int64_t index) {

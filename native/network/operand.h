@@ -78,6 +78,10 @@ class Store {
     return static_cast<const std::byte*>(find_weights(index, length).data);
   }
   bool constants_last() const { return constants_last_; }
+  // Constants that nobody reads once they are packed. Throws Refusal for an index that is none.
+  void expect_spent(const std::vector<int64_t>& indices);
+  // Gives the memory of such a constant back; it holds zeros afterwards.
+  void spend(int64_t index) const;
   // The constants that runs read in place, and their size.
   void note_kept(int64_t index);
   const std::vector<int64_t>& kept_constants() const { return kept_constants_; }
@@ -127,6 +131,7 @@ class Store {
   std::vector<std::unique_ptr<AlignedArray<std::byte>>> kept_;  // null for those that no step reads in place
   size_t kept_bytes_ = 0;
   bool constants_last_;
+  std::vector<bool> spent_;  // by constant; empty where all are read again
   std::vector<int64_t> kept_constants_;
   size_t kept_constant_bytes_ = 0;
   AlignedArray<float> prepared_;  // weights that are being packed

@@ -81,6 +81,7 @@ class RowProductsStep final : public Step {
       } else {
         source.store.copy_weights(weight, scale, length, packed->rows.data());
       }
+      source.store.spend(weight);
     }
     if (given == nullptr)
       std::fill_n(packed->bias.data(), count, 0.0f);

@@ -215,6 +215,34 @@ TEST_P(NetworkTest, WeightsThatLastAreReadInPlace) {
   EXPECT_EQ(run(kernels(), lent, c), std::vector<float>(3, 0));
 }
 
+TEST_P(NetworkTest, ConstantsThatAreSpentGiveTheirMemoryBack) {
+  constexpr int64_t kColumns = 20000;  // some pages of weights
+  std::vector<float> weights(kColumns * 3, 0.5f);
+  Case c{{kind(StepKind::row_products), 3, kColumns, 0, 0, kNoIndex, kNoIndex, -inf, inf}, 0, kColumns, 3};
+  append(&c.words, kInput);
+  append(&c.words, kOutput);
+  append(&c.words, {0});
+  const auto store = [&] {
+    return Store(0, {kColumns * 4}, {12},
+                 {{weights.data(), DType::u8, static_cast<int64_t>(weights.size() * sizeof(float))}});
+  };
+  const auto expecting = [&](const std::vector<int64_t>& spent) {
+    Words words(c.words.data(), static_cast<int64_t>(c.words.size()));
+    Store own = store();
+    own.expect_spent(spent);
+    return Network(kernels(), words, std::move(own), nullptr);
+  };
+  const Network kept = expecting({});
+  EXPECT_EQ(std::count(weights.begin(), weights.end(), 0.5f), static_cast<ptrdiff_t>(weights.size()));
+  const Network spent = expecting({0});
+#if defined(__linux__)
+  EXPECT_LT(std::count(weights.begin(), weights.end(), 0.5f), 3 * 4096);
+#endif
+  EXPECT_EQ(run(kernels(), spent, c), run(kernels(), kept, c));
+  EXPECT_THROW(store().expect_spent({1}), Refusal);
+  EXPECT_THROW(store().expect_spent({-1}), Refusal);
+}
+
 TEST_P(NetworkTest, FunctionsOfOneElement) {
   const struct {
     ProgramOp op;

@@ -144,6 +144,44 @@ describe('rows of a matrix that nobody else sees', () => {
   });
 });
 
+test('a network of fixed shapes gives the bytes of its file back, and each weight to all that read it', async () => {
+  const shape = [1, CHANNELS, 16, 16];
+  const window = { pads: { kind: 'ints', value: [1, 1, 1, 1] } } as const;
+  const weights = Float32Array.from({ length: WEIGHTS }, (_, k) => Math.sin(k * 7.13) / 20);
+  const other = weights.map((w) => 1 - w);
+  const bytes = modelBytes({
+    inputs: [value('x', shape)],
+    outputs: [value('y', shape)],
+    initializers: [
+      floats('own', [CHANNELS, CHANNELS, 3, 3], weights),
+      floats('shared', [CHANNELS, CHANNELS, 3, 3], other),
+    ],
+    nodes: [
+      node('Conv', ['x', 'shared'], ['a'], window),
+      node('Conv', ['a', 'own'], ['b'], window),
+      node('Conv', ['b', 'shared'], ['y'], window),
+    ],
+  });
+  const path = join(mkdtempSync(join(tmpdir(), 'convmat-test-')), 'fixed.onnx');
+  writeFileSync(path, bytes);
+  const used = backend();
+  const spy = used.bindNetworkAsync === undefined ? null : vi.spyOn(used, 'bindNetworkAsync');
+  const [ofBytes, ofFile] = [await prepareNetwork(bytes), await prepareNetwork(path)];
+  const [kept, spent] = spy?.mock.calls.map(([program]) => program.spent) ?? [[], [0]];
+  expect(kept).toEqual([]);
+  expect(spent).toHaveLength(1);
+  const { y } = ofBytes.run(image(16));
+  for (let i = 0; i < 2; i++) {
+    expect(ofFile.run(image(16)).y.data).toEqual(y.data);
+    expect((await ofFile.runAsync(image(16))).y.data).toEqual(y.data);
+  }
+  expect(ofFile.explain().steps).toEqual(ofBytes.explain().steps);
+  expect(ofFile.profile(image(16)).steps).toHaveLength(ofBytes.explain().steps.length);
+  rmSync(dirname(path), { recursive: true });
+  ofBytes.dispose();
+  ofFile.dispose();
+});
+
 describe('a preparation goes on', () => {
   test('when a call that waits for it is aborted', async () => {
     const { counts, packs } = counters();

@@ -125,7 +125,8 @@ export interface NativeAddon {
     isAlone: boolean,
     constantsLast: boolean,
   ): RunNetwork;
-  /** As prepareNetwork, on another thread, of constants that last. Returns a number as runAsync does. */
+  /** As prepareNetwork, on another thread, of constants that last; those of the numbers in `spent` hold zeros once
+   * they are packed. Returns a number as runAsync does. */
   prepareNetworkAsync(
     words: Float64Array,
     arenaBytes: number,
@@ -134,6 +135,7 @@ export interface NativeAddon {
     constants: readonly TypedArray[],
     similar: RunNetwork | null,
     isAlone: boolean,
+    spent: readonly number[],
     callback: AsyncCallback<RunNetwork>,
   ): number;
   /** Where the first line of the caches begins in memory for arenas that nobody has written to. */

@@ -22,7 +22,7 @@ export function networksBy(addon: NativeAddon): Pick<Backend, 'bindNetwork' | 'b
     async bindNetworkAsync(program, similar) {
       const args = argumentsOf(program, similar);
       const run = await settled<RunNetwork>(addon, (callback) =>
-        addon.prepareNetworkAsync(...args, callback),
+        addon.prepareNetworkAsync(...args, program.spent, callback),
       );
       return new NativeNetwork(addon, run);
     },

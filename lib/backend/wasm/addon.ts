@@ -273,7 +273,17 @@ export function createWasmAddon(instance: Instance, isa: WasmIsa, module: WasmMo
       of.handle = call('prepareNetwork', ...args, lent(similar, NETWORK));
       return networkHere(of, isAlone);
     },
-    prepareNetworkAsync(words, arenaBytes, inputBytes, outputBytes, constants, _similar, isAlone, callback) {
+    prepareNetworkAsync(
+      words,
+      arenaBytes,
+      inputBytes,
+      outputBytes,
+      constants,
+      _similar,
+      isAlone,
+      _spent,
+      callback,
+    ) {
       const args = [words, arenaBytes, inputBytes, outputBytes, constants] as const;
       const of = unheld('prepareNetwork', 'releaseNetwork', [...args, null]);
       const here = () => networkHere(of, isAlone);

@@ -20,11 +20,17 @@ export interface Place {
 export class Constants {
   readonly #numbers = new Map<Elements, number>();
   readonly list: Elements[] = [];
+  /** How often each was asked for. */
+  readonly uses: number[] = [];
 
   number(elements: Elements): number {
     const known = this.#numbers.get(elements);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.uses[known]++;
+      return known;
+    }
     const number = this.list.length;
+    this.uses.push(1);
     this.#numbers.set(elements, number);
     this.list.push(elements);
     return number;
