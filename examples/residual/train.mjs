@@ -9,7 +9,7 @@ import { makeResNet } from './network.mjs';
 
 const SEED = 1;
 const BATCH = 64;
-const EPOCHS = 20;
+const EPOCHS = 30;
 const RATE = 0.1;
 const MOMENTUM = 0.9;
 const WEIGHT_DECAY = 5e-4;
