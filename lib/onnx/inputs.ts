@@ -106,13 +106,20 @@ export function readFeeds(inputs: readonly NetworkInput[], feeds: Feeds): Map<st
   );
 }
 
-/** As readFeeds checks them, for values that are the graph's own already. */
-export function checkFeeds(inputs: readonly NetworkInput[], feeds: ReadonlyMap<string, View>): void {
+/** As readFeeds, for values that are the graph's own already: in the order of the inputs, whatever theirs. */
+export function checkFeeds(
+  inputs: readonly NetworkInput[],
+  feeds: ReadonlyMap<string, View>,
+): Map<string, View> {
   checkNames(inputs, feeds);
-  for (const input of inputs) {
-    const view = feeds.get(input.name);
-    if (view !== undefined) checkAdmitted(input, view.shape, `inputs[${describe(input.name)}]`);
-  }
+  return new Map(
+    inputs.flatMap((input): [string, View][] => {
+      const view = feeds.get(input.name);
+      if (view === undefined) return [];
+      checkAdmitted(input, view.shape, `inputs[${describe(input.name)}]`);
+      return [[input.name, view]];
+    }),
+  );
 }
 
 /** Each input is given, and nothing else. */

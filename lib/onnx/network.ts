@@ -163,8 +163,7 @@ export class PreparedNetwork extends Disposing implements Network {
 
   /** As runAsync, on values of the graph's own types. */
   async runViews(feeds: ReadonlyMap<string, View>, signal?: AbortSignalLike): Promise<Map<string, View>> {
-    checkFeeds(this.#taken, feeds);
-    return this.#network.runAsync(feeds, signal);
+    return this.#network.runAsync(checkFeeds(this.#taken, feeds), signal);
   }
 
   explain(inputShapes?: Readonly<Record<string, Shape>>): NetworkExplanation {

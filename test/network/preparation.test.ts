@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { backend } from '../../dist/backend/select.js';
-import { ArgumentError } from '../../dist/errors.js';
+import { ArgumentError, ShapeError } from '../../dist/errors.js';
 import { prepareNetwork } from '../../dist/onnx/network.js';
 import { readModel } from '../../dist/onnx/read.js';
 import { FileTensor } from '../../dist/onnx-file/file-tensor.js';
+import { InferenceSession } from '../../dist/ort/session.js';
+import { Tensor } from '../../dist/ort/tensor.js';
 import { modelBytes, node, TYPES, value } from '../support/models';
 
 const [CHANNELS, LAYERS] = [48, 6];
@@ -180,6 +182,30 @@ test('a network of fixed shapes gives the bytes of its file back, and each weigh
   rmSync(dirname(path), { recursive: true });
   ofBytes.dispose();
   ofFile.dispose();
+});
+
+test('a network of fixed shapes takes its inputs in any order', async () => {
+  const bytes = modelBytes({
+    inputs: [value('a', [2, 3]), value('b', [3])],
+    outputs: [value('y', [2, 3])],
+    nodes: [node('Add', ['a', 'b'], ['y'])],
+  });
+  const path = join(mkdtempSync(join(tmpdir(), 'convmat-test-')), 'sum.onnx');
+  writeFileSync(path, bytes);
+  const session = await InferenceSession.create(path);
+  const a = new Tensor('float32', Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]);
+  const b = new Tensor('float32', Float32Array.of(10, 20, 30), [3]);
+  for (const feeds of [
+    { a, b },
+    { b, a },
+  ]) {
+    const { y } = await session.run(feeds);
+    expect([...y.data]).toEqual([11, 22, 33, 14, 25, 36]);
+  }
+  const wrong = new Tensor('float32', new Float32Array(9), [3, 3]);
+  await expect(session.run({ a: wrong, b })).rejects.toThrow(ShapeError);
+  await session.release();
+  rmSync(dirname(path), { recursive: true });
 });
 
 describe('a preparation goes on', () => {
