@@ -12,7 +12,7 @@ const PARTS = {
   native: { sources: ['binding.gyp', 'native'], product: 'build/Release/convmat.node' },
   wasm: {
     sources: ['lists', 'native', 'scripts/wasm', 'scripts/prebuild/zig.mjs'],
-    product: 'dist/wasm/convmat.wasm',
+    product: 'dist/wasm/inlined.js',
   },
   typescript: {
     sources: ['package.json', 'tsconfig.json', 'tsconfig.types.json', 'scripts/bundle.mjs', 'lib'],

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
-import { writeInlined } from './wasm/deliver.mjs';
+import { deliverNothing } from './wasm/deliver.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
@@ -16,6 +16,7 @@ const { exports: conditions, dependencies, peerDependencies } = require('../pack
 const dist = join(root, 'dist');
 const types = join(dist, 'types');
 const target = join(dist, 'node');
+const wasm = join(dist, 'wasm');
 /** Seen from a bundle in dist/node. */
 const BINARIES = '../backend/native/binaries.cjs';
 
@@ -33,7 +34,7 @@ function removeOrphans() {
   for (const path of files(dist)) {
     const place = relative(path.startsWith(types) ? types : dist, path);
     const source = place.replace(/(\.d)?\.([cm]?)[jt]s$/, '.$2ts');
-    const isCompiled = source !== place && !path.startsWith(target);
+    const isCompiled = source !== place && ![target, wasm].some((folder) => path.startsWith(folder));
     if (isCompiled && !existsSync(join(root, 'lib', source))) rmSync(path);
   }
 }
@@ -148,8 +149,8 @@ async function writeWorker() {
   const { output } = await build.generate({ format: 'iife', minify: true });
   await build.close();
   const [{ code }] = output;
-  mkdirSync(join(dist, 'wasm'), { recursive: true });
-  writeFileSync(join(dist, 'wasm/worker-text.js'), `export const workerText = ${JSON.stringify(code)};\n`);
+  mkdirSync(wasm, { recursive: true });
+  writeFileSync(join(wasm, 'worker-text.js'), `export const workerText = ${JSON.stringify(code)};\n`);
 }
 
 async function finish() {
@@ -157,7 +158,7 @@ async function finish() {
   await writeWorker();
   await bundle();
   writeAbsentFiles();
-  writeInlined();
+  deliverNothing();
   // One set of declarations serves import and require, so that a class is one class. ES modules may import declarations of
   // CommonJS, not the other way round.
   if (existsSync(types)) writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n');

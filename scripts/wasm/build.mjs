@@ -1,5 +1,6 @@
 /**
- * Builds the kernels and core for WebAssembly: dist/wasm/convmat.wasm, one file for all its instruction sets (plain.mjs).
+ * Builds the kernels and core for WebAssembly, one file for all its instruction sets (plain.mjs), and delivers it in
+ * dist/wasm/inlined.js.
  *
  * What was built is kept in build/wasm, by a hash of all that it is made of.
  */
@@ -8,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { isasOf } from '../isas/list.mjs';
 import { canCompile, compiler, parallel, root, sizeOrSpeed, sources } from '../prebuild/zig.mjs';
-import { deliver, FILE } from './deliver.mjs';
+import { deliver } from './deliver.mjs';
 import { plain } from './plain.mjs';
 
 const TARGET = ['-target', 'wasm32-wasi', '-std=c++17', '-g0', '-Inative'];
@@ -72,7 +73,7 @@ async function build(file) {
 }
 
 const folder = join(root, 'build/wasm', hashOfSources());
-const built = join(folder, FILE);
+const built = join(folder, 'convmat.wasm');
 if (!existsSync(built)) {
   if (!canCompile()) {
     console.error('No compiler for WebAssembly, which runs on Linux x64 only: going on without it.');

@@ -1,38 +1,37 @@
 /**
- * Puts the file of WebAssembly into dist/wasm, where Node.js reads it, and what it holds into a module beside it, for bundles
- * that cannot read files when they start. The module is there without a file, too: it has none then.
+ * Puts WebAssembly into dist/wasm, inside a module: bundles for browsers cannot read files when they start, and Node.js reads
+ * the text of the same one (readWasm in lib/backend/native/binaries.cts). The module is there without WebAssembly, too.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { brotliCompressSync, deflateRawSync } from 'node:zlib';
 
-export const FILE = 'convmat.wasm';
-
-const dist = join(import.meta.dirname, '../../dist/wasm');
-const delivered = join(dist, FILE);
+const module = join(import.meta.dirname, '../../dist/wasm/inlined.js');
 
 /** @param file  Path of what was built. */
 export function deliver(file) {
-  mkdirSync(dist, { recursive: true });
-  copyFileSync(file, delivered);
-  const kilobytes = (count) => `${(count / 1000).toFixed(0)} kB`;
   const bytes = readFileSync(file);
-  console.log(`${FILE} ${kilobytes(bytes.length)}, ${kilobytes(brotliCompressSync(bytes).length)} by brotli`);
-  writeInlined();
+  const kilobytes = (count) => `${(count / 1000).toFixed(0)} kB`;
+  console.log(
+    `WebAssembly: ${kilobytes(bytes.length)}, ${kilobytes(brotliCompressSync(bytes).length)} by brotli`,
+  );
+  write(inlined(bytes));
 }
 
-/** Of the file that is there. */
-export function writeInlined() {
-  mkdirSync(dist, { recursive: true });
-  writeFileSync(
-    join(dist, 'inlined.js'),
-    existsSync(delivered) ? withFile(readFileSync(delivered)) : WITHOUT,
-  );
+/** So that what imports the module finds it. */
+export function deliverNothing() {
+  if (!existsSync(module)) write(WITHOUT);
+}
+
+function write(text) {
+  mkdirSync(dirname(module), { recursive: true });
+  writeFileSync(module, text);
 }
 
 const WITHOUT = 'export function inlined() {\n  return null;\n}\n';
 
-function withFile(bytes) {
+/** Node.js looks for the line of the text. */
+function inlined(bytes) {
   const text = deflateRawSync(bytes, { level: 9 }).toString('base64');
   return [
     "import { inflate } from '../backend/wasm/inflate.js';",

@@ -1,8 +1,8 @@
 /** What only WebAssembly has: memory of its own that grows and may end, and exceptions that its door returns as codes. */
-import { readFileSync } from 'node:fs';
 import { ArgumentError, backendInfo, MemoryError } from 'convmat';
 import { describe, expect, test } from 'vitest';
 import type { NativeAddon, RunFunction } from '../../dist/backend/native/addon.js';
+import { readWasm } from '../../dist/backend/native/binaries.cjs';
 import { createWasmAddon } from '../../dist/backend/wasm/addon.js';
 import { compile, Instance } from '../../dist/backend/wasm/instance.js';
 import { relaxed } from '../../dist/backend/wasm/relaxed.js';
@@ -76,7 +76,7 @@ describe('relaxed instructions', () => {
 });
 
 describe.skipIf(backend !== 'wasm')('WebAssembly', () => {
-  const file = readFileSync(new URL('../../dist/wasm/convmat.wasm', import.meta.url));
+  const file = readWasm() ?? new Uint8Array();
   const read = () => (isa === 'wasm' ? file : relaxed(file));
   const instanceOf = (bytes: Uint8Array) => {
     const module = compile(bytes);

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { deflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadAddon } from '../../dist/backend/native/loader.js';
 import { wasmIsas } from '../../dist/backend/select.js';
@@ -60,7 +61,8 @@ function install(binaries: Readonly<Record<string, 'sound' | 'broken'>>): void {
 
 function breakWasm(): void {
   mkdirSync(join(folder, 'dist/wasm'), { recursive: true });
-  writeFileSync(join(folder, 'dist/wasm/convmat.wasm'), 'not WebAssembly');
+  const text = deflateRawSync('not WebAssembly').toString('base64');
+  writeFileSync(join(folder, 'dist/wasm/inlined.js'), `const text = '${text}';\n`);
 }
 
 function rewriteBundle(what: string | RegExp, by: string): void {

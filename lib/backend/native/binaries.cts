@@ -3,6 +3,7 @@
  * of a binary there, while in ES modules some of them do not know it.
  */
 import { readFileSync } from 'node:fs';
+import { inflateRawSync } from 'node:zlib';
 import type { NativeAddon } from './addon.js' with { 'resolution-mode': 'import' };
 
 /** Built here. */
@@ -42,11 +43,18 @@ export function requireBinary(name: string): NativeAddon | null {
   }
 }
 
-/** The file of WebAssembly; null when there is none. */
+/** What stands before WebAssembly in dist/wasm/inlined.js, which scripts/wasm/deliver.mjs writes. */
+const TEXT = "const text = '";
+
+/** WebAssembly, from the text of the module that browsers import; null when there is none. */
 export function readWasm(): Uint8Array | null {
   // File tracers follow paths that are written out.
   try {
-    return readFileSync(`${__dirname}/../../wasm/convmat.wasm`);
+    const text = readFileSync(`${__dirname}/../../wasm/inlined.js`, 'latin1');
+    const line = text.indexOf(TEXT);
+    if (line < 0) return null;
+    const start = line + TEXT.length;
+    return inflateRawSync(Buffer.from(text.slice(start, text.indexOf("'", start)), 'base64'));
   } catch (error) {
     if ((error as { code?: unknown } | null)?.code === 'ENOENT') return null;
     throw error;
