@@ -3,7 +3,7 @@
  * opening a file for each module takes several times as long. `import` and `require` share that one bundle, and with it the
  * backend, the caches and the classes.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -124,6 +124,20 @@ function writeFaces() {
   }
 }
 
+/** Declarations that none of those which `exports` names leads to are of no use to anybody. */
+function removePrivateTypes() {
+  const reached = new Set();
+  const reach = (path) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const [, specifier] of readFileSync(path, 'utf8').matchAll(/(?:from|import\() ?'(\.[^']+)'/g))
+      reach(join(dirname(path), specifier.replace(/\.([cm]?)js$/, '.d.$1ts')));
+  };
+  for (const { import: imported, require: required } of entries)
+    for (const face of [imported, required]) reach(join(root, face.types));
+  for (const path of files(types)) if (path.endsWith('ts') && !reached.has(path)) rmSync(path);
+}
+
 /** What `browser` of package.json puts in the place of files: the same names, which say why they are of no use. */
 function writeAbsentFiles() {
   const { io } = require(join(target, 'index.cjs'));
@@ -163,6 +177,7 @@ async function finish() {
   // CommonJS, not the other way round.
   if (existsSync(types)) writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n');
   writeFaces();
+  if (existsSync(types)) removePrivateTypes();
 }
 
 function isFresh() {
