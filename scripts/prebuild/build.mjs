@@ -42,6 +42,8 @@ const KERNELS = [
   // It says where it leaves a loop as it is, though asked to unroll: kernels are judged by their speed.
   '-Wno-pass-failed',
 ];
+// Where vectors and unrolling are written out, the compiler's own find the loops for what is left over.
+const WRITTEN_OUT = ['-fno-unroll-loops', '-fno-vectorize', '-fno-slp-vectorize'];
 // Nothing is thrown through a kernel. Windows wants tables of every function.
 const KERNEL_TABLES = { linux: ['-fno-unwind-tables'], darwin: ['-fno-unwind-tables'], win32: [] };
 
@@ -75,7 +77,7 @@ function relative(file) {
 function objects({ name, platform, triple, isas }) {
   const objectOf = (source) => join('build-prebuild', name, source.replace(/\.cc$/, '.o'));
   const compiled = new Map();
-  for (const { source, flags } of isas) {
+  for (const { name: isa, source, flags } of isas) {
     const object = objectOf(source);
     compiled.set(object, [
       '-target',
@@ -85,6 +87,7 @@ function objects({ name, platform, triple, isas }) {
       ...KERNEL_TABLES[platform],
       ...SHARED[platform],
       ...flags,
+      ...(isa === 'generic' ? [] : WRITTEN_OUT),
       '-c',
       source,
       '-o',
