@@ -10,9 +10,9 @@ import { targets } from './prebuild/targets.mjs';
 // 3 % above what was reached (docs/release.md says how). x64 has two or three instruction sets, Arm one; each has tiles
 // unrolled into registers, in two precisions. Half a megabyte is the wish.
 const BINARY_BUDGETS = {
-  'linux-x64': 2_220_000,
+  'linux-x64': 2_180_000,
   'linux-arm64': 1_320_000,
-  'win32-x64': 2_330_000,
+  'win32-x64': 2_280_000,
   'win32-arm64': 1_260_000,
   'darwin-x64': 1_590_000,
   'darwin-arm64': 1_370_000,
