@@ -6,7 +6,7 @@ import { backend } from '../backend/select.js';
 import { STEP_KINDS } from '../backend/steps.js';
 import { atOnce, paced } from '../host/pace.js';
 import { checkPresent } from '../onnx-file/stored-floats.js';
-import { arrayOver, BYTES, type TypedArray, uninitialised, uninitialisedLike } from '../tensor/dtype.js';
+import { arrayOver, BYTES, dtypeOf, type TypedArray, uninitialised } from '../tensor/dtype.js';
 import { copyInTurns } from '../tensor/paced-copy.js';
 import { storageOf } from './elements.js';
 import type { View } from './evaluate.js';
@@ -97,11 +97,22 @@ function spentOf({ list, uses }: Constants): number[] {
   );
 }
 
+/** In bytes: a cache line. */
+const CONSTANT_ALIGNMENT = 64;
+
 /** Other threads read them: nobody else may have seen those. */
 async function copiesOf(constants: readonly TypedArray[]): Promise<readonly TypedArray[]> {
-  const jobs = constants.map((from) => {
+  const starts: number[] = [];
+  let bytes = 0;
+  for (const { byteLength } of constants) {
+    starts.push(bytes);
+    bytes += Math.ceil(byteLength / CONSTANT_ALIGNMENT) * CONSTANT_ALIGNMENT;
+  }
+  // In one piece, which is of few pages: new pages take longer than what is written there.
+  const memory = backend().arena?.(bytes) ?? uninitialised('uint8', bytes);
+  const jobs = constants.map((from, i) => {
     const { length } = from;
-    const to = uninitialisedLike(from, length);
+    const to = arrayOver(dtypeOf(from), memory.buffer, memory.byteOffset + starts[i], length);
     return { from, to, check: () => checkPresent(from, length, 'model') };
   });
   await copyInTurns(jobs);
