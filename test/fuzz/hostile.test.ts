@@ -978,7 +978,7 @@ const WITHOUT_ARGUMENTS =
   /^backendInfo$|^image\.laplacian$|\.(encode|toNested|toFloat|toCSR|toCOO|conjugate|parameters|zeroGrad|stateDict|step|dispose)$/;
 /** For the library itself: not in its types, or protected. */
 const INTERNAL =
-  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm|value|slope|inMode|children|buffers|affine|toString|eval|productAsync|productSteps|withWeight)$/;
+  /\.(forget|copy|describe|multiplications|explainShape|forwardRectified|backwardRectified|keep|initialState|update|decay|batch|warm|value|slope|inMode|children|buffers|affine|toString|eval|productAsync|productSteps|withWeight|forwardInto|forwardRectifiedInto|backwardInto|backwardRectifiedInto|backwardParameters|hidesInput|hidesGradient)$/;
 /** Made by the library alone (convMatrix, fi, readModel, linearize), or abstract. */
 const NOT_CONSTRUCTED = [
   'ConvMatrix',

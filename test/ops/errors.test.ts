@@ -730,7 +730,7 @@ describe('options and operands of the wrong kind', () => {
     refusal(
       'an unknown option',
       'ArgumentError',
-      /^options\.pading: unknown option, expected one of stride, padding, paddingMode, dilation, groups, bias, activation, algorithm, accuracy, out$/,
+      /^options\.pading: unknown option, expected one of stride, padding, paddingMode, dilation, groups, bias, activation, algorithm, accuracy, precision, out$/,
       () => conv2d(x, w, any({ pading: 1 })),
     ),
     refusal('an option of another function', 'ArgumentError', /^options\.outputPadding: unknown option/, () =>
