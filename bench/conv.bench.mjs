@@ -45,7 +45,14 @@ const layers = options.networks
   .filter(({ id }) => new RegExp(options.layers).test(id));
 const peak = measurePeak();
 const folder = mkdtempSync(join(tmpdir(), 'convmat-bench-'));
-const running = options.contenders.split(',').map((name) => new Contender(name, threads));
+const running = options.contenders
+  .split(',')
+  .filter((name) => {
+    const isThere = name in contenders;
+    if (!isThere) console.error(`without ${name}, which this machine or this Node.js has not`);
+    return isThere;
+  })
+  .map((name) => new Contender(name, threads));
 const rows = [];
 try {
   for (const [i, layer] of layers.entries()) {
