@@ -3,7 +3,6 @@
  * of a binary there, while in ES modules some of them do not know it.
  */
 import { readFileSync } from 'node:fs';
-import { inflateRawSync } from 'node:zlib';
 import type { NativeAddon } from './addon.js' with { 'resolution-mode': 'import' };
 
 /** Built here. */
@@ -54,6 +53,8 @@ export function readWasm(): Uint8Array | null {
     const line = text.indexOf(TEXT);
     if (line < 0) return null;
     const start = line + TEXT.length;
+    // Loaded here, since whoever has an addon never comes here.
+    const { inflateRawSync }: typeof import('node:zlib') = require('node:zlib');
     return inflateRawSync(Buffer.from(text.slice(start, text.indexOf("'", start)), 'base64'));
   } catch (error) {
     if ((error as { code?: unknown } | null)?.code === 'ENOENT') return null;
