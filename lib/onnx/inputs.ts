@@ -17,7 +17,7 @@ import type { View } from '../graph/evaluate.js';
 import type { ElementType } from '../graph/graph.js';
 import { fileType } from '../onnx-file/element-types.js';
 import type { FileValue } from '../onnx-file/file.js';
-import type { DType } from '../tensor/dtype.js';
+import { type DType, isBigIntArray } from '../tensor/dtype.js';
 import { isNested, type TensorLike, takeTensor } from '../tensor/take.js';
 import { type Shape, Tensor } from '../tensor/tensor.js';
 import type { ModelFile } from './model.js';
@@ -170,8 +170,8 @@ function readTensor(value: TensorLike, type: ElementType, argument: string): Vie
 
 /** 64-bit integers in their own arrays, bare or with a shape; null for anything else. */
 function readLongs(value: unknown, type: ElementType, argument: string): View | null {
-  const { data, shape } = isLongArray(value) ? { data: value, shape: [value.length] } : partsOf(value);
-  if (!isLongArray(data)) return null;
+  const { data, shape } = isBigIntArray(value) ? { data: value, shape: [value.length] } : partsOf(value);
+  if (!isBigIntArray(data)) return null;
   if (type !== 'int64' && type !== 'uint64')
     throw mismatch(DTypeError, argument, storageOf(type), data.constructor.name);
   const sizes = checkShape(shape, `${argument}.shape`);
@@ -191,8 +191,4 @@ function partsOf(value: unknown): { data: unknown; shape: unknown } {
   if (!isObject(value) || !('data' in value)) return { data: null, shape: null };
   const shape = 'shape' in value ? value.shape : 'dims' in value ? value.dims : null;
   return { data: value.data, shape };
-}
-
-function isLongArray(value: unknown): value is BigInt64Array | BigUint64Array {
-  return isInstance(value, BigInt64Array) || isInstance(value, BigUint64Array);
 }

@@ -1,6 +1,6 @@
 /** Models from files and bytes, and into files. */
 import { basename, dirname, joinPath, locate, pathOf, readWhole, writeFile } from '#model-files';
-import { checkBoolean, checkOptions, describe, isInstance, isObject, isRecord, mistake } from '../check.js';
+import { checkBoolean, checkOptions, describe, isObject, isRecord, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
 import { breathe } from '../host/pace.js';
 import { type BlobLike, isBlob } from '../io/blob.js';
@@ -13,6 +13,7 @@ import {
   type Placement,
 } from '../onnx-file/file.js';
 import type { ExternalData, FileTensor } from '../onnx-file/file-tensor.js';
+import { dtypeOf, isArrayBuffer } from '../tensor/dtype.js';
 import { Model, modelFile } from './model.js';
 
 /** A path, the bytes, which are not copied and must not change while the model is in use, or a Blob of them. */
@@ -39,7 +40,7 @@ export async function readModel(source: ModelSource, options?: ReadModelOptions)
   if (!isRecord(externalData))
     throw mistake(ArgumentError, 'options.externalData', 'an object of bytes by location', externalData);
   for (const [location, bytes] of Object.entries(externalData)) {
-    if (!isInstance(bytes, Uint8Array))
+    if (!isBytes(bytes))
       throw mistake(ArgumentError, `options.externalData[${describe(location)}]`, 'a Uint8Array', bytes);
   }
   const path = isPath(source) ? pathOf(source, 'source') : null;
@@ -57,12 +58,17 @@ export function isPath(source: unknown): source is string | FileURL {
   return typeof source === 'string' || (isObject(source) && 'href' in source);
 }
 
+/** A Uint8Array, of any realm. */
+function isBytes(source: unknown): source is Uint8Array {
+  return dtypeOf(source) === 'uint8';
+}
+
 async function bytesOf(source: unknown): Promise<Uint8Array> {
-  if (isInstance(source, Uint8Array)) return source;
-  if (isInstance(source, ArrayBuffer)) return new Uint8Array(source);
+  if (isBytes(source)) return source;
+  if (isArrayBuffer(source)) return new Uint8Array(source);
   if (isBlob(source)) {
     const bytes = await source.arrayBuffer();
-    if (isInstance(bytes, ArrayBuffer)) return new Uint8Array(bytes);
+    if (isArrayBuffer(bytes)) return new Uint8Array(bytes);
   }
   throw mistake(
     ArgumentError,

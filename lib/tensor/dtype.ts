@@ -139,6 +139,12 @@ export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   }
 }
 
+/** Whether a value is an array of 64-bit integers, of any realm. */
+export function isBigIntArray(value: unknown): value is BigInt64Array | BigUint64Array {
+  const tag = tagOf.call(value);
+  return tag === 'BigInt64Array' || tag === 'BigUint64Array';
+}
+
 /** Whether a buffer is a SharedArrayBuffer, also where pages have no such name to compare with. */
 export function isShared(buffer: ArrayBufferLike): buffer is SharedArrayBuffer {
   return !isArrayBuffer(buffer);

@@ -16,6 +16,7 @@ import {
   matmul,
   maxPool2d,
   nn,
+  onnx,
   optim,
   prepareConv,
   prepareQLinearConv,
@@ -27,6 +28,7 @@ import {
   unfold,
 } from 'convmat';
 import { describe, expect, test } from 'vitest';
+import { modelBytes, node, value } from '../support/models.js';
 import { runProgram } from '../support/program.js';
 
 // Another realm has classes of its own: its Float32Array is no instance of this one's. Test runners, frames and
@@ -217,6 +219,27 @@ describe('arrays of another realm', () => {
 function u8ToFloat(bytes: Uint8Array): Float32Array {
   return elsewhere.Float32Array.from(bytes);
 }
+
+test('models, their weights and 64-bit inputs', async () => {
+  const own = modelBytes({
+    nodes: [node('Identity', ['x'], ['y'])],
+    inputs: [value('x', [2], 'int64')],
+    outputs: [value('y', [2], 'int64')],
+  });
+  const bytes = foreign.u8(...own);
+  const blob = {
+    size: bytes.length,
+    slice: () => blob,
+    arrayBuffer: async () => bytes.buffer as ArrayBuffer,
+  };
+  const x: BigInt64Array = elsewhere.BigInt64Array.of(3n, -4n);
+  for (const source of [bytes, bytes.buffer as ArrayBuffer, blob]) {
+    const network = await onnx.prepareNetwork(source);
+    expect(network.run({ x: x as never }).y.data).toEqual(Int32Array.of(3, -4));
+  }
+  const externalData = { 'weights.bin': bytes };
+  expect((await onnx.readModel(bytes, { externalData })).nodes).toHaveLength(1);
+});
 
 test('an AbortSignal is known by what it can do', async () => {
   const controller = new AbortController();
