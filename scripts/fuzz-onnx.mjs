@@ -283,16 +283,13 @@ const OPERATORS = {
       : d.node('Split', [x], { axis, split: sizes }, 2);
   },
   slice(d, x, { rank, shape }) {
-    const axis = d.below(rank);
-    const [start, end] = [d.below(2 * shape[axis]) - shape[axis], d.below(2 * shape[axis] + 2) - shape[axis]];
-    if (d.opset < 10) return d.node('Slice', [x], { axes: [axis], starts: [start], ends: [end] });
-    return d.node('Slice', [
-      x,
-      d.ints([start]),
-      d.ints([end]),
-      d.ints([axis]),
-      d.ints([d.pick([1, 1, 2, -1, -2])]),
-    ]);
+    const some = shape.map((_, axis) => axis).filter(() => d.below(2) === 0);
+    const axes = some.length > 0 ? some : [d.below(rank)];
+    const starts = axes.map((axis) => d.below(2 * shape[axis]) - shape[axis]);
+    const ends = axes.map((axis) => d.below(2 * shape[axis] + 2) - shape[axis]);
+    if (d.opset < 10) return d.node('Slice', [x], { axes, starts, ends });
+    const steps = axes.map(() => d.pick([1, 1, 2, -1, -2]));
+    return d.node('Slice', [x, ...[starts, ends, axes, steps].map((list) => d.ints(list))]);
   },
   expand: (d, x, { shape }) =>
     d.node('Expand', [

@@ -266,6 +266,35 @@ describe('moves', () => {
     }
   });
 
+  test('Slice: axes of one and of three, each whole or cut', () => {
+    for (let wide = 0; wide < 8; wide++) {
+      for (let cut = 0; cut < 8; cut++) {
+        const from = [0, 1, 2].map((axis) => ((wide >> axis) & 1 ? 3 : 1));
+        const isCut = from.map((size, axis) => size > 1 && ((cut >> axis) & 1) === 1);
+        const to = from.map((size, axis) => (isCut[axis] ? size - 1 : size));
+        const starts = isCut.map((is) => (is ? 1 : 0));
+        const g = new GraphOf();
+        const y = g.add('Slice', { starts, steps: [1, 1, 1] }, [g.input(from, 1)], to);
+        expect(difference(g.graph(y)), `${to} of ${from}`).toBe(0);
+      }
+    }
+  });
+
+  test('results without elements, of operands that have some', () => {
+    for (const [whole, part] of [
+      [[0, 3], [3]],
+      [[2, 0, 3], [1, 3]],
+      [[0, 4], [1, 1]],
+    ]) {
+      const g = new GraphOf();
+      const y = g.add('Binary', { fn: 'Mul' }, [g.input(whole, 1), g.input(part, 2)], whole);
+      const network = compiled(g.graph(y));
+      const { inputs } = results(g.graph(y), evaluationOf);
+      expect(network.run(inputs)[0].length).toBe(0);
+      network.release();
+    }
+  });
+
   test('Concat of what steps write, of inputs, constants, and the same twice', () => {
     for (const [axis, batch] of [
       [1, 1],

@@ -90,8 +90,8 @@ export function lowerSlice(node: NodeOf<'Slice'>, to: Lowering): boolean {
   const { starts, steps } = node.attributes;
   const own = stridesOf(x.shape);
   const first = starts.reduce((sum, start, axis) => sum + start * own[axis], 0);
-  // One stretch of memory is read where it lies.
-  const cut = x.shape.findIndex((size, axis) => size !== y.shape[axis]);
+  // One stretch of memory is read where it lies: in front of the last axis that is cut, nothing is gone over.
+  const cut = x.shape.findLastIndex((size, axis) => size !== y.shape[axis]);
   const isStretch =
     steps.every((step, axis) => step === 1 || y.shape[axis] <= 1) &&
     (cut < 0 || y.shape.slice(0, cut).every((size) => size === 1));
