@@ -58,7 +58,7 @@ Program::Program(StepSource& source, bool finishes_result) : elements_(1) {
     bool is_like_result = true, is_one = true;
     for (int a = 0; a < axes_; ++a) {
       input.strides[a] = words.next_integer(0);
-      if (shape_[a] > 1) reach += checked_product({shape_[a] - 1, input.strides[a]});
+      if (elements_ > 0 && shape_[a] > 1) reach += checked_product({shape_[a] - 1, input.strides[a]});
     }
     for (int a = axes_ - 1; a >= 0; --a) {
       if (shape_[a] > 1) {

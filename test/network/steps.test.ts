@@ -283,8 +283,14 @@ describe('moves', () => {
   test('results without elements, of operands that have some', () => {
     for (const [whole, part] of [
       [[0, 3], [3]],
-      [[2, 0, 3], [1, 3]],
-      [[0, 4], [1, 1]],
+      [
+        [2, 0, 3],
+        [1, 3],
+      ],
+      [
+        [0, 4],
+        [1, 1],
+      ],
     ]) {
       const g = new GraphOf();
       const y = g.add('Binary', { fn: 'Mul' }, [g.input(whole, 1), g.input(part, 2)], whole);
