@@ -176,7 +176,7 @@ export class BatchNorm1d extends Module {
   /** Mean and variance of each channel of the batch, which the running ones move towards. */
   #measure(input: FloatTensor): Statistics {
     const count = input.size / this.numFeatures;
-    if (count < 2) {
+    if (count === 1) {
       const expected = 'more than one value per channel to train on';
       throw mismatch(ShapeError, 'x', expected, describeShape(input.shape));
     }
@@ -184,7 +184,7 @@ export class BatchNorm1d extends Module {
     const squares = new Float64Array(this.numFeatures);
     backend().batchMoments(channelsOf(input), input.data, mean, squares);
     if (this.training) this.#follow(mean, squares, count);
-    return { mean, scale: squares.map((sum) => 1 / Math.sqrt(sum / count + this.eps)) };
+    return { mean, scale: squares.map((sum) => 1 / Math.sqrt(sum / Math.max(count, 1) + this.eps)) };
   }
 
   #follow(mean: Float64Array, squares: Float64Array, count: number): void {
@@ -192,6 +192,8 @@ export class BatchNorm1d extends Module {
     const [runningMean, runningVariance] = [this.#running.mean.data.data, this.#running.variance.data.data];
     const batches = this.#running.batches.data.data;
     batches[0]++;
+    // A batch without elements has no mean to move towards.
+    if (count === 0) return;
     const share = this.momentum ?? 1 / batches[0];
     for (let c = 0; c < this.numFeatures; c++) {
       runningMean[c] += share * (mean[c] - runningMean[c]);

@@ -377,7 +377,7 @@ function takeState(
       throw mismatch(ArgumentError, 'state', `entries ${describe(names)}`, `the entry ${describe(name)}`);
     }
   }
-  const dtype = dtypeOfState(entries, parameters);
+  const dtype = dtypeOfState(entries, [...parameters, ...buffers.filter(({ data }) => isFloat(data))]);
   const take = (name: string, own: FloatTensor): FloatTensor => {
     const entry = entries.get(name);
     if (entry === undefined) return own.cast(dtype);
@@ -430,14 +430,14 @@ function readState(
 /** Nested arrays have no dtype of their own: they take the others', or the one that is there. */
 function dtypeOfState(
   entries: ReadonlyMap<string, StateEntry>,
-  parameters: readonly Parameter[],
+  owned: readonly (Parameter | StateBuffer)[],
 ): FloatDType {
-  for (const { name } of parameters) {
+  for (const { name } of owned) {
     const entry = entries.get(name);
     if (entry === undefined || isNested(entry.value)) continue;
     return asFloat(takeTensor(entry.value, entry.argument), entry.argument).dtype;
   }
-  return parameters[0]?.data.dtype ?? 'float32';
+  return owned.some(({ data }) => data.dtype === 'float64') ? 'float64' : 'float32';
 }
 
 function checkSameSizes(t: Tensor, own: Tensor, argument: string): void {

@@ -189,6 +189,27 @@ describe('modes', () => {
     expect(modes(net.copy())).toEqual(modes(net));
   });
 
+  test('BatchNorm: a batch without images passes, and moves no running statistics', () => {
+    const norm = new nn.BatchNorm2d(2);
+    const before = norm.stateDict();
+    const x = tensor(new Float32Array(0), [0, 2, 3, 3]);
+    expect(norm.forward(x).shape).toEqual([0, 2, 3, 3]);
+    expect(norm.backward(x).shape).toEqual([0, 2, 3, 3]);
+    const { num_batches_tracked: batches, ...after } = norm.stateDict();
+    expect([...batches.data]).toEqual([1]);
+    for (const [name, { data }] of Object.entries(after)) expect(data, name).toEqual(before[name].data);
+    expect([...norm.parameters()[0].grad.data]).toEqual([0, 0]);
+  });
+
+  test('a state without parameters has the dtype of its buffers', () => {
+    const norm = new nn.BatchNorm1d(2, { affine: false });
+    const of = (...values: number[]) => tensor(Float64Array.from(values), [2]);
+    norm.loadStateDict({ running_mean: of(1, 2), running_var: of(4, 9), num_batches_tracked: 3 });
+    const y = norm.eval().forward(tensor(Float64Array.of(3, 5), [1, 2]));
+    expect(y.dtype).toBe('float64');
+    expect(y.data[0]).toBeCloseTo(2 / Math.sqrt(4 + 1e-5), 14);
+  });
+
   test('a batch of one value per channel cannot be trained on', () => {
     const norm = new nn.BatchNorm1d(2);
     expectRefusal(() => norm.forward([[1, 2]]), ShapeError, /^x: expected more than one value per channel/);
