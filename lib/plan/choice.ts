@@ -4,7 +4,7 @@
  * enough; in JavaScript the first that suits.
  */
 import { UnsupportedError } from '../errors.js';
-import { overGradOutput } from './adjoint.js';
+import { foldsPadding, overGradOutput } from './adjoint.js';
 import type {
   AlgorithmName,
   AnyAlgorithm,
@@ -123,7 +123,7 @@ const ALL_NATIVE: readonly NativeAlgorithm[] = Object.values(NATIVE_ALGORITHMS).
 
 /** The convolution that is computed: over the input, or over the gradient of the output. */
 function computed(g: ConvGeometry): ConvGeometry {
-  return g.op === 'inputGrad' ? overGradOutput(g) : g;
+  return g.op === 'inputGrad' ? overGradOutput(g, foldsPadding(g)) : g;
 }
 
 /** What an algorithm's functions see of a geometry; `g` is what most of them compute for it. */

@@ -56,6 +56,11 @@ std::shared_ptr<const ConvRunner> pack_input_grad(const Context& context, const 
                                                   PackConvFn* forward, WeightOverDy order, const void* weight,
                                                   const void* bias, double lo, double hi);
 
+// toeplitz/toeplitz.cc: an input gradient over padding that repeats elements, of which only what elements
+// give as padding is computed, and added to what is there; then all of it is clamped.
+std::shared_ptr<const ConvRunner> pack_padding_margins(const Context& context, const ConvPlan& plan,
+                                                       const void* weight, double lo, double hi);
+
 // Either operation by the forward one.
 template <PackConvFn* forward>
 std::shared_ptr<const ConvRunner> pack_either(const Context& context, const ConvPlan& plan,

@@ -69,6 +69,25 @@ ConvPlan padded_before(const ConvPlan& plan) {
   return padded;
 }
 
+// Whether what elements give as padding that repeats them is computed by itself, and added to what they give
+// as themselves: that takes less time than to go through the gradient of the padded image once more.
+bool has_margins_apart(const ConvPlan& plan) {
+  if (plan.padding_mode == PaddingMode::zeros) return false;
+  constexpr double kNsPerProduct = 0.2, kNsPerPadded = 3;
+  double image = 1, padded = 1, taps = 1;
+  for (const Axis& axis : plan.axis) {
+    // Otherwise the image lies partly beyond all that a convolution over dy gives.
+    const int64_t reach = (axis.kernel - 1) * axis.dilation;
+    if (std::min(axis.pad_before, axis.pad_after) < 0) return false;
+    if (std::max(axis.pad_before, axis.pad_after) > reach) return false;
+    image *= static_cast<double>(axis.in);
+    padded *= static_cast<double>(axis.pad_before + axis.in + axis.pad_after);
+    taps *= static_cast<double>(ceil_div(axis.kernel, axis.stride));
+  }
+  const double products = (padded - image) * taps * static_cast<double>(plan.out_channels / plan.groups);
+  return products * kNsPerProduct < padded * kNsPerPadded;
+}
+
 ConvPlan plan_over_dy(const ConvPlan& plan, const Lattice& lattice) {
   ConvPlan over_dy = plan;
   over_dy.op = ConvOp::forward;
@@ -133,6 +152,12 @@ class InputGrad final : public ConvRunner {
         hi_(static_cast<T>(hi)) {
     for (int64_t c = 0; c < plan.in_channels; ++c) bias_.data()[c] = bias == nullptr ? T{0} : bias[c];
     constexpr double inf = std::numeric_limits<double>::infinity();
+    const int64_t taps = plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel;
+    const T* const end = weight + plan.out_channels * (plan.in_channels / plan.groups) * taps;
+    // Margins pass zero weights by, which a NaN must not be.
+    if (has_margins_apart(plan) && std::find(weight, end, T{0}) == end)
+      margins_ = pack_padding_margins(context, plan, weight, lo, hi);
+    const bool has_bias = fused_ || margins_ != nullptr;
     for (int64_t r0 = 0; r0 < plan.axis[0].stride; ++r0) {
       for (int64_t r1 = 0; r1 < plan.axis[1].stride; ++r1) {
         for (int64_t r2 = 0; r2 < plan.axis[2].stride; ++r2) {
@@ -141,7 +166,7 @@ class InputGrad final : public ConvRunner {
           if (lattice.taps() == 0) continue;
           const auto pack_part = [&](const T* weights, Ownership ownership) {
             return pack({context.kernels, context.cancelled, ownership}, plan_over_dy(plan, lattice), weights,
-                        fused_ ? bias : nullptr, fused_ ? lo : -inf, fused_ ? hi : inf);
+                        has_bias ? bias : nullptr, fused_ ? lo : -inf, fused_ ? hi : inf);
           };
           if (order == WeightOverDy::own) {
             // A gradient that is mapped runs its parts once for each image.
@@ -156,7 +181,7 @@ class InputGrad final : public ConvRunner {
   }
 
   size_t bytes() const override {
-    size_t bytes = sizeof(*this) + bias_.bytes();
+    size_t bytes = sizeof(*this) + bias_.bytes() + (margins_ == nullptr ? 0 : margins_->bytes());
     for (const auto& part : parts_) bytes += part == nullptr ? 0 : part->bytes();
     return bytes;
   }
@@ -166,6 +191,9 @@ class InputGrad final : public ConvRunner {
     T* const dx = static_cast<T*>(output);
     if (fused_) {
       run_zero_padded(context, plan, dy, dx);
+    } else if (margins_ != nullptr) {
+      run_zero_padded(context, plan, dy, dx);
+      margins_->run(context, plan, dy, dx);
     } else {
       run_mapped(context, plan, dy, dx);
     }
@@ -192,7 +220,7 @@ class InputGrad final : public ConvRunner {
       return;
     }
     for (int64_t i = 0; i < over_dy.batch * over_dy.out_channels; ++i) {
-      std::fill_n(to + i * plane, plane, fused_ ? finished(T{0}, i % over_dy.out_channels) : T{0});
+      std::fill_n(to + i * plane, plane, untouched(i % over_dy.out_channels));
     }
   }
 
@@ -293,6 +321,11 @@ class InputGrad final : public ConvRunner {
     }
   }
 
+  // Of an element that no tap reaches, as its part would write it.
+  T untouched(int64_t channel) const {
+    if (fused_) return finished(T{0}, channel);
+    return margins_ != nullptr ? bias_.data()[channel] : T{0};
+  }
   T finished(T value, int64_t channel) const { return clamped(value + bias_.data()[channel], lo_, hi_); }
 
   static void add_padded_plane(const ConvPlan& plan, const T* padded, T* plane) {
@@ -319,6 +352,7 @@ class InputGrad final : public ConvRunner {
 
   const bool fused_;  // with bias and bounds: the parts write the result itself
   std::vector<std::shared_ptr<const ConvRunner>> parts_;  // one per sub-lattice, null where no tap reaches it
+  std::shared_ptr<const ConvRunner> margins_;             // null where padding is not apart
   AlignedArray<T> bias_;
   const T lo_, hi_;
 };

@@ -106,6 +106,83 @@ describe('layers of real shape', () => {
   test.each(problems)('$id', ({ problem, seed }) => expectOracle(problem, seed));
 });
 
+describe('padding that repeats elements', () => {
+  // With 9 output channels or fewer what elements of 20 × 20 give as padding is computed by itself, with 10 it is folded back.
+  const channels = [1, 9, 10];
+  const modes = ['reflect', 'replicate', 'circular'] as const;
+  const cases = channels.flatMap((outC) => modes.map((paddingMode) => ({ outC, paddingMode })));
+  test.each(cases)('$paddingMode, $outC output channels', ({ outC, paddingMode }) => {
+    const [input, weight] = [
+      [2, 2, 20, 20],
+      [outC, 2, 3, 3],
+    ];
+    const options = { padding: 1, paddingMode } as const;
+    const g = random([2, outC, 20, 20], 'float64', outC);
+    for (const zeros of [0, 1]) {
+      const w = random(weight, 'float64', 4);
+      w.data.fill(0, 0, zeros);
+      const expected = inputGrad(input, w, g, options);
+      const magnitude = inputGrad(input, absolute(w), absolute(g), options);
+      for (const accuracy of ['fast', 'strict'] as const) {
+        const dx = convInputGrad(input, w, g, { ...options, accuracy });
+        expectWithin(dx, expected, magnitude, transformed(36 * outC, 'float64'));
+      }
+    }
+  });
+
+  test('wider than the kernel reaches, on one side, in three axes, with strides, of large kernels', () => {
+    const geometries: { input: number[]; weight: number[]; options: Problem['options'] }[] = [
+      { input: [1, 30, 31], weight: [1, 1, 3, 3], options: { padding: 4, paddingMode: 'reflect' } },
+      {
+        input: [1, 30, 31],
+        weight: [1, 1, 3, 5],
+        options: {
+          padding: [
+            [0, 2],
+            [4, 0],
+          ],
+          paddingMode: 'reflect',
+        },
+      },
+      { input: [1, 9, 8, 10], weight: [1, 1, 3, 3, 3], options: { padding: 1, paddingMode: 'circular' } },
+      {
+        input: [2, 40, 41],
+        weight: [1, 2, 5, 5],
+        options: { padding: 2, stride: 2, paddingMode: 'replicate' },
+      },
+      {
+        input: [2, 40, 41],
+        weight: [1, 2, 2, 2],
+        options: { padding: 1, stride: 3, paddingMode: 'reflect' },
+      },
+      {
+        input: [3, 32, 40],
+        weight: [3, 1, 15, 15],
+        options: { padding: 7, groups: 3, paddingMode: 'reflect' },
+      },
+      {
+        input: [1, 60, 52],
+        weight: [1, 1, 31, 29],
+        options: { padding: [15, 14], paddingMode: 'circular' },
+      },
+    ];
+    for (const [seed, { input, weight, options }] of geometries.entries())
+      expectOracle({ id: '', input, weight, options, dtype: 'float64' }, seed);
+  });
+
+  test('what is not finite reaches what reads it, and nothing else', () => {
+    const options = { padding: 7, paddingMode: 'reflect' } as const;
+    const w = random([1, 1, 15, 15], 'float64', 1);
+    const g = random([1, 1, 64, 64], 'float64', 2);
+    g.data[3 * 64 + 60] = NaN;
+    const expected = inputGrad([1, 1, 64, 64], w, g, options);
+    for (const accuracy of ['fast', 'strict'] as const) {
+      const dx = convInputGrad([1, 1, 64, 64], w, g, { ...options, accuracy });
+      expect(Array.from(dx.data, Number.isNaN)).toEqual(Array.from(expected.data, Number.isNaN));
+    }
+  });
+});
+
 /** Small integers: every sum below is exact in both dtypes, so both sides of an identity agree to the last bit. */
 function integers(shape: readonly number[], dtype: Float, seed: number): Tensor {
   const t = random(shape, dtype, seed);

@@ -1,5 +1,5 @@
 /** A convolution, or a gradient of one, as correlations of planes: what Fourier tiles sum. native/conv/fft/correlation.h has the same. */
-import { overGradOutput } from '../adjoint.js';
+import { foldsPadding, overGradOutput } from '../adjoint.js';
 import type { ConvGeometry } from '../geometry.js';
 import { type Axis, extent } from '../options/axes.js';
 
@@ -50,7 +50,7 @@ export function correlationOf(g: ConvGeometry): Correlation {
       };
     case 'inputGrad':
       // Other padding than zeros is as if the input had been padded before.
-      if (!zeros) return correlationOf(overGradOutput(g));
+      if (!zeros) return correlationOf(overGradOutput(g, foldsPadding(g)));
       return {
         images: batch,
         groups,

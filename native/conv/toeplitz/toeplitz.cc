@@ -17,11 +17,15 @@ namespace {
 // A chunk this long costs nothing to claim; no fewer than a few per thread end together.
 constexpr double kChunkNs = 20e3;
 
+// Of an input gradient: the whole, or only what elements give as the padding that repeats them.
+enum class Share { whole, margins };
+
 template <typename T>
 class ToeplitzRunner final : public ConvRunner {
  public:
-  ToeplitzRunner(const Context& context, const ConvPlan& plan, const T* weight, const T* bias, T lo, T hi)
-      : kernels_(context.kernels->of<T>()), lo_(lo), hi_(hi) {
+  ToeplitzRunner(const Context& context, const ConvPlan& plan, Share share, const T* weight, const T* bias,
+                 T lo, T hi)
+      : kernels_(context.kernels->of<T>()), share_(share), lo_(lo), hi_(hi) {
     const bool is_forward = plan.op == ConvOp::forward;
     const int64_t taps = plan.axis[0].kernel * plan.axis[1].kernel * plan.axis[2].kernel;
     const int64_t in = plan.in_channels / plan.groups, out = plan.out_channels / plan.groups;
@@ -68,11 +72,20 @@ class ToeplitzRunner final : public ConvRunner {
       run_box(context, plan, problem, x, y);
       return;
     }
-    int64_t begin[3] = {0, 0, 0}, end[3] = {plan.axis[0].in, plan.axis[1].in, plan.axis[2].in};
-    run_adjoint(context, plan, begin, end, false, x, y);
+    if (share_ == Share::whole) {
+      const int64_t begin[3] = {0, 0, 0}, end[3] = {plan.axis[0].in, plan.axis[1].in, plan.axis[2].in};
+      run_adjoint(context, plan, begin, end, false, x, y);
+    }
     if (!folds_padding(plan)) return;
-    // That was what each element gives as itself; as padding it gives more. The margins of the padded box:
-    // those of an axis run along the whole of later axes, and along the inside of earlier ones.
+    add_margins(context, plan, x, y);
+    clamp(plan, y);
+  }
+
+ private:
+  // What each element gives as padding, added to what it gives as itself. The margins of the padded box:
+  // those of an axis run along the whole of later axes, and along the inside of earlier ones.
+  void add_margins(const Context& context, const ConvPlan& plan, const T* x, T* y) const {
+    int64_t begin[3], end[3];
     for (int a = 0; a < 3; ++a) {
       begin[a] = -plan.axis[a].pad_before;
       end[a] = plan.axis[a].in + plan.axis[a].pad_after;
@@ -87,10 +100,8 @@ class ToeplitzRunner final : public ConvRunner {
       begin[a] = 0;
       end[a] = inside_end;
     }
-    clamp(plan, y);
   }
 
- private:
   // Neighbouring taps lead to neighbouring outputs.
   static bool is_even_adjoint(const Axis& axis, const std::vector<int64_t>& taps) {
     for (size_t i = 1; i < taps.size(); ++i) {
@@ -190,17 +201,19 @@ class ToeplitzRunner final : public ConvRunner {
   }
 
   const Kernels<T>& kernels_;
+  const Share share_;
   ToeplitzWeights layout_;
   std::vector<ToeplitzTaps<T>> taps_;  // one; backward one per residue of the strides, [depth][height][width]
   AlignedArray<T> bias_;
   T lo_, hi_;
 };
 
-std::shared_ptr<const ConvRunner> pack_both(const Context& context, const ConvPlan& plan, const void* weight,
-                                            const void* bias, double lo, double hi) {
+template <Share share>
+std::shared_ptr<const ConvRunner> pack(const Context& context, const ConvPlan& plan, const void* weight,
+                                       const void* bias, double lo, double hi) {
   return dispatch_float(plan.dtype, [&](auto zero) -> std::shared_ptr<const ConvRunner> {
     using T = decltype(zero);
-    return std::make_shared<ToeplitzRunner<T>>(context, plan, static_cast<const T*>(weight),
+    return std::make_shared<ToeplitzRunner<T>>(context, plan, share, static_cast<const T*>(weight),
                                                static_cast<const T*>(bias), static_cast<T>(lo),
                                                static_cast<T>(hi));
   });
@@ -208,6 +221,12 @@ std::shared_ptr<const ConvRunner> pack_both(const Context& context, const ConvPl
 
 }  // namespace
 
-const ConvAlgorithm toeplitz_algorithm = {[](const ConvPlan&) { return true; }, "any geometry", pack_both};
+const ConvAlgorithm toeplitz_algorithm = {[](const ConvPlan&) { return true; }, "any geometry",
+                                          pack<Share::whole>};
+
+std::shared_ptr<const ConvRunner> pack_padding_margins(const Context& context, const ConvPlan& plan,
+                                                       const void* weight, double lo, double hi) {
+  return pack<Share::margins>(context, plan, weight, nullptr, lo, hi);
+}
 
 }  // namespace convmat
