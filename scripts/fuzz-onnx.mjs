@@ -1,6 +1,6 @@
 /**
- * Random networks against onnxruntime-node, which the benchmarks install: chains of a few operators with random attributes and
- * shapes, at several opsets, on the same bytes. What onnxruntime refuses counts apart; everything else must agree.
+ * Random networks against onnxruntime-node, which the benchmarks install: a few operators with random attributes and shapes,
+ * at several opsets, which read the latest value or an earlier one, and give some of those in between too, on the same bytes. What onnxruntime refuses counts apart; everything else must agree.
  *
  *   npm --prefix bench ci && node scripts/fuzz-onnx.mjs [--cases 1000] [--seed 1] [--ort FOLDER]
  */
@@ -216,6 +216,15 @@ const OPERATORS = {
     return d.node(type, d.chance(0.5) ? [x, d.noise(other)] : [d.noise(other), x]);
   },
   residual: (d, x) => d.node('Add', [x, d.node('Tanh', [x])]),
+  join: (d, x, { alike }) => d.node(d.pick(['Add', 'Sub', 'Mul', 'Max', 'Sum']), [x, d.pick(alike)]),
+  joinAxis: (d, x, { rank, alike }) =>
+    d.node('Concat', d.chance(0.5) ? [x, d.pick(alike)] : [d.pick(alike), x, d.pick(alike)], {
+      axis: d.below(rank),
+    }),
+  gate(d, x, { rank }) {
+    if (rank !== 4) return undefined;
+    return d.node('Mul', [x, d.node('Sigmoid', [d.node('GlobalAveragePool', [x])])]);
+  },
   compare(d, x, { shape }) {
     const test = d.node(
       d.pick(d.opset >= 12 ? ['Greater', 'Less', 'GreaterOrEqual', 'LessOrEqual'] : ['Greater', 'Less']),
@@ -405,38 +414,42 @@ async function build(source) {
     0,
     rank,
   );
-  let x = 'x';
-  let current = shape;
+  const values = [{ name: 'x', shape }];
   const used = [];
-  for (let i = 0, steps = 1 + source.below(4); i < steps; i++) {
-    const name = draft.pick(Object.keys(OPERATORS));
+  for (let i = 0, steps = 1 + source.below(6); i < steps; i++) {
+    const operator = draft.pick(Object.keys(OPERATORS));
+    const from = draft.chance(0.7) ? values[values.length - 1] : draft.pick(values);
     const before = [draft.nodes.length, draft.initializers.length];
+    const alike = values.filter((value) => value.shape.join() === from.shape.join()).map(({ name }) => name);
     const next =
-      current.length === 0 ? undefined : OPERATORS[name](draft, x, { rank: current.length, shape: current });
+      from.shape.length === 0
+        ? undefined
+        : OPERATORS[operator](draft, from.name, { rank: from.shape.length, shape: from.shape, alike });
     if (next === undefined) {
       draft.nodes.length = before[0];
       draft.initializers.length = before[1];
       continue;
     }
-    used.push(name);
-    x = next;
+    used.push(operator);
+    let reached = from.shape;
     try {
-      const network = await prepareNetwork(bytesOf(draft, shape, x));
-      const { steps: reports } = network.explain();
-      current =
-        reports.length === 0
-          ? current
-          : network.run({ x: { data: new Float32Array(sizeOf(shape)), shape } })[x].shape;
+      const network = await prepareNetwork(bytesOf(draft, shape, [next]));
+      if (network.explain().steps.length > 0)
+        reached = network.run({ x: { data: new Float32Array(sizeOf(shape)), shape } })[next].shape;
       network.dispose();
     } catch {
+      values.push({ name: next, shape: null });
       break;
     }
-    if (sizeOf(current) === 0 || sizeOf(current) > 20_000) break;
+    values.push({ name: next, shape: reached });
+    if (sizeOf(reached) === 0 || sizeOf(reached) > 20_000) break;
   }
-  return { draft, shape, x, used };
+  const [, ...made] = values.map(({ name }) => name);
+  const outputs = made.filter((_, i) => i === made.length - 1 || draft.chance(0.3));
+  return { draft, shape, outputs, used };
 }
 
-function bytesOf(draft, shape, output) {
+function bytesOf(draft, shape, outputs) {
   const value = (name, dims) => ({ name, typeNumber: 1, kind: 'tensor', message: null, shape: dims });
   return joined(
     encodeModel({
@@ -449,7 +462,7 @@ function bytesOf(draft, shape, output) {
         nodes: draft.nodes,
         initializers: draft.initializers,
         inputs: [value('x', shape)],
-        outputs: [value(output, null)],
+        outputs: outputs.map((name) => value(name, null)),
         sparse: [],
         rest: [],
       },
@@ -479,28 +492,36 @@ function difference(actual, expected) {
   return null;
 }
 
+function differenceOf(actual, expected) {
+  for (const [name, tensor] of Object.entries(expected)) {
+    const apart = difference(actual[name], tensor);
+    if (apart !== null) return `${name}: ${apart}`;
+  }
+  return null;
+}
+
 async function main() {
   const counts = { agree: 0, empty: 0, refusedByBoth: 0, refusedByOrt: 0 };
   const faults = [];
   for (let i = 0; i < Number(options.cases); i++) {
     const source = random(Number(options.seed) + i);
-    const { draft, shape, x, used } = await build(source);
-    if (x === 'x') {
+    const { draft, shape, outputs, used } = await build(source);
+    if (outputs.length === 0) {
       counts.empty++;
       continue;
     }
-    const bytes = bytesOf(draft, shape, x);
+    const bytes = bytesOf(draft, shape, outputs);
     const data = Float32Array.from({ length: sizeOf(shape) }, () => 2 * source.uniform() - 1);
     const theirs = await attempt(async () => {
       const session = await ort.InferenceSession.create(bytes, {
         logSeverityLevel: 4,
         graphOptimizationLevel: 'disabled',
       });
-      return (await session.run({ x: new ort.Tensor('float32', data, shape) }))[x];
+      return session.run({ x: new ort.Tensor('float32', data, shape) });
     });
     const ours = await attempt(async () => {
       const network = await prepareNetwork(bytes);
-      const result = network.run({ x: { data, shape } })[x];
+      const result = network.run({ x: { data, shape } });
       network.dispose();
       return result;
     });
@@ -509,15 +530,15 @@ async function main() {
       counts[ours.error === undefined ? 'refusedByOrt' : 'refusedByBoth']++;
       continue;
     }
-    const wrong = ours.error ?? difference(ours.value, theirs.value);
+    const wrong = ours.error ?? differenceOf(ours.value, theirs.value);
     if (wrong !== null) {
       faults.push(`${label}: ${wrong}\n    ${draft.nodes.map(describeNode).join('\n    ')}`);
       continue;
     }
     counts.agree++;
     if (shape[0] === 1) {
-      const linear = await attempt(async () => (await linearize(bytes)).run({ x: { data, shape } })[x]);
-      const apart = linear.error ?? difference(linear.value, theirs.value);
+      const linear = await attempt(async () => (await linearize(bytes)).run({ x: { data, shape } }));
+      const apart = linear.error ?? differenceOf(linear.value, theirs.value);
       if (apart !== null) faults.push(`${label}, linearized: ${apart}`);
     }
   }
