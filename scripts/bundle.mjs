@@ -39,8 +39,44 @@ function removeOrphans() {
   }
 }
 
-/** Rooms that take longer to load than all the rest of convmat, and that many programs do not use. */
-const LATER = ['io', 'onnx'];
+/** Rooms that many programs do not use: each is loaded when something of it is first looked at. */
+const LATER = ['data', 'fixed', 'io', 'nn', 'onnx', 'operators', 'optim', 'signal'];
+
+/** What chunks load where they use it, not when they are loaded themselves: most programs use none of it. */
+const PARTS_LATER = {
+  index: ['./matrix.cjs'],
+  convmat: ['./javascript.cjs', './webassembly.cjs', 'node:worker_threads'],
+  networks: ['./io.cjs', 'node:fs/promises'],
+  onnx: ['./linearization.cjs'],
+};
+
+/** The text of a chunk that loads a module as it begins, changed to load it where it is used. */
+function loadsLater(code, chunk, module) {
+  const begin = new RegExp(`^(?:const|let) (\\w+) = require\\("${module}"\\);\\n`, 'm').exec(code);
+  if (begin === null) throw new Error(`${chunk}: expected it to load ${module}`);
+  const [line, name] = begin;
+  const use = `require("${module}")`;
+  const exported = new RegExp(`^exports\\.(\\w+) = ${name}\\.(.+);$`, 'gm');
+  return code
+    .replace(line, '')
+    .replaceAll(exported, `Object.defineProperty(exports, "$1", { enumerable: true, get: () => ${use}.$2 });`)
+    .replaceAll(`${name}.`, `${use}.`);
+}
+
+/**
+ * The text of a chunk that says what it gives before all else: where it chooses the backend as it is loaded, a part that is
+ * loaded then finds what has been defined so far.
+ */
+function givesFirst(code) {
+  const getters =
+    /^Object\.defineProperty\(exports, ['"]\w+['"], \{\s*enumerable: true,\s*get: function ?\(\) \{\s*return \w+;\s*\}\s*\}\);\n/gm;
+  return [...(code.match(getters) ?? []), code.replaceAll(getters, '')].join('');
+}
+
+/** The same text in ASCII, which V8 reads faster: what is beyond it stands in strings and regular expressions alone. */
+function inAscii(code) {
+  return code.replaceAll(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 
 /** Loads such a room when a function of it is first looked at. */
 async function roomsWhenUsed() {
@@ -80,6 +116,7 @@ async function bundle() {
     input: { ...input, cli: join(dist, 'cli/main.js') },
     cwd: root,
     platform: 'node',
+    preserveEntrySignatures: 'allow-extension',
     external: (id) => id.startsWith('node:') || packages.includes(id),
     plugins: [
       {
@@ -87,6 +124,13 @@ async function bundle() {
         resolveId: (id) => (id.endsWith('/binaries.cjs') ? { id: BINARIES, external: 'relative' } : null),
       },
       await roomsWhenUsed(),
+      {
+        name: 'parts when used',
+        renderChunk(code, { name }) {
+          const parts = PARTS_LATER[name] ?? [];
+          return inAscii(givesFirst(parts.reduce((text, part) => loadsLater(text, name, part), code)));
+        },
+      },
     ],
   });
   await build.write({
@@ -95,10 +139,20 @@ async function bundle() {
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name].cjs',
     codeSplitting: {
+      includeDependenciesRecursively: false,
       groups: [
-        { name: 'convmat', test: /dist[\\/](?!(cli|io|ort|onnx|onnx-file|graph)[\\/])/ },
-        { name: 'files', test: /dist[\\/]io[\\/]/ },
+        {
+          name: 'linearization',
+          test: /dist[\\/](graph[\\/]affine|onnx[\\/](dense-model|linearized?))\.js/,
+        },
         { name: 'networks', test: /dist[\\/](ort|onnx|onnx-file|graph)[\\/]/ },
+        { name: 'files', test: /dist[\\/]io[\\/]/ },
+        { name: 'matrix', test: /dist[\\/]matrix[\\/]/ },
+        { name: 'training', test: /dist[\\/](data|nn|optim)[\\/]/ },
+        { name: 'rooms', test: /dist[\\/](fixed|operators|signal)[\\/]/ },
+        { name: 'javascript', test: /dist[\\/]backend[\\/]js[\\/](?!(fixed|work)\.js)/ },
+        { name: 'webassembly', test: /dist[\\/]backend[\\/]wasm[\\/]/ },
+        { name: 'convmat', test: /dist[\\/](?!cli[\\/])/ },
       ],
     },
   });

@@ -30,15 +30,36 @@ test('require opens few files, and nothing of the packages that only some calls 
   expect(files.filter((path) => path.includes('node_modules'))).toEqual([]);
 });
 
+/** Names of the package's own files that a program has loaded after each of its steps. */
+const LOADED = `
+  const loaded = () => Object.keys(require.cache).flatMap((path) => /dist.node.(\\w+).cjs$/.exec(path)?.[1] ?? []);
+`;
+
 test('files are loaded when they are used, and are the same by subpath', () => {
-  const seen = run(`${PRELUDE}
-    const files = () => Object.keys(require.cache).filter((path) => /files.cjs$/.test(path)).length;
+  const seen = run(`${PRELUDE}${LOADED}
     const { io } = require('convmat');
-    const before = files();
+    const before = loaded().includes('io');
     const same = Object.keys(require('convmat/io')).filter((name) => io[name] === require('convmat/io')[name]);
-    console.log(JSON.stringify([before, files(), same.length === Object.keys(io).length && same.length > 0]));
+    const isSame = same.length === Object.keys(io).length && same.length > 0;
+    console.log(JSON.stringify([before, loaded().includes('io'), isSame]));
   `);
-  expect(seen).toEqual([0, 1, true]);
+  expect(seen).toEqual([false, true, true]);
+});
+
+test('a convolution and a network on the addon load nothing of what other calls use', () => {
+  const later = ['linearization', 'matrix', 'rooms', 'training'];
+  const [before, after, kinds] = run(`${PRELUDE}${LOADED}
+    const convmat = require('convmat');
+    convmat.conv1d([[[1, 2, 3]]], [[[1, 1]]]);
+    const { prepareNetwork } = convmat.onnx;
+    const before = loaded();
+    const kinds = [prepareNetwork, convmat.convMatrix, convmat.nn.Linear, convmat.signal.conv, convmat.onnx.linearize];
+    console.log(JSON.stringify([before, loaded(), kinds.map((kind) => typeof kind)]));
+  `) as [string[], string[], string[]];
+  const unused = [...later, 'io', 'javascript', 'webassembly'];
+  expect(before.filter((name) => unused.includes(name))).toEqual([]);
+  expect(after).toEqual(expect.arrayContaining(later));
+  expect(new Set(kinds)).toEqual(new Set(['function']));
 });
 
 test('import and require give the same functions and classes, by the index and by subpath', () => {
