@@ -46,6 +46,15 @@ export class ByteStream {
     }
   }
 
+  /** The next `length` bytes where they have come already, as those of a small member have: without a promise. */
+  takeAtOnce(length: number): Uint8Array | undefined {
+    if (length > this.#rest.length) return undefined;
+    const bytes = this.#rest.subarray(0, length);
+    this.#rest = this.#rest.subarray(length);
+    this.position += length;
+    return bytes;
+  }
+
   /** The next `length` bytes, which are not to be written to. */
   async take(length: number, what: string): Promise<Uint8Array> {
     // Before memory is taken for them: the length is the file's word.
@@ -53,12 +62,8 @@ export class ByteStream {
       const expected = `${length} bytes of ${what} at byte ${this.position}`;
       throw new FormatError(`${this.name}: expected ${expected}, got ${this.left}`);
     }
-    if (length <= this.#rest.length) {
-      const bytes = this.#rest.subarray(0, length);
-      this.#rest = this.#rest.subarray(length);
-      this.position += length;
-      return bytes;
-    }
+    const there = this.takeAtOnce(length);
+    if (there !== undefined) return there;
     const bytes = new Uint8Array(length);
     await this.fill(bytes, what);
     return bytes;
@@ -69,7 +74,7 @@ export class ByteStream {
     do {
       this.position += this.#rest.length;
       this.#rest = NOTHING;
-    } while (await this.#next());
+    } while (this.#pieces !== undefined && (await this.#next()));
   }
 
   /** No more is wanted: whatever the pieces come from is let go. */

@@ -105,17 +105,19 @@ export async function readElements(
   const { dtype, bytes, complex, widen } = encoding;
   const parts = complex ? 2 : 1;
   budget.take(parts * count * BYTES[dtype]);
-  const targets = Array.from({ length: parts }, () => uninitialised(dtype, count));
+  const target = uninitialised(dtype, count);
   if (widen === undefined) {
-    const [{ buffer, byteOffset, byteLength }] = targets;
-    const whole = Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
-    await stream.fill(whole, 'elements');
+    const whole = Buffer.from(target.buffer as ArrayBuffer, target.byteOffset, target.byteLength);
+    const there = stream.takeAtOnce(whole.length);
+    if (there === undefined) await stream.fill(whole, 'elements');
+    else whole.set(there);
     for (let at = 0; swapped && at < whole.length; at += SWAPPED_AT_ONCE) {
       swapBytes(whole.subarray(at, at + SWAPPED_AT_ONCE), bytes);
       await breathe();
     }
-    return targets;
+    return [target];
   }
+  const targets = complex ? [target, uninitialised(dtype, count)] : [target];
   const block = new Block();
   const most = BLOCK_BYTES / (parts * bytes);
   for (let at = 0; at < count; at += most) {

@@ -74,13 +74,32 @@ async function followLinks(path: string): Promise<string> {
   return place;
 }
 
-/** The pieces, each of which is made when there is time for it: many writes may end in one turn of the event loop. */
+/** In bytes: what is written in one go. A write costs as much as copying this. */
+const GATHERED = 1 << 16;
+
+/**
+ * The pieces, small ones gathered, each of which is made when there is time for it: many writes may end in one turn of the
+ * event loop. What it gives is valid until the next is asked for.
+ */
 async function* inTurns(pieces: Pieces): AsyncGenerator<Uint8Array> {
   await breathe();
+  let gathered: Uint8Array | undefined;
+  let length = 0;
   for await (const piece of pieces) {
-    yield piece;
+    if (gathered !== undefined && length + piece.length > GATHERED) {
+      yield gathered.subarray(0, length);
+      length = 0;
+    }
+    if (piece.length > GATHERED) {
+      yield piece;
+    } else {
+      gathered ??= new Uint8Array(GATHERED);
+      gathered.set(piece, length);
+      length += piece.length;
+    }
     await breathe();
   }
+  if (gathered !== undefined && length > 0) yield gathered.subarray(0, length);
 }
 
 /** Into a pipe or a device: there is no name to take, and nothing to keep. */

@@ -59,9 +59,11 @@ export function encodeHeader(code: string, shape: readonly number[]): Uint8Array
 }
 
 export async function readHeader(stream: ByteStream): Promise<NpyHeader> {
-  const start = await stream.take(Math.min(MAGIC.length + 2, stream.left), 'magic');
-  if (String.fromCharCode(...start.subarray(0, MAGIC.length)) !== MAGIC) {
-    const rest = await stream.take(Math.min(LONGEST_MAGIC, stream.left), 'magic');
+  const take = (length: number, what: string): Uint8Array | Promise<Uint8Array> =>
+    stream.takeAtOnce(length) ?? stream.take(length, what);
+  const start = await take(Math.min(MAGIC.length + 2, stream.left), 'magic');
+  if (!beginsWithMagic(start)) {
+    const rest = await take(Math.min(LONGEST_MAGIC, stream.left), 'magic');
     const got = foreignBytes(Buffer.concat([start, rest])) ?? 'other bytes';
     throw new FormatError(`${stream.name}: expected the magic of an .npy array at byte 0, got ${got}`);
   }
@@ -69,15 +71,20 @@ export async function readHeader(stream: ByteStream): Promise<NpyHeader> {
   if (start.length < MAGIC.length + 2 || version < 1 || version > 3) {
     throw new FormatError(`${stream.name}: expected .npy version 1, 2 or 3 at byte 6, got ${version}`);
   }
-  const wide = version > 1;
-  const lengthBytes = await stream.take(wide ? 4 : 2, "the header's length");
-  const length = lengthBytes.reduceRight((sum, byte) => 256 * sum + byte, 0);
+  const lengthBytes = await take(version > 1 ? 4 : 2, "the header's length");
+  let length = 0;
+  for (let i = lengthBytes.length - 1; i >= 0; i--) length = 256 * length + lengthBytes[i];
   if (length > LONGEST_HEADER) {
     throw new FormatError(`${stream.name}: expected a header below ${LONGEST_HEADER} bytes, got ${length}`);
   }
   const place = `${stream.name}: header at byte ${stream.position}`;
-  const text = textOfBytes(await stream.take(length, 'header'));
+  const text = textOfBytes(await take(length, 'header'));
   return parseHeader(new Scanner(text, place));
+}
+
+function beginsWithMagic(start: Uint8Array): boolean {
+  for (let i = 0; i < MAGIC.length; i++) if (start[i] !== MAGIC.charCodeAt(i)) return false;
+  return true;
 }
 
 function parseHeader(scanner: Scanner): NpyHeader {

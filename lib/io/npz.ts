@@ -1,6 +1,7 @@
 /** NumPy's .npz: a zip archive of .npy files, stored or deflated. */
 import { isObject, mistake } from '../check.js';
 import { ArgumentError, FormatError } from '../errors.js';
+import { breathe } from '../host/pace.js';
 import { type TensorLike, takeTensor } from '../tensor/take.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { Budget, type ReadOptions } from './budget.js';
@@ -9,7 +10,7 @@ import { foreignArchive } from './foreign.js';
 import { type ArrayRead, type ArrayToWrite, arrayParts, readArray, readInt64 } from './npy.js';
 import { recordOf } from './record.js';
 import { type Bytes, type FileURL, openBytes, type Source, withBytes } from './source.js';
-import { memberName, readZipDirectory, withMember, type ZipMember } from './zip-reader.js';
+import { MEMBERS_AT_ONCE, memberName, readZipDirectory, withMember, type ZipMember } from './zip-reader.js';
 import { type ArchiveMember, archivePieces, checkMemberName, encodeArchive } from './zip-writer.js';
 
 /** An archive whose arrays are read one at a time. */
@@ -103,7 +104,8 @@ export async function membersOf(bytes: Bytes): Promise<Map<string, ZipMember>> {
   if (foreign !== undefined) throw new FormatError(`${bytes.name}: expected an .npz archive, got ${foreign}`);
   const byName = new Map<string, ZipMember>();
   for (const member of members) {
-    const name = member.name.replace(/\.npy$/, '');
+    if (byName.size % MEMBERS_AT_ONCE === 0) await breathe();
+    const name = member.name.endsWith('.npy') ? member.name.slice(0, -'.npy'.length) : member.name;
     if (byName.has(name)) {
       throw new FormatError(`${memberName(bytes, name)}: expected one array of this name, got two`);
     }

@@ -27,6 +27,12 @@ const LOCAL_HEADER = 0x04034b50;
 const LOCAL_HEADER_BYTES = 30;
 const DIRECTORY_ENTRY = 0x02014b50;
 const DIRECTORY_ENTRY_BYTES = 46;
+/** With a name, an extra field and a comment. */
+const LONGEST_ENTRY = DIRECTORY_ENTRY_BYTES + 3 * 0xffff;
+/** Of the directory, read at once. */
+const WINDOW_BYTES = 1 << 18;
+/** Gone through without letting the event loop turn. */
+export const MEMBERS_AT_ONCE = 64;
 const END = Buffer.from([0x50, 0x4b, 5, 6]);
 const END_BYTES = 22;
 const END64 = 0x06064b50;
@@ -47,17 +53,26 @@ const READ_AT_ONCE = 1 << 16;
 /** The members of an archive in the order of its directory, their names unlike one another. */
 export async function readZipDirectory(bytes: Bytes): Promise<ZipMember[]> {
   const { count, start, end } = await findDirectory(bytes);
-  await breathe();
   const members: ZipMember[] = [];
+  const names = new Set<string>();
+  let window: Buffer = Buffer.alloc(0);
+  let from = start;
   let at = start;
   for (let i = 0; i < count; i++) {
-    const member = await readDirectoryEntry(bytes, at, end);
-    members.push(member.member);
-    at = member.next;
+    if (i % MEMBERS_AT_ONCE === 0) await breathe();
+    if (at + LONGEST_ENTRY > from + window.length && from + window.length < end) {
+      window = await take(bytes, at, Math.min(WINDOW_BYTES, end - at), 'a member');
+      from = at;
+    }
+    const { member, next } = parseEntry(bytes, window.subarray(at - from), at, end);
+    if (names.has(member.name))
+      throw mistake(bytes, `one member named ${printable(member.name, 120)}`, 'two');
+    names.add(member.name);
+    members.push(member);
+    at = next;
   }
   if (at !== end) throw mistake(bytes, `${count} members up to byte ${end}`, `their end at byte ${at}`);
-  checkNames(bytes, members);
-  checkPlaces(bytes, members, start);
+  await checkPlaces(bytes, members, start);
   return members;
 }
 
@@ -148,40 +163,42 @@ function readLong(record: Buffer, at: number): number {
   return record.readUInt32LE(at) + 2 ** 32 * record.readUInt32LE(at + 4);
 }
 
-async function readDirectoryEntry(
+/** The entry that `record` begins with, which is at byte `at`: as much of the directory as the longest one needs, or the rest. */
+function parseEntry(
   bytes: Bytes,
+  record: Buffer,
   at: number,
   end: number,
-): Promise<{ member: ZipMember; next: number }> {
-  const fixed = await take(bytes, at, Math.min(DIRECTORY_ENTRY_BYTES, end - at), 'a member');
-  if (fixed.length < DIRECTORY_ENTRY_BYTES || fixed.readUInt32LE(0) !== DIRECTORY_ENTRY) {
+): { member: ZipMember; next: number } {
+  if (record.length < DIRECTORY_ENTRY_BYTES || record.readUInt32LE(0) !== DIRECTORY_ENTRY) {
     throw mistake(bytes, `a member at byte ${at} of its directory`, 'none');
   }
-  const nameBytes = fixed.readUInt16LE(28);
-  const extraBytes = fixed.readUInt16LE(30);
-  const next = at + DIRECTORY_ENTRY_BYTES + nameBytes + extraBytes + fixed.readUInt16LE(32);
+  const nameBytes = record.readUInt16LE(28);
+  const wordBytes = nameBytes + record.readUInt16LE(30);
+  const next = at + DIRECTORY_ENTRY_BYTES + wordBytes + record.readUInt16LE(32);
   if (next > end) throw mistake(bytes, `a member at byte ${at} of its directory`, 'one that is cut');
-  const words = await take(bytes, at + DIRECTORY_ENTRY_BYTES, nameBytes + extraBytes, 'a name');
+  const words = record.subarray(DIRECTORY_ENTRY_BYTES, DIRECTORY_ENTRY_BYTES + wordBytes);
   const name = words.toString('utf8', 0, nameBytes);
   const [size, compressedSize, start] = wideFields(words.subarray(nameBytes), [
-    fixed.readUInt32LE(24),
-    fixed.readUInt32LE(20),
-    fixed.readUInt32LE(42),
+    record.readUInt32LE(24),
+    record.readUInt32LE(20),
+    record.readUInt32LE(42),
   ]);
-  const method = fixed.readUInt16LE(10);
-  const where = memberName(bytes, name);
-  if ((fixed.readUInt16LE(8) & ENCRYPTED) !== 0)
-    throw new FormatError(`${where}: expected no encryption, got some`);
+  const method = record.readUInt16LE(10);
+  if ((record.readUInt16LE(8) & ENCRYPTED) !== 0)
+    throw new FormatError(`${memberName(bytes, name)}: expected no encryption, got some`);
   if (method !== STORED && method !== DEFLATED) {
+    const where = memberName(bytes, name);
     throw new FormatError(`${where}: expected a stored or deflated member, got compression method ${method}`);
   }
   if (method === STORED ? size !== compressedSize : size > compressedSize * BEST_RATIO) {
+    const where = memberName(bytes, name);
     const claim = `${size} bytes from ${compressedSize}`;
     throw new FormatError(
       `${where}: expected what ${method === STORED ? 'is stored' : 'deflate can hold'}, got ${claim}`,
     );
   }
-  const crc = fixed.readUInt32LE(16);
+  const crc = record.readUInt32LE(16);
   const member = { name, compressed: method === DEFLATED, crc, compressedSize, size, start, limit: 0 };
   return { member, next };
 }
@@ -202,27 +219,22 @@ function wideFields(extra: Buffer, fields: readonly number[]): number[] {
   return [...fields];
 }
 
-function checkNames(bytes: Bytes, members: readonly ZipMember[]): void {
-  const names = new Set<string>();
-  for (const { name } of members) {
-    if (names.has(name)) throw mistake(bytes, `one member named ${printable(name, 120)}`, 'two');
-    names.add(name);
-  }
-}
-
 /** Each member has its bytes to itself, before the directory. */
-function checkPlaces(bytes: Bytes, members: readonly ZipMember[], directory: number): void {
-  const placed = [...members].sort((a, b) => a.start - b.start);
-  placed.forEach((member, i) => {
+async function checkPlaces(bytes: Bytes, members: readonly ZipMember[], directory: number): Promise<void> {
+  const isInOrder = members.every((member, i) => i === 0 || member.start >= members[i - 1].start);
+  const placed = isInOrder ? members : [...members].sort((a, b) => a.start - b.start);
+  for (let i = 0; i < placed.length; i++) {
+    if (i % MEMBERS_AT_ONCE === 0) await breathe();
+    const member = placed[i];
     member.limit = placed[i + 1]?.start ?? directory;
     const end = member.start + LOCAL_HEADER_BYTES + member.compressedSize;
     if (end > member.limit) {
-      const where = `${memberName(bytes, member.name)}`;
+      const where = memberName(bytes, member.name);
       throw new FormatError(
         `${where}: expected its bytes before byte ${member.limit}, got them up to ${end}`,
       );
     }
-  });
+  }
 }
 
 /** What a member holds: at once, where it is small, and a piece at a time otherwise. */
