@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { backendInfo, Tensor } from '../../dist/index.js';
 import { prepareNetwork } from '../../dist/onnx/index.js';
+import { FileTensor } from '../../dist/onnx-file/file-tensor.js';
 import { type GoldenCase, golden } from '../support/golden';
+import { modelBytes, node, TYPES, value } from '../support/models';
 
 const { cases } = golden('onnxruntime_quantized');
 
@@ -39,4 +41,43 @@ describe('networks of bytes', () => {
     if (backendInfo().backend !== 'js') expect(scripts).toEqual([]);
     network.dispose();
   });
+});
+
+test.each([
+  [1, 1, 1],
+  [3, 64, 5],
+  [2, 150, 37],
+  [9, 129, 65],
+])('products of %i rows by matrices of %i rows and %i columns', async (rows, k, n) => {
+  const bytesOf = (count: number, seed: number) =>
+    Int8Array.from({ length: count }, (_, i) => ((i * 7919 + seed * 104729) % 251) - 125);
+  const [a, b] = [bytesOf(rows * k, 1), bytesOf(k * n, 2)];
+  const tensor = (name: string, dims: readonly number[], type: number, elements: Int8Array | Float32Array) =>
+    new FileTensor('test', name, dims, type, { kind: 'raw', bytes: new Uint8Array(elements.buffer) });
+  // A power of two: what is rounded is exact before.
+  const scale = 2 ** 12;
+  const network = await prepareNetwork(
+    modelBytes({
+      inputs: [value('a', [rows, k], 'int8')],
+      outputs: [value('y', [rows, n], 'int8')],
+      initializers: [
+        tensor('b', [k, n], TYPES.int8, b),
+        tensor('one', [], TYPES.float, Float32Array.of(1)),
+        tensor('scale', [], TYPES.float, Float32Array.of(scale)),
+        tensor('zero', [], TYPES.int8, Int8Array.of(0)),
+      ],
+      nodes: [node('QLinearMatMul', ['a', 'one', 'zero', 'b', 'one', 'zero', 'scale', 'zero'], ['y'])],
+    }),
+  );
+  const expected = Int8Array.from({ length: rows * n }, (_, i) => {
+    const [row, column] = [Math.floor(i / n), i % n];
+    let sum = 0;
+    for (let j = 0; j < k; j++) sum += a[row * k + j] * b[j * n + column];
+    const below = Math.floor(sum / scale);
+    const above = sum / scale - below;
+    const isUp = above > 0.5 || (above === 0.5 && below % 2 !== 0);
+    return Math.max(-128, Math.min(127, below + (isUp ? 1 : 0)));
+  });
+  expect(network.run({ a: new Tensor(a, [rows, k]) }).y.data).toEqual(expected);
+  network.dispose();
 });

@@ -6,7 +6,7 @@ import { backend } from '../../backend/select.js';
 import { type Axis, UNIT_AXIS } from '../../plan/options/axes.js';
 import { type ConvPlan, loweredRequest, planConv } from '../../plan/plans/conv.js';
 import { planInteger } from '../../plan/plans/integer.js';
-import type { ByteDType } from '../../tensor/dtype.js';
+import { type ByteDType, uninitialisedLike } from '../../tensor/dtype.js';
 import type { Elements, ElementType, GraphNode, NodeOf, Value } from '../graph.js';
 import { inputOf, outputOf } from '../operands.js';
 import { byteRequest } from '../operators/convolution.js';
@@ -214,10 +214,16 @@ export function lowerQLinearMatMul(node: NodeOf<'QLinearMatMul'>, to: Lowering):
   return true;
 }
 
+/** Rows whose elements of one column are read together: as many lines as L1 surely holds, and a line of bytes to write. */
+const ROWS_AT_ONCE = 64;
+
 function transposed(matrix: Elements, rows: number, columns: number): Elements {
-  const result = matrix.slice();
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) result[j * rows + i] = matrix[i * columns + j];
+  const result = uninitialisedLike(matrix, matrix.length);
+  for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
+    const end = Math.min(rows, first + ROWS_AT_ONCE);
+    for (let j = 0; j < columns; j++)
+      for (let i = first; i < end; i++) result[j * rows + i] = matrix[i * columns + j];
+  }
   return result;
 }
 
