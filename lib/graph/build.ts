@@ -30,12 +30,23 @@ export interface Source {
   readonly initializers: ReadonlyMap<string, FileTensor>;
 }
 
-export interface SourceNode {
-  readonly node: FileNode;
+export class SourceNode {
+  readonly #index: number;
+
+  constructor(
+    readonly node: FileNode,
+    /** In the file. */
+    index: number,
+    /** Its name, or one made for it: no other node has it. */
+    readonly id: string,
+  ) {
+    this.#index = index;
+  }
+
   /** What messages call it. */
-  readonly title: string;
-  /** Its name, or one made for it: no other node has it. */
-  readonly id: string;
+  get title(): string {
+    return nodeTitle(this.node, this.#index);
+  }
 }
 
 export function sourceOf(model: FileModel, file: string): Source {
@@ -46,7 +57,7 @@ export function sourceOf(model: FileModel, file: string): Source {
       const own = node.name !== '' && !ids.has(node.name);
       const id = own ? node.name : `${node.name || node.opType}#${index}`;
       ids.add(id);
-      return [node, { node, title: nodeTitle(node, index), id }];
+      return [node, new SourceNode(node, index, id)];
     }),
   );
   return {
@@ -150,7 +161,7 @@ class SegmentBuilder {
     const { nodes, file } = this.#source;
     for (let position = this.#entry.position; position < nodes.length; position++) {
       yield;
-      const { node, title } = nodes[position];
+      const { node } = nodes[position];
       const operands = node.inputs.map((name) => (name === '' ? null : this.#lookUp(name)));
       const present = operands.filter((operand) => operand !== undefined);
       if (present.length < operands.length) {
@@ -166,6 +177,7 @@ class SegmentBuilder {
         }
         if (!(this.#lenient && (error instanceof ConvmatError || error instanceof Pause))) {
           if (!(error instanceof UnsupportedError)) throw located(error, file);
+          const { title } = nodes[position];
           const own = `${title}: `;
           const { message } = error;
           this.#complaints.add(message.startsWith(own) ? message.slice(own.length) : message, title);
@@ -181,17 +193,18 @@ class SegmentBuilder {
     return this.#segment(outputs, null);
   }
 
-  #read({ node, title, id }: SourceNode, operands: readonly (Value | null)[]): void {
+  #read(source: SourceNode, operands: readonly (Value | null)[]): void {
+    const { node } = source;
     const operator = operatorOf(node);
     if (operator === undefined) throw new UnsupportedError(`operator ${node.opType}`);
-    const reader = new OnnxNode(node, { title, id }, this.#source.opset, operands, this.#builder, (name) =>
+    const reader = new OnnxNode(source, this.#source.opset, operands, this.#builder, (name) =>
       this.#narrow(name),
     );
     operator.read(reader);
     reader.results().forEach((value, i) => {
       const name = node.outputs[i];
       if (name === '') return;
-      if (value === null) throw new UnsupportedError(`${title}: output ${i}`);
+      if (value === null) throw new UnsupportedError(`${source.title}: output ${i}`);
       this.#known.set(name, value);
     });
   }

@@ -113,7 +113,7 @@ async function copiesOf(constants: readonly TypedArray[]): Promise<readonly Type
   const jobs = constants.map((from, i) => {
     const { length } = from;
     const to = arrayOver(dtypeOf(from), memory.buffer, memory.byteOffset + starts[i], length);
-    return { from, to, check: () => checkPresent(from, length, 'model') };
+    return { from, to, check: () => checkPresent(from, length, () => 'model') };
   });
   await copyInTurns(jobs);
   return jobs.map(({ to }) => to);

@@ -39,10 +39,16 @@ export class Pause extends Error {
   }
 }
 
+/** A node of the file, by what messages and reports call it. */
+interface NamedNode {
+  readonly node: FileNode;
+  readonly title: string;
+  readonly id: string;
+}
+
 export class OnnxNode {
   readonly opset: number;
-  readonly title: string;
-  readonly #id: string;
+  readonly #source: NamedNode;
   readonly #node: FileNode;
   readonly #inputs: readonly (Value | null)[];
   readonly #builder: GraphBuilder;
@@ -51,21 +57,24 @@ export class OnnxNode {
 
   /** @param narrowOf  The 16-bit float that the file keeps a value in. */
   constructor(
-    node: FileNode,
-    { title, id }: { readonly title: string; readonly id: string },
+    source: NamedNode,
     opset: number,
     inputs: readonly (Value | null)[],
     builder: GraphBuilder,
     narrowOf: (name: string) => Narrow,
   ) {
-    this.#node = node;
-    this.title = title;
-    this.#id = id;
+    this.#source = source;
+    this.#node = source.node;
     this.opset = opset;
     this.#inputs = inputs;
     this.#builder = builder;
     this.#narrowOf = narrowOf;
-    this.#outputs = node.outputs.map(() => null);
+    this.#outputs = source.node.outputs.map(() => null);
+  }
+
+  /** What messages call it. */
+  get title(): string {
+    return this.#source.title;
   }
 
   get opType(): string {
@@ -231,7 +240,7 @@ export class OnnxNode {
     results: readonly (Result | null)[],
   ): (Value | null)[] {
     const names = results.map((_, i) => this.#node.outputs[i] || `${this.title}:${i}`);
-    return this.#builder.add(op, attributes, inputs, results, names, [this.#id]);
+    return this.#builder.add(op, attributes, inputs, results, names, [this.#source.id]);
   }
 
   /** An array for a constant of the node's own. */

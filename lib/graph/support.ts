@@ -54,26 +54,25 @@ export function complaintsAbout(graph: FileGraph, opset: number): Complaints {
     if (type === null) complaints.add(`type ${name}`, `initializer ${describe(tensor.name)}`);
   }
   graph.nodes.forEach((node, index) => {
-    complainAbout(node, nodeTitle(node, index), complaints);
+    complainAbout(node, (what) => complaints.add(what, nodeTitle(node, index)));
   });
   return complaints;
 }
 
-function complainAbout(node: FileNode, title: string, complaints: Complaints): void {
+function complainAbout(node: FileNode, complain: (what: string) => void): void {
   const operator = operatorOf(node);
   if (operator === undefined) {
     const domain = node.domain === '' ? '' : `${node.domain}.`;
-    complaints.add(`operator ${domain}${node.opType}`, title);
+    complain(`operator ${domain}${node.opType}`);
     return;
   }
   for (const [name, attribute] of node.attributes) {
     const form = operator.attributes[name];
-    const what = `attribute ${name} of ${node.opType}`;
-    if (form === undefined) complaints.add(what, title);
+    if (form === undefined) complain(`attribute ${name} of ${node.opType}`);
     else if (typeof form !== 'string' && !(attribute.kind === 'string' && form.includes(attribute.value)))
-      complaints.add(`${what} = ${shownValue(attribute)}`, title);
+      complain(`attribute ${name} of ${node.opType} = ${shownValue(attribute)}`);
     if (attribute.kind === 'tensor' && attribute.value.fileType.type === null)
-      complaints.add(`type ${attribute.value.fileType.name}`, title);
+      complain(`type ${attribute.value.fileType.name}`);
   }
 }
 

@@ -40,7 +40,8 @@ export class Value {
     const { known } = this;
     const elements =
       known instanceof StoredFloats || known instanceof DequantizedFloats ? known.elements() : known;
-    if (elements !== null) checkPresent(elements, sizeOf(this.shape), `model: tensor ${describe(this.name)}`);
+    if (elements !== null)
+      checkPresent(elements, sizeOf(this.shape), () => `model: tensor ${describe(this.name)}`);
     return elements;
   }
 }

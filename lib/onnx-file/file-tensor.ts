@@ -36,6 +36,7 @@ export class FileTensor {
   readonly typeNumber: number;
   source: TensorSource;
   readonly #file: string;
+  #size: number | null = null;
   #elements: Elements | null = null;
   #stored: StoredFloats | null = null;
 
@@ -53,7 +54,8 @@ export class FileTensor {
   }
 
   get size(): number {
-    return elementCount(this.dims, this.#place);
+    this.#size ??= elementCount(this.dims, this.#place);
+    return this.#size;
   }
 
   /** The bytes of its elements in raw_data. */
@@ -67,7 +69,7 @@ export class FileTensor {
    */
   elements(): Elements {
     this.#elements ??= this.#read();
-    checkPresent(this.#elements, this.size, this.#place);
+    checkPresent(this.#elements, this.size, () => this.#place);
     return this.#elements;
   }
 
@@ -81,7 +83,8 @@ export class FileTensor {
       LITTLE_ENDIAN &&
       !isShared(source.bytes.buffer);
     if (!isStored) return this.elements();
-    this.#stored ??= new StoredFloats(source.bytes, this.size, this.#place, () => asFloats(this.elements()));
+    const place = () => this.#place;
+    this.#stored ??= new StoredFloats(source.bytes, this.size, place, () => asFloats(this.elements()));
     return this.#stored;
   }
 
@@ -136,7 +139,7 @@ export class FileTensor {
     if (source.kind === 'list') return fromList(source.values, name, type);
     if (source.kind !== 'raw')
       throw new FormatError(`${this.#place}: expected its elements, got ${source.kind}`);
-    checkPresent(source.bytes, this.rawLength, this.#place);
+    checkPresent(source.bytes, this.rawLength, () => this.#place);
     const aligned = LITTLE_ENDIAN ? source.bytes : swappedBytes(source.bytes, bytes);
     if (name === 'int64' || name === 'uint64') return fromWords(aligned, name === 'int64');
     if (bytes === 2 && type === 'float32') return fromHalves(aligned, name === 'float16');

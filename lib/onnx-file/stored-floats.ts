@@ -8,13 +8,13 @@ import { uninitialised } from '../tensor/dtype.js';
 /**
  * A model may be read from memory of the caller's, who may hand it on before every shape of the network has been prepared.
  *
- * @param place  The file and the tensor, as in «model.onnx: tensor 'w'».
+ * @param place  The file and the tensor, as in «model.onnx: tensor 'w'», asked for where a message says it.
  * @throws {ArgumentError} when the bytes are no longer there.
  */
-export function checkPresent(data: ArrayLike<number>, length: number, place: string): void {
+export function checkPresent(data: ArrayLike<number>, length: number, place: () => string): void {
   if (data.length === length) return;
   const expected = 'the bytes that the model was read from';
-  throw new ArgumentError(`${place}: expected ${expected}, got a buffer that was taken away or shrunk`);
+  throw new ArgumentError(`${place()}: expected ${expected}, got a buffer that was taken away or shrunk`);
 }
 
 export class StoredFloats {
@@ -22,7 +22,7 @@ export class StoredFloats {
   /** A factor for each row: as many rows as there are factors, one behind the other. Null for none. */
   readonly scale: Float32Array | null;
   readonly #bytes: Uint8Array;
-  readonly #place: string;
+  readonly #place: () => string;
   readonly #make: () => Float32Array;
   #elements: Float32Array | null = null;
 
@@ -33,7 +33,7 @@ export class StoredFloats {
   constructor(
     bytes: Uint8Array,
     length: number,
-    place: string,
+    place: () => string,
     make: () => Float32Array,
     scale: Float32Array | null = null,
   ) {
@@ -50,14 +50,15 @@ export class StoredFloats {
     return this.#bytes;
   }
 
-  /** One element, to look at. */
-  at(index: number): number {
+  /** What gives its elements one by one, to look at some of them here and now. @throws {ArgumentError} as checkPresent. */
+  reader(): (index: number) => number {
     const { buffer, byteOffset, byteLength } = this.bytes;
     const view = new DataView(buffer, byteOffset, byteLength);
-    const stored = view.getFloat32(Float32Array.BYTES_PER_ELEMENT * index, true);
-    return this.scale === null
-      ? stored
-      : stored * this.scale[Math.floor(index / (this.length / this.scale.length))];
+    const at = (index: number) => view.getFloat32(Float32Array.BYTES_PER_ELEMENT * index, true);
+    const { scale } = this;
+    if (scale === null) return at;
+    const row = this.length / scale.length;
+    return (index) => at(index) * scale[Math.floor(index / row)];
   }
 
   /** All of them, made once: not to be written to. @throws {ArgumentError} as checkPresent. */

@@ -53,25 +53,24 @@ const GIVEN = -1;
 
 function definitions(graph: FileGraph, file: string): Map<string, number> {
   const producers = new Map<string, number>();
-  const define = (name: string, what: string, producer: number): void => {
+  const define = (name: string, producer: number, what: () => string): void => {
     if (producers.has(name))
       throw new FormatError(
-        `${file}: expected each name to be defined once, got ${describe(name)} again as ${what}`,
+        `${file}: expected each name to be defined once, got ${describe(name)} again as ${what()}`,
       );
     producers.set(name, producer);
   };
   const distinct = new Set<string>();
   for (const { name } of graph.initializers) {
-    define(name, 'an initializer', GIVEN);
+    define(name, GIVEN, () => 'an initializer');
     distinct.add(name);
   }
-  for (const name of graph.sparse) define(name, 'a sparse initializer', GIVEN);
+  for (const name of graph.sparse) define(name, GIVEN, () => 'a sparse initializer');
   // Old files list initializers among the inputs too.
-  for (const { name } of graph.inputs) if (!distinct.has(name)) define(name, 'an input', GIVEN);
+  for (const { name } of graph.inputs) if (!distinct.has(name)) define(name, GIVEN, () => 'an input');
   graph.nodes.forEach((node, index) => {
-    for (const output of node.outputs) {
-      if (output !== '') define(output, `an output of ${nodeTitle(node, index)}`, index);
-    }
+    const what = () => `an output of ${nodeTitle(node, index)}`;
+    for (const output of node.outputs) if (output !== '') define(output, index, what);
   });
   return producers;
 }

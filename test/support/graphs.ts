@@ -51,7 +51,12 @@ export class GraphOf {
     return this.#value(
       'float32',
       shape,
-      new StoredFloats(bytes, values.length, 'test', () => values.slice()),
+      new StoredFloats(
+        bytes,
+        values.length,
+        () => 'test',
+        () => values.slice(),
+      ),
     );
   }
   number(value: number): number {

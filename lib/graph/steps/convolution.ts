@@ -71,7 +71,7 @@ export function knownOf(weight: Float32Array | StoredFloats, shape: readonly num
   if (before !== undefined) return before;
   const found =
     weight instanceof StoredFloats
-      ? (weightsOfSample(weight.length, (i) => weight.at(i), shape) ??
+      ? (weightsOfSample(weight.length, weight.reader(), shape) ??
         weightsOf(weight.elements(), shape, 'auto'))
       : weightsOf(weight, shape, 'auto');
   known.set(weight, found);

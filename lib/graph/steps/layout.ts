@@ -264,12 +264,17 @@ function concatForm(
 /** Channels of one image, with zeros behind them. */
 export function isZeroPadding(node: NodeOf<'Concat'>, values: readonly Value[]): boolean {
   const [first, ...rest] = node.inputs.filter((id): id is number => id !== null);
-  const isZero = (elements: Elements | null) => elements?.every((e) => e === 0) ?? false;
   return (
     values[first].shape[0] === 1 &&
     values[first].known === null &&
-    rest.every((id) => isZero(values[id].constant))
+    rest.every((id) => areZeros(values[id].constant))
   );
+}
+
+function areZeros(elements: Elements | null): boolean {
+  if (elements === null) return false;
+  for (let i = 0; i < elements.length; i++) if (elements[i] !== 0) return false;
+  return true;
 }
 
 function programForm(nodes: readonly Elementwise[], values: readonly Value[], lanes: number): Form | null {
