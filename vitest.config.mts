@@ -39,6 +39,8 @@ const server = { deps: { external: [/\/dist\//] } };
 export default defineConfig({
   test: {
     globalSetup: './scripts/bundle.mjs',
+    // By itself it leaves one processor idle: half of a machine that has two.
+    maxWorkers: '100%',
     projects: [
       // What the library computes: once per backend and instruction set.
       ...targets().map((env) => ({
