@@ -177,10 +177,11 @@ function readBanner(line: Uint8Array, place: string): Banner {
     .toString('utf8')
     .replace(/^\ufeff/, '');
   const [tag, object, layout, field, symmetry = 'general'] = text.trim().toLowerCase().split(/\s+/);
-  if (tag !== '%%matrixmarket' || object !== 'matrix') {
+  if (tag !== '%%matrixmarket') {
     const got = foreignBytes(line) ?? shown(line);
     throw new FormatError(`${place}: expected the banner '%%MatrixMarket matrix …', got ${got}`);
   }
+  oneOf(object, ['matrix'], 'object', place);
   const isArray = oneOf(layout, LAYOUTS, 'layout', place) === 'array';
   const fields = isArray ? FIELDS.filter((name) => name !== 'pattern') : FIELDS;
   const kindOfValue = oneOf(field, fields, 'field', place);

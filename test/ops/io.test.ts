@@ -368,6 +368,22 @@ describe('what goes wrong', () => {
     await expect(io.readNpz(draft('sum.npz'), { maxBytes: 1500 })).rejects.toThrow(convmat.MemoryError);
   });
 
+  it('a Matrix Market file of another object is told by its object', async () => {
+    for (const object of ['vector', 'graph']) {
+      const text = Buffer.from(`%%MatrixMarket ${object} coordinate real general\n2 1\n1 3.5\n`);
+      const wrong = new RegExp(`expected the object to be matrix, got "${object}"`);
+      await expect(io.readMatrixMarket(text)).rejects.toThrow(wrong);
+    }
+  });
+
+  it('small members of a compressed archive have sizes and checksum in front', async () => {
+    await io.writeSparseNpz(draft('small.npz'), convmat.CsrMatrix.fromDense([[1, 2, 3]]));
+    const bytes = readFileSync(draft('small.npz'));
+    expect(bytes.readUInt16LE(6) & 8).toBe(0);
+    expect(bytes.readUInt32LE(22)).toBe(128 + 3 * 4);
+    expect((await io.readSparseNpz(bytes)).nnz).toBe(3);
+  });
+
   it('a few bytes that claim rows beyond what may be taken', async () => {
     const text = '%%MatrixMarket matrix coordinate real general\n2147483647 2147483647 1\n1 1 5\n';
     writeFileSync(draft('tall.mtx'), text);
