@@ -38,21 +38,28 @@ export class ByteStream {
         const expected = `${target.length} bytes of ${what} at byte ${start}`;
         throw new FormatError(`${this.name}: expected ${expected}, got ${filled}`);
       }
-      const taken = Math.min(this.#rest.length, target.length - filled);
-      target.set(this.#rest.subarray(0, taken), filled);
-      this.#rest = this.#rest.subarray(taken);
-      filled += taken;
-      this.position += taken;
+      const taken = this.#cut(Math.min(this.#rest.length, target.length - filled));
+      target.set(taken, filled);
+      filled += taken.length;
     }
   }
 
   /** The next `length` bytes where they have come already, as those of a small member have: without a promise. */
   takeAtOnce(length: number): Uint8Array | undefined {
-    if (length > this.#rest.length) return undefined;
-    const bytes = this.#rest.subarray(0, length);
-    this.#rest = this.#rest.subarray(length);
-    this.position += length;
-    return bytes;
+    return length > this.#rest.length ? undefined : this.#cut(length);
+  }
+
+  /** The first `length` of the bytes that have come. */
+  #cut(length: number): Uint8Array {
+    try {
+      const bytes = this.#rest.subarray(0, length);
+      this.#rest = this.#rest.subarray(length);
+      this.position += length;
+      return bytes;
+    } catch {
+      // Compiled code was seen to know the length of a view whose buffer is gone.
+      throw mismatch(FormatError, this.name, `${length} bytes until they are read`, describe(this.#rest));
+    }
   }
 
   /** The next `length` bytes, which are not to be written to. */

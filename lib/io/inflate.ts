@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createDeflateRaw, createGunzip, createGzip, createInflateRaw } from 'node:zlib';
 import { isObject } from '../check.js';
 import { ConvmatError, FormatError } from '../errors.js';
+import { copyOfLent } from './source.js';
 
 const CHUNK = 1 << 16;
 
@@ -15,7 +16,10 @@ export async function* inflated(
 ): AsyncGenerator<Uint8Array> {
   const options = { chunkSize: CHUNK };
   try {
-    yield* through(copiesOf(pieces), format === 'gzip' ? createGunzip(options) : createInflateRaw(options));
+    yield* through(
+      copiesOf(pieces, name),
+      format === 'gzip' ? createGunzip(options) : createInflateRaw(options),
+    );
   } catch (cause) {
     if (cause instanceof ConvmatError || !isZlibError(cause)) throw cause;
     throw new FormatError(`${name}: expected sound ${format} data, got: ${cause.message}`, { cause });
@@ -23,8 +27,8 @@ export async function* inflated(
 }
 
 /** zlib reads them on a thread of its own, and Node.js ends the process when they are taken away before it does. */
-async function* copiesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const piece of pieces) yield new Uint8Array(piece);
+async function* copiesOf(pieces: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield copyOfLent(piece, name);
 }
 
 /** The pieces compressed. What they throw is thrown. */

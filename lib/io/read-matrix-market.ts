@@ -12,7 +12,7 @@ import { parseCount, parseNumber, wordEnd, wordStart } from './decimal.js';
 import { foreignBytes, LONGEST_MAGIC } from './foreign.js';
 import { inflated } from './inflate.js';
 import { readInt64 } from './npy.js';
-import { type Bytes, piecesOf, type Source, withBytes } from './source.js';
+import { type Bytes, copyOfLent, piecesOf, type Source, withBytes } from './source.js';
 import { Triplets } from './triplets.js';
 
 /**
@@ -41,7 +41,7 @@ export async function readMatrixMarket(source: Source, options?: ReadOptions): P
     const text = new Budget(name, size, options);
     for await (const piece of isGzip ? inflated(file, 'gzip', name) : file) {
       text.take(piece.length);
-      const chars = Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+      const chars = copyOfLent(piece, name);
       for (let at = 0; at < chars.length; at += PARSED_AT_ONCE) {
         reader.push(chars.subarray(at, at + PARSED_AT_ONCE));
         await breathe();

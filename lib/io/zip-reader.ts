@@ -10,7 +10,7 @@ import { printable } from '../text.js';
 import { ByteStream } from './byte-stream.js';
 import { crc32 } from './crc32.js';
 import { inflated } from './inflate.js';
-import { type Bytes, piecesOf } from './source.js';
+import { type Bytes, copyOfLent, piecesOf } from './source.js';
 
 export interface ZipMember {
   readonly name: string;
@@ -102,11 +102,11 @@ function mistake(bytes: Bytes, expected: string, got: string): FormatError {
   return new FormatError(`${bytes.name}: expected a sound zip archive with ${expected}, got ${got}`);
 }
 
-/** Exactly these bytes. */
+/** Exactly these bytes, in memory of their own. */
 async function take(bytes: Bytes, from: number, length: number, what: string): Promise<Buffer> {
   const view = await bytes.read(from, length);
   if (view.length < length) throw mistake(bytes, `${what} at byte ${from}`, `the end at ${bytes.size}`);
-  return Buffer.from(view.buffer, view.byteOffset, view.length);
+  return copyOfLent(view, bytes.name);
 }
 
 interface Directory {
