@@ -10,8 +10,8 @@
 namespace convmat {
 namespace {
 
-// What an element takes, about, once it is in cache.
-constexpr double kNsPerMoment = 0.25, kNsPerMap = 0.2, kNsPerGradient = 0.5;
+// What an element takes, about, that another layer's work has driven out of the second-level cache.
+constexpr double kNsPerMoment = 0.4, kNsPerMap = 0.6, kNsPerGradient = 1;
 
 // Elements that the channels of a group have one after the other: pages, at whose ends prefetchers stop. More
 // would only make what is read twice too much for a cache.

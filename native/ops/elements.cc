@@ -11,7 +11,8 @@ namespace convmat {
 namespace {
 
 constexpr int64_t kChunk = 1 << 14;
-constexpr double kNsPerElement = 0.2;
+// Of operands that another layer's work has driven out of the second-level cache.
+constexpr double kNsPerElement = 0.5;
 
 // body(begin, count) for each chunk of n elements.
 template <class Body>
