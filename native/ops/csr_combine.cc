@@ -25,6 +25,8 @@ namespace {
 constexpr double kNsPerTerm = 2;
 // Chunks of work, each with a row of sums of its own.
 constexpr int64_t kChunks = 16;
+// Rows that sums look at together, whose entries a first-level cache holds between two looks at them.
+constexpr int64_t kBlockRows = 64;
 // Columns that are looked at together for those that a row has reached.
 constexpr int64_t kGroup = 64;
 
@@ -223,23 +225,40 @@ bool sum_rows(const CsrMatrix& a, const CsrMatrix& b, int64_t row, Row& scratch)
   return add_from(a) && add_from(b);
 }
 
-// Whether columns ascend, all within a matrix of `cols`. There is at least one.
-bool ascend_within(const int32_t* columns, int64_t length, int64_t cols) {
-  int32_t descends = columns[0] < 0 || columns[length - 1] >= cols;
-  for (int64_t p = 1; p < length; ++p) descends |= columns[p - 1] >= columns[p];
-  return descends == 0;
+// Whether all rows of a block are as long as those of another matrix, and within both. Such a block's entries
+// are one piece of memory in each.
+bool has_same_lengths(const int32_t* a, int64_t a_nnz, const int32_t* b, int64_t b_nnz, int64_t rows) {
+  bool is_same = 0 <= a[0] && 0 <= b[0] && a[rows] <= a_nnz && b[rows] <= b_nnz;
+  for (int64_t i = 0; i < rows; ++i) is_same &= a[i] <= a[i + 1] && a[i + 1] - a[i] == b[i + 1] - b[i];
+  return is_same;
 }
 
-// Whether a row has the same columns in both matrices, ascending and within them: then its entries are as
-// many, and each the sum of two that stand in one place.
-bool has_same_columns(const CsrMatrix& a, const CsrMatrix& b, const Range& in_a, const Range& in_b) {
-  const int64_t length = in_a.end - in_a.begin;
-  if (!in_a.is_sound || !in_b.is_sound || in_b.end - in_b.begin != length) return false;
+// Whether the columns of each row of a block ascend, all within a matrix of `cols`: they descend at bounds of
+// rows only, which are counted apart, so that columns are gone through without a look at where rows begin.
+bool ascend_within(const int32_t* indptr, int64_t rows, const int32_t* columns, int64_t cols) {
+  const int64_t first = indptr[0], length = indptr[rows] - first;
+  int64_t at_bounds = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t begin = indptr[i] - first, end = indptr[i + 1] - first;
+    if (begin == end) continue;
+    if (columns[begin] < 0 || columns[end - 1] >= cols) return false;
+    if (begin > 0) at_bounds += columns[begin - 1] >= columns[begin];
+  }
+  int32_t all = 0;
+  for (int64_t p = 1; p < length; ++p) all += columns[p - 1] >= columns[p];
+  return all == at_bounds;
+}
+
+// Whether a block's rows have the same columns in both matrices, ascending and within them: then its entries
+// are as many, and each the sum of two that stand in one place.
+bool has_same_columns(const CsrMatrix& a, const CsrMatrix& b, int64_t row, int64_t rows) {
+  const int32_t *const in_a = a.indptr + row, *const in_b = b.indptr + row;
+  if (!has_same_lengths(in_a, a.nnz, in_b, b.nnz, rows)) return false;
+  const int64_t length = in_a[rows] - in_a[0];
   if (length == 0) return true;
-  const int32_t* const columns = a.indices + in_a.begin;
-  if (std::memcmp(columns, b.indices + in_b.begin, static_cast<size_t>(length) * sizeof *columns) != 0)
-    return false;
-  return ascend_within(columns, length, a.cols);
+  const int32_t* const columns = a.indices + in_a[0];
+  return std::memcmp(columns, b.indices + in_b[0], static_cast<size_t>(length) * sizeof *columns) == 0 &&
+         ascend_within(in_a, rows, columns, a.cols);
 }
 
 // Rows of two matrices merged: entry(column, value) for each column of either, ascending. False, after some
@@ -266,22 +285,34 @@ bool merge_rows(const CsrMatrix& a, const CsrMatrix& b, int64_t row, const Entry
   return true;
 }
 
-// body(index of a row, row) for every row, on any threads; false when it was false for one.
+// body(first row, row behind the last, row of sums) for blocks of rows that together are all, on any threads;
+// false when it was false for one.
 template <class Body>
-bool for_each_row(const CsrMatrix& a, const CsrMatrix& b, bool with_sums, const Body& body) {
+bool for_each_block(const CsrMatrix& a, const CsrMatrix& b, bool with_sums, const Body& body) {
   const int64_t chunks = std::min(kChunks, a.rows);
   std::atomic<bool> is_sound{true};
   const double terms = static_cast<double>(a.nnz) + static_cast<double>(b.nnz);
   parallel_for(chunks, kNsPerTerm * terms, [&](int64_t chunk) {
     Row scratch(b.cols, with_sums);
     const int64_t end = (chunk + 1) * a.rows / chunks;
-    for (int64_t row = chunk * a.rows / chunks; row < end; ++row) {
-      if (body(row, scratch)) continue;
+    for (int64_t row = chunk * a.rows / chunks; row < end; row += kBlockRows) {
+      if (body(row, std::min(row + kBlockRows, end), scratch)) continue;
       is_sound.store(false, std::memory_order_relaxed);
       return;
     }
   });
   return is_sound.load(std::memory_order_relaxed);
+}
+
+// body(row, row of sums) for every row.
+template <class Body>
+bool for_each_row(const CsrMatrix& a, const CsrMatrix& b, bool with_sums, const Body& body) {
+  return for_each_block(a, b, with_sums, [&](int64_t row, int64_t end, Row& scratch) {
+    for (; row < end; ++row) {
+      if (!body(row, scratch)) return false;
+    }
+    return true;
+  });
 }
 
 bool count_product(const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr) {
@@ -296,20 +327,21 @@ bool count_product(const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr) {
 
 template <typename T>
 bool count_sum(const CsrMatrix& a, const CsrMatrix& b, int32_t* indptr) {
-  return for_each_row(a, b, false, [&](int64_t row, Row& scratch) {
-    const Range in_a = row_range(a, row);
-    int32_t count = 0;
-    if (has_same_columns(a, b, in_a, row_range(b, row))) {
-      indptr[row + 1] = static_cast<int32_t>(in_a.end - in_a.begin);
+  return for_each_block(a, b, false, [&](int64_t row, int64_t end, Row& scratch) {
+    if (has_same_columns(a, b, row, end - row)) {
+      for (; row < end; ++row) indptr[row + 1] = a.indptr[row + 1] - a.indptr[row];
       return true;
     }
-    if (merge_rows<T>(a, b, row, [&](int32_t, double) { ++count; })) {
-      indptr[row + 1] = count;
-      return true;
+    for (; row < end; ++row) {
+      int32_t count = 0;
+      if (merge_rows<T>(a, b, row, [&](int32_t, double) { ++count; })) {
+        indptr[row + 1] = count;
+        continue;
+      }
+      if (!reach_sum(a, b, row, scratch.ready())) return false;
+      indptr[row + 1] = static_cast<int32_t>(scratch.count());
     }
-    const bool is_sound = reach_sum(a, b, row, scratch.ready());
-    indptr[row + 1] = static_cast<int32_t>(scratch.count());
-    return is_sound;
+    return true;
   });
 }
 
@@ -321,65 +353,72 @@ struct Place {
   int64_t room;
 };
 
-// body(row, place, scratch) for every row of the result.
-template <typename T, class Body>
-bool write_rows(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c, const Body& body) {
-  return for_each_row(a, b, true, [&](int64_t row, Row& scratch) {
-    const int64_t begin = c.indptr[row], end = c.indptr[row + 1];
-    if (begin < 0 || end < begin || end > c.nnz) return false;
-    return body(row, Place<T>{c.indices + begin, static_cast<T*>(c.data) + begin, end - begin}, scratch);
-  });
+// False where the result's offsets lead outside.
+template <typename T>
+bool place_of(const CsrParts& c, int64_t row, Place<T>& place) {
+  const int64_t begin = c.indptr[row], end = c.indptr[row + 1];
+  if (begin < 0 || end < begin || end > c.nnz) return false;
+  place = {c.indices + begin, static_cast<T*>(c.data) + begin, end - begin};
+  return true;
 }
 
 template <typename T>
 bool write_product(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
   GroupedRows b_rows;
   if (!b_rows.read(b)) return false;
-  return write_rows<T>(a, b, c, [&](int64_t row, const Place<T>& place, Row& scratch) {
-    return sum_product<T>(a, b, b_rows, row, scratch.ready()) &&
+  return for_each_row(a, b, true, [&](int64_t row, Row& scratch) {
+    Place<T> place;
+    return place_of(c, row, place) && sum_product<T>(a, b, b_rows, row, scratch.ready()) &&
            scratch.take(place.room, place.columns, place.data) == place.room;
   });
 }
 
-// Entry by entry, where the columns are the same, ascending and within the matrices. False, after all of
-// them, where they are not.
+// A block entry by entry, where the columns are the same, ascending and within the matrices. False, after
+// some of them, where they are not.
 template <typename T>
-bool add_entries(const CsrMatrix& a, const CsrMatrix& b, int64_t in_a, int64_t in_b, const Place<T>& place) {
-  const int32_t *const a_columns = a.indices + in_a, *const b_columns = b.indices + in_b;
-  const T* const a_data = static_cast<const T*>(a.data) + in_a;
-  const T* const b_data = static_cast<const T*>(b.data) + in_b;
-  int32_t differ = 0;
-  for (int64_t i = 0; i < place.room; ++i) {
-    differ |= a_columns[i] ^ b_columns[i];
-    place.columns[i] = a_columns[i];
-  }
-  for (int64_t i = 0; i < place.room; ++i)
-    place.data[i] = static_cast<T>(static_cast<double>(a_data[i]) + static_cast<double>(b_data[i]));
-  if (differ != 0) return false;
-  if (place.room == 0) return true;
+bool add_entries(const CsrMatrix& a, const CsrMatrix& b, int64_t row, int64_t rows, const CsrParts& c) {
+  const int32_t *const in_a = a.indptr + row, *const in_b = b.indptr + row, *const in_c = c.indptr + row;
+  if (!has_same_lengths(in_a, a.nnz, in_b, b.nnz, rows) || !has_same_lengths(in_a, a.nnz, in_c, c.nnz, rows))
+    return false;
+  const int64_t length = in_a[rows] - in_a[0];
+  if (length == 0) return true;
+  const size_t bytes = static_cast<size_t>(length) * sizeof(int32_t);
+  int32_t* const columns = c.indices + in_c[0];
+  std::memcpy(columns, a.indices + in_a[0], bytes);
   // Of what was written, which nobody else sees yet.
-  return ascend_within(place.columns, place.room, a.cols);
+  if (std::memcmp(columns, b.indices + in_b[0], bytes) != 0 || !ascend_within(in_c, rows, columns, a.cols))
+    return false;
+  const T* const a_data = static_cast<const T*>(a.data) + in_a[0];
+  const T* const b_data = static_cast<const T*>(b.data) + in_b[0];
+  T* const data = static_cast<T*>(c.data) + in_c[0];
+  // In T: a sum of two floats is rounded once, in double or not.
+  for (int64_t i = 0; i < length; ++i) data[i] = a_data[i] + b_data[i];
+  return true;
 }
 
 template <typename T>
 bool write_sum(const CsrMatrix& a, const CsrMatrix& b, const CsrParts& c) {
-  return write_rows<T>(a, b, c, [&](int64_t row, const Place<T>& place, Row& scratch) {
-    const auto [columns, data, room] = place;
-    const Range in_a = row_range(a, row), in_b = row_range(b, row);
-    const bool as_long =
-        in_a.is_sound && in_b.is_sound && in_a.end - in_a.begin == room && in_b.end - in_b.begin == room;
-    if (as_long && add_entries<T>(a, b, in_a.begin, in_b.begin, place)) return true;
+  const auto write_row = [&](int64_t row, Row& scratch) {
+    Place<T> place;
+    if (!place_of(c, row, place)) return false;
     int64_t count = 0;
-    const bool is_merged = merge_rows<T>(
-        a, b, row, [&, room = room, columns = columns, data = data](int32_t column, double value) {
-          if (count < room) {
-            columns[count] = column;
-            data[count] = static_cast<T>(value);
-          }
-          ++count;
-        });
-    if (is_merged) return count == room;
-    return sum_rows<T>(a, b, row, scratch.ready()) && scratch.take(room, columns, data) == room;
+    const bool is_merged = merge_rows<T>(a, b, row, [&](int32_t column, double value) {
+      if (count < place.room) {
+        place.columns[count] = column;
+        place.data[count] = static_cast<T>(value);
+      }
+      ++count;
+    });
+    if (is_merged) return count == place.room;
+    return sum_rows<T>(a, b, row, scratch.ready()) &&
+           scratch.take(place.room, place.columns, place.data) == place.room;
+  };
+  return for_each_block(a, b, true, [&](int64_t row, int64_t end, Row& scratch) {
+    if (add_entries<T>(a, b, row, end - row, c)) return true;
+    for (; row < end; ++row) {
+      if (!write_row(row, scratch)) return false;
+    }
+    return true;
   });
 }
 

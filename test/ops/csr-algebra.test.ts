@@ -163,3 +163,38 @@ test('structures that are the same, overlap and miss each other, over many group
     }
   }
 });
+
+describe('sums of rows that are looked at in blocks of 64', () => {
+  /** Rows of three entries, but for one that is short, unsorted or different. */
+  function banded(rows: number, odd: number, columns: readonly number[], seed: number): CsrMatrix {
+    const of = (row: number) => (row === odd ? columns : [row, row + 1, row + 3]);
+    const lists = Array.from({ length: rows }, (_, row) => of(row));
+    const indptr = Int32Array.from({ length: rows + 1 }, (_, row) =>
+      lists.slice(0, row).reduce((sum, { length }) => sum + length, 0),
+    );
+    const indices = Int32Array.from(lists.flat());
+    // Integers, whose sums are exact in any order.
+    return new CsrMatrix(
+      [rows, rows + 4],
+      indptr,
+      indices,
+      Float64Array.from(indices, (_, i) => i + seed),
+    );
+  }
+  test.each([1, 63, 64, 65, 200])('%i rows', (rows) => {
+    const same = [rows - 1, rows, rows + 2];
+    for (const odd of [0, 62, 63, 64, rows - 1].filter((row) => row < rows)) {
+      // The same columns; others; none; unsorted, and one of them twice.
+      for (const columns of [same, [0, 1, 2], [], [2, 0, 2]]) {
+        for (const others of [columns, same]) {
+          const [a, b] = [banded(rows, odd, columns, 1), banded(rows, odd, others, 2)];
+          const sum = a.add(b);
+          const [dense, left, right] = [sum, a, b].map((m) => m.toDense().data);
+          expect(dense).toEqual(left.map((value, i) => value + right[i]));
+          const inOrder = sum.T.T;
+          expect([sum.indptr, sum.indices]).toEqual([inOrder.indptr, inOrder.indices]);
+        }
+      }
+    }
+  });
+});
