@@ -415,6 +415,18 @@ describe('along axes', () => {
     expect(difference(g.graph(c))).toBeLessThan(1e-5);
   });
 
+  test('LayerNormalization: parameters of one element, and one of each length', () => {
+    const [shape, attributes] = [[2, 3, 4], { axis: 1, epsilon: 1e-5 }];
+    for (const scale of [[3, 4], [4], [1]]) {
+      for (const bias of [[3, 4], [3, 1], [1]]) {
+        const g = new GraphOf();
+        const operands = [g.input(shape, 1), g.constant(scale), g.constant(bias)];
+        const y = g.add('LayerNormalization', attributes, operands, shape);
+        expect(difference(g.graph(y)), `${scale} and ${bias}`).toBeLessThan(1e-5);
+      }
+    }
+  });
+
   test('LRN', () => {
     for (const beta of [0.75, 0.5, 0.6]) {
       for (const size of [5, 2]) {

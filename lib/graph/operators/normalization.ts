@@ -1,5 +1,5 @@
 /** Normalisations: each centres and scales its elements by statistics that are given or its own. */
-import { describeShape } from '../../check.js';
+import { describeShape, sameShape } from '../../check.js';
 import { FormatError, ShapeError, UnsupportedError } from '../../errors.js';
 import type { Shape } from '../../tensor/tensor.js';
 import { FLOATS } from '../elements.js';
@@ -94,14 +94,12 @@ function readLayerNormalization(node: OnnxNode): void {
   node.checkType(x, FLOATS);
   const axis = node.axis(node.int('axis', -1), x.shape.length);
   const inner = x.shape.slice(axis);
-  for (const parameter of [scale, bias]) {
-    if (
-      parameter !== null &&
-      describeShape(broadcastShapes([inner, parameter.shape]) ?? []) !== describeShape(inner)
-    )
+  const parameters = bias === null ? [scale] : [scale, bias];
+  for (const parameter of parameters) {
+    if (!fits(parameter.shape, x.shape))
       throw node.refuse(
         ShapeError,
-        `${parameter.name} that broadcasts to ${describeShape(inner)}`,
+        `${parameter.name} that broadcasts to ${describeShape(x.shape)}`,
         describeShape(parameter.shape),
       );
   }
@@ -115,9 +113,25 @@ function readLayerNormalization(node: OnnxNode): void {
     node.wants(2) ? statistic : null,
   ];
   const attributes = { axis, epsilon: node.float('epsilon', 1e-5) };
-  node.applyMany('LayerNormalization', attributes, [x, scale, bias], results).forEach((value, i) => {
-    node.result(i, value);
+  const isWithin = parameters.every(({ shape }) => fits(shape, inner));
+  // Parameters that differ along the axes in front are applied to what was normalised without any.
+  const one = isWithin ? scale : node.constant(x.type, [1], node.allocate(x.type, [1]).fill(1));
+  const operands = isWithin ? [x, scale, bias] : [x, one, null];
+  const combine = (fn: BinaryFunction, a: Value, b: Value) =>
+    node.apply('Binary', { fn }, [a, b], x.type, x.shape);
+  const affine = (value: Value) => {
+    const scaled = combine('Mul', value, scale);
+    return bias === null ? scaled : combine('Add', scaled, bias);
+  };
+  node.applyMany('LayerNormalization', attributes, operands, results).forEach((value, i) => {
+    node.result(i, i > 0 || value === null || isWithin ? value : affine(value));
   });
+}
+
+/** Whether a shape broadcasts to another that stays as it is. */
+function fits(shape: readonly number[], to: readonly number[]): boolean {
+  const both = broadcastShapes([to, shape]);
+  return both !== null && sameShape(both, to);
 }
 
 function readGroupNormalization(node: OnnxNode): void {

@@ -88,10 +88,12 @@ export function lowerLayerNormalization(node: NodeOf<'LayerNormalization'>, to: 
   const { axis, epsilon } = node.attributes;
   const count = sizeOf(x.shape.slice(axis));
   const rows = sizeOf(x.shape.slice(0, axis));
-  if (!isFloat(x) || !isFloat(scale) || count === 0 || node.outputs.slice(1).some((id) => id != null))
-    return false;
-  if (sizeOf(scale.shape) !== count) return false;
-  const bias = node.inputs[2] ?? to.constant(`zeros ${count}`, [count], () => new Float32Array(count));
+  if (!isFloat(x) || count === 0 || node.outputs.slice(1).some((id) => id != null)) return false;
+  // Parameters that are broadcast along the row have fewer elements.
+  const given = node.inputs[2];
+  const isWhole = (value: Value) => isFloat(value) && sizeOf(value.shape) === count;
+  if (!isWhole(scale) || (given != null && !isWhole(to.values[given]))) return false;
+  const bias = given ?? to.constant(`zeros ${count}`, [count], () => new Float32Array(count));
   to.push(
     rowStep('normalise', node, [x.id, scale.id, bias], y.id, (words) => {
       words.push(rows, count, epsilon, 0).operand(x.id).operand(scale.id).operand(bias).operand(y.id);
