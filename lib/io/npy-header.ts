@@ -64,7 +64,8 @@ export async function readHeader(stream: ByteStream): Promise<NpyHeader> {
   const start = await take(Math.min(MAGIC.length + 2, stream.left), 'magic');
   if (!beginsWithMagic(start)) {
     const rest = await take(Math.min(LONGEST_MAGIC, stream.left), 'magic');
-    const got = foreignBytes(Buffer.concat([start, rest])) ?? 'other bytes';
+    const other = start.length === 0 ? 'none' : 'other bytes';
+    const got = foreignBytes(Buffer.concat([start, rest])) ?? other;
     throw new FormatError(`${stream.name}: expected the magic of an .npy array at byte 0, got ${got}`);
   }
   const version = start[MAGIC.length];

@@ -1,4 +1,5 @@
 /** Where a reader's bytes come from: a file, read as far as it is looked at, or memory. */
+import type { Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, isObject, mismatch, mistake } from '../check.js';
@@ -108,10 +109,18 @@ function nameOf(path: string): string {
   return printable(path.length > 200 ? `…${path.slice(-199)}` : path, 300);
 }
 
+/** The system's error for reading a folder, which says there what it does not say by itself: of which one. */
+export function checkNoFolder(stat: Stats, path: string): void {
+  if (!stat.isDirectory()) return;
+  const error = new Error(`EISDIR: illegal operation on a directory, read '${nameOf(path)}'`);
+  throw Object.assign(error, { code: 'EISDIR', syscall: 'read', path });
+}
+
 async function openFile(path: string, options: ReadOptions | undefined): Promise<Bytes> {
   const handle = await open(path, 'r');
   try {
     const stat = await handle.stat();
+    checkNoFolder(stat, path);
     if (stat.isFile()) return fileBytes(nameOf(path), stat.size, handle);
     // A pipe has no size and no positions.
     const chunks = handle.createReadStream({ autoClose: false });

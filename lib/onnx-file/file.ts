@@ -91,7 +91,10 @@ export function decodeModel(bytes: Uint8Array, file: string): FileModel {
     else if (field === 7) throw reader.failure('one graph', 'a second one');
     else rest.push({ field, ...reader.skip() });
   }
-  if (graph === null) throw new FormatError(`${file}: expected an ONNX model, got a message without a graph`);
+  if (graph === null) {
+    const got = bytes.length === 0 ? 'no bytes' : 'a message without a graph';
+    throw new FormatError(`${file}: expected an ONNX model, got ${got}`);
+  }
   // Files of the first version had no list of operator sets.
   if (opsets.size === 0) opsets.set('', 1);
   return { irVersion, producer, producerVersion, opsets, graph, rest };

@@ -5,7 +5,7 @@ import { backend } from '../backend/select.js';
 import { FormatError, MemoryError } from '../errors.js';
 import { writeFile } from '../io/files.js';
 import { writeNpy } from '../io/npy.js';
-import { type FileURL, pathOf } from '../io/source.js';
+import { checkNoFolder, type FileURL, pathOf } from '../io/source.js';
 import { writeSparseNpz } from '../io/sparse-npz.js';
 import type { SparseFormats } from '../matrix/operator.js';
 import { type TypedArray, uninitialised } from '../tensor/dtype.js';
@@ -21,7 +21,11 @@ const MOST_AT_ONCE = 2 ** 30;
 export async function readWhole(path: string): Promise<Uint8Array> {
   const handle = await open(path, 'r');
   try {
-    const { size } = await handle.stat();
+    const stat = await handle.stat();
+    checkNoFolder(stat, path);
+    // A pipe has no size.
+    if (!stat.isFile()) return await handle.readFile();
+    const { size } = stat;
     const bytes = allocateBytes(size, path);
     for (let at = 0; at < size; ) {
       const { bytesRead } = await handle.read(bytes, at, Math.min(size - at, MOST_AT_ONCE), at);

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, promises, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ArgumentError, FormatError, onnx, type Tensor } from 'convmat';
+import { ArgumentError, FormatError, io, onnx, type Tensor, tensor } from 'convmat';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectWithin } from '../support/compare';
 import { type GoldenCase, type GoldenTensor, golden } from '../support/golden';
@@ -69,6 +70,43 @@ describe('files', () => {
     }
     await expect(readModel(join(folder, 'absent.onnx'))).rejects.toMatchObject({ code: 'ENOENT' });
     await expect(readModel(7 as never)).rejects.toThrow(ArgumentError);
+  });
+
+  test('what is no file, or holds nothing, is said with its name', async () => {
+    const reading = { code: 'EISDIR', message: expect.stringContaining(folder) };
+    await expect(readModel(folder)).rejects.toMatchObject(reading);
+    await expect(io.readNpy(folder)).rejects.toMatchObject(reading);
+    await expect(readModel(new Uint8Array(0))).rejects.toThrow('expected an ONNX model, got no bytes');
+    await expect(io.readNpy(new Uint8Array(0))).rejects.toThrow('at byte 0, got none');
+  });
+
+  test.runIf(process.platform === 'linux')('a model is read from a pipe', async () => {
+    const path = join(folder, 'pipe');
+    execFileSync('mkfifo', [path]);
+    const written = promises.writeFile(path, bytesOf(cases[0]));
+    expect((await readModel(path)).nodes.length).toBe((await readModel(bytesOf(cases[0]))).nodes.length);
+    await written;
+  });
+
+  test('layer normalization by parameters that differ between rows', async () => {
+    const [x, scale, bias] = [
+      [1, 3, 2, 6],
+      [1, 10],
+      [1, 2, 3, 4],
+    ];
+    const bytes = modelBytes({
+      nodes: [node('LayerNormalization', ['x', 'scale', 'bias'], ['y'])],
+      inputs: [value('x', [2, 2])],
+      outputs: [value('y', [2, 2])],
+      initializers: [stored('scale', [2, 1], scale), stored('bias', [2, 2], bias)],
+    });
+    const { y } = (await prepareNetwork(bytes)).run({ x: tensor([x.slice(0, 2), x.slice(2)]) });
+    const expected = x.map((_, i) => {
+      const row = i >> 1;
+      const half = (x[2 * row + 1] - x[2 * row]) / 2;
+      return (scale[row] * (i % 2 === 0 ? -half : half)) / Math.sqrt(half * half + 1e-5) + bias[i];
+    });
+    for (const [i, expectedValue] of expected.entries()) expect(y.data[i]).toBeCloseTo(expectedValue, 5);
   });
 });
 
