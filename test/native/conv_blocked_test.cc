@@ -109,6 +109,21 @@ TEST_P(ConvBlockedTest, StridesDilationsAndBorders) {
   }
 }
 
+// Beside weights of 768 KB, below which pixels are read where they lie.
+TEST_P(ConvBlockedTest, PixelsThatLargeWeightsSkip) {
+  for (const int64_t in : {438, 439}) {
+    for (const auto& [down, across] : {std::pair<int64_t, int64_t>{2, 1}, {2, 2}, {3, 2}}) {
+      for (const int threads : {1, 3}) {
+        ThreadPool::shared().set_threads(threads);
+        check(kernels(), square(in, 448, {6, 1, down}, {11, 1, across}, 1, 2), Algorithm::direct,
+              {true, true}, {true, -20, 30});
+        check(kernels(), square(in, 448, {5, 1, down}, {1, 1, across}), Algorithm::direct);
+      }
+      ThreadPool::shared().set_threads(0);
+    }
+  }
+}
+
 TEST_P(ConvBlockedTest, AnAddendBeforeTheBounds) {
   const int64_t lanes = lanes_of(kernels());
   for (const int64_t out : {int64_t{3}, lanes, 5 * lanes}) {
