@@ -292,6 +292,16 @@ export function takeInput(x: TensorLike, dtype?: FloatDType): FloatTensor {
   return takeFloat(x, 'x', dtype);
 }
 
+/** The dtype of a module's first parameter, without a list of all of them; undefined when there is none. */
+export function dtypeOfParameters(module: Module): FloatDType | undefined {
+  if (module.parameters !== Module.prototype.parameters) return module.parameters()[0]?.data.dtype;
+  for (const [, child] of module.children()) {
+    const dtype = dtypeOfParameters(child);
+    if (dtype !== undefined) return dtype;
+  }
+  return undefined;
+}
+
 /** What a layer's latest forward kept for backward, or an error when there was none. */
 export function keptBy<K>(module: Module, kept: K | undefined): K {
   if (kept === undefined) {

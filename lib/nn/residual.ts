@@ -5,7 +5,7 @@ import { ArgumentError, ShapeError } from '../errors.js';
 import type { TensorLike } from '../tensor/take.js';
 import type { FloatTensor, Shape } from '../tensor/tensor.js';
 import { FRESH, GradientMemory, type Memory, type Passed, resultIn, SameMemory } from './memory.js';
-import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
+import { dtypeOfParameters, keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 import { backInto, hidesGradient, hidesInput, runInto } from './passing.js';
 import { inPart } from './summary.js';
 
@@ -72,7 +72,7 @@ export class Residual extends Module {
   }
 
   #take(x: TensorLike): FloatTensor {
-    return takeInput(x, this.parameters()[0]?.data.dtype);
+    return takeInput(x, dtypeOfParameters(this));
   }
 
   #run(input: FloatTensor, rectified: boolean, memory: Memory): FloatTensor {

@@ -6,7 +6,7 @@ import type { FloatTensor, Shape } from '../tensor/tensor.js';
 import { BatchNorm1d, BatchNorm2d, BatchNorm3d } from './batch-norm.js';
 import { Conv1d, Conv2d, Conv3d } from './conv.js';
 import { FRESH, GradientMemory, type Memory, type Passed, SameMemory } from './memory.js';
-import { keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
+import { dtypeOfParameters, keptBy, Module, type Output, takeGradient, takeInput } from './module.js';
 import { backInto, backIntoParameters, hidesGradient, hidesInput, runInto } from './passing.js';
 import { MaxPool1d, MaxPool2d, MaxPool3d } from './pool.js';
 import { ReLU } from './relu.js';
@@ -47,7 +47,7 @@ export class Sequential extends Module {
 
   /** The result for a batch; in training, what backward() needs is kept. */
   forward(x: TensorLike): FloatTensor {
-    return this.#run(takeInput(x, this.parameters()[0]?.data.dtype), FRESH);
+    return this.#run(takeInput(x, dtypeOfParameters(this)), FRESH);
   }
 
   /** @internal */
@@ -57,7 +57,7 @@ export class Sequential extends Module {
 
   /** @internal */
   override forwardInto(x: FloatTensor, memory: Memory): FloatTensor {
-    return this.#run(takeInput(x, this.parameters()[0]?.data.dtype), memory);
+    return this.#run(takeInput(x, dtypeOfParameters(this)), memory);
   }
 
   #run(input: FloatTensor, memory: Memory): FloatTensor {
