@@ -22,7 +22,9 @@ export class Complaints {
     // All complaints are told, if need be with fewer of the nodes that each is about.
     const texts = SHOWN_PLACES.map((count) => this.#text(count));
     const text = texts.find(({ length }) => length <= LONGEST_TEXT) ?? texts[texts.length - 1];
-    throw new UnsupportedError(`${file}: expected what convmat supports, got ${text}`);
+    // Those of an operator's reader say themselves what was expected.
+    const areWhole = [...this.#about.keys()].every((complaint) => complaint.startsWith('expected '));
+    throw new UnsupportedError(`${file}: ${areWhole ? '' : 'expected what convmat supports, got '}${text}`);
   }
 
   #text(most: number): string {
