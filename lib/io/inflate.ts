@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { createDeflateRaw, createGunzip, createGzip, createInflateRaw } from 'node:zlib';
 import { isObject } from '../check.js';
 import { ConvmatError, FormatError } from '../errors.js';
-import { copyOfLent } from './source.js';
+import { copyOfLent } from './lent.js';
 
 const CHUNK = 1 << 16;
 

@@ -11,8 +11,9 @@ import { Budget, type ReadOptions } from './budget.js';
 import { parseCount, parseNumber, wordEnd, wordStart } from './decimal.js';
 import { foreignBytes, LONGEST_MAGIC } from './foreign.js';
 import { inflated } from './inflate.js';
+import { copyOfLent } from './lent.js';
 import { readInt64 } from './npy.js';
-import { type Bytes, copyOfLent, piecesOf, type Source, withBytes } from './source.js';
+import { type Bytes, piecesOf, type Source, withBytes } from './source.js';
 import { Triplets } from './triplets.js';
 
 /**

@@ -1,5 +1,4 @@
 /** Where a reader's bytes come from: a file, read as far as it is looked at, or memory. */
-import type { Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, isObject, mismatch, mistake } from '../check.js';
@@ -110,7 +109,7 @@ function nameOf(path: string): string {
 }
 
 /** The system's error for reading a folder, which says there what it does not say by itself: of which one. */
-export function checkNoFolder(stat: Stats, path: string): void {
+export function checkNoFolder(stat: { isDirectory(): boolean }, path: string): void {
   if (!stat.isDirectory()) return;
   const error = new Error(`EISDIR: illegal operation on a directory, read '${nameOf(path)}'`);
   throw Object.assign(error, { code: 'EISDIR', syscall: 'read', path });
@@ -159,18 +158,6 @@ async function collect(
     at += part.length;
   }
   return whole;
-}
-
-/** A copy of bytes that whoever lent them may take away at any time. @throws {FormatError} when they are gone. */
-export function copyOfLent(bytes: Uint8Array, name: string): Buffer {
-  const { length } = bytes;
-  try {
-    const copy = Buffer.from(bytes);
-    if (copy.length === length) return copy;
-  } catch {
-    // Compiled code was seen to know the length of a view whose buffer is gone.
-  }
-  throw mismatch(FormatError, name, `${length} bytes until they are read`, describe(bytes));
 }
 
 class MemoryBytes implements Bytes {

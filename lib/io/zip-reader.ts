@@ -10,7 +10,8 @@ import { printable } from '../text.js';
 import { ByteStream } from './byte-stream.js';
 import { crc32 } from './crc32.js';
 import { inflated } from './inflate.js';
-import { type Bytes, copyOfLent, piecesOf } from './source.js';
+import { copyOfLent } from './lent.js';
+import { type Bytes, piecesOf } from './source.js';
 
 export interface ZipMember {
   readonly name: string;
