@@ -66,16 +66,29 @@ export async function prepareCompiledInTime(
   try {
     // WebAssembly has its own copies of whatever it is given.
     const isOwn = preparation.isOwn === true || backend().name === 'wasm';
-    let own: readonly TypedArray[] | null = isOwn ? shared.constants.list : null;
+    const { list, weights } = shared.constants;
+    let own: readonly TypedArray[] | null = isOwn ? list : null;
+    // Copies of all but large weights.
+    let plain: readonly TypedArray[] | null = null;
     for (const section of draft.sections) {
       if (section.kind === 'script') {
         segments.push(section);
         continue;
       }
-      own ??= await copiesOf(section.program.constants);
+      const lender = lenders.shift() ?? null;
+      if (own === null && lender !== null) {
+        const isLarge = (number: number) => weights.has(number) && list[number].byteLength > SMALL_BYTES;
+        plain ??= await copiesOf(list.map((constant, number) => (isLarge(number) ? ABSENT : constant)));
+        const lent = await bindLent({ ...section.program, constants: plain }, lender);
+        if (lent !== null) {
+          segments.push(bind(section, () => lent));
+          continue;
+        }
+      }
+      own ??= await copiesOf(list);
       const spent = isOnly && section.program.isAlone ? spentOf(shared.constants) : [];
       const program = { ...section.program, constants: own, spent };
-      const bound = await backend().bindNetworkAsync?.(program, lenders.shift() ?? null);
+      const bound = await backend().bindNetworkAsync?.(program, lender);
       segments.push(bind(section, () => bound));
     }
   } catch (error) {
@@ -95,6 +108,20 @@ function spentOf({ list, uses }: Constants): number[] {
   return list.flatMap((constant, number) =>
     constant instanceof Uint8Array && uses[number] === 1 ? [number] : [],
   );
+}
+
+/** Weights that are copied for every shape, since some steps pack them otherwise for it: depthwise ones above all. */
+const SMALL_BYTES = 2 ** 16;
+/** In the place of weights that have been packed for other shapes. */
+const ABSENT = new Uint8Array(0);
+
+/** A program without large weights; null where steps ask for some, since they pack otherwise than those of the lender. */
+async function bindLent(program: NetworkProgram, lender: BoundNetwork): Promise<BoundNetwork | null> {
+  try {
+    return (await backend().bindNetworkAsync?.(program, lender)) ?? null;
+  } catch {
+    return null;
+  }
 }
 
 /** In bytes: a cache line. */

@@ -95,6 +95,25 @@ test('what is packed elsewhere gives the same bits as what is packed here', asyn
   elsewhere.dispose();
 });
 
+test('weights of bytes are copied for the first shape, and for those that want them packed otherwise', async () => {
+  const used = backend();
+  const spy = used.bindNetworkAsync === undefined ? null : vi.spyOn(used, 'bindNetworkAsync');
+  const sizes = [20, 21, 12, 3, 1, 40, 2];
+  const network = await prepareNetwork(model(), { inputShapes: { x0: [1, CHANNELS, 20, 20] } });
+  await network.runAsync(image(21));
+  const copied = spy?.mock.calls.map(([{ constants }]) =>
+    constants.reduce((sum, { byteLength }) => sum + byteLength, 0),
+  );
+  // WebAssembly is handed the caller's own.
+  if (used.name === 'native') expect(copied).toEqual([LAYERS * WEIGHTS * 4, 0]);
+  for (const size of sizes) {
+    const alone = await prepareNetwork(model());
+    expect((await network.runAsync(image(size))).y.data).toEqual(alone.run(image(size)).y.data);
+    alone.dispose();
+  }
+  network.dispose();
+});
+
 describe('rows of a matrix that nobody else sees', () => {
   /** A classifier over maps of any size, as bytes and in a file. */
   function classifier() {

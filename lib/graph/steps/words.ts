@@ -22,6 +22,8 @@ export class Constants {
   readonly list: Elements[] = [];
   /** How often each was asked for. */
   readonly uses: number[] = [];
+  /** Those that steps are packed from, by number. */
+  readonly weights = new Set<number>();
 
   number(elements: Elements): number {
     const known = this.#numbers.get(elements);
@@ -70,7 +72,9 @@ export class Words {
   /** Weights that a step is packed from: a constant, and a factor for each row of it; −1 for none. */
   weight(weight: Float32Array | StoredFloats): this {
     const isStored = weight instanceof StoredFloats;
-    return this.constant(isStored ? weight.bytes : weight).constant(isStored ? weight.scale : null);
+    const number = this.#constants.number(isStored ? weight.bytes : weight);
+    this.#constants.weights.add(number);
+    return this.push(number).constant(isStored ? weight.scale : null);
   }
   finish(): Float64Array {
     return Float64Array.from(this.#words);
