@@ -440,13 +440,13 @@ class WinogradRun {
     for (int64_t i = 0; i < rows; ++i) context_.epilogue->run(y + i * width.out, channels, plane, pixels);
   }
 
-  // Row i of a rectangle of tiles, for one vector of output channels; false when a sum is not finite.
+  // Row i of a rectangle of tiles, for one vector of output channels; false when a sum is not finite. Whole
+  // tiles go where they belong in blocks, others by way of output.rows.
   bool write_tiles(int64_t group, int64_t vector, const Rectangle& r, int64_t i,
                    WinogradOutput<T> output) const {
     const Axis &height = plan_.axis[1], &width = plan_.axis[2];
     const int64_t lanes = s_.lanes, first_channel = vector * lanes;
     output.bias = weights_.bias.data() + group * s_.out_vectors * lanes + first_channel;
-    const bool is_finite = kernels_.winograd_output(s_.m, output);
     const int64_t row = (r.first_row + i) * s_.m, column = r.first_column * s_.m;
     const int64_t pixels = std::min(r.columns * s_.m, width.out - column);
     const int64_t plane = height.out * width.out;
@@ -454,12 +454,19 @@ class WinogradRun {
     const int64_t rows = std::min<int64_t>(s_.m, height.out - row);
     if (plan_.output_block > 1) {
       T* const blocks = y_ + ((r.image * s_.out_vectors + vector) * plane + row * width.out + column) * lanes;
+      if (rows == s_.m && pixels == r.columns * s_.m) {
+        output.rows = blocks;
+        output.row = width.out * lanes;
+        return kernels_.winograd_output(s_.m, output);
+      }
+      const bool is_finite = kernels_.winograd_output(s_.m, output);
       for (int64_t k = 0; k < rows; ++k) {
         std::memcpy(blocks + k * width.out * lanes, output.rows + k * output.row,
                     sizeof(T) * static_cast<size_t>(pixels * lanes));
       }
       return is_finite;
     }
+    const bool is_finite = kernels_.winograd_output(s_.m, output);
     T* to = y_ + (r.image * plan_.out_channels + group * s_.out_channels + first_channel) * plane +
             row * width.out + column;
     for (int64_t k = 0; k < rows; ++k) {

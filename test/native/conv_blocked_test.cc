@@ -161,9 +161,13 @@ TEST_P(ConvBlockedTest, WinogradByPlanesAndFromBlocks) {
   for (const bool is_blocked : {false, true}) {
     for (const int32_t tile : {2, 4}) {
       for (const int64_t in : {int64_t{3}, 2 * lanes}) {
-        const AxisCase height = {10, 3, 1, 1, 1, 1}, width = {13, 3, 1, 1, 1, 1};
-        check(kernels(), square(in, lanes + 3, height, width), Algorithm::winograd, {is_blocked},
-              {true, -300, 300}, tile, 2e-2);
+        // Whole tiles and parts of them, in rows and in columns.
+        for (const auto& [rows, columns] :
+             {std::pair<int64_t, int64_t>{10, 13}, {12, 16}, {12, 15}, {9, 16}, {12, 200}}) {
+          const AxisCase height = {rows, 3, 1, 1, 1, 1}, width = {columns, 3, 1, 1, 1, 1};
+          check(kernels(), square(in, lanes + 3, height, width), Algorithm::winograd, {is_blocked},
+                {true, -300, 300}, tile, 2e-2);
+        }
       }
     }
   }
