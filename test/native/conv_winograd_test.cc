@@ -199,20 +199,28 @@ TEST_P(ConvWinogradTest, OneRunGivesTheSameBits) {
   }
 }
 
-// Weights beyond L2, over tiles that it holds at once, that it does not, and that are too many for scratch
-// memory: each image alone is what it is in a batch.
+// Weights beyond L2 and beyond L3, over tiles that L2 holds at once, that it does not, and that are too many
+// for scratch memory: each image alone is what it is in a batch.
 TEST_P(ConvWinogradTest, BlocksOfAnySizeGiveTheSameBits) {
   constexpr int64_t kBatch = 5;
-  for (const auto& [height, width] :
-       {std::pair<int64_t, int64_t>{16, 16}, {12, 24}, {16, 28}, {16, 32}, {36, 24}}) {
-    const ConvPlan plan = forward_plan<float>(layer(512, 288, height, width, 1, PaddingMode::zeros, kBatch),
-                                              Algorithm::winograd, 4);
+  struct Size {
+    int64_t out_channels, height, width;
+  };
+  for (const auto& [out_channels, height, width] : {Size{96, 8, 16},
+                                                    {96, 12, 12},
+                                                    {288, 16, 16},
+                                                    {288, 12, 24},
+                                                    {288, 16, 28},
+                                                    {288, 16, 32},
+                                                    {288, 36, 24}}) {
+    const ConvPlan plan = forward_plan<float>(
+        layer(512, out_channels, height, width, 1, PaddingMode::zeros, kBatch), Algorithm::winograd, 4);
     ConvPlan one = plan;
     one.batch = 1;
     const std::vector<float> x = normal_numbers<float>(input_size(plan), 1),
                              w = normal_numbers<float>(weight_size(plan), 2);
     const std::vector<float> expected = run_forward<float>(kernels(), plan, x, w, nullptr);
-    const int64_t in = input_size(one), out = 288 * height * width;
+    const int64_t in = input_size(one), out = out_channels * height * width;
     for (const int64_t image : {int64_t{0}, kBatch - 1}) {
       const std::vector<float> own(x.begin() + image * in, x.begin() + (image + 1) * in);
       const std::vector<float> y = run_forward<float>(kernels(), one, own, w, nullptr);
