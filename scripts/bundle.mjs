@@ -55,12 +55,16 @@ function loadsLater(code, chunk, module) {
   const begin = new RegExp(`^(?:const|let) (\\w+) = require\\("${module}"\\);\\n`, 'm').exec(code);
   if (begin === null) throw new Error(`${chunk}: expected it to load ${module}`);
   const [line, name] = begin;
-  const use = `require("${module}")`;
+  // In parentheses, without which `new` would take require for its class.
+  const use = `(require("${module}"))`;
   const exported = new RegExp(`^exports\\.(\\w+) = ${name}\\.(.+);$`, 'gm');
-  return code
+  const later = code
     .replace(line, '')
     .replaceAll(exported, `Object.defineProperty(exports, "$1", { enumerable: true, get: () => ${use}.$2 });`)
-    .replaceAll(`${name}.`, `${use}.`);
+    .replaceAll(new RegExp(`\\b${name}\\.`, 'g'), `${use}.`);
+  if (new RegExp(`\\b${name}\\b`).test(later))
+    throw new Error(`${chunk}: expected uses of ${module} by its members`);
+  return later;
 }
 
 /**

@@ -62,6 +62,26 @@ test('a convolution and a network on the addon load nothing of what other calls 
   expect(new Set(kinds)).toEqual(new Set(['function']));
 });
 
+test('asynchronous calls of WebAssembly run in a worker thread', () => {
+  const [backend, workers] = run(`${PRELUDE}
+    process.env.CONVMAT_BACKEND = 'wasm';
+    const threads = require('node:worker_threads');
+    let workers = 0;
+    threads.Worker = class extends threads.Worker {
+      constructor(...args) {
+        super(...args);
+        workers++;
+      }
+    };
+    const { backendInfo, conv2dAsync, tensor } = require('convmat');
+    const numbers = (shape, length) => tensor(new Float32Array(length).fill(1), shape);
+    await conv2dAsync(numbers([1, 16, 128, 128], 2 ** 18), numbers([16, 16, 3, 3], 2304));
+    console.log(JSON.stringify([backendInfo().backend, workers]));
+  `) as [string, number];
+  expect(backend).toBe('wasm');
+  expect(workers).toBeGreaterThan(0);
+});
+
 test('import and require give the same functions and classes, by the index and by subpath', () => {
   const differing = run(`${PRELUDE}
     import * as imported from 'convmat';
