@@ -4,6 +4,7 @@ import type { BoundNetwork, NetworkProgram } from '../backend/backend.js';
 import { withOwnOperands } from '../backend/own-operands.js';
 import { backend } from '../backend/select.js';
 import { STEP_KINDS } from '../backend/steps.js';
+import { ArgumentError } from '../errors.js';
 import { atOnce, paced } from '../host/pace.js';
 import { checkPresent } from '../onnx-file/stored-floats.js';
 import { arrayOver, BYTES, dtypeOf, type TypedArray, uninitialised } from '../tensor/dtype.js';
@@ -119,8 +120,9 @@ const ABSENT = new Uint8Array(0);
 async function bindLent(program: NetworkProgram, lender: BoundNetwork): Promise<BoundNetwork | null> {
   try {
     return (await backend().bindNetworkAsync?.(program, lender)) ?? null;
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof ArgumentError) return null;
+    throw error;
   }
 }
 
