@@ -14,9 +14,10 @@ const now = clockOf(clock);
 const data = new Float32Array(shape.reduce((a, b) => a * b)).fill(0.5);
 
 async function byConvmat() {
-  const dist = join(import.meta.dirname, '../../dist');
-  const { setNumThreads, Tensor } = require(join(dist, 'index.js'));
-  const { prepareNetwork } = require(join(dist, 'onnx/index.js'));
+  // The bundle, which is what programs get.
+  const dist = join(import.meta.dirname, '../../dist/node');
+  const { setNumThreads, Tensor } = require(join(dist, 'index.cjs'));
+  const { prepareNetwork } = require(join(dist, 'onnx.cjs'));
   setNumThreads(threads);
   return async () => {
     const network = await prepareNetwork(file);
